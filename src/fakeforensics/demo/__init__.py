@@ -1,0 +1,1 @@
+"""The embedded demo data set, made on the user's machine."""

@@ -1,0 +1,40 @@
+"""The one error that users are meant to read."""
+
+
+class UserError(Exception):
+    """A problem that the user can mend: says what, what was found, what was expected and what to do.
+
+    Args:
+        what: The problem, naming the file, source or parameter concerned.
+        found: What was there instead, if that helps.
+        expected: What should have been there.
+        fix: What to do next.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        found: str | None = None,
+        expected: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        self.what = what
+        self.found = found
+        self.expected = expected
+        self.fix = fix
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        details = [("expected", self.expected), ("found", self.found), ("what to do", self.fix)]
+        lines = [self.what]
+        lines += [f"  {name}: {text}".replace("\n", "\n    ") for name, text in details if text]
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only details would be lost when a worker process sends the error back.
+        return (_rebuild, (self.what, self.found, self.expected, self.fix))
+
+
+def _rebuild(what: str, found: str | None, expected: str | None, fix: str | None) -> UserError:
+    return UserError(what, found=found, expected=expected, fix=fix)

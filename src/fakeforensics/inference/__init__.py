@@ -1,0 +1,1 @@
+"""Using a trained detector: predict, explain, serve, export."""

@@ -1,0 +1,1 @@
+"""Backbone f, classifier l and centre c; saving and loading a detector."""

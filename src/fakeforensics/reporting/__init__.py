@@ -1,0 +1,1 @@
+"""Tables beside the thesis's figures, and plots."""

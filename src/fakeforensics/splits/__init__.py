@@ -1,0 +1,1 @@
+"""Protocols, manifests, and the audit that keeps them free of leaks."""

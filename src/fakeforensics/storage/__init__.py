@@ -1,0 +1,1 @@
+"""Shards and their index: the only place that knows the format on disk."""

@@ -1,0 +1,1 @@
+"""Selecting, transferring and judging decision thresholds."""

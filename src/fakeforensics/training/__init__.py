@@ -1,0 +1,1 @@
+"""Augmentation, the centre, the Lightning module and the run."""
