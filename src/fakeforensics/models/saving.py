@@ -1,0 +1,115 @@
+"""A detector on disk: `model.safetensors` and `model.json`; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import atomic_path, sha256_file, write_json
+from fakeforensics.models.detector import Detector
+
+WEIGHTS, CARD = "model.safetensors", "model.json"
+FORMAT = {"name": "fake-forensics detector", "version": 1}
+
+
+def save_detector(directory: Path, detector: Detector, card: dict[str, Any]) -> None:
+    """Write a detector.
+
+    Args:
+        directory: Gets `model.safetensors` (weights and centre) and `model.json`.
+        detector: Of any device; saved from the CPU.
+        card: What else `model.json` shall say: resolved settings, preprocessing, versions, counts. Its keys
+            come after `format`, `architecture` and `weights_sha256`, which are added here.
+
+    Raises:
+        ValueError: If a weight or a value of the card is not finite.
+    """
+    directory = Path(directory)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
+    if name := _not_finite(state):
+        raise ValueError(f"the weights to be saved are not finite: {name}")
+    with atomic_path(directory / WEIGHTS) as temporary:
+        save_file(state, temporary)
+    own = {
+        "format": FORMAT,
+        "architecture": detector.architecture,
+        "weights_sha256": sha256_file(directory / WEIGHTS),
+    }
+    write_json(directory / CARD, own | card)
+
+
+def load_detector(directory: Path) -> tuple[Detector, dict[str, Any]]:
+    """Read what `save_detector` wrote.
+
+    Returns:
+        The detector on the CPU, in evaluation mode, and its card.
+
+    Raises:
+        UserError: If a file is missing, truncated, foreign, or not of the pair that was written together.
+    """
+    directory = Path(directory)
+    card = read_card(directory)
+    weights = directory / WEIGHTS
+    if not weights.is_file():
+        raise UserError(f"{weights}: no such file", fix="train the model, or copy both of its files")
+    found = sha256_file(weights)
+    if found != card["weights_sha256"]:
+        raise UserError(
+            f"{weights}: not the weights that {CARD} beside it describes",
+            expected=f"SHA-256 {card['weights_sha256']}",
+            found=f"SHA-256 {found} ({weights.stat().st_size} bytes)",
+            fix="the file is damaged or of another model: copy both files again, or train again",
+        )
+    try:
+        state = load_file(weights)
+    except SafetensorError as error:
+        raise UserError(f"{weights}: not a safetensors file", found=str(error)) from None
+    detector = Detector(**card["architecture"])
+    own = {name: (tensor.shape, tensor.dtype) for name, tensor in detector.state_dict().items()}
+    if own != {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}:
+        raise UserError(
+            f"{weights}: the tensors are not those of a {card['architecture']['backbone']} detector"
+        )
+    if name := _not_finite(state):
+        raise UserError(
+            f"{weights}: holds values that are not finite", found=name, fix="train the model again"
+        )
+    detector.load_state_dict(state)
+    return detector.eval(), card
+
+
+def read_card(directory: Path) -> dict[str, Any]:
+    """Read and check `model.json` alone, without the weights.
+
+    Raises:
+        UserError: If it is missing, not JSON, or not the card of a detector.
+    """
+    path = Path(directory) / CARD
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file", fix="train the model, or copy both of its files") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid JSON", found=str(error), fix="train the model again") from None
+    if not isinstance(card, dict) or not isinstance(card.get("format"), dict):
+        raise UserError(f"{path}: not the card of a detector", expected=f"`format`: {FORMAT}")
+    if card["format"] != FORMAT:
+        raise UserError(f"{path}: another format", expected=str(FORMAT), found=str(card["format"]))
+    architecture = card.get("architecture")
+    if not isinstance(architecture, dict) or set(architecture) != {"backbone", "stem"}:
+        raise UserError(
+            f"{path}: `architecture` is not one", expected="backbone, stem", found=str(architecture)
+        )
+    if not isinstance(card.get("weights_sha256"), str):
+        raise UserError(f"{path}: `weights_sha256` is missing", fix="train the model again")
+    return card
+
+
+def _not_finite(state: dict[str, torch.Tensor]) -> str | None:
+    return next((name for name, tensor in state.items() if not torch.isfinite(tensor).all()), None)
