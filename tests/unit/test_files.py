@@ -1,0 +1,78 @@
+"""A write that fails leaves what was there, and nothing else."""
+
+import stat
+
+import pandas as pd
+import pytest
+
+from fakeforensics.files import (
+    atomic_directory,
+    atomic_path,
+    sha256_file,
+    write_json,
+    write_parquet,
+    write_text,
+)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(tmp_path):
+    target = tmp_path / "scores.csv"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        temporary.write_text("half of the n")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["scores.csv"]
+
+
+def test_a_file_is_readable_by_others_as_the_umask_says(tmp_path):
+    write_text(tmp_path / "a.txt", "a")
+    (tmp_path / "b.txt").write_text("b")
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a.txt", "b.txt")]
+    assert modes[0] == modes[1]
+
+
+def test_a_directory_is_replaced_whole(tmp_path):
+    target = tmp_path / "model"
+    with atomic_directory(target) as folder:
+        (folder / "old").write_text("1")
+    with atomic_directory(target) as folder:
+        (folder / "new").write_text("2")
+    assert names(target) == ["new"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_a_failed_directory_keeps_the_old_one(tmp_path):
+    target = tmp_path / "model"
+    with atomic_directory(target) as folder:
+        (folder / "weights").write_text("old")
+    with pytest.raises(RuntimeError), atomic_directory(target) as folder:
+        (folder / "weights").write_text("new")
+        raise RuntimeError
+    assert (target / "weights").read_text() == "old"
+    assert names(tmp_path) == ["model"]
+
+
+def test_json_keeps_the_order_of_keys_and_refuses_nan(tmp_path):
+    write_json(tmp_path / "a.json", {"z": 1, "a": "é"})
+    assert (tmp_path / "a.json").read_text() == '{\n  "z": 1,\n  "a": "é"\n}\n'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"ap": float("nan")})
+    assert '"z"' in (tmp_path / "a.json").read_text()
+
+
+def test_the_same_table_gives_the_same_bytes(tmp_path):
+    frame = pd.DataFrame({"key": ["a", "b"], "box": [[1.0, 2.0], []], "label": [0, 1]})
+    write_parquet(tmp_path / "1.parquet", frame)
+    write_parquet(tmp_path / "2.parquet", frame.copy())
+    assert sha256_file(tmp_path / "1.parquet") == sha256_file(tmp_path / "2.parquet")
+
+
+def test_sha256_of_abc(tmp_path):
+    # The test vector of FIPS 180-4.
+    write_text(tmp_path / "abc", "abc")
+    assert sha256_file(tmp_path / "abc").startswith("ba7816bf8f01cfea414140de5dae2223")

@@ -1,0 +1,98 @@
+"""params.yaml's schema refuses what would otherwise fail hours later, and says why."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from fakeforensics.errors import UserError
+from fakeforensics.params import Params, load_params, parse
+
+ROOT = Path(__file__).parents[2]
+MINIMAL = {"protocols": ["demo"], "sources": {"mine": {"layout": "folder", "root": "/data/mine"}}}
+
+
+def test_the_projects_own_file_is_valid_and_holds_the_thesis_settings():
+    params = load_params(ROOT / "params.yaml")
+    # Section 4.2 of the thesis: Adam with (0.9, 0.999), batches of 64, 1e-4 decaying by 0.9, patience 10.
+    train = params.train
+    assert (train.betas, train.batch_size, train.learning_rate) == ((0.9, 0.999), 64, 1e-4)
+    assert (train.lr_decay, train.patience, train.backbone, train.weights) == (
+        0.9,
+        10,
+        "resnet18",
+        "imagenet",
+    )
+    assert params.lambda_ == 0.01
+    assert params.protocols == ("demo",)
+
+
+def test_every_key_of_the_file_names_a_field_and_none_is_left_to_a_hidden_default():
+    written = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for group in ("faces", "splits", "train", "augment", "evaluate", "thresholds", "report"):
+        fields = set(Params.model_fields[group].annotation.model_fields)
+        assert set(written[group]) == fields, group
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lambda": "abc"}, "`lambda`: input should be a valid number, found 'abc'"),
+        ({"lambda": -0.1}, "`lambda`: input should be greater than or equal to 0, found -0.1"),
+        ({"lambda": float("nan")}, "`lambda`"),
+        ({"lambda": float("inf")}, "`lambda`"),
+        ({"lambda": True}, "`lambda`"),
+        ({"lamda": 0.1}, "unknown key `lamda`"),
+        ({"train": {"epochs": 3}}, "unknown key `train.epochs`"),
+        ({"train": {"batch_size": 0}}, "`train.batch_size`"),
+        ({"train": {"batch_size": 1.5}}, "`train.batch_size`"),
+        ({"augment": {"jpeg_prob": 1.5}}, "`augment.jpeg_prob`"),
+        ({"protocols": []}, "`protocols`"),
+        ({"protocols": ["../../etc/passwd"]}, "`protocols.0`"),
+        ({"seed": -1}, "`seed`"),
+        ({"sources": {"x": {"layout": "folder"}}}, "`sources.x.root` is missing"),
+    ],
+)
+def test_a_faulty_value_is_named_with_what_was_found(change, message):
+    with pytest.raises(UserError) as raised:
+        parse(Params, MINIMAL | change, "params.yaml")
+    assert str(raised.value).startswith("params.yaml: ")
+    assert message in str(raised.value)
+
+
+def test_a_number_that_yaml_reads_as_text_is_explained():
+    # YAML 1.1 wants a dot and a sign in a float with an exponent: 1e-3 is a string.
+    value = yaml.safe_load("lambda: 1e-3")
+    with pytest.raises(UserError, match=r"write 0\.001$"):
+        parse(Params, MINIMAL | value, "params.yaml")
+
+
+def test_lambda_may_be_zero_or_whole():
+    assert parse(Params, MINIMAL | {"lambda": 0}, "params.yaml").lambda_ == 0
+    assert parse(Params, MINIMAL | {"lambda": 1}, "params.yaml").lambda_ == 1
+
+
+def test_params_do_not_change():
+    params = parse(Params, MINIMAL, "params.yaml")
+    with pytest.raises(ValidationError):
+        params.seed = 1
+
+
+def test_a_source_that_is_not_configured_is_named_with_the_way_out():
+    params = parse(Params, MINIMAL, "params.yaml")
+    with pytest.raises(
+        UserError, match=r"'dffd' is not configured(.|\n)*found: sources mine(.|\n)*docs/data\.md"
+    ):
+        params.source("dffd")
+
+
+def test_a_missing_or_broken_file_is_an_error_with_its_name(tmp_path):
+    with pytest.raises(UserError, match=r"params\.yaml: no such file"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("lambda: [0.1")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("")
+    with pytest.raises(UserError, match="top level"):
+        load_params(tmp_path / "params.yaml")
