@@ -1,0 +1,125 @@
+"""Celeb-DF, version 1 and 2: videos of celebrities and face swaps made from them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import ClassVar, Literal
+
+from fakeforensics.params import Group
+from fakeforensics.sources.layout import VIDEO_SUFFIXES, Layout
+from fakeforensics.sources.record import RawFile
+
+LABELS: dict[str, Literal[0, 1]] = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
+REAL_NAME = re.compile(r"(id\d+)_(\d+)")
+FAKE_NAME = re.compile(r"(id\d+)_(id\d+)_(\d+)")
+
+
+class CelebDFOptions(Group):
+    """Settings of the layout.
+
+    Args:
+        testing_list: The official list of test videos, relative to the root.
+    """
+
+    testing_list: str = "List_of_testing_videos.txt"
+
+
+class CelebDF(Layout):
+    """Celeb-DF v1 and v2.
+
+    Videos of celebrities from YouTube and improved DeepFake swaps between them. Version 2 holds 590 + 300
+    real and 5,639 fake videos, version 1 158 + 250 and 795. Access by a form at
+    https://github.com/yuezunli/celeb-deepfakeforensics.
+
+    The label comes from the folder. The official list (`1 Celeb-real/id0_0000.mp4`; in it 1 means real)
+    names the test videos; the rest has no split of its own. `id16_id6_0012` shows the person 6 in the real
+    video `id16_0012`: both names are its identities, and the real video is its group.
+
+    Cite: Li et al., Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, CVPR 2020.
+    """
+
+    tree: ClassVar[str] = (
+        "Celeb-real/id0_0000.mp4 …  YouTube-real/00000.mp4 …  Celeb-synthesis/id0_id1_0000.mp4 …\n"
+        "List_of_testing_videos.txt\n"
+        "(a folder videos/ below each of the three is accepted)"
+    )
+    Options: ClassVar[type[Group]] = CelebDFOptions
+
+    def records(self) -> list[RawFile]:
+        """One record a video; `own_split` is `test` for the listed ones, else empty."""
+        listed = self._testing_list()
+        videos = [path for path in self.files(VIDEO_SUFFIXES) if path.parts[0] in LABELS]
+        if not videos:
+            raise self.problem("none of the folders " + ", ".join(LABELS) + " holds a video")
+        if not any(_plain(path) in listed for path in videos):
+            raise self.problem(
+                f"none of the {len(listed)} videos in {self.options.testing_list} is on disk",
+                found=f"listed {min(listed)}, on disk {videos[0]}",
+            )
+        return [self._record(path, _plain(path) in listed) for path in videos]
+
+    def tables(self) -> list[PurePosixPath]:
+        """The official list of test videos."""
+        return [PurePosixPath(self.options.testing_list)]
+
+    def _record(self, path: PurePosixPath, is_test: bool) -> RawFile:
+        folder = path.parts[0]
+        group = path.stem
+        people: list[str] = []
+        pattern = {"Celeb-real": REAL_NAME, "Celeb-synthesis": FAKE_NAME}.get(folder)
+        if pattern is not None:
+            match = pattern.fullmatch(path.stem)
+            if match is None:
+                raise self.problem(
+                    f"{path}: the name does not say whom the video shows",
+                    fix="restore the name that the file has in the data set",
+                )
+            *people, take = match.groups()
+            group = f"{people[0]}_{take}"
+        return RawFile(
+            path=str(path),
+            kind="video",
+            method="celeb_df" if LABELS[folder] else "real",
+            domain="celeb_df",
+            label=LABELS[folder],
+            group=f"{self.name}/{group}",
+            own_split="test" if is_test else "",
+            identities=tuple(f"{self.name}/{person}" for person in people),
+            video=self.own_group(path),
+        )
+
+    def _testing_list(self) -> set[str]:
+        path = self.root / self.options.testing_list
+        if not path.is_file():
+            raise self.problem(
+                f"{path}: no such file",
+                fix="take it from the data set: without it the official test videos could slip into training",
+            )
+        listed = set()
+        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+            if not line.strip():
+                continue
+            digit, _, name = line.strip().partition(" ")
+            video = PurePosixPath(name.strip())
+            folder = video.parts[0] if video.parts else ""
+            if digit not in {"0", "1"} or folder not in LABELS:
+                raise self.problem(
+                    f"{path}, line {number}: not a line of the official list",
+                    found=line,
+                    fix="a line is `1 Celeb-real/id0_0000.mp4`, where 1 means real",
+                )
+            if int(digit) == LABELS[folder]:
+                raise self.problem(
+                    f"{path}, line {number}: the digit contradicts the folder",
+                    found=line,
+                    fix="in the official list 1 means real and 0 fake; restore it",
+                )
+            listed.add(_plain(video))
+        if not listed:
+            raise self.problem(f"{path} is empty")
+        return listed
+
+
+def _plain(path: PurePosixPath) -> str:
+    return f"{path.parts[0]}/{path.name}"

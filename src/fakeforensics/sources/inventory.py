@@ -1,0 +1,39 @@
+"""The list of a source's raw files with their hashes: what the pipeline depends on instead of the files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from fakeforensics.files import sha256_file
+from fakeforensics.sources.layout import Layout
+from fakeforensics.sources.open import read_records
+
+
+def inventory(layout: Layout, workers: int | None = None) -> list[tuple[str, int, str]]:
+    """Relative path, size in bytes and SHA-256 of every file that the layout reads, tables first."""
+
+    def describe(path: str) -> tuple[str, int, str]:
+        file = layout.root / path
+        return path, file.stat().st_size, sha256_file(file)
+
+    paths = [*map(str, layout.tables()), *(record.path for record in read_records(layout))]
+    # Hashing and reading release the interpreter's lock.
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        return list(pool.map(describe, paths))
+
+
+def to_csv(rows: Iterable[tuple[str, int, str]]) -> str:
+    """The inventory as CSV text; bytes of a file name that are not UTF-8 are escaped."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "bytes", "sha256"])
+    writer.writerows((_printable(path), size, digest) for path, size, digest in rows)
+    return text.getvalue()
+
+
+def _printable(path: str) -> str:
+    return path.encode("utf-8", "backslashreplace").decode("utf-8")

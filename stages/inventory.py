@@ -1,0 +1,28 @@
+"""List a source's raw files with their sizes and SHA-256."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages._command import run_command
+
+
+def main(
+    source: Annotated[str, typer.Option(help="A source of params.yaml.")],
+    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    out: Annotated[Path, typer.Option(help="Folder of the lists.")] = Path("data/inventory"),
+) -> None:
+    """Write data/inventory/<source>.csv: path, bytes and sha256 of every file that the layout reads."""
+    from fakeforensics.files import write_text
+    from fakeforensics.params import load_params
+    from fakeforensics.sources.inventory import inventory, to_csv
+    from fakeforensics.sources.open import open_source
+
+    rows = inventory(open_source(source, load_params(params).source(source)))
+    write_text(out / f"{source}.csv", to_csv(rows))
+    typer.echo(f"{source}: {len(rows)} files, {sum(size for _, size, _ in rows) / 2**20:.1f} MiB")
+
+
+if __name__ == "__main__":
+    run_command(main)
