@@ -1,0 +1,115 @@
+"""What all pictures share: colours by role, a quiet style, and saving that gives the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+# One hexadecimal value a role: in the HTML report each becomes the CSS variable of that name, so that a
+# picture follows the reader's light or dark theme. Distinguishable without red-green vision.
+COLOURS = {
+    "ink": "#1c2430",
+    "muted": "#667180",
+    "rule": "#d5dae1",
+    "paper": "#fefefe",
+    "bce": "#767f8c",
+    "sad": "#d9720a",
+    "joint_sl": "#0a9384",
+    "joint_cd": "#3b50d0",
+    "real": "#2a78b8",
+    "fake": "#c8423a",
+    "thesis": "#1b1e24",
+}
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.edgecolor": COLOURS["rule"],
+    "axes.labelcolor": COLOURS["muted"],
+    "axes.titlecolor": COLOURS["ink"],
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": COLOURS["rule"],
+    "grid.linewidth": 0.6,
+    "xtick.color": COLOURS["muted"],
+    "ytick.color": COLOURS["muted"],
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "text.color": COLOURS["ink"],
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "figure.facecolor": COLOURS["paper"],
+    "savefig.facecolor": COLOURS["paper"],
+    "svg.fonttype": "none",
+    "svg.hashsalt": "fake-forensics",
+}
+
+
+def canvas(
+    width: float, height: float, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Canvas, Any]:
+    """A picture with a grid of axes in the report's style.
+
+    Args:
+        width: In inches.
+        height: In inches.
+        rows: Of axes.
+        columns: Of axes.
+        options: As for `Figure.subplots`.
+
+    Returns:
+        The picture and its axes as an array of shape (rows, columns).
+    """
+    with rc_context(_STYLE):
+        figure = Canvas(figsize=(width, height), layout="constrained")
+        return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def hide(axes: Axes) -> None:
+    """Blank an axes that a grid has too many."""
+    axes.set_axis_off()
+
+
+def save_png(figure: Canvas, path: Path) -> None:
+    """Write a picture as PNG, without the version that matplotlib puts in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rc_context(_STYLE):
+        figure.savefig(path, dpi=150, metadata={"Software": None})
+
+
+def to_svg(figure: Canvas, prefix: str) -> str:
+    """A picture as an SVG element whose colours are CSS variables.
+
+    Args:
+        figure: The picture.
+        prefix: Set before each id, so that several pictures can stand in one page.
+    """
+    buffer = io.StringIO()
+    with rc_context(_STYLE):
+        figure.savefig(
+            buffer,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for role, colour in COLOURS.items():
+        svg = svg.replace(colour, f"var(--{role})")
+    svg = svg.replace("'DejaVu Sans'", "var(--sans)")
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r'((?:xlink:)?href="#|url\(#)', rf"\1{prefix}-", svg)
+    svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", svg, count=1)
+    return re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)

@@ -1,0 +1,62 @@
+"""The first chapter: every protocol at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fakeforensics.reporting.ap_table import mark_best, mean, row_order, thesis_average
+from fakeforensics.reporting.columns import COLUMNS
+from fakeforensics.reporting.contents import EMPTY, Block, Cell, Chapter, Column, Row, Section, Table, Text
+from fakeforensics.reporting.project import ProtocolResults
+from fakeforensics.reporting.thesis import ApReference, PilotReference
+
+Reference = ApReference | PilotReference | None
+
+
+def overview(everything: Sequence[tuple[ProtocolResults, Reference]]) -> Chapter:
+    """Average precision over the unseen test sets of each protocol, and what is missing."""
+    rows = [_row(results, reference) for results, reference in everything if results.has_ap]
+    blocks: list[Block] = []
+    if rows:
+        blocks.append(
+            Table(
+                "Mean average precision over each protocol's unseen test sets, in percent.",
+                "Protocol",
+                tuple(Column(column.title, column.group) for column in COLUMNS),
+                tuple(rows),
+            )
+        )
+    blocks += [_missing(results) for results, _ in everything if results.missing]
+    return Chapter("overview", "At a glance", "Overview", (), (Section("Unseen test sets", tuple(blocks)),))
+
+
+def _row(results: ProtocolResults, reference: Reference) -> Row:
+    ap_reference = reference if isinstance(reference, ApReference) else None
+    sets = row_order(results, ap_reference)
+    unseen = [name for name in sets if name in results.protocol.unseen]
+    kind = "average" if len(unseen) in (0, len(sets)) else "average_unseen"
+    averaged = unseen or sets
+    cells = []
+    for column in COLUMNS:
+        ours = mean(results.ap(column, name) for name in averaged)
+        theirs = thesis_average(ap_reference, column, kind, averaged) if ap_reference else None
+        cells.append(
+            Cell(
+                EMPTY if ours is None else f"{ours:.2f}",
+                reference="" if theirs is None else f"{theirs:.2f}",
+                difference=None if ours is None or theirs is None else ours - theirs,
+            )
+        )
+    share = f"{len(unseen)} unseen of" if unseen else "none unseen: all"
+    what = f"{share} {len(sets)} test sets"
+    demo = "demo data; " if results.protocol.is_demo else ""
+    return Row(f"{results.name}: {results.protocol.title}", mark_best(cells), demo + what)
+
+
+def _missing(results: ProtocolResults) -> Text:
+    files = ", ".join(f"`{name}`" for name in results.missing)
+    return Text(
+        f"{results.name}: not there when this report was made: {files}. What would come from them is left "
+        "out; `dvc repro` makes them.",
+        "warning",
+    )

@@ -1,0 +1,160 @@
+"""Reads what the earlier stages wrote about a protocol: JSON, scores and manifests, never their code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from fakeforensics.errors import UserError
+from fakeforensics.params import parse, read_yaml
+from fakeforensics.reporting.columns import OBJECTIVES, ScoreColumn
+
+DEMO_PREFIX = "demo"
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
+class _Source(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    source: str
+
+
+_Sources = Annotated[tuple[_Source, ...], BeforeValidator(_listed)]
+
+
+class ProtocolFile(BaseModel):
+    """What the report reads of `protocols/<name>.yaml`; the splits stage has checked all of it.
+
+    Args:
+        title: What is trained and tested, as a table's caption says it.
+        reference: The thesis's table that it repeats, such as `table_4_6`.
+        unseen: Test sets whose forgery method or domain training never sees.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    title: str
+    reference: str | None = None
+    train: _Sources
+    test: dict[str, _Sources]
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether it trains on the embedded demo's made-up faces."""
+        return any(selection.source.startswith(DEMO_PREFIX) for selection in self.train)
+
+
+@dataclass(frozen=True)
+class ProtocolResults:
+    """All that is known about one protocol.
+
+    Args:
+        root: The project's folder.
+        name: The protocol's name.
+        protocol: Its file.
+        counts: `data/manifests/<name>/counts.json`, or None while the splits stage has not run.
+        metrics: Objective → its metrics; objectives that were not evaluated are absent.
+        thresholds: Objective → its threshold analysis.
+        cards: Objective → its `model.json`.
+        missing: The files that were not there.
+    """
+
+    root: Path
+    name: str
+    protocol: ProtocolFile
+    counts: dict[str, Any] | None
+    metrics: dict[str, dict[str, Any]]
+    thresholds: dict[str, dict[str, Any]]
+    cards: dict[str, dict[str, Any]]
+    missing: tuple[str, ...] = field(default=())
+
+    def ap(self, column: ScoreColumn, test_set: str) -> float | None:
+        """Average precision in percent, or None where it was not measured."""
+        value = self.metrics.get(column.objective, {}).get("ap", {}).get(column.score, {}).get(test_set)
+        return None if value is None else 100 * float(value)
+
+    def ap_interval(self, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
+        """The 95 % interval of average precision in percent, or None where there is none."""
+        intervals = self.metrics.get(column.objective, {}).get("intervals", {})
+        bounds = intervals.get("ap", {}).get(column.score, {}).get(test_set)
+        return None if bounds is None else (100 * float(bounds[0]), 100 * float(bounds[1]))
+
+    @property
+    def has_ap(self) -> bool:
+        """Whether any objective has average precisions; fake-only protocols have accuracies instead."""
+        return any("ap" in metrics for metrics in self.metrics.values())
+
+    def scores(self, objective: str) -> pd.DataFrame | None:
+        """Test scores, one row for each (test_set, key), or None where they are not at hand."""
+        path = self.root / "data" / "scores" / self.name / f"{objective}.parquet"
+        return pd.read_parquet(path) if path.is_file() else None
+
+    def test_manifest(self) -> pd.DataFrame | None:
+        """The test manifest, or None where it is not at hand."""
+        path = self.root / "data" / "manifests" / self.name / "test.parquet"
+        return pd.read_parquet(path) if path.is_file() else None
+
+    def audit(self) -> dict[str, Any] | None:
+        """The audit of leakage and format bias, or None where none was made."""
+        path = self.root / "data" / "manifests" / self.name / "audit.json"
+        return read_json(path) if path.is_file() else None
+
+
+def read_results(root: Path, name: str) -> ProtocolResults:
+    """Gather what was computed for a protocol.
+
+    Args:
+        root: The project's folder.
+        name: The protocol's name.
+
+    Raises:
+        UserError: If the protocol's file is missing or faulty, or a result file is not JSON.
+    """
+    path = root / "protocols" / f"{name}.yaml"
+    protocol = parse(ProtocolFile, read_yaml(path), str(path))
+    missing: list[str] = []
+
+    def optional(relative: str) -> dict[str, Any] | None:
+        if not (root / relative).is_file():
+            missing.append(relative)
+            return None
+        return read_json(root / relative)
+
+    def per_objective(pattern: str) -> dict[str, dict[str, Any]]:
+        found = {objective: optional(pattern.format(objective)) for objective in OBJECTIVES}
+        return {objective: value for objective, value in found.items() if value is not None}
+
+    return ProtocolResults(
+        root=root,
+        name=name,
+        protocol=protocol,
+        counts=optional(f"data/manifests/{name}/counts.json"),
+        metrics=per_objective(f"metrics/{name}/{{}}.json"),
+        thresholds=per_objective(f"metrics/{name}/{{}}.thresholds.json"),
+        cards=per_objective(f"models/{name}/{{}}/model.json"),
+        missing=tuple(missing),
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UserError: If it is not one.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: not valid JSON", found=str(error), fix="delete it and run `dvc repro`"
+        ) from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: not a JSON object", found=type(value).__name__, fix="run `dvc repro`")
+    return value
