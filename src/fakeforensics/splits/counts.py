@@ -1,0 +1,76 @@
+"""How many images of each class a protocol's manifests hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from fakeforensics.splits.manifest import Manifests
+
+
+def count(manifests: Manifests) -> dict[str, Any]:
+    """The content of counts.json.
+
+    Returns:
+        `train` and `val`, and `test` by set: real, fake, groups, and images by "<domain>/<method>". Then
+        `dropped` rows by source and reason, `subsampled` (images before a limit was applied), and
+        `identity_overlap`: by source, the number of persons in each split and of those whom the test videos
+        share with training and with validation.
+    """
+    tests = manifests.test
+    return {
+        "train": _classes(manifests.train),
+        "val": _classes(manifests.val),
+        "test": {name: _classes(tests[tests["test_set"] == name]) for name in manifests.test_sets},
+        "dropped": manifests.dropped,
+        "subsampled": manifests.subsampled,
+        "identity_overlap": _overlap(pd.concat([manifests.train, manifests.val, tests])),
+    }
+
+
+def table(counts: dict[str, Any]) -> str:
+    """Counts as lines for people."""
+    sets = {"train": counts["train"], "val": counts["val"]}
+    sets |= {f"test {name}": numbers for name, numbers in counts["test"].items()}
+    width = max(map(len, sets))
+    lines = [f"{'':{width}}  {'real':>8} {'fake':>8}  methods"]
+    for name, numbers in sets.items():
+        methods = ", ".join(f"{method} {n}" for method, n in numbers["methods"].items())
+        lines.append(f"{name:{width}}  {numbers['real']:>8} {numbers['fake']:>8}  {methods}")
+    for source, reasons in counts["dropped"].items():
+        lines += [f"left out of {source}: {n} ({reason})" for reason, n in reasons.items()]
+    lines += [f"sub-sampled {kind}: from {n}" for kind, n in counts["subsampled"].items()]
+    lines += [
+        f"{source}: {numbers['train_test']} of {numbers['test']} persons in test videos are trained on too"
+        for source, numbers in counts["identity_overlap"].items()
+    ]
+    return "\n".join(lines)
+
+
+def _classes(rows: pd.DataFrame) -> dict[str, Any]:
+    methods = (rows["domain"] + "/" + rows["method"]).value_counts().sort_index()
+    return {
+        "real": int((rows["label"] == 0).sum()),
+        "fake": int((rows["label"] == 1).sum()),
+        "groups": int(rows["group"].nunique()),
+        "methods": {str(method): int(n) for method, n in methods.items()},
+    }
+
+
+def _overlap(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    result = {}
+    for source, some in rows[rows["identities"] != ""].groupby("source"):
+        people = {
+            split: {person for joined in part["identities"].unique() for person in joined.split(";")}
+            for split, part in some.groupby("split")
+        }
+        train, val, test = (people.get(split, set()) for split in ("train", "val", "test"))
+        result[str(source)] = {
+            "train": len(train),
+            "val": len(val),
+            "test": len(test),
+            "train_test": len(train & test),
+            "val_test": len(val & test),
+        }
+    return result

@@ -1,0 +1,97 @@
+"""From the indexes of the sources to a protocol's three manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from fakeforensics.splits.cut import cut_source
+from fakeforensics.splits.duplicates import merge_groups, share_copies
+from fakeforensics.splits.instances import deal_instances, hold_out_instances
+from fakeforensics.splits.leaks import check_leaks
+from fakeforensics.splits.protocol import Protocol
+from fakeforensics.splits.sample import limit_rows, spread_frames
+from fakeforensics.splits.select import check_unseen, select_tests, select_training
+
+DROPPED_TRACKS = "a face other than the main person's"
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """A protocol's manifests.
+
+    Args:
+        train: Training rows: the index's columns, `split` and `test_set` ("").
+        val: Validation rows, likewise.
+        test: Test rows: one for each (test_set, key).
+        test_sets: The names of the test sets in the protocol's order.
+        dropped: How many rows were left out, by source and reason.
+        subsampled: How many rows there were before a limit was applied, by
+            "<source>/<domain>/<method>/<split>".
+    """
+
+    train: pd.DataFrame
+    val: pd.DataFrame
+    test: pd.DataFrame
+    test_sets: tuple[str, ...]
+    dropped: dict[str, dict[str, int]]
+    subsampled: dict[str, int]
+
+
+def build_manifests(
+    name: str, protocol: Protocol, read_index: Callable[[str], pd.DataFrame], seed: int
+) -> Manifests:
+    """Cut, sample, select and check.
+
+    A source is cut as a whole, whatever a protocol selects from it, so that protocols agree about its splits.
+
+    Args:
+        name: The protocol's name, for messages.
+        protocol: What to train and test on.
+        read_index: Gives the index of a source by name.
+        seed: Seed of the cut and of every sub-sample.
+
+    Raises:
+        UserError: If a class is empty, a selection finds nothing, or something leaks between splits.
+    """
+    parts, dropped = [], {}
+    for source in protocol.sources():
+        rows, left_out = _prepare(protocol, read_index(source), seed)
+        parts.append(rows)
+        if left_out:
+            dropped[source] = left_out
+    rows = spread_frames(pd.concat(parts, ignore_index=True), protocol.frames_per_video)
+    rows, subsampled = limit_rows(rows, protocol.limits, seed)
+    training = select_training(name, protocol, rows)
+    tests = select_tests(name, protocol, rows)
+    check_unseen(name, protocol, training, tests)
+    check_leaks(name, pd.concat([training, tests]))
+    if protocol.instances is not None:
+        training = deal_instances(name, protocol.instances, training, seed)
+    training = training.sort_values("key", kind="stable")
+    return Manifests(
+        train=training[training["split"] == "train"].reset_index(drop=True),
+        val=training[training["split"] == "val"].reset_index(drop=True),
+        test=share_copies(tests),
+        test_sets=tuple(protocol.test),
+        dropped=dropped,
+        subsampled=subsampled,
+    )
+
+
+def _prepare(protocol: Protocol, index: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One source's rows with whole groups and assigned splits, and how many rows were left out for what."""
+    # A clip's label is about its main person; who else walks through the picture is not forged.
+    rows = index[index["track"] == 0].reset_index(drop=True)
+    left_out = {DROPPED_TRACKS: len(index) - len(rows)} if len(rows) < len(index) else {}
+    if rows.empty:
+        return rows.assign(split=""), left_out
+    rows = rows.assign(group=merge_groups(rows))
+    if protocol.instances is not None:
+        rows = hold_out_instances(protocol, rows)
+    cut = cut_source(rows, protocol.holdout, seed)
+    reasons = cut.loc[cut["dropped"] != "", "dropped"].value_counts().sort_index()
+    left_out |= {str(reason): int(n) for reason, n in reasons.items()}
+    return rows.assign(split=cut["split"]), left_out

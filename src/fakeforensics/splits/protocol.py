@@ -1,0 +1,211 @@
+"""A protocol: what an experiment trains on and what it is tested on, as written in protocols/<name>.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from fakeforensics.errors import UserError
+from fakeforensics.params import (
+    AugmentParams,
+    Count,
+    Group,
+    Name,
+    Params,
+    Probability,
+    TrainParams,
+    parse,
+    read_yaml,
+)
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class Selection(Group):
+    """Some images of one source.
+
+    Args:
+        source: The source's name in params.yaml.
+        domain: Image worlds to take; all if left out.
+        methods: Forgery methods to take, `real` among them for real images; all if left out.
+        splits: Only in test sets: `all` tests on every image of a source that this protocol does not train
+            on, instead of its test split alone.
+    """
+
+    source: Name
+    domain: tuple[Name, ...] | None = None
+    methods: tuple[Name, ...] | None = None
+    splits: Literal["test", "all"] = "test"
+
+    _lists = field_validator("domain", "methods", mode="before")(_as_tuple)
+
+    def __str__(self) -> str:
+        parts = [*(self.domain or ()), *(self.methods or ())]
+        return f"{self.source} ({', '.join(parts)})" if parts else self.source
+
+
+class Holdout(Group):
+    """The share of a source that is held out where the source prescribes no split itself.
+
+    Args:
+        val: Share of the persons (where known), else of the groups, for validation.
+        test: The same for testing; unused for a source that prescribes its test images.
+    """
+
+    val: Annotated[Probability, Field(lt=1)] = 0.15
+    test: Annotated[Probability, Field(lt=1)] = 0.25
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Holdout:
+        if self.val + self.test >= 1:
+            raise ValueError("val and test leave nothing to train on")
+        return self
+
+
+class PerClass(Group):
+    """A number for real and one for fake material."""
+
+    real: Annotated[Count, Field(ge=1)]
+    fake: Annotated[Count, Field(ge=1)]
+
+
+class Limits(Group):
+    """The most images of one method and domain in each split; a seeded sub-sample is drawn from more.
+
+    Whole groups are preferred: the same photographs are kept among the real images and among their edits.
+    """
+
+    train: Annotated[Count, Field(ge=1)] | None = None
+    val: Annotated[Count, Field(ge=1)] | None = None
+    test: Annotated[Count, Field(ge=1)] | None = None
+
+
+class Instances(Group):
+    """Training on a growing number of generator instances (chapter 3).
+
+    Args:
+        seen: The numbers n of instances for which a model is trained; of each method it sees the n first
+            instances in the order of their names. Those that no model sees are test instances.
+        fakes: Fake training images, the same for every n, shared by the methods and their n instances.
+        val_fakes: The same for validation.
+    """
+
+    seen: Annotated[tuple[Annotated[Count, Field(ge=1)], ...], Field(min_length=1)]
+    fakes: Annotated[Count, Field(ge=1)]
+    val_fakes: Annotated[Count, Field(ge=1)]
+
+
+class Overrides(Group):
+    """Settings that this protocol needs different from params.yaml's; each key as in its group there."""
+
+    train: dict[str, Any] = Field(default={})
+    augment: dict[str, Any] = Field(default={})
+
+
+class Protocol(Group):
+    """One experiment.
+
+    Args:
+        title: What it does, as a table's caption says it.
+        reference: The thesis's table in reference_tables.yaml, if it has one.
+        train: What is trained on (and validated on: validation holds nothing else).
+        test: Test sets by name, in the order of the tables.
+        unseen: The test sets whose forgery method or image world was not trained on.
+        holdout: Shares cut for validation and test where a source prescribes no split.
+        frames_per_video: Frames kept of each video, evenly spread over those stored; all if left out.
+        limits: By source, the most images of one method and domain in each split.
+        instances: For the pilot study.
+        models_from: A protocol with the same training part, whose models this one scores.
+        params: Settings to override.
+    """
+
+    title: Annotated[str, Field(min_length=1)]
+    reference: str | None = None
+    train: Annotated[tuple[Selection, ...], Field(min_length=1)]
+    test: Annotated[dict[Name, tuple[Selection, ...]], Field(min_length=1)]
+    unseen: tuple[Name, ...] = ()
+    holdout: Holdout = Holdout()
+    frames_per_video: PerClass | None = None
+    limits: dict[Name, Limits] = Field(default={})
+    instances: Instances | None = None
+    models_from: Name | None = None
+    params: Overrides = Overrides()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Protocol:
+        strangers = [name for name in self.unseen if name not in self.test]
+        if strangers:
+            raise ValueError(f"unseen names {', '.join(strangers)}, which test lacks")
+        trained = {selection.source for selection in self.train}
+        for name, selections in self.test.items():
+            for selection in selections:
+                if selection.splits == "all" and selection.source in trained:
+                    raise ValueError(
+                        f"test.{name} takes all of {selection.source}, which is trained on as well"
+                    )
+        if any(selection.splits == "all" for selection in self.train):
+            raise ValueError("`splits: all` is for test sets only")
+        return self
+
+    def sources(self) -> list[str]:
+        """The names of all sources that the protocol needs, sorted."""
+        return sorted({selection.source for selection in self.selections()})
+
+    def selections(self) -> Iterable[Selection]:
+        """Every selection, of training and of all test sets."""
+        yield from self.train
+        for selections in self.test.values():
+            yield from selections
+
+
+def load_protocol(name: str, folder: Path = Path("protocols")) -> Protocol:
+    """Read and check protocols/<name>.yaml.
+
+    Raises:
+        UserError: If there is no such protocol, or the file is faulty.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(file.stem for file in folder.glob("*.yaml"))
+        raise UserError(
+            f"{path}: there is no protocol {name!r}",
+            found=", ".join(known) or "no protocol at all",
+            fix="choose one of these in params.yaml's `protocols`, or write the file",
+        )
+    return parse(Protocol, read_yaml(path), str(path))
+
+
+def check_sources(name: str, protocol: Protocol, params: Params) -> None:
+    """Make sure that every source which the protocol names is configured.
+
+    Raises:
+        UserError: Naming the sources and what to add to params.yaml.
+    """
+    missing = [source for source in protocol.sources() if source not in params.sources]
+    if missing:
+        lines = "\n".join(f"  {source}: {{layout: …, root: …}}" for source in missing)
+        raise UserError(
+            f"protocol {name!r} needs the source{'s' * (len(missing) > 1)} {', '.join(missing)}, "
+            "which params.yaml does not configure",
+            found="sources " + (", ".join(params.sources) or "(none)"),
+            fix=f"get the data as docs/data.md says, then add to params.yaml\nsources:\n{lines}",
+        )
+
+
+def resolve(protocol: Protocol, params: Params, where: str) -> tuple[TrainParams, AugmentParams]:
+    """The training and augmentation settings with the protocol's overrides applied.
+
+    Raises:
+        UserError: If an override is not a setting, or out of range.
+    """
+    return (
+        parse(TrainParams, params.train.model_dump() | protocol.params.train, f"{where}: params.train"),
+        parse(
+            AugmentParams, params.augment.model_dump() | protocol.params.augment, f"{where}: params.augment"
+        ),
+    )

@@ -1,0 +1,119 @@
+"""Picking the rows that a protocol's selections name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from fakeforensics.errors import UserError
+from fakeforensics.splits.protocol import Protocol, Selection
+
+
+def matches(rows: pd.DataFrame, selection: Selection) -> NDArray[np.bool_]:
+    """Which rows a selection names, whatever their split: Bool["rows"]."""
+    mask = rows["source"].eq(selection.source)
+    if selection.domain is not None:
+        mask &= rows["domain"].isin(selection.domain)
+    if selection.methods is not None:
+        mask &= rows["method"].isin(selection.methods)
+    return mask.to_numpy(dtype=bool)
+
+
+def select_training(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:
+    """The training and validation rows.
+
+    Raises:
+        UserError: If a selection finds nothing, or a class is empty in one of the two splits.
+    """
+    usable = rows[rows["split"].isin(["train", "val"])]
+    for selection in protocol.train:
+        _must_find(name, "train", selection, usable[usable["split"] == "train"], rows)
+    chosen = usable[any_matches(usable, protocol.train)]
+    for split in ("train", "val"):
+        _must_hold(name, split, chosen[chosen["split"] == split], {0, 1})
+    return chosen.assign(test_set="")
+
+
+def select_tests(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:
+    """The test rows of all sets, in the protocol's order; a row in several sets appears several times.
+
+    Raises:
+        UserError: If a selection finds nothing, or a set lacks a class that it asks for.
+    """
+    sets = []
+    for test_set, selections in protocol.test.items():
+        found = []
+        for selection in selections:
+            usable = rows if selection.splits == "all" else rows[rows["split"] == "test"]
+            _must_find(name, f"test set {test_set}", selection, usable, rows)
+            found.append(usable[matches(usable, selection)])
+        chosen = pd.concat(found).drop_duplicates("key")
+        _must_hold(name, f"test set {test_set}", chosen, _asked(selections))
+        sets.append(chosen.assign(split="test", test_set=test_set))
+    return pd.concat(sets)
+
+
+def check_unseen(name: str, protocol: Protocol, train: pd.DataFrame, tests: pd.DataFrame) -> None:
+    """Make sure that no set called unseen holds fakes of a kind that is trained on.
+
+    Raises:
+        UserError: Naming the set and the kind.
+    """
+    kinds = ["source", "domain", "method"]
+    seen = train.loc[train["label"] == 1, kinds].drop_duplicates()
+    for test_set in protocol.unseen:
+        fakes = tests.loc[(tests["test_set"] == test_set) & (tests["label"] == 1), kinds].drop_duplicates()
+        both = fakes.merge(seen)
+        if not both.empty and protocol.instances is None:
+            raise UserError(
+                f"protocol {name!r}: {test_set} is called unseen, but its fakes are trained on",
+                found="\n".join(", ".join(kind) for kind in both.itertuples(index=False)),
+                fix="take it out of `unseen`, or take these fakes out of `train`",
+            )
+
+
+def any_matches(rows: pd.DataFrame, selections: Iterable[Selection]) -> NDArray[np.bool_]:
+    """Which rows at least one selection names, whatever their split: Bool["rows"]."""
+    mask = np.zeros(len(rows), dtype=bool)
+    for selection in selections:
+        mask |= matches(rows, selection)
+    return mask
+
+
+def _asked(selections: Iterable[Selection]) -> set[int]:
+    """The classes that a test set's selections ask for."""
+    asked: set[int] = set()
+    for selection in selections:
+        if selection.methods is None:
+            asked |= {0, 1}
+        else:
+            asked |= {0 if method == "real" else 1 for method in selection.methods}
+    return asked
+
+
+def _must_find(name: str, where: str, selection: Selection, usable: pd.DataFrame, rows: pd.DataFrame) -> None:
+    found = usable[matches(usable, selection)]
+    for column, wanted in (("domain", selection.domain), ("method", selection.methods)):
+        missing = [value for value in wanted or () if not found[column].eq(value).any()]
+        if missing or found.empty:
+            have = rows[rows["source"] == selection.source]
+            kinds = have["domain"] + ", " + have["method"] + ", " + have["split"].replace("", "left out")
+            lines = [f"{kind}: {n}" for kind, n in kinds.value_counts().sort_index().items()]
+            raise UserError(
+                f"protocol {name!r}, {where}: {selection} finds no image"
+                + (f" with {column} {', '.join(missing)}" if missing else ""),
+                found="\n".join(lines) or f"source {selection.source} holds no image at all",
+                fix="correct the selection in the protocol, or add the data to the source",
+            )
+
+
+def _must_hold(name: str, where: str, rows: pd.DataFrame, labels: set[int]) -> None:
+    for label in sorted(labels - set(rows["label"])):
+        raise UserError(
+            f"protocol {name!r}: {where} holds no {('real', 'fake')[label]} image",
+            found=f"{len(rows)} images of " + (", ".join(sorted(set(rows["method"]))) or "nothing"),
+            fix="add data of that class, select it in the protocol, or raise `holdout`",
+        )

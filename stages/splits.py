@@ -1,0 +1,44 @@
+"""Cut a protocol's train, validation and test manifests."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages._command import run_command
+
+
+def main(
+    protocol: Annotated[str, typer.Option(help="A file in protocols/, without its suffix.")],
+    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    protocols: Annotated[Path, typer.Option(help="Folder of the protocols.")] = Path("protocols"),
+    images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
+    out: Annotated[Path, typer.Option(help="Folder of the manifests.")] = Path("data/manifests"),
+) -> None:
+    """Write data/manifests/<protocol>/{train,val,test}.parquet and counts.json."""
+    from fakeforensics.params import load_params
+    from fakeforensics.splits.protocol import check_sources, load_protocol
+
+    settings = load_params(params)
+    plan = load_protocol(protocol, protocols)
+    check_sources(protocol, plan, settings)
+
+    from fakeforensics.files import atomic_directory, write_json, write_parquet
+    from fakeforensics.splits.counts import count, table
+    from fakeforensics.splits.manifest import build_manifests
+    from fakeforensics.storage.schema import read_index
+
+    manifests = build_manifests(
+        protocol, plan, lambda source: read_index(images, source), settings.splits.seed
+    )
+    counts = count(manifests)
+    with atomic_directory(out / protocol) as folder:
+        write_parquet(folder / "train.parquet", manifests.train)
+        write_parquet(folder / "val.parquet", manifests.val)
+        write_parquet(folder / "test.parquet", manifests.test)
+        write_json(folder / "counts.json", counts)
+    typer.echo(f"{protocol}: {plan.title}\n{table(counts)}")
+
+
+if __name__ == "__main__":
+    run_command(main)

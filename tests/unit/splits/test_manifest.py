@@ -1,0 +1,223 @@
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.splits.counts import count, table
+from fakeforensics.splits.manifest import Manifests, build_manifests
+from fakeforensics.splits.protocol import Protocol
+from tests.unit.splits.conftest import Rows, index, row
+
+
+def protocol(**values: Any) -> Protocol:
+    return Protocol.model_validate(
+        {"title": "a test", "train": [{"source": "d"}], "test": {"d": [{"source": "d"}]}} | values
+    )
+
+
+def build(plan: Protocol, **indexes: pd.DataFrame) -> Manifests:
+    return build_manifests("p", plan, lambda source: indexes[source], seed=0)
+
+
+def own_splits(stills: Rows, source: str = "d") -> pd.DataFrame:
+    """4 train, 2 val and 3 test images of each of real, a and b."""
+    return pd.concat(
+        [
+            stills(source, dict.fromkeys(("real", "a", "b"), count), own_split=split, prefix=f"{split}/")
+            for split, count in (("train", 4), ("val", 2), ("test", 3))
+        ],
+        ignore_index=True,
+    )
+
+
+def test_train_and_validation_hold_the_training_selection_alone(stills: Rows) -> None:
+    plan = protocol(
+        train=[{"source": "d", "methods": ["real", "a"]}],
+        test={
+            "a": [{"source": "d", "methods": ["real", "a"]}],
+            "b": [{"source": "d", "methods": ["real", "b"]}],
+        },
+        unseen=["b"],
+    )
+    made = build(plan, d=own_splits(stills))
+    assert set(made.train["method"]) == set(made.val["method"]) == {"real", "a"}
+    assert (len(made.train), len(made.val)) == (8, 4)
+    # 3 real images recur in both sets, under the same keys.
+    assert made.test.value_counts(["test_set", "method"], sort=False).to_dict() == {
+        ("a", "a"): 3,
+        ("a", "real"): 3,
+        ("b", "b"): 3,
+        ("b", "real"): 3,
+    }
+    assert made.test["key"].nunique() == 9
+    assert not made.test.duplicated(["test_set", "key"]).any()
+
+
+def test_manifests_are_the_same_whatever_the_order_of_the_index(stills: Rows) -> None:
+    rows = own_splits(stills)
+    first, second = build(protocol(), d=rows), build(protocol(), d=rows.sample(frac=1, random_state=1))
+    pd.testing.assert_frame_equal(first.train, second.train)
+    pd.testing.assert_frame_equal(first.test, second.test)
+
+
+def test_a_group_in_two_splits_is_refused_by_name(stills: Rows) -> None:
+    rows = own_splits(stills)
+    rows.loc[rows["key"].isin(["d/train/a/0001.png", "d/test/real/0002.png"]), "group"] = "d/photo"
+    with pytest.raises(UserError, match="same group in two splits") as caught:
+        build(protocol(), d=rows)
+    assert "train: d, train/a/0001.png" in str(caught.value)
+    assert "test: d, test/real/0002.png" in str(caught.value)
+
+
+@pytest.mark.parametrize("column", ["sha256", "raw_sha256"])
+def test_identical_bytes_in_two_splits_are_refused_by_name(stills: Rows, column: str) -> None:
+    d, e = own_splits(stills), own_splits(stills, "e")
+    e.loc[e["key"] == "e/test/real/0000.png", column] = d.loc[
+        d["key"] == "d/train/real/0000.png", column
+    ].item()
+    plan = protocol(test={"e": [{"source": "e"}]})
+    with pytest.raises(UserError, match="same bytes in two splits") as caught:
+        build(plan, d=d, e=e)
+    assert "train: d, train/real/0000.png" in str(caught.value)
+    assert "test: e, test/real/0000.png" in str(caught.value)
+
+
+def test_one_picture_with_both_labels_is_refused(stills: Rows) -> None:
+    rows = own_splits(stills)
+    rows.loc[rows["key"].isin(["d/train/a/0001.png", "d/train/real/0002.png"]), "sha256"] = "same"
+    with pytest.raises(UserError, match="labelled both real"):
+        build(protocol(), d=rows)
+
+
+def test_copies_in_a_folder_without_splits_stay_together(stills: Rows) -> None:
+    rows = stills("d", {"real": 20, "a": 20})
+    rows.loc[rows["key"].isin([f"d/real/{n:04d}.png" for n in range(6)]), "sha256"] = "same"
+    made = build(protocol(), d=rows)
+    everything = pd.concat([made.train, made.val, made.test])
+    assert everything.loc[everything["sha256"] == "same", "split"].nunique() == 1
+
+
+def test_copies_in_two_test_sets_are_scored_once() -> None:
+    # CRN and IMLE are tested against the same 2 photographs, stored under two names each.
+    rows = index(
+        [
+            row("s", f"{domain}/{method}/{n}.png", domain=domain, method=method, own_split="test", **same)
+            for domain in ("crn", "imle")
+            for method in ("real", domain)
+            for n in range(2)
+            for same in [{"sha256": f"photo{n}"} if method == "real" else {}]
+        ]
+    )
+    train = index(
+        [
+            row("d", f"{split}/{method}.png", method=method, own_split=split)
+            for split in ("train", "val")
+            for method in ("real", "a")
+        ]
+    )
+    plan = protocol(test={name: [{"source": "s", "domain": name}] for name in ("imle", "crn")})
+    tests = build(plan, d=train, s=rows).test
+    assert tests.groupby("test_set").size().to_dict() == {"crn": 4, "imle": 4}
+    assert tests["key"].nunique() == 6
+    reals = tests[tests["label"] == 0]
+    assert set(reals["key"]) == {"s/crn/real/0.png", "s/crn/real/1.png"}
+
+
+def test_an_empty_class_is_an_error(stills: Rows) -> None:
+    rows = own_splits(stills)
+    with pytest.raises(UserError, match="val holds no fake image"):
+        build(protocol(), d=rows[(rows["own_split"] != "val") | (rows["label"] == 0)])
+    with pytest.raises(UserError, match="test set d holds no real image"):
+        build(protocol(), d=rows[(rows["own_split"] != "test") | (rows["label"] == 1)])
+
+
+def test_a_fake_only_set_is_allowed_where_it_is_asked_for(stills: Rows) -> None:
+    made = build(protocol(test={"b": [{"source": "d", "methods": "b"}]}), d=own_splits(stills))
+    assert set(made.test["label"]) == {1}
+
+
+def test_a_selection_that_finds_nothing_says_what_there_is(stills: Rows) -> None:
+    plan = protocol(test={"x": [{"source": "d", "methods": ["real", "stylegam"]}]})
+    with pytest.raises(UserError, match="stylegam") as caught:
+        build(plan, d=own_splits(stills))
+    assert "faces, a, test: 3" in str(caught.value)
+
+
+def test_an_unseen_set_may_not_hold_what_is_trained_on(stills: Rows) -> None:
+    with pytest.raises(UserError, match="called unseen"):
+        build(protocol(unseen=["d"]), d=own_splits(stills))
+
+
+def test_a_test_set_may_take_all_of_a_source_that_is_not_trained_on(stills: Rows) -> None:
+    plan = protocol(test={"e": [{"source": "e", "splits": "all"}]})
+    made = build(plan, d=own_splits(stills), e=own_splits(stills, "e"))
+    assert len(made.test) == 27
+    assert set(made.test["split"]) == {"test"}
+
+
+def test_frames_are_spread_over_the_clip_and_differ_by_class() -> None:
+    clips = index(
+        [
+            row("d", f"{method}.mp4#{n}", method=method, video=method, frame=n, group=method, own_split=split)
+            for split, methods in (
+                ("train", ("real", "a")),
+                ("val", ("real2", "a2")),
+                ("test", ("real3", "a3")),
+            )
+            for method in methods
+            for n in range(10)
+        ]
+    )
+    clips["method"] = clips["method"].str.rstrip("23")
+    clips["label"] = (clips["method"] != "real").astype("int8")
+    made = build(protocol(frames_per_video={"real": 5, "fake": 3}), d=clips)
+    # 10 frames, 5 stretches of 2: the later of each pair, as floor((2j+1) * 10 / 10) = 1, 3, 5, 7, 9.
+    assert made.train.loc[made.train["label"] == 0, "frame"].tolist() == [1, 3, 5, 7, 9]
+    # 3 stretches of 3 1/3: floor((2j+1) * 10 / 6) = floor(1.67), floor(5), floor(8.33).
+    assert made.train.loc[made.train["label"] == 1, "frame"].tolist() == [1, 5, 8]
+
+
+def test_limits_keep_photographs_and_their_edits_together(stills: Rows) -> None:
+    rows = own_splits(stills)
+    rows["group"] = "d/" + rows["own_split"] + rows["key"].str[-8:-4]
+    made = build(protocol(limits={"d": {"train": 2}}), d=rows)
+    assert made.train["method"].value_counts().to_dict() == {"real": 2, "a": 2, "b": 2}
+    assert made.train["group"].nunique() == 2
+    assert made.subsampled == {f"d/faces/{method}/train": 4 for method in ("a", "b", "real")}
+    assert len(made.val) == 6
+
+
+def test_other_faces_than_the_main_one_are_left_out_and_counted(stills: Rows) -> None:
+    rows = own_splits(stills)
+    rows.loc[rows["key"] == "d/train/a/0000.png", "track"] = 1
+    made = build(protocol(), d=rows)
+    assert len(made.train) == 11
+    assert made.dropped == {"d": {"a face other than the main person's": 1}}
+
+
+def test_counts_by_class_set_and_method(stills: Rows) -> None:
+    made = build(protocol(), d=own_splits(stills))
+    counts = count(made)
+    assert counts["train"] == {
+        "real": 4,
+        "fake": 8,
+        "groups": 12,
+        "methods": {"faces/a": 4, "faces/b": 4, "faces/real": 4},
+    }
+    assert counts["test"]["d"]["fake"] == 6
+    assert counts["identity_overlap"] == {}
+    assert "test d" in table(counts)
+
+
+def test_identity_overlap_with_the_official_test_videos_is_counted() -> None:
+    people = [("train", 1, "real"), ("train", 1, "a"), ("val", 2, "real"), ("val", 2, "a")]
+    people += [("test", 1, "real"), ("test", 3, "a")]
+    rows = index(
+        [
+            row("d", f"{split}{n}{method}", method=method, own_split=split, identities=f"d/id{n}")
+            for split, n, method in people
+        ]
+    )
+    overlap = count(build(protocol(), d=rows))["identity_overlap"]
+    assert overlap == {"d": {"train": 1, "val": 1, "test": 2, "train_test": 1, "val_test": 0}}
