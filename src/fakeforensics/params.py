@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fakeforensics.errors import UserError
 
@@ -14,6 +14,9 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Probability = Annotated[Number, Field(ge=0, le=1)]
+DecayRate = Annotated[Number, Field(ge=0, lt=1)]
+Sigma = Annotated[Number, Field(ge=0, le=20)]
+Quality = Annotated[Count, Field(ge=1, le=100)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 Objective = Literal["bce", "sad", "joint"]
 Model = TypeVar("Model", bound=BaseModel)
@@ -49,8 +52,14 @@ class FacesParams(Group):
         padding: Margin around the face as a fraction of its size, as in `dlib.get_face_chip`.
         landmarks: 5 or 68 points. The 68-point model's training data forbids commercial use.
         frames_per_video: Frames taken from a clip, evenly spread over its whole length.
+        frame_step: Take every so-manieth frame instead; null for `frames_per_video`.
+        tracks: `main` follows one person through a clip and takes the largest face of a still; `all` keeps
+            every person, numbered.
+        min_face: Width in pixels of the smallest face looked for; 40 is what dlib finds at double size.
         max_rejected: Largest share of a source's files that may be rejected before the stage fails.
-        workers: Processes; 0 takes one per core.
+        workers: Processes; 0 takes one per core. Their number changes no byte of the result.
+        executor: `local` processes, or the workers of a running Dask cluster.
+        scheduler: The cluster's address, `tcp://host:8786`; for `dask` only.
         shard_mb: Size at which a new shard begins, in MiB.
     """
 
@@ -58,8 +67,13 @@ class FacesParams(Group):
     padding: Annotated[Number, Field(ge=0, le=2)] = 0.25
     landmarks: Literal[5, 68] = 5
     frames_per_video: Annotated[Count, Field(ge=1)] = 32
+    frame_step: Annotated[Count, Field(ge=1)] | None = None
+    tracks: Literal["main", "all"] = "main"
+    min_face: Annotated[Count, Field(ge=20, le=1000)] = 40
     max_rejected: Probability = 0.5
     workers: Annotated[Count, Field(ge=0)] = 0
+    executor: Literal["local", "dask"] = "local"
+    scheduler: str | None = None
     shard_mb: Annotated[Count, Field(ge=1, le=4096)] = 256
 
 
@@ -75,29 +89,74 @@ class SplitsParams(Group):
 
 
 class TrainParams(Group):
-    """How a detector is trained (section 4.2 of the thesis)."""
+    """How a detector is trained; the defaults are those of section 4.2 of the thesis.
+
+    Args:
+        backbone: f, a ResNet; its layer4 output, averaged over space, is the latent code.
+        stem: `no_downsampling` keeps full resolution behind the first convolution, at about 16 times the
+            work.
+        weights: `imagenet`, `none`, or the path of a local file of torchvision's weights.
+        weights_sha256: SHA-256 of that local file, or its first 8 or more digits; by default the digits in
+            its name, as in `resnet18-f37072fd.pth`.
+        crop_size: Side of the crop that the network sees, in pixels.
+        batch_size: Images a step, over all processes together.
+        learning_rate: Of Adam, in the first epoch.
+        betas: Of Adam.
+        lr_decay: Factor on the learning rate after each epoch.
+        patience: Epochs without a lower validation loss after which training stops.
+        max_epochs: Most epochs.
+        center: `epoch` computes c anew after each epoch; `init` keeps the first one.
+        balance: Draw classes, or methods within classes, equally often (with replacement), or `none`.
+        precision: Of the training step: `bf16` or `32`; `auto` takes bf16 where the processor has it.
+        compile: Whether torch.compile optimises the training step; `auto` does where it pays.
+        workers: Decoding processes for each training process; `auto` decodes in the training process on a
+            CPU and leaves one core free beside a GPU.
+        devices: GPUs (or CPU processes) on this machine; torchrun and Slurm overrule it.
+    """
 
     backbone: Literal["resnet18", "resnet34", "resnet50"] = "resnet18"
-    weights: str = "imagenet"
+    stem: Literal["standard", "no_downsampling"] = "standard"
+    weights: Annotated[str, Field(min_length=1)] = "imagenet"
+    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None
     crop_size: Annotated[Count, Field(ge=32, le=1024)] = 224
     batch_size: Annotated[Count, Field(ge=1)] = 64
     learning_rate: Annotated[Number, Field(gt=0)] = 0.0001
-    betas: tuple[Probability, Probability] = (0.9, 0.999)
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.999)
     lr_decay: Annotated[Number, Field(gt=0, le=1)] = 0.9
     patience: Annotated[Count, Field(ge=1)] = 10
     max_epochs: Annotated[Count, Field(ge=1)] = 100
     center: Literal["epoch", "init"] = "epoch"
-    workers: Annotated[Count, Field(ge=0)] = 2
+    balance: Literal["none", "class", "method"] = "none"
+    precision: Literal["auto", "bf16", "32"] = "auto"
+    compile: Flag | Literal["auto"] = "auto"
+    workers: Annotated[Count, Field(ge=0)] | Literal["auto"] = "auto"
+    devices: Annotated[Count, Field(ge=1)] = 1
 
 
 class AugmentParams(Group):
-    """Training augmentation, in the order blur, JPEG, crop, flip."""
+    """Training augmentation, in the order blur, JPEG, random crop, flip; each sample draws for itself.
+
+    Args:
+        blur_prob: Share of images that are blurred.
+        blur_sigma: Least and greatest standard deviation of the Gaussian, in pixels.
+        jpeg_prob: Share of images that go through JPEG.
+        jpeg_quality: Least and greatest quality, both included.
+        flip_prob: Share of images that are mirrored left to right.
+    """
 
     blur_prob: Probability = 0.0
-    blur_sigma: tuple[Number, Number] = (0.0, 3.0)
+    blur_sigma: tuple[Sigma, Sigma] = (0.0, 3.0)
     jpeg_prob: Probability = 0.0
-    jpeg_quality: tuple[Count, Count] = (30, 100)
+    jpeg_quality: tuple[Quality, Quality] = (30, 100)
     flip_prob: Probability = 0.5
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> Self:
+        for name in ("blur_sigma", "jpeg_quality"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name}: the lower end {low} is above the upper end {high}")
+        return self
 
 
 class EvaluateParams(Group):

@@ -1,1 +1,1 @@
-"""Detect, track, find landmarks and align; nothing here knows about data sets or DVC."""
+"""From a raw video or image to aligned face crops; knows neither data sets nor DVC."""

@@ -1,1 +1,1 @@
-"""Shards and their index: the only place that knows the format on disk."""
+"""Shards of images and their index: the only room that knows the format on disk."""

@@ -1,0 +1,188 @@
+"""All raw files of a source: fan-out over processes, resuming after a kill, and the final shards."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from fakeforensics.errors import UserError
+from fakeforensics.faces.assemble import Item, Totals, assemble
+from fakeforensics.faces.part import Part, writing_part
+from fakeforensics.faces.progress import Progress
+from fakeforensics.faces.scratch import Scratch
+from fakeforensics.params import FacesParams
+from fakeforensics.storage.keys import image_keys
+
+# Stills are quick: several make one task, so that handing tasks out costs little.
+_STILLS_A_TASK = 16
+
+
+class Record(Protocol):
+    """What this room needs to know of a raw file; `fakeforensics.sources` yields such records."""
+
+    @property
+    def path(self) -> str:
+        """Relative to the source's root, "/"-separated."""
+
+    @property
+    def kind(self) -> Literal["image", "video"]:
+        """One picture or many frames."""
+
+    @property
+    def crop_box(self) -> tuple[int, int, int, int] | None:
+        """The part of a still that counts."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    part: Path
+    path: str
+    kind: Literal["image", "video"]
+    crop: Literal["faces", "whole"]
+    crop_box: tuple[int, int, int, int] | None
+
+
+@dataclass(frozen=True)
+class _Done:
+    images: int
+    resumed: bool
+
+
+def make_images(
+    source: str,
+    root: Path,
+    records: Sequence[Any],
+    crop: Literal["faces", "whole"],
+    params: FacesParams,
+    out: Path,
+    scratch_root: Path,
+) -> Totals:
+    """Crop a whole source and write its shards, index and list of rejections.
+
+    Work that an interrupted run with the same settings and code finished is taken over. The result's bytes
+    depend neither on that nor on the number of workers.
+
+    Args:
+        source: The source's name.
+        root: Its folder.
+        records: Its files; beside what `Record` names, their fields go into the index.
+        crop: `faces` for aligned crops, `whole` for images as they are.
+        params: The `faces` group.
+        out: The folder to write; replaced when all is done.
+        scratch_root: Where unfinished work is kept.
+
+    Raises:
+        UserError: If nothing is readable, more than `max_rejected` of the files are rejected, or the disk is
+            full.
+    """
+    items = _items(source, records)
+    scratch = Scratch(scratch_root, source, crop, params)
+    try:
+        scratch.open()
+        tasks = [
+            _Task(
+                scratch.part(item.record.path),
+                str(root / item.record.path),
+                item.record.kind,
+                crop,
+                item.record.crop_box,
+            )
+            for item in items
+        ]
+        progress = Progress(source, len(tasks))
+        for done in _results(tasks, params):
+            progress.add(done.images, done.resumed)
+        totals = assemble(source, items, scratch, params, out)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise UserError(
+                f"the disk is full: {error.filename or scratch_root}",
+                found=f"{shutil.disk_usage(_existing(scratch_root)).free / 2**20:.0f} MiB free",
+                fix="free some space and run the stage again: what is finished is not done twice",
+            ) from None
+        raise
+    scratch.remove()
+    return totals
+
+
+def _items(source: str, records: Sequence[Any]) -> list[Item]:
+    ordered = sorted(records, key=lambda record: os.fsencode(record.path))
+    keys = image_keys(source, [record.path for record in ordered])
+    items = [Item(key, record) for key, record in zip(keys, ordered, strict=True)]
+    return sorted(items, key=lambda item: item.key)
+
+
+def _results(tasks: Sequence[_Task], params: FacesParams) -> Iterator[_Done]:
+    from joblib import Parallel, delayed
+
+    workers = params.workers or os.cpu_count() or 1
+    batches = list(_batches(tasks))
+    if workers == 1 or len(batches) == 1:
+        for batch in batches:
+            yield from _work(batch, params)
+        return
+    parallel = Parallel(
+        n_jobs=workers, batch_size=1, pre_dispatch="2*n_jobs", return_as="generator_unordered"
+    )
+    for results in parallel(delayed(_work)(batch, params) for batch in batches):
+        yield from results
+
+
+def _batches(tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
+    batch: list[_Task] = []
+    for task in tasks:
+        batch.append(task)
+        if task.kind == "video" or len(batch) == _STILLS_A_TASK:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _work(batch: Sequence[_Task], params: FacesParams) -> list[_Done]:
+    return [_one(task, params) for task in batch]
+
+
+def _one(task: _Task, params: FacesParams) -> _Done:
+    from fakeforensics.faces.extract import Job
+
+    part = Part(task.part)
+    if part.is_whole():
+        contents = part.contents()
+        if contents.facts.sha256 and contents.facts.sha256 == _sha256(task.path):
+            return _Done(len(contents.crops), resumed=True)
+    with writing_part(task.part) as writer:
+        job = Job(Path(task.path), task.kind, task.crop, task.crop_box)
+        contents = _extractor(params).extract(job, writer)
+        writer.finish(contents)
+    return _Done(len(contents.crops), resumed=False)
+
+
+@lru_cache(maxsize=1)
+def _extractor(params: FacesParams) -> Any:
+    import cv2
+
+    from fakeforensics.faces.extract import Extractor
+
+    # One process a core: threads inside would only get in each other's way.
+    cv2.setNumThreads(1)
+    return Extractor(params)
+
+
+def _sha256(path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.absolute().parent)

@@ -1,0 +1,239 @@
+"""Decoding chosen frames of a clip, exactly, and as few others as the codec allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from fakeforensics.faces.picture import Picture, UnreadableError
+
+# A file whose index promises this share of frames more than it holds was cut off.
+_MISSING_TOLERATED = 0.05
+_PLANAR_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
+_SAMPLINGS = {"420": "4:2:0", "422": "4:2:2", "444": "4:4:4", "411": "4:1:1", "440": "4:4:0"}
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """Frames evenly spread over a whole clip: the middles of `wanted` equal parts.
+
+    Args:
+        count: Frames in the clip.
+        wanted: Frames to take; all, if the clip has fewer.
+    """
+    wanted = min(count, wanted)
+    return [(2 * part + 1) * count // (2 * wanted) for part in range(wanted)]
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One coded frame, in decoding order.
+
+    Args:
+        time: Presentation time in the stream's units; None if the container gives none.
+        key: Whether decoding can start here.
+        shown: Whether it is part of the clip; an edit list may hide frames that others refer to.
+    """
+
+    time: int | None
+    key: bool
+    shown: bool = True
+
+
+class Clip:
+    """An opened video whose frames are numbered in display order.
+
+    Args:
+        container: The opened PyAV container.
+        path: Its file, for reopening.
+
+    Attributes:
+        count: Number of frames.
+        format: The codec's name, upper case.
+        chroma: Chroma sampling, "4:2:0" …, or "".
+    """
+
+    def __init__(self, container: Any, path: Path) -> None:
+        self._container = container
+        self._stream = _video_stream(container)
+        self._path = path
+        self._packets = _scan(container, self._stream)
+        declared = self._stream.frames
+        self.count = sum(packet.shown for packet in self._packets)
+        if self.count == 0:
+            raise UnreadableError("no video frame in the file")
+        if len(self._packets) < declared * (1 - _MISSING_TOLERATED):
+            raise UnreadableError(f"truncated: {len(self._packets)} of {declared} frames are there")
+        codec = self._stream.codec_context
+        self.format = str(codec.name).upper()
+        name = codec.pix_fmt or ""
+        self.chroma = next((value for key, value in _SAMPLINGS.items() if key in name), "")
+        if "nv12" in name:
+            self.chroma = "4:2:0"
+
+    def pictures(self, frames: Sequence[int]) -> Iterator[Picture | tuple[int, UnreadableError]]:
+        """Decode the frames asked for, upright, in display order.
+
+        Frames that no other frame refers to are not decoded unless asked for, nor are groups of pictures
+        without an asked frame; what comes out is exact all the same.
+
+        Args:
+            frames: Ascending frame numbers, each below `count`.
+
+        Yields:
+            A picture for each, or the frame's number with the reason why it does not decode.
+        """
+        times = [packet.time for packet in self._packets if packet.shown]
+        exact = None not in times and len(set(times)) == len(times)
+        decoded = self._by_time(frames) if exact else self._by_order(frames)
+        missing = list(frames)
+        for index, frame in decoded:
+            while missing and missing[0] < index:
+                yield missing.pop(0), UnreadableError("the frame does not decode")
+            if missing and missing[0] == index:
+                missing.pop(0)
+                yield self._picture(frame, index)
+        for index in missing:
+            yield index, UnreadableError("the frame does not decode")
+
+    def _by_time(self, frames: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        display = sorted(packet.time for packet in self._packets if packet.shown and packet.time is not None)
+        wanted: dict[int | None, int] = {display[frame]: frame for frame in frames}
+        feed = _needed(self._packets, set(wanted))
+        with _reopened(self._path) as container:
+            stream = _video_stream(container)
+            codec = stream.codec_context
+            codec.thread_count = 1
+            jumped = False
+            for position, packet in enumerate(_packets(container, stream)):
+                if position >= len(feed):
+                    break
+                if not feed[position]:
+                    if not jumped:
+                        yield from _known(_decode(codec, None), wanted)
+                        jumped = True
+                    continue
+                if jumped:
+                    codec.flush_buffers()
+                    jumped = False
+                codec.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+                yield from _known(_decode(codec, packet), wanted)
+            if not jumped:
+                yield from _known(_decode(codec, None), wanted)
+
+    def _by_order(self, frames: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        wanted = set(frames)
+        with _reopened(self._path) as container:
+            stream = _video_stream(container)
+            index = 0
+            for packet in [*_packets(container, stream), None]:
+                for frame in _decode(stream.codec_context, packet):
+                    if index in wanted:
+                        yield index, frame
+                    index += 1
+
+    def _picture(self, frame: Any, index: int) -> Picture:
+        turns = round(frame.rotation / 90) % 4
+        if frame.format.name in _PLANAR_LUMA:
+            plane = frame.planes[0]
+            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            luma = rows[: frame.height, : frame.width]
+        else:
+            luma = frame.to_ndarray(format="gray")
+        return Picture(
+            np.ascontiguousarray(np.rot90(luma, turns)),
+            lambda: np.rot90(frame.to_ndarray(format="rgb24"), turns),
+            index,
+            float(frame.time or 0.0),
+        )
+
+
+@contextmanager
+def open_clip(path: Path) -> Iterator[Clip]:
+    """Open a video.
+
+    Raises:
+        UnreadableError: If it is empty, no video, without a video stream, or cut off.
+        OSError: If the file cannot be read at all.
+    """
+    if path.stat().st_size == 0:
+        raise UnreadableError("empty file")
+    with _reopened(path) as container:
+        yield Clip(container, path)
+
+
+@contextmanager
+def _reopened(path: Path) -> Iterator[Any]:
+    try:
+        # A plain path could be taken for a protocol ("a:b.mp4") or a number pattern ("%03d").
+        container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
+    except av.error.FFmpegError as error:
+        if isinstance(error, (av.error.PermissionError, av.error.FileNotFoundError)):
+            raise
+        raise UnreadableError(f"not a video that FFmpeg reads: {error.strerror}") from None
+    with container:
+        yield container
+
+
+def _video_stream(container: Any) -> Any:
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            if stream.codec_context is None:
+                raise UnreadableError("no decoder for the video stream")
+            return stream
+    raise UnreadableError("no video stream")
+
+
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield packet
+    except av.error.FFmpegError as error:
+        raise UnreadableError(f"damaged video: {error.strerror}") from None
+
+
+def _scan(container: Any, stream: Any) -> list[Packet]:
+    return [
+        Packet(packet.pts, packet.is_keyframe, not packet.is_discard)
+        for packet in _packets(container, stream)
+    ]
+
+
+def _needed(packets: Sequence[Packet], wanted: set[int | None]) -> list[bool]:
+    """Which packets must be decoded so that the frames at the `wanted` times come out exactly."""
+    feed = [False] * len(packets)
+    keys: list[int] = [0]
+    for position, packet in enumerate(packets):
+        if packet.key and position:
+            keys.append(position)
+        if packet.time in wanted:
+            # A frame shown before its key frame (an open group) refers to the group before as well.
+            start = next((key for key in reversed(keys) if _not_after(packets[key], packet)), 0)
+            done = position
+            while done >= start and not feed[done]:
+                feed[done] = True
+                done -= 1
+    return feed
+
+
+def _not_after(key: Packet, packet: Packet) -> bool:
+    return key.time is not None and packet.time is not None and key.time <= packet.time
+
+
+def _decode(codec: Any, packet: Any) -> list[Any]:
+    try:
+        return list(codec.decode(packet))
+    except av.error.FFmpegError:
+        return []  # the frame is then missed by `pictures`, which says so
+
+
+def _known(frames: list[Any], wanted: dict[int | None, int]) -> Iterator[tuple[int, Any]]:
+    for frame in frames:
+        if frame.pts in wanted:
+            yield wanted[frame.pts], frame

@@ -1,0 +1,34 @@
+"""Find, align and store the faces of a source, or store its images as they are."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages._command import run_command
+
+
+def main(
+    source: Annotated[str, typer.Option(help="A source of params.yaml.")],
+    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    out: Annotated[Path, typer.Option(help="Folder of all sources' images.")] = Path("data/images"),
+    scratch: Annotated[Path, typer.Option(help="Where unfinished work survives a kill.")] = Path(
+        ".scratch/faces"
+    ),
+) -> None:
+    """Write data/images/<source>: shards of lossless crops, index.parquet and rejected.csv."""
+    from fakeforensics.faces.run import make_images
+    from fakeforensics.params import load_params
+    from fakeforensics.sources.open import crop_mode, open_source, read_records
+
+    settings = load_params(params)
+    layout = open_source(source, settings.source(source))
+    crop = crop_mode(layout, settings.source(source))
+    totals = make_images(
+        source, layout.root, read_records(layout), crop, settings.faces, out / source, scratch
+    )
+    typer.echo(f"{source}: {totals.summary()}")
+
+
+if __name__ == "__main__":
+    run_command(main)
