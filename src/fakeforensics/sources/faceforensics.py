@@ -29,9 +29,9 @@ class FaceForensics(Layout):
     """FaceForensics++.
 
     1,000 real videos and 1,000 by each method. `manipulated_sequences/Deepfakes/c23/videos/004_982.mp4` puts
-    the face of 982 into the video 004, which is its group. The official lists of pairs,
-    `splits/{train,val,test}.json` (720/140/140 videos), are used where they lie in the root; without them the
-    split is cut by group. Access by a form at https://github.com/ondyari/FaceForensics.
+    the face of 982 into the video 004, which is its group; both are its identities. The official lists of
+    pairs, `splits/{train,val,test}.json` (720/140/140 videos), are used where they lie in the root; without
+    them the split is cut by identity. Access by a form at https://github.com/ondyari/FaceForensics.
 
     Cite: Rössler et al., FaceForensics++: Learning to Detect Manipulated Facial Images, ICCV 2019.
     """
@@ -56,7 +56,8 @@ class FaceForensics(Layout):
         is_fake = path.parts[0] == "manipulated_sequences"
         # The actors' videos have descriptive names; only pairs of YouTube videos begin with the target's.
         has_pairs = path.parts[1] not in {"actors", "DeepFakeDetection"}
-        target = path.stem.split("_")[0] if has_pairs else path.stem
+        people = path.stem.split("_") if has_pairs else []
+        target = people[0] if people else path.stem
         return RawFile(
             path=str(path),
             kind="video",
@@ -64,6 +65,7 @@ class FaceForensics(Layout):
             domain="faceforensics",
             label=1 if is_fake else 0,
             group=f"{self.name}/{target}",
+            identities=tuple(f"{self.name}/{person}" for person in people),
             own_split=splits.get(target, ""),
             video=self.own_group(path),
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from itertools import chain
 
 import pandas as pd
@@ -13,6 +14,7 @@ from fakeforensics.splits.protocol import Holdout
 DROPPED_STRADDLES = "persons of both training and validation"
 DROPPED_TEST_GROUP = "made from an official test video, or its original"
 ATTEMPTS = 100
+LARGEST_CIRCLE = 0.5  # share of all persons; beyond it circles would make for too coarse a cut
 
 
 def cut_source(index: pd.DataFrame, holdout: Holdout, seed: int) -> pd.DataFrame:
@@ -66,35 +68,50 @@ def _cut_by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) ->
 def _cut_by_person(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.Series[str]:
     """Cut persons, then drop ("") the rows that show persons of several parts.
 
-    Swaps tie nearly all persons of Celeb-DF together, so there is no cut that loses nothing. Of the seeded
-    cuts the first is taken that leaves both classes in every part. A clip whose person is not named counts as
-    a person of its own.
+    A clip whose person is not named counts as a person of its own. Where swaps tie persons into small
+    a circle goes as a whole and nothing is lost. In Celeb-DF they tie nearly everybody together: persons are
+    dealt out singly then, and of the seeded cuts the first is taken that leaves both classes in every part.
     """
-    clips = rows[["identities", "group", "label"]].drop_duplicates()
+    keys = ["identities", "group", "label"]
+    clips = rows[keys].drop_duplicates()
     named = (clips["identities"] != "").tolist()
     cast = [
         tuple(people.split(";")) if is_named else (group,)
         for people, group, is_named in zip(clips["identities"], clips["group"], named, strict=True)
     ]
-    known = {person for people, is_named in zip(cast, named, strict=True) if is_named for person in people}
-    unknown = {person for people in cast for person in people} - known
-    cuts = (_cast_parts(cast, known, unknown, shares, seed + attempt) for attempt in range(ATTEMPTS))
+    circle = _circles([people for people, is_named in zip(cast, named, strict=True) if is_named])
+    if max(Counter(circle.values()).values()) > LARGEST_CIRCLE * len(circle):
+        circle = {person: person for person in circle}
+    known = set(circle.values())
+    unknown = {person for people in cast for person in people if person not in circle}
+    dealt = (deal(known, shares, seed + n) | deal(unknown, shares, seed + n) for n in range(ATTEMPTS))
+    cuts = ([_common_part(people, circle, parts) for people in cast] for parts in dealt)
     labels = clips["label"].tolist()
     needed = {(part, label) for part in shares for label in labels}
     first = next(cuts)
-    best = next(
-        (parts for parts in chain([first], cuts) if needed <= set(zip(parts, labels, strict=True))), first
-    )
-    keys = ["identities", "group", "label"]
-    table = dict(zip(clips[keys].itertuples(index=False, name=None), best, strict=True))
+    best = next((cut for cut in chain([first], cuts) if needed <= set(zip(cut, labels, strict=True))), first)
+    table = dict(zip(clips.itertuples(index=False, name=None), best, strict=True))
     split = [table[clip] for clip in rows[keys].itertuples(index=False, name=None)]
     return pd.Series(split, index=rows.index, dtype=object)
 
 
-def _cast_parts(
-    cast: list[tuple[str, ...]], known: set[str], unknown: set[str], shares: Mapping[str, float], seed: int
-) -> list[str]:
-    """The part of each clip if persons are dealt out with this seed; "" where its persons disagree."""
-    parts = deal(known, shares, seed) | deal(unknown, shares, seed)
-    chosen = [{parts[person] for person in people} for people in cast]
-    return [part.pop() if len(part) == 1 else "" for part in chosen]
+def _common_part(people: tuple[str, ...], circle: Mapping[str, str], parts: Mapping[str, str]) -> str:
+    """The part that all of a clip's persons are in; "" where they disagree."""
+    chosen = {parts[circle.get(person, person)] for person in people}
+    return chosen.pop() if len(chosen) == 1 else ""
+
+
+def _circles(casts: Iterable[tuple[str, ...]]) -> dict[str, str]:
+    """The circle of each person: those whom clips tie together, named after one of them."""
+    leader: dict[str, str] = {}
+
+    def find(person: str) -> str:
+        while leader.setdefault(person, person) != person:
+            leader[person] = leader[leader[person]]
+            person = leader[person]
+        return person
+
+    for people in casts:
+        first, *others = sorted(map(find, people))
+        leader |= dict.fromkeys(others, first)
+    return {person: find(person) for person in list(leader)}

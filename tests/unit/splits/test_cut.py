@@ -10,7 +10,7 @@ HALF = Holdout(val=0.25, test=0.25)
 
 
 def celeb_df(swaps: list[tuple[int, int]], tested: tuple[int, ...] = ()) -> pd.DataFrame:
-    """One real clip a person 0…9 and the given swaps (target, source); tested targets are official test clips."""
+    """One real clip a person 0…9, and swaps (target, source); tested persons' real clips are test."""
     clips = [
         row("c", f"Celeb-real/id{person}_0000.mp4", group=f"c/id{person}_0000", identities=f"c/id{person}")
         for person in range(10)
@@ -80,8 +80,8 @@ def test_training_and_validation_share_no_person(swaps: list[tuple[int, int]], s
 def test_swaps_between_the_parts_are_dropped_and_say_why() -> None:
     rows = celeb_df(ALL_SWAPS, tested=(0,))
     cut = cut_source(rows, HALF, 0)
-    # 10 persons: round(0.25 * 10) = 2 validate, 8 train. Of the 9 targets that are not tested (person 0 is),
-    # with person 0 among the trained ones: 7 * 7 training swaps, 2 * 1 validation swaps, 7 * 2 + 2 * 8 straddle.
+    # 10 persons: round(0.25 * 10) = 2 validate, 8 train, person 0 among them, whose clip is tested. Of the 9
+    # other targets: 7 * 7 swaps train, 2 * 1 validate, 7 * 2 + 2 * 8 straddle.
     validating = {person for person in range(10) if cut["split"][person] == "val"}
     assert len(validating) == 2
     assert 0 not in validating
@@ -91,6 +91,13 @@ def test_swaps_between_the_parts_are_dropped_and_say_why() -> None:
     assert (fakes["dropped"] == DROPPED_STRADDLES).sum() == 30
     # The 9 swaps made from the tested clip id0_0000 itself.
     assert (fakes["dropped"] == DROPPED_TEST_GROUP).sum() == 9
+
+
+def test_circles_of_persons_are_cut_as_a_whole_and_lose_nothing() -> None:
+    rows = celeb_df([(a, a ^ 1) for a in range(10)])
+    cut = cut_source(rows, HALF, 0)
+    # 5 pairs: round(0.25 * 5) = 1 tests, 1 validates, 3 train; a pair has 2 real clips and 2 swaps.
+    assert cut["split"].value_counts().to_dict() == {"train": 12, "val": 4, "test": 4}
 
 
 def test_a_clip_without_a_named_person_is_cut_by_its_group() -> None:
