@@ -178,9 +178,11 @@ class ThresholdsParams(Group):
 
     Args:
         criterion: What the validation threshold maximises.
+        bootstrap: Replicates of the group bootstrap behind each interval.
     """
 
     criterion: Literal["accuracy", "f1", "youden", "eer"] = "accuracy"
+    bootstrap: Annotated[Count, Field(ge=100)] = 1000
 
 
 class ReportParams(Group):

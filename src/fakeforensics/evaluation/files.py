@@ -1,0 +1,54 @@
+"""The files of the evaluate stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from fakeforensics.errors import UserError
+from fakeforensics.evaluation.curves import pr_curve, roc_curve
+from fakeforensics.files import atomic_directory
+from fakeforensics.scores.ranking import rank
+from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns
+
+POINTS = 200
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """Read a manifest.
+
+    Raises:
+        UserError: If it is missing or not parquet.
+    """
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such manifest", fix="run the splits stage first") from None
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: not a parquet file", found=str(error), fix="run the splits stage again"
+        ) from None
+
+
+def write_curves(table: pd.DataFrame, folder: Path) -> None:
+    """Write `pr/<test set>.csv` and `roc/<test set>.csv`, the scores below one another in each.
+
+    Sets of fakes alone have no curves; the folders are there in any case.
+
+    Args:
+        table: A score table.
+        folder: `plots/<protocol>/<objective>`.
+    """
+    for name, curve in {"pr": pr_curve, "roc": roc_curve}.items():
+        with atomic_directory(folder / name) as directory:
+            for test_set, rows in by_test_set(table):
+                if not has_both_classes(rows):
+                    continue
+                parts = [
+                    curve(rank(rows[column].to_numpy(), rows["label"].to_numpy(), test_set), POINTS).assign(
+                        score=score
+                    )
+                    for score, column in score_columns(table).items()
+                ]
+                pd.concat(parts).round(6).to_csv(directory / f"{test_set}.csv", index=False)

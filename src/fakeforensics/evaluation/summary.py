@@ -1,0 +1,117 @@
+"""The metrics of a run: `metrics/<protocol>/<objective>.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fakeforensics.errors import UserError
+from fakeforensics.scores.bootstrap import interval, replicate, weighted_ranking
+from fakeforensics.scores.metrics import average_precision, equal_error_rate, roc_auc
+from fakeforensics.scores.ranking import rank
+from fakeforensics.scores.resampling import resample_groups
+from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns
+
+DIGITS = 6
+METRICS: dict[str, Callable[..., float]] = {
+    "ap": average_precision,
+    "auc": roc_auc,
+    "eer": equal_error_rate,
+}
+
+
+def summarise(table: pd.DataFrame, unseen: tuple[str, ...], instances: str = "all") -> dict[str, Any]:
+    """Metrics of every test set and score, and their means over all and over unseen sets.
+
+    Args:
+        table: A score table, its test sets in the protocol's order.
+        unseen: The test sets that `mean_unseen` is about; without any, the key is left out.
+        instances: For fake-only sets, what the accuracy is filed under: the number of seen instances.
+
+    Returns:
+        `ap`, `auc`, `eer`: by score, by test set; fractions of six digits. Sets of fakes alone have none of
+        these but an `accuracy`: the share called fake at probability 0.5.
+
+    Raises:
+        UserError: If a score is not finite, or a set holds reals alone.
+    """
+    result: dict[str, Any] = {}
+    ranked = {name: rows for name, rows in by_test_set(table) if has_both_classes(rows)}
+    if ranked:
+        for metric, function in METRICS.items():
+            result[metric] = {
+                score: _with_means(
+                    {name: function(rows[column].to_numpy(), rows["label"].to_numpy(), f"{name}, {score}")
+                     for name, rows in ranked.items()},
+                    unseen,
+                )
+                for score, column in score_columns(table).items()
+            }  # fmt: skip
+    fake_only = {name: rows for name, rows in by_test_set(table) if name not in ranked}
+    if fake_only:
+        result["accuracy"] = {
+            name: {instances: round(_recall_at_half(rows, name), DIGITS)} for name, rows in fake_only.items()
+        }
+    return result
+
+
+def ap_intervals(
+    table: pd.DataFrame, unseen: tuple[str, ...], seed: int, replicates: int, level: float = 0.95
+) -> dict[str, dict[str, list[float]]]:
+    """Group-bootstrap intervals of each AP, and of their means on joint draws.
+
+    Args:
+        table: A score table, its test sets in the protocol's order.
+        unseen: The test sets that `mean_unseen` is about.
+        seed: Of the draws.
+        replicates: Number of draws.
+        level: The intervals' coverage.
+
+    Returns:
+        By score, by test set: lower and upper bound.
+    """
+    resampling = resample_groups(table, seed)
+    names = [name for name, rows in by_test_set(table) if has_both_classes(rows)]
+    columns = score_columns(table)
+    statistics = []
+    for column in columns.values():
+        for name in names:
+            here = (table["test_set"] == name).to_numpy()
+            ranking = rank(table.loc[here, column].to_numpy(), table.loc[here, "label"].to_numpy(), name)
+            statistics.append(weighted_ranking(ranking, resampling.unit[here]).average_precision)
+    if not statistics:
+        return {}
+    drawn = replicate(resampling, statistics, replicates).reshape(replicates, len(columns), len(names))
+    result = {}
+    for position, score in enumerate(columns):
+        values = {name: drawn[:, position, place] for place, name in enumerate(names)}
+        result[score] = {
+            name: [round(bound, DIGITS) for bound in interval(value, level)]
+            for name, value in (values | _means(values, unseen)).items()
+        }
+    return result
+
+
+def _with_means(values: dict[str, float], unseen: tuple[str, ...]) -> dict[str, float]:
+    return {name: round(float(value), DIGITS) for name, value in (values | _means(values, unseen)).items()}
+
+
+def _means(values: dict[str, Any], unseen: tuple[str, ...]) -> dict[str, Any]:
+    means = {"mean": np.mean(list(values.values()), axis=0)}
+    if chosen := [value for name, value in values.items() if name in unseen]:
+        means["mean_unseen"] = np.mean(chosen, axis=0)
+    return means
+
+
+def _recall_at_half(rows: pd.DataFrame, name: str) -> float:
+    if (rows["label"] == 0).any():
+        raise UserError(f"{name}: the test set holds reals alone", expected="fakes, with or without reals")
+    if "logit" not in rows:
+        raise UserError(
+            f"{name}: a set of fakes alone is judged at probability 0.5, which this objective lacks",
+            fix="train with the bce or the joint objective, or add reals to the test set",
+        )
+    return float(np.mean(rows["logit"].to_numpy() >= 0))

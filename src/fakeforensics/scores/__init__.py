@@ -1,0 +1,1 @@
+"""The score table's format, and what follows from scores and labels alone: pure functions over arrays."""

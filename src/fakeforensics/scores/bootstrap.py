@@ -1,0 +1,124 @@
+"""Group-bootstrap intervals of AP and AUC, sorted once: a replicate only changes the images' weights."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from fakeforensics.scores.ranking import Ranking
+from fakeforensics.scores.resampling import Resampling
+
+Statistic = Callable[[Int[np.ndarray, " groups"]], float]
+
+
+@dataclass(frozen=True)
+class WeightedRanking:
+    """One test set, sorted once, whose metrics can be computed for any weights of its groups.
+
+    Attributes:
+        unit: The group's number of each image, by descending score.
+        fake: Positions of the fakes in that order.
+        ends: Positions, in that order, of the last image of each tie block that holds a fake.
+        fake_ends: For each of these blocks, the position among the fakes of its last fake.
+        block_ends: Positions of the last image of every tie block.
+    """
+
+    unit: Int[np.ndarray, " n"]
+    fake: Int[np.ndarray, " fakes"]
+    ends: Int[np.ndarray, " blocks"]
+    fake_ends: Int[np.ndarray, " blocks"]
+    block_ends: Int[np.ndarray, " distinct"]
+
+    def average_precision(self, counts: Int[np.ndarray, " groups"]) -> float:
+        """AP where each image counts as often as its group was drawn.
+
+        Equal to scikit-learn's on the drawn images to rounding. A block without a fake adds no recall, so
+        only the others are looked at.
+        """
+        weights = counts.take(self.unit)
+        seen = np.cumsum(weights, dtype=np.int32).take(self.ends)
+        hits = np.cumsum(weights.take(self.fake), dtype=np.int32).take(self.fake_ends)
+        found = np.diff(hits, prepend=0)
+        precision = hits / np.maximum(seen, 1)
+        return float(found @ precision / hits[-1])
+
+    def roc_auc(self, counts: Int[np.ndarray, " groups"]) -> float:
+        """AUC where each image counts as often as its group was drawn; ties count half."""
+        weights = counts.take(self.unit)
+        seen = np.cumsum(weights, dtype=np.int64).take(self.block_ends)
+        fakes = np.zeros_like(weights)
+        fakes[self.fake] = weights.take(self.fake)
+        hits = np.cumsum(fakes, dtype=np.int64).take(self.block_ends)
+        misses = seen - hits
+        wins = np.diff(misses, prepend=0) @ (hits + np.append(0, hits[:-1])) / 2
+        return float(wins / (hits[-1] * misses[-1]))
+
+
+def weighted_ranking(ranking: Ranking, unit: Int[np.ndarray, " n"]) -> WeightedRanking:
+    """Prepare a test set with both classes for resampling.
+
+    Args:
+        ranking: Its sorted scores.
+        unit: The group's number of each image, in the order in which the scores were given.
+    """
+    fake = np.flatnonzero(ranking.labels)
+    block_of_fake = np.searchsorted(ranking.ends, fake)
+    last = np.append(np.flatnonzero(np.diff(block_of_fake)), fake.size - 1)
+    return WeightedRanking(
+        unit=np.ascontiguousarray(unit[ranking.order]),
+        fake=fake,
+        ends=ranking.ends[block_of_fake[last]],
+        fake_ends=last,
+        block_ends=ranking.ends,
+    )
+
+
+def replicate(
+    resampling: Resampling, statistics: Sequence[Statistic], replicates: int, workers: int | None = None
+) -> Float[np.ndarray, "replicates statistics"]:
+    """Compute statistics on resampled groups, all of them on the same draws.
+
+    Args:
+        resampling: Which groups are drawn.
+        statistics: Functions of the groups' counts.
+        replicates: Number of draws.
+        workers: Threads; by default one per core. The result does not depend on it.
+
+    Returns:
+        One row a draw, one column a statistic.
+    """
+
+    def one(number: int) -> list[float]:
+        counts = resampling.draw(number)
+        return [statistic(counts) for statistic in statistics]
+
+    # NumPy releases the interpreter's lock in the long loops, so threads share the arrays and the work.
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        rows = list(pool.map(one, range(replicates)))
+    return np.array(rows, dtype=np.float64).reshape(replicates, len(statistics))
+
+
+def interval(values: Float[np.ndarray, " replicates"], level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of bootstrap replicates.
+
+    Args:
+        values: One value a replicate.
+        level: Its coverage, in (0, 1).
+
+    Source:
+        Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
+    """
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def two_sided_p(differences: Float[np.ndarray, " replicates"]) -> float:
+    """Two-sided bootstrap p-value of a difference being 0; at least 2 / (replicates + 1), at most 1."""
+    below = (1 + np.count_nonzero(differences <= 0)) / (differences.size + 1)
+    above = (1 + np.count_nonzero(differences >= 0)) / (differences.size + 1)
+    return float(min(1.0, 2 * min(below, above)))

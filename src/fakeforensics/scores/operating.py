@@ -1,0 +1,130 @@
+"""Thresholds: what each one gives on a set, and which one is best there. Fake means score >= threshold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from fakeforensics.scores.ranking import Ranking, need_both_classes
+
+Criterion = Literal["f1", "accuracy", "youden", "eer"]
+CRITERIA: tuple[Criterion, ...] = ("f1", "accuracy", "youden", "eer")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every threshold that tells some two images apart, from nothing called fake to everything.
+
+    Attributes:
+        thresholds: One above the highest score, the midpoints of neighbouring distinct scores, the lowest
+            score.
+        margins: The gap between the two neighbouring scores; 0 at both ends.
+        tp: Fakes called fake.
+        fp: Reals called fake.
+        fakes: Number of fakes.
+        reals: Number of reals.
+    """
+
+    thresholds: Float[np.ndarray, " points"]
+    margins: Float[np.ndarray, " points"]
+    tp: Int[np.ndarray, " points"]
+    fp: Int[np.ndarray, " points"]
+    fakes: int
+    reals: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one threshold gives on one set; fractions.
+
+    Attributes:
+        threshold: In the score's own scale.
+        precision: Share of fakes among the images called fake; 0 if none is.
+        recall: Share of the fakes that are called fake.
+        accuracy: Share of the images that are called what they are.
+        balanced_accuracy: Mean of the two classes' accuracies.
+        fpr: Share of the reals that are called fake.
+        fnr: Share of the fakes that are called real.
+    """
+
+    threshold: float
+    precision: float
+    recall: float
+    accuracy: float
+    balanced_accuracy: float
+    fpr: float
+    fnr: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Values by name; rates with six digits, the threshold exact."""
+        return {
+            name: value if name == "threshold" else round(value, 6) for name, value in asdict(self).items()
+        }
+
+
+def sweep(ranking: Ranking) -> Sweep:
+    """Count true and false positives at every threshold of a ranking."""
+    ends = ranking.ends
+    distinct = ranking.scores[ends]
+    tp = np.append(0, np.cumsum(ranking.labels)[ends])
+    fp = np.append(0, ends + 1) - tp
+    above, below = distinct[:-1], distinct[1:]
+    middle = below + (above - below) / 2
+    # Between adjacent floating-point numbers there is no midpoint: the upper score itself parts them.
+    middle = np.where(middle > below, middle, above)
+    thresholds = np.concatenate([[np.nextafter(distinct[0], np.inf)], middle, [distinct[-1]]])
+    margins = np.concatenate([[0.0], above - below, [0.0]])
+    return Sweep(thresholds, margins, tp, fp, ranking.fakes, ranking.reals)
+
+
+def criterion_values(points: Sweep, criterion: Criterion) -> Any:
+    """A criterion at every threshold; larger is better.
+
+    `f1` is 2TP / (2TP + FP + FN), `youden` TPR − FPR, `eer` minus the distance of FPR from FNR.
+    """
+    tp, fp, fakes, reals = points.tp, points.fp, points.fakes, points.reals
+    if criterion == "f1":
+        return 2 * tp / (tp + fp + fakes)
+    if criterion == "accuracy":
+        return (tp + reals - fp) / (fakes + reals)
+    if criterion == "youden":
+        return tp / fakes - fp / reals
+    return -np.abs(fp / reals - (fakes - tp) / fakes)
+
+
+def best_threshold(ranking: Ranking, criterion: Criterion, what: str = "scores") -> float:
+    """The threshold that maximises a criterion over all order statistics.
+
+    Among equally good ones the widest gap between neighbouring scores wins, then the highest threshold.
+
+    Raises:
+        UserError: If a class is absent.
+    """
+    need_both_classes(ranking, what)
+    points = sweep(ranking)
+    values = criterion_values(points, criterion)
+    # Rates of equal counts may differ in the last bit.
+    best = np.flatnonzero(values >= values.max() - 1e-12)
+    return float(points.thresholds[best[np.argmax(points.margins[best])]])
+
+
+def outcome(scores: Shaped[np.ndarray, " n"], labels: Shaped[np.ndarray, " n"], threshold: float) -> Outcome:
+    """What a threshold gives on a set with both classes."""
+    called = np.asarray(scores) >= threshold
+    fake = np.asarray(labels) == 1
+    tp, fp = int(np.count_nonzero(called & fake)), int(np.count_nonzero(called & ~fake))
+    fakes = int(np.count_nonzero(fake))
+    reals = fake.size - fakes
+    recall, fpr = tp / fakes, fp / reals
+    return Outcome(
+        threshold=threshold,
+        precision=tp / (tp + fp) if tp + fp else 0.0,
+        recall=recall,
+        accuracy=(tp + reals - fp) / fake.size,
+        balanced_accuracy=(recall + 1 - fpr) / 2,
+        fpr=fpr,
+        fnr=1 - recall,
+    )

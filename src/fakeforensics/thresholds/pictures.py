@@ -1,0 +1,117 @@
+"""The pictures of the threshold analysis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+mpl.use("Agg")  # a server has no screen
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import ticker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+from fakeforensics.files import atomic_path
+
+TITLES = {
+    "sl": "S_SL (logit)",
+    "cd": "S_CD (squared distance)",
+    "score": "score",
+    "fused": "S_SL and S_CD fused",
+}
+LABELS = {"f1": "max F1", "accuracy": "max accuracy", "youden": "max Youden's J", "eer": "equal error rate"}
+# Okabe and Ito's colours stay apart for colour-blind readers and in print.
+COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000"]
+
+
+def draw_oracle(rows: list[dict[str, Any]], path: Path, criterion: str = "accuracy") -> None:
+    """Draw table 4.10: left the thresholds, right the accuracy at the oracle's and at validation's.
+
+    Args:
+        rows: From `oracle_table`.
+        path: The PNG to write.
+        criterion: Whose accuracies are drawn at the right.
+    """
+    if not rows:
+        figure, axis = plt.subplots(figsize=(6, 1.5))
+        axis.text(0.5, 0.5, "No test set holds both reals and fakes.", ha="center", va="center")
+        axis.axis("off")
+        save(figure, path)
+        return
+    scores = list(dict.fromkeys(row["score"] for row in rows))
+    sets = list(dict.fromkeys(row["test_set"] for row in rows))
+    figure, axes = plt.subplots(
+        len(scores),
+        2,
+        figsize=(11, (1.3 + 0.42 * len(sets)) * len(scores) + 0.4),
+        squeeze=False,
+        layout="constrained",
+    )
+    for (left, right), score in zip(axes, scores, strict=True):
+        mine = [row for row in rows if row["score"] == score]
+        _draw_thresholds(left, mine, sets, score)
+        _draw_accuracies(right, mine, sets, criterion)
+    save(figure, path)
+
+
+def _draw_thresholds(axis: Any, rows: list[dict[str, Any]], sets: list[str], score: str) -> None:
+    for colour, mark, (criterion, label) in zip(COLOURS, "os^D", LABELS.items(), strict=False):
+        chosen = [row for row in rows if row["criterion"] == criterion]
+        oracle = {row["test_set"]: row["threshold"] for row in chosen if row["chosen_on"] == "oracle"}
+        axis.plot(
+            [oracle[name] for name in sets], range(len(sets)), mark, color=colour, label=label, alpha=0.8
+        )
+        axis.axvline(
+            next(row["threshold"] for row in chosen if row["chosen_on"] == "validation"),
+            color=colour,
+            linewidth=1,
+            linestyle="--",
+        )
+    if score == "cd" and all(row["threshold"] > 0 for row in rows):
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0), numticks=9))
+        axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%.3g"))
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
+    axis.set_title(f"{TITLES[score]}: oracle thresholds (dots), validation's (lines)", fontsize=9)
+    axis.set_xlabel("threshold")
+    _name_sets(axis, sets)
+    axis.legend(fontsize=7)
+
+
+def _draw_accuracies(axis: Any, rows: list[dict[str, Any]], sets: list[str], criterion: str) -> None:
+    height = 0.38
+    for shift, colour, choice in (
+        (-height / 2, COLOURS[2], "oracle"),
+        (height / 2, COLOURS[0], "validation"),
+    ):
+        value = {
+            row["test_set"]: row["accuracy"]
+            for row in rows
+            if row["criterion"] == criterion and row["chosen_on"] == choice
+        }
+        places = np.arange(len(sets)) + shift
+        bars = axis.barh(places, [value[name] for name in sets], height, color=colour, label=choice)
+        axis.bar_label(bars, fmt="%.3f", fontsize=7, padding=2)
+    axis.set_xlim(0, 1.12)
+    axis.set_title(f"accuracy at the threshold of {LABELS[criterion]}", fontsize=9, loc="left")
+    axis.set_xlabel("accuracy")
+    _name_sets(axis, sets)
+    axis.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False)
+
+
+def _name_sets(axis: Any, sets: list[str]) -> None:
+    axis.set_yticks(range(len(sets)), sets, fontsize=8)
+    axis.set_ylim(len(sets) - 0.5, -0.5)
+    axis.grid(axis="x", linewidth=0.4)
+    axis.set_axisbelow(True)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure atomically; without the software's version, so that equal pictures have equal bytes."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, metadata={"Software": None})
+    plt.close(figure)

@@ -1,0 +1,58 @@
+"""A project as the train stage leaves it: shards of noise images, manifests, and a detector that nobody trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+
+from fakeforensics.files import write_parquet
+from fakeforensics.models.detector import Detector
+from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.models.saving import save_detector
+from fakeforensics.storage.images import encode_png
+from fakeforensics.storage.shards import ShardWriter
+
+SIDE = 40  # pixels of a stored image; the detector sees the 32 in the middle
+
+
+def make_project(root: Path, objectives=("bce", "sad", "joint"), shared_reals=True) -> Path:
+    """Test sets `stylegan` and `stargan` share their six reals; each has six fakes. Validation: 4 and 4."""
+    rng = np.random.default_rng(0)
+    names = {f"real{i}": "real" for i in range(6)}
+    names |= {f"{method}{i}": method for method in ("stylegan", "stargan") for i in range(6)}
+    names |= {f"val_real{i}": "real" for i in range(4)} | {f"val_fake{i}": "stargan" for i in range(4)}
+    folder = root / "data/images/noise"
+    folder.mkdir(parents=True)
+    rows = []
+    with ShardWriter(folder, shard_bytes=2**20) as writer:
+        for name, method in names.items():
+            strength = 80 if method != "real" else 20
+            pixels = (128 + strength * rng.normal(size=(SIDE, SIDE, 3))).clip(0, 255).astype(np.uint8)
+            place = writer.add(f"noise/{name}.png", encode_png(pixels))
+            rows.append(
+                place._asdict()
+                | {"key": f"noise/{name}", "source": "noise", "method": method, "domain": "noise"}
+                | {"label": int(method != "real"), "group": f"noise/{name}", "video": "", "frame": -1}
+                | {"box": [], "split": "val" if name.startswith("val") else "test"}
+            )
+    index = pd.DataFrame(rows)
+    validation = index[index["split"] == "val"].assign(test_set="")
+    test = index[index["split"] == "test"]
+    parts = [
+        test[test["method"].isin(["real", name])].assign(test_set=name) for name in ("stylegan", "stargan")
+    ]
+    write_parquet(root / "data/manifests/p/val.parquet", validation)
+    write_parquet(root / "data/manifests/p/test.parquet", pd.concat(parts, ignore_index=True))
+    torch.manual_seed(0)
+    for objective in objectives:
+        card = {"objective": objective, "protocol": "p", "preprocess": Preprocess(crop_size=32).model_dump()}
+        save_detector(root / "models/p" / objective, Detector("resnet18"), card)
+    protocol = {"title": "t", "train": [], "test": {"stylegan": [], "stargan": []}, "unseen": ["stylegan"]}
+    (root / "protocols").mkdir()
+    (root / "protocols/p.yaml").write_text(yaml.safe_dump(protocol, sort_keys=False))
+    (root / "params.yaml").write_text(
+        "protocols: [p]\nsources: {}\nevaluate: {batch_size: 5, workers: 0, bootstrap: 100}\n"
+    )
+    return root

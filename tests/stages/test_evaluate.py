@@ -1,0 +1,96 @@
+"""The stage `evaluate` on a few noise images and detectors that nobody trained."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score
+
+from fakeforensics.errors import UserError
+from stages import evaluate
+from tests.scored_project import make_project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        root = make_project(tmp_path_factory.mktemp("evaluate"))
+        patch.chdir(root)
+        for objective in ("bce", "sad", "joint"):
+            evaluate.main("p", objective)
+        yield root
+
+
+@pytest.mark.parametrize(
+    ("objective", "columns", "scores"),
+    [
+        ("bce", ["score_sl", "logit"], ["sl"]),
+        ("sad", ["score_cd"], ["cd"]),
+        ("joint", ["score_sl", "logit", "score_cd"], ["sl", "cd"]),
+    ],
+)
+def test_scores_and_metrics_follow_the_contract(project, objective, columns, scores):
+    table = pd.read_parquet(project / f"data/scores/p/{objective}.parquet")
+    identity = ["key", "test_set", "method", "domain", "source", "label", "group", "video", "frame"]
+    assert list(table.columns) == identity + columns
+    assert len(table) == 24  # two sets of 6 reals and 6 fakes
+    assert table.equals(table.sort_values(["test_set", "key"], ignore_index=True))
+    metrics = json.loads((project / f"metrics/p/{objective}.json").read_text())
+    assert list(metrics) == ["ap", "auc", "eer", "intervals"]
+    for metric in ("ap", "auc", "eer"):
+        assert list(metrics[metric]) == scores
+        for values in metrics[metric].values():
+            assert list(values) == ["stylegan", "stargan", "mean", "mean_unseen"]
+            assert values["mean"] == pytest.approx((values["stylegan"] + values["stargan"]) / 2, abs=1e-6)
+            assert values["mean_unseen"] == values["stylegan"]
+    low, high = metrics["intervals"]["ap"][scores[0]]["stylegan"]
+    assert low <= metrics["ap"][scores[0]]["stylegan"] <= high
+
+
+def test_ap_is_scikit_learns_on_the_logits(project):
+    table = pd.read_parquet(project / "data/scores/p/bce.parquet")
+    rows = table[table["test_set"] == "stargan"]
+    found = json.loads((project / "metrics/p/bce.json").read_text())["ap"]["sl"]["stargan"]
+    assert found == pytest.approx(average_precision_score(rows["label"], rows["logit"]), abs=5e-7)
+
+
+def test_a_shared_image_has_one_score(project):
+    table = pd.read_parquet(project / "data/scores/p/joint.parquet")
+    reals = table[table["label"] == 0].groupby("key")
+    assert reals.size().eq(2).all()
+    assert reals[["logit", "score_cd"]].nunique().eq(1).all(axis=None)
+
+
+def test_validation_scores_lie_beside(project):
+    table = pd.read_parquet(project / "data/scores/p/sad.val.parquet")
+    assert table["test_set"].unique().tolist() == ["validation"]
+    assert len(table) == 8
+    assert np.isfinite(table["score_cd"]).all()
+
+
+def test_curves_end_where_they_must(project):
+    roc = pd.read_csv(project / "plots/p/joint/roc/stylegan.csv")
+    assert roc["score"].unique().tolist() == ["sl", "cd"]
+    for _, curve in roc.groupby("score"):
+        assert curve[["fpr", "tpr"]].iloc[0].tolist() == [0, 0]
+        assert curve[["fpr", "tpr"]].iloc[-1].tolist() == [1, 1]
+    pr = pd.read_csv(project / "plots/p/joint/pr/stylegan.csv")
+    assert pr.groupby("score")["recall"].max().tolist() == [1, 1]
+
+
+def test_again_gives_the_same_bytes(project):
+    names = ("data/scores/p/bce.parquet", "metrics/p/bce.json", "plots/p/bce/pr/stargan.csv")
+    first = [(project / name).read_bytes() for name in names]
+    evaluate.main("p", "bce")
+    assert [(project / name).read_bytes() for name in names] == first
+
+
+def test_a_test_set_without_images_is_named(tmp_path, monkeypatch):
+    root = make_project(tmp_path, objectives=("bce",))
+    monkeypatch.chdir(root)
+    path = root / "data/manifests/p/test.parquet"
+    manifest = pd.read_parquet(path)
+    manifest[manifest["test_set"] == "stargan"].to_parquet(path)
+    with pytest.raises(UserError, match="not those of the protocol's test sets"):
+        evaluate.main("p", "bce")

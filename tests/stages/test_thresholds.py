@@ -1,0 +1,61 @@
+"""The stage `thresholds` on scores with a known shift."""
+
+import json
+
+import pytest
+import yaml
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import write_parquet
+from stages import thresholds
+from tests.score_tables import make_scores
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Scores as the evaluate stage leaves them: a seen set, and one whose scores all lie 4 lower."""
+    monkeypatch.chdir(tmp_path)
+    protocol = {"title": "t", "train": [], "test": {"stylegan": [], "stargan": []}, "unseen": ["stylegan"]}
+    (tmp_path / "protocols").mkdir()
+    (tmp_path / "protocols/p.yaml").write_text(yaml.safe_dump(protocol, sort_keys=False))
+    (tmp_path / "params.yaml").write_text("protocols: [p]\nsources: {}\nthresholds: {bootstrap: 100}\n")
+    folder = tmp_path / "data/scores/p"
+    for objective in ("bce", "sad", "joint"):
+        table = make_scores({"stargan": 0, "stylegan": -4}, objective)
+        write_parquet(folder / f"{objective}.parquet", table)
+        write_parquet(folder / f"{objective}.val.parquet", make_scores({"validation": 0}, objective, seed=1))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("objective", "scores"), [("bce", {"sl"}), ("sad", {"cd"}), ("joint", {"sl", "cd"})])
+def test_writes_table_and_picture(project, objective, scores):
+    thresholds.main("p", objective)
+    found = json.loads((project / f"metrics/p/{objective}.thresholds.json").read_text())
+    rows = found["table_4_10"]
+    assert {row["score"] for row in rows} >= scores
+    # Sets in the protocol's order, four criteria, each with an oracle and validation's choice.
+    assert [row["test_set"] for row in rows[::8]][:2] == ["stylegan", "stargan"]
+    best = {
+        (row["test_set"], row["chosen_on"]): row
+        for row in rows
+        if row["criterion"] == "accuracy" and row["score"] == min(scores)
+    }
+    # A gap of 3 deviations: the best possible accuracy is Φ(1.5) = 0.933.
+    assert best["stylegan", "oracle"]["accuracy"] == pytest.approx(0.933, abs=0.05)
+    # The set that lies 4 deviations lower has no score above validation's threshold: half of it is right.
+    assert best["stylegan", "validation"]["accuracy"] == pytest.approx(0.5, abs=0.02)
+    assert best["stargan", "validation"]["accuracy"] == pytest.approx(0.933, abs=0.05)
+    assert (project / f"plots/p/{objective}/thresholds.png").stat().st_size > 10_000
+
+
+def test_same_scores_give_the_same_files(project):
+    names = ("metrics/p/joint.thresholds.json", "plots/p/joint/thresholds.png")
+    thresholds.main("p", "joint")
+    first = [(project / name).read_bytes() for name in names]
+    thresholds.main("p", "joint")
+    assert [(project / name).read_bytes() for name in names] == first
+
+
+def test_missing_scores_say_what_to_run(project):
+    with pytest.raises(UserError, match="run the evaluate stage first"):
+        thresholds.main("p", "nothing")
