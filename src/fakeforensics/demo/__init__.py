@@ -1,1 +1,1 @@
-"""The embedded demo data set, made on the user's machine."""
+"""The embedded demo: synthetic data in the real data sets' layouts, made on the user's machine."""

@@ -1,0 +1,93 @@
+"""Makes all demo data sets, spread over the machine's cores."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed, parallel_config
+
+from fakeforensics.demo import celeb_df, cnn_synth, dffd
+from fakeforensics.demo.recipe import VERSION, Recipe
+from fakeforensics.files import atomic_directory, sha256_file
+
+NOTE = "Embedded demo: one public-domain portrait warped into many synthetic identities. Not a benchmark."
+_CHUNK = 16
+Task = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = -1) -> dict[str, Any]:
+    """Make the demo in `output`, which is replaced as a whole when all is done.
+
+    Args:
+        output: Folder that gets `Celeb-DF-v2`, `DFFD` and `CNN_synth`.
+        seed: The same seed gives the same bytes on the same machine, whatever the number of workers.
+        recipe: How much to make; by default the demo's own.
+        workers: Processes; -1 takes one per core.
+
+    Returns:
+        What was made, for `data/demo.json`: recipe version, seed, counts, bytes and one SHA-256 over all files.
+    """
+    recipe = recipe or Recipe()
+    with atomic_directory(output) as folder, parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+        stills = {name: (dffd.train_generator, (name, recipe, seed)) for name in dffd.GENERATORS}
+        wholes = {name: (cnn_synth.train_generator, (name, recipe, seed)) for name in cnn_synth.SETS}
+        trained = _run([*stills.values(), *wholes.values()])
+        face_networks = dict(zip(stills, trained, strict=False))
+        photo_networks = dict(zip(wholes, trained[len(stills) :], strict=True))
+        clips = celeb_df.plan(recipe)
+        tasks: list[Task] = [(_clip, (clip, recipe, seed, folder)) for clip in clips]
+        tasks += [(_stills, (part, face_networks, seed, folder)) for part in _chunks(dffd.plan(recipe))]
+        tasks += [
+            (_pictures, (part, photo_networks, seed, folder)) for part in _chunks(cnn_synth.plan(recipe))
+        ]
+        _run(tasks)
+        celeb_df.write_testing_list(recipe, folder / celeb_df.FOLDER)
+        return summarise(folder, seed)
+
+
+def summarise(folder: Path, seed: int) -> dict[str, Any]:
+    """Count and hash what lies in a demo folder.
+
+    Returns:
+        `counts` has one entry for each folder that directly holds images or clips.
+    """
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    total = hashlib.sha256()
+    for name in files:
+        total.update(f"{name}\0{sha256_file(folder / name)}\n".encode())
+    media = Counter(name.rpartition("/")[0] for name in files if not name.endswith(".txt"))
+    return {
+        "note": NOTE,
+        "recipe": VERSION,
+        "seed": seed,
+        "counts": dict(sorted(media.items())),
+        "files": len(files),
+        "bytes": sum((folder / name).stat().st_size for name in files),
+        "sha256": total.hexdigest(),
+    }
+
+
+def _run(tasks: list[Task]) -> list[Any]:
+    return list(Parallel()(delayed(function)(*arguments) for function, arguments in tasks))
+
+
+def _chunks(items: list[Any]) -> list[list[Any]]:
+    return [items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK)]
+
+
+def _clip(clip: celeb_df.Clip, recipe: Recipe, seed: int, folder: Path) -> None:
+    celeb_df.make_clip(clip, recipe, seed, folder / celeb_df.FOLDER)
+
+
+def _stills(stills: list[dffd.Still], networks: dict[str, Any], seed: int, folder: Path) -> None:
+    for still in stills:
+        dffd.make_still(still, networks, seed, folder / dffd.FOLDER)
+
+
+def _pictures(pictures: list[cnn_synth.Picture], networks: dict[str, Any], seed: int, folder: Path) -> None:
+    for picture in pictures:
+        cnn_synth.make_picture(picture, networks, seed, folder / cnn_synth.FOLDER)

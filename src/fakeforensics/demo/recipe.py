@@ -1,0 +1,36 @@
+"""How much the demo makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+VERSION = 1
+"""Raise when the same seed is meant to give other files."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Sizes of the demo data sets.
+
+    Attributes:
+        celebrities, test_celebrities: People in the clips (even numbers: they swap in pairs).
+        takes: Real clips of each of them, and as many swaps.
+        youtube_clips: Further real clips; every other one is test.
+        frames: Frames a clip.
+        celeba: Images in train, validation and test of each folder of CelebA's domain.
+        ffhq: The same for FFHQ's domain.
+        whole: Real images, and fakes, of each set of CNN Synth (a category where it has categories).
+        lessons: Pictures that each generator is trained on.
+        steps: Training steps of each generator.
+    """
+
+    celebrities: int = 12
+    test_celebrities: int = 4
+    takes: int = 2
+    youtube_clips: int = 4
+    frames: int = 24
+    celeba: tuple[int, int, int] = (128, 24, 64)
+    ffhq: tuple[int, int, int] = (24, 8, 64)
+    whole: int = 48
+    lessons: int = 24
+    steps: int = 200
