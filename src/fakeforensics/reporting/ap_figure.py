@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
@@ -10,9 +11,9 @@ from matplotlib.lines import Line2D
 from fakeforensics.reporting.ap_table import row_order
 from fakeforensics.reporting.columns import COLUMNS
 from fakeforensics.reporting.contents import Figure
-from fakeforensics.reporting.drawing import COLOURS, canvas
+from fakeforensics.reporting.drawing import COLOURS, canvas, subscript
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.reporting.thesis import ApReference, canonical, label
+from fakeforensics.reporting.thesis import ApReference, canonical
 
 _OFFSETS = (-0.27, -0.09, 0.09, 0.27)
 
@@ -56,24 +57,19 @@ def _draw(results: ProtocolResults, reference: ApReference | None) -> Canvas:
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
     handles = [
-        Line2D([], [], color=COLOURS[column.key], marker="o", label=_subscript(column.name))
+        Line2D([], [], color=COLOURS[column.key], marker="o", label=subscript(column.name))
         for column in COLUMNS
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=4, fontsize=9, frameon=False)
     return figure
 
 
-def _draw_chance(axes: object, results: ProtocolResults, name: str, position: int) -> None:
+def _draw_chance(axes: Any, results: ProtocolResults, name: str, position: int) -> None:
     count = (results.counts or {}).get("test", {}).get(name)
     if count and count["real"] and count["fake"]:
         share = 100 * count["fake"] / (count["real"] + count["fake"])
-        axes.plot((share, share), (position - 0.38, position + 0.38), color=COLOURS["muted"], linewidth=1)  # type: ignore[attr-defined]
+        axes.plot((share, share), (position - 0.38, position + 0.38), color=COLOURS["muted"], linewidth=1)
 
 
 def _tick(results: ProtocolResults, name: str) -> str:
-    return label(name) + ("\nunseen" if name in results.protocol.unseen else "")
-
-
-def _subscript(name: str) -> str:
-    """Headings as matplotlib writes them: `S_CD` with a subscript."""
-    return name.replace("S_SL", "S$_{SL}$").replace("S_CD", "S$_{CD}$")
+    return results.label(name) + ("\nunseen" if name in results.protocol.unseen else "")

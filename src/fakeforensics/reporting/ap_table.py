@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
 from fakeforensics.reporting.contents import EMPTY, Cell, Column, Row, Table
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.reporting.thesis import ApReference, canonical, label
+from fakeforensics.reporting.thesis import ApReference, canonical
 
 AVERAGES = {
     "average": "mean",
@@ -77,7 +77,7 @@ def _set_row(results: ProtocolResults, reference: ApReference | None, name: str)
         for column in COLUMNS
     ]
     unseen = name in results.protocol.unseen
-    return Row(label(name), mark_best(cells), set_detail(results, name), unseen)
+    return Row(results.label(name), mark_best(cells), set_detail(results, name), unseen)
 
 
 def _average_row(

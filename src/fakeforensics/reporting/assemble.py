@@ -7,19 +7,25 @@ from pathlib import Path
 from fakeforensics.errors import UserError
 from fakeforensics.params import Params
 from fakeforensics.reporting.ap_figure import ap_figure
-from fakeforensics.reporting.ap_table import ap_table
-from fakeforensics.reporting.contents import Block, Chapter, Report, Section
+from fakeforensics.reporting.ap_table import ap_table, row_order
+from fakeforensics.reporting.audit import audit_blocks
+from fakeforensics.reporting.contents import Chapter, Report, Section
 from fakeforensics.reporting.count_table import count_blocks
+from fakeforensics.reporting.curve_figures import curve_figures
+from fakeforensics.reporting.facts import fact_blocks
 from fakeforensics.reporting.overview import Reference, overview
 from fakeforensics.reporting.pilot_table import pilot_tables
 from fakeforensics.reporting.project import ProtocolResults, read_results
+from fakeforensics.reporting.score_figure import score_figure
 from fakeforensics.reporting.thesis import ApReference, PilotReference, load_reference
+from fakeforensics.reporting.threshold_table import threshold_blocks
+from fakeforensics.reporting.worst import worst_gallery
 
 _LEAD = (
     "How well detectors trained on a few forgery methods recognise methods that they have never seen. BCE is "
     "an ordinary binary classifier; SAD a semi-supervised anomaly detector, which measures the distance to "
-    "the centre of the real images; BCE+SAD one model trained with both objectives and read either way: S_SL is "
-    "its classifier, S_CD its distance. The thesis is Liou, Target Domain Agnostic Fake Image Forensics, "
+    "the centre of the real images; BCE+SAD one model trained with both objectives and read either way: S_SL "
+    "is its classifier, S_CD its distance. The thesis is Liou, Target Domain Agnostic Fake Image Forensics, "
     "National Taiwan University, 2020."
 )
 _DEMO = (
@@ -47,7 +53,8 @@ def build_report(root: Path, params: Params) -> Report:
         )
     known = [(results, _reference(results)) for results in everything]
     demo = any(results.protocol.is_demo for results in everything)
-    chapters = (overview(known), *(_chapter(results, reference) for results, reference in known))
+    criterion = params.thresholds.criterion
+    chapters = (overview(known), *(_chapter(results, reference, criterion) for results, reference in known))
     return Report(params.report.title, _LEAD, _DEMO if demo else "", chapters)
 
 
@@ -56,11 +63,19 @@ def _reference(results: ProtocolResults) -> Reference:
     return None if name is None else load_reference(name)
 
 
-def _chapter(results: ProtocolResults, reference: Reference) -> Chapter:
+def _chapter(results: ProtocolResults, reference: Reference, criterion: str) -> Chapter:
     tags = ("demo, not real forgeries",) if results.protocol.is_demo else ()
     if reference is not None:
         tags = (*tags, f"thesis, table {reference.number}")
-    sections = [_results(results, reference), Section("Class counts", tuple(count_blocks(results)))]
+    pilot = reference if isinstance(reference, PilotReference) else None
+    sections = [Section("Accuracy by seen instances", tuple(pilot_tables(results, pilot)))]
+    if results.has_ap:
+        sections += _ranked(results, reference if isinstance(reference, ApReference) else None, criterion)
+    sections += [
+        Section("Class counts", tuple(count_blocks(results))),
+        Section("Audit of the images", tuple(audit_blocks(results))),
+        Section("Settings and versions", tuple(fact_blocks(results)), folded=True),
+    ]
     return Chapter(
         anchor=results.name,
         title=results.protocol.title,
@@ -70,11 +85,14 @@ def _chapter(results: ProtocolResults, reference: Reference) -> Chapter:
     )
 
 
-def _results(results: ProtocolResults, reference: Reference) -> Section:
-    blocks: list[Block] = []
-    if results.has_ap:
-        table = reference if isinstance(reference, ApReference) else None
-        blocks += [ap_table(results, table), ap_figure(results, table)]
-    pilot = reference if isinstance(reference, PilotReference) else None
-    blocks += pilot_tables(results, pilot)
-    return Section("Results", tuple(blocks))
+def _ranked(results: ProtocolResults, reference: ApReference | None, criterion: str) -> list[Section]:
+    """What needs test sets with both classes."""
+    sets = row_order(results, reference)
+    curves = curve_figures(results, sets)
+    thresholds = threshold_blocks(results, reference, criterion)
+    return [
+        Section("Average precision", (ap_table(results, reference), ap_figure(results, reference))),
+        Section("Curves", tuple(curves)),
+        Section("Scores and thresholds", (*score_figure(results, sets, criterion), *thresholds)),
+        Section("Worst errors", tuple(worst_gallery(results, sets, criterion))),
+    ]

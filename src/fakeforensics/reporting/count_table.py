@@ -6,7 +6,6 @@ from typing import Any
 
 from fakeforensics.reporting.contents import Block, Cell, Column, Row, Table, Text
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.reporting.thesis import label
 
 _COLUMNS = (Column("Real"), Column("Fake"), Column("By method", numeric=False))
 
@@ -18,7 +17,7 @@ def count_blocks(results: ProtocolResults) -> list[Block]:
         return [Text(f"No counts: `data/manifests/{results.name}/counts.json` is missing.", "warning")]
     rows = [_row("Training", counts["train"]), _row("Validation", counts["val"])]
     rows += [
-        _row(f"Test: {label(name)}", count, unseen=name in results.protocol.unseen)
+        _row(f"Test: {results.label(name)}", count, unseen=name in results.protocol.unseen)
         for name, count in counts["test"].items()
     ]
     demo = "Demo data: images" if results.protocol.is_demo else "Images"

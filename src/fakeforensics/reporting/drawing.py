@@ -82,6 +82,11 @@ def hide(axes: Axes) -> None:
     axes.set_axis_off()
 
 
+def subscript(name: str) -> str:
+    """A column's heading as matplotlib writes it: `S_CD` with a subscript."""
+    return name.replace("S_SL", "S$_{SL}$").replace("S_CD", "S$_{CD}$")
+
+
 def save_png(figure: Canvas, path: Path) -> None:
     """Write a picture as PNG, without the version that matplotlib puts in."""
     path.parent.mkdir(parents=True, exist_ok=True)

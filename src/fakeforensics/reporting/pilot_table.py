@@ -6,7 +6,7 @@ from typing import Any
 
 from fakeforensics.reporting.contents import EMPTY, Cell, Column, Row, Table
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.reporting.thesis import PilotReference, canonical, label
+from fakeforensics.reporting.thesis import PilotReference, canonical
 
 _NAMES = {"bce": "BCE", "sad": "SAD", "joint": "BCE+SAD"}
 
@@ -47,7 +47,7 @@ def _table(
     return Table(
         caption=f"{demo}{_NAMES[objective]}: {what}{beside}.",
         stub=seen,
-        columns=tuple(Column(label(name)) for name in sets),
+        columns=tuple(Column(results.label(name)) for name in sets),
         rows=tuple(rows),
         notes=("Training sees the same number of fakes whatever the number of instances.",),
     )

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from fakeforensics.errors import UserError
 from fakeforensics.params import parse, read_yaml
 from fakeforensics.reporting.columns import OBJECTIVES, ScoreColumn
+from fakeforensics.reporting.thesis import label
 
 DEMO_PREFIX = "demo"
 
@@ -75,6 +76,10 @@ class ProtocolResults:
     cards: dict[str, dict[str, Any]]
     missing: tuple[str, ...] = field(default=())
 
+    def label(self, test_set: str) -> str:
+        """A test set's name: the thesis's where its table is repeated, which other data must not borrow."""
+        return test_set if self.protocol.reference is None else label(test_set)
+
     def ap(self, column: ScoreColumn, test_set: str) -> float | None:
         """Average precision in percent, or None where it was not measured."""
         value = self.metrics.get(column.objective, {}).get("ap", {}).get(column.score, {}).get(test_set)
@@ -82,8 +87,8 @@ class ProtocolResults:
 
     def ap_interval(self, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
         """The 95 % interval of average precision in percent, or None where there is none."""
-        intervals = self.metrics.get(column.objective, {}).get("intervals", {})
-        bounds = intervals.get("ap", {}).get(column.score, {}).get(test_set)
+        intervals = self.metrics.get(column.objective, {}).get("ap_interval", {})
+        bounds = intervals.get(column.score, {}).get(test_set)
         return None if bounds is None else (100 * float(bounds[0]), 100 * float(bounds[1]))
 
     @property
@@ -95,6 +100,11 @@ class ProtocolResults:
         """Test scores, one row for each (test_set, key), or None where they are not at hand."""
         path = self.root / "data" / "scores" / self.name / f"{objective}.parquet"
         return pd.read_parquet(path) if path.is_file() else None
+
+    def curve(self, kind: str, objective: str, test_set: str) -> pd.DataFrame | None:
+        """A `pr` or `roc` curve, the scores below one another, or None where it is not at hand."""
+        path = self.root / "plots" / self.name / objective / kind / f"{test_set}.csv"
+        return pd.read_csv(path) if path.is_file() else None
 
     def test_manifest(self) -> pd.DataFrame | None:
         """The test manifest, or None where it is not at hand."""
