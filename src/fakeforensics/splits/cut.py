@@ -69,8 +69,9 @@ def _cut_by_person(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -
     """Cut persons, then drop ("") the rows that show persons of several parts.
 
     A clip whose person is not named counts as a person of its own. Where swaps tie persons into small
-    a circle goes as a whole and nothing is lost. In Celeb-DF they tie nearly everybody together: persons are
-    dealt out singly then, and of the seeded cuts the first is taken that leaves both classes in every part.
+    circles, a circle goes as a whole and nothing is lost. In Celeb-DF they tie nearly everybody together:
+    persons are dealt out singly then, and of the seeded cuts the first that leaves both classes in every part
+    is taken.
     """
     keys = ["identities", "group", "label"]
     clips = rows[keys].drop_duplicates()

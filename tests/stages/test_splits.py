@@ -1,0 +1,70 @@
+"""The splits stage on an index of a dozen images."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fakeforensics.storage.schema import INDEX_COLUMNS, INDEX_SCHEMA
+from tests.unit.splits.conftest import index, row
+
+ROOT = Path(__file__).parents[2]
+PROTOCOL = "title: A tiny test\ntrain: [{source: mine}]\ntest: {seen: [{source: mine}]}\n"
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stages.splits", "--protocol", *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    rows = index(
+        [row("mine", f"{method}/{n}.png", method=method) for method in ("real", "edit") for n in range(6)]
+    )
+    (tmp_path / "data/images/mine").mkdir(parents=True)
+    table = pa.Table.from_pandas(rows[list(INDEX_COLUMNS)], schema=INDEX_SCHEMA, preserve_index=False)
+    pq.write_table(table, tmp_path / "data/images/mine/index.parquet")
+    (tmp_path / "protocols").mkdir()
+    (tmp_path / "protocols/p.yaml").write_text(PROTOCOL)
+    (tmp_path / "protocols/q.yaml").write_text(PROTOCOL.replace("mine", "celeb_df"))
+    (tmp_path / "params.yaml").write_text("protocols: [p, q]\nsources: {mine: {layout: folder, root: raw}}\n")
+    return tmp_path
+
+
+def test_manifests_and_counts_are_written_and_shown(project: Path) -> None:
+    done = run(project, "p")
+    assert done.returncode == 0, done.stderr
+    folder = project / "data/manifests/p"
+    parts = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("train", "val", "test")}
+    # 6 groups of each class: round(6 * 0.25) = 2 test, round(6 * 0.15) = 1 validation, 3 train.
+    assert {name: len(rows) for name, rows in parts.items()} == {"train": 6, "val": 2, "test": 4}
+    assert list(parts["train"]) == [*INDEX_COLUMNS, "split", "test_set"]
+    assert set(parts["test"]["test_set"]) == {"seen"}
+    counts = json.loads((folder / "counts.json").read_text())
+    assert counts["train"]["methods"] == {"faces/edit": 3, "faces/real": 3}
+    assert "test seen" in done.stdout
+
+
+def test_the_same_input_gives_the_same_bytes(project: Path) -> None:
+    run(project, "p")
+    first = {path.name: path.read_bytes() for path in (project / "data/manifests/p").iterdir()}
+    run(project, "p")
+    assert first == {path.name: path.read_bytes() for path in (project / "data/manifests/p").iterdir()}
+
+
+def test_a_protocol_whose_source_is_not_configured_fails_at_once(project: Path) -> None:
+    done = run(project, "q")
+    assert done.returncode == 1
+    assert "celeb_df: {layout: …, root: …}" in done.stderr
+    assert not (project / "data/manifests/q").exists()

@@ -1,0 +1,53 @@
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.sources.dffd import DFFD
+from tests.unit.sources.conftest import Tree
+
+
+def test_method_domain_label_and_split_come_from_the_folders(tree: Tree) -> None:
+    root = tree(["stylegan_ffhq/validation/0MISW9NS1V.jpg", "celeba/train/00042.png", "pggan/eval/7.PNG"])
+    celeba, pggan, stylegan = DFFD("d", root).records()
+    assert (celeba.method, celeba.domain, celeba.label, celeba.own_split) == ("real", "celeba", 0, "train")
+    assert (pggan.method, pggan.domain, pggan.label, pggan.own_split) == ("pggan", "celeba", 1, "val")
+    assert (stylegan.method, stylegan.domain, stylegan.own_split) == ("stylegan", "ffhq", "val")
+
+
+@pytest.mark.parametrize("name", ["00042.png", "000042_Blond_Hair.jpg", "stargan_000042_Male.png", "42.png"])
+def test_an_edit_belongs_to_its_photographs_group(tree: Tree, name: str) -> None:
+    records = DFFD("d", tree(["celeba/train/00042.png", f"stargan/train/{name}"])).records()
+    assert [record.group for record in records] == ["d/celeba/00042"] * 2
+
+
+def test_images_made_from_noise_are_groups_of_their_own(tree: Tree) -> None:
+    records = DFFD("d", tree(["ffhq/test/00001.jpg", "stylegan_ffhq/test/00001.jpg"])).records()
+    assert [record.group for record in records] == ["d/ffhq/00001", "d/stylegan_ffhq/test/00001"]
+
+
+def test_without_split_folders_nothing_is_prescribed(tree: Tree) -> None:
+    records = DFFD("d", tree(["ffhq/00001.jpg", "faceapp/00001.jpg"])).records()
+    assert [record.own_split for record in records] == ["", ""]
+
+
+def test_another_tree_is_described_in_the_options(tree: Tree) -> None:
+    root = tree(["FaceAPP/train/p3.jpg", "ffhq/train/p3.jpg", "masks/train/p3.png"])
+    folders = {"FaceAPP": {"method": "faceapp", "domain": "ffhq", "photos": "ffhq"}}
+    options = {"folders": folders, "ignore": ["masks"], "number": r"p(\d+)"}
+    edit, photo = DFFD("d", root, options).records()
+    assert (edit.method, edit.group) == ("faceapp", photo.group)
+
+
+def test_a_folder_without_a_rule_is_refused(tree: Tree) -> None:
+    with pytest.raises(UserError, match="no rule for DFL") as caught:
+        DFFD("d", tree(["DFL/train/1.png", "ffhq/train/1.png"])).records()
+    assert "sources.d.options.folders" in str(caught.value)
+
+
+def test_a_misspelt_option_is_refused(tree: Tree) -> None:
+    with pytest.raises(UserError, match="unknown key `folder`"):
+        DFFD("d", tree([]), {"folder": {}})
+
+
+def test_a_number_pattern_needs_a_group(tree: Tree) -> None:
+    with pytest.raises(UserError, match="captures the number"):
+        DFFD("d", tree([]), {"number": r"\d+"})

@@ -1,0 +1,60 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.params import Params, parse
+from fakeforensics.splits.protocol import Protocol, check_sources, load_protocol
+
+ROOT = Path(__file__).parents[3]
+PROTOCOLS = sorted(path.stem for path in (ROOT / "protocols").glob("*.yaml"))
+
+
+def protocol(**values: Any) -> Protocol:
+    base: dict[str, Any] = {"title": "t", "train": [{"source": "a"}], "test": {"x": [{"source": "b"}]}}
+    return parse(Protocol, base | values, "protocols/p.yaml")
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_of_the_project_is_sound(name: str) -> None:
+    plan = load_protocol(name, ROOT / "protocols")
+    assert plan.sources()
+    assert plan.reference is None or plan.reference.startswith("table_")
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"unseen": ["y"]}, "unseen names y"),
+        ({"tests": {}}, "unknown key `tests`"),
+        ({"test": {}}, "`test`"),
+        ({"train": [{"source": "a", "splits": "all"}]}, "for test sets only"),
+        ({"test": {"x": [{"source": "a", "splits": "all"}]}}, "trained on as well"),
+        ({"holdout": {"val": 0.5, "test": 0.5}}, "nothing to train on"),
+        ({"frames_per_video": {"real": 0, "fake": 1}}, "frames_per_video.real"),
+    ],
+)
+def test_a_faulty_protocol_is_refused(values: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        protocol(**values)
+
+
+def test_one_domain_or_method_needs_no_brackets() -> None:
+    selection = protocol(train=[{"source": "a", "domain": "ffhq", "methods": "real"}]).train[0]
+    assert (selection.domain, selection.methods) == (("ffhq",), ("real",))
+
+
+def test_an_unknown_protocol_lists_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("title: x")
+    with pytest.raises(UserError, match="no protocol 'yours'") as caught:
+        load_protocol("yours", tmp_path)
+    assert "mine" in str(caught.value)
+
+
+def test_a_source_that_is_not_configured_says_what_to_add() -> None:
+    params = Params.model_validate({"protocols": ["p"], "sources": {"a": {"layout": "folder", "root": "x"}}})
+    with pytest.raises(UserError, match="protocol 'p' needs the source b") as caught:
+        check_sources("p", protocol(), params)
+    assert "b: {layout: …, root: …}" in str(caught.value)
+    assert "docs/data.md" in str(caught.value)
