@@ -1,0 +1,129 @@
+"""The three loaders of a run: training, validation, and the real training images for the centre."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import DataLoader
+
+from fakeforensics.errors import UserError
+from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.params import TrainParams
+from fakeforensics.training.augment import Augment
+from fakeforensics.training.dataset import AugmentedDataset, ManifestDataset, collate, start_worker
+from fakeforensics.training.sampling import OrderedBatches, TrainBatches
+
+
+class ManifestData(pl.LightningDataModule):
+    """Batches from two manifests, shared out between the processes of a run.
+
+    Args:
+        train: The training manifest.
+        val: The validation manifest; never augmented.
+        images_root: The folder of all sources' images.
+        params: The `train` group.
+        augment: Of training images.
+        preprocess: Of validation images, and of training images for the centre.
+        seed: Of the run.
+
+    Attributes:
+        train: Augmented training images.
+        val: Validation images.
+        batches: How training images make up batches; there once Lightning has called `setup`.
+    """
+
+    batches: TrainBatches
+
+    def __init__(
+        self,
+        train: pd.DataFrame,
+        val: pd.DataFrame,
+        images_root: Path,
+        params: TrainParams,
+        augment: Augment,
+        preprocess: Preprocess,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.params = params
+        self.seed = seed
+        self.methods = train["method"].to_numpy(dtype=str)
+        self.train = AugmentedDataset(train, images_root, augment)
+        self.plain = ManifestDataset(train, images_root, preprocess.crop)
+        self.val = ManifestDataset(val, images_root, preprocess.crop)
+
+    def setup(self, stage: str) -> None:  # noqa: ARG002
+        """Plan this process's share; Lightning calls it when rank and world are known.
+
+        Raises:
+            UserError: If the global batch cannot be shared out evenly.
+        """
+        rank, world = self._place()
+        size, rest = divmod(self.params.batch_size, world)
+        if rest or not size:
+            raise UserError(
+                f"`train.batch_size` {self.params.batch_size} is not a multiple of the {world} processes",
+                fix="change `train.batch_size` or the number of GPUs",
+            )
+        self.batches = TrainBatches(
+            self.methods,
+            self.train.labels,
+            self.params.batch_size,
+            self.seed,
+            epoch=lambda: self.trainer.current_epoch if self.trainer else 0,
+            balance=self.params.balance,
+            rank=rank,
+            world=world,
+        )
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Augmented batches, shuffled anew each epoch."""
+        return self._loader(self.train, self.batches)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Validation images, each once."""
+        return self._ordered(self.val, np.arange(len(self.val)))
+
+    def real_dataloader(self) -> DataLoader[Any]:
+        """The real training images, each once, not augmented."""
+        return self._ordered(self.plain, np.flatnonzero(self.plain.labels == 0))
+
+    def _ordered(self, dataset: ManifestDataset, rows: np.ndarray) -> DataLoader[Any]:
+        rank, world = self._place()
+        return self._loader(dataset, OrderedBatches(rows, self.params.batch_size // world, rank, world))
+
+    def _place(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _loader(self, dataset: ManifestDataset, batches: TrainBatches | OrderedBatches) -> DataLoader[Any]:
+        workers = worker_count(self.params.workers)
+        return DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=workers,
+            collate_fn=collate,
+            worker_init_fn=start_worker,
+            pin_memory=torch.cuda.is_available(),
+            persistent_workers=workers > 0 and dataset is self.train,
+            prefetch_factor=4 if workers else None,
+        )
+
+
+def worker_count(setting: int | str) -> int:
+    """Decoding processes for `train.workers`.
+
+    `auto` takes none on a CPU, where they would fight the training step for its cores, and beside a GPU all
+    of this process's cores but one.
+    """
+    if setting != "auto":
+        return int(setting)
+    if not torch.cuda.is_available():
+        return 0
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, len(os.sched_getaffinity(0)) // here - 1)

@@ -1,0 +1,159 @@
+"""Images of a manifest as tensors, read from shards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset, get_worker_info
+
+from fakeforensics.errors import UserError
+from fakeforensics.models.preprocess import Rgb
+from fakeforensics.storage.images import decode
+from fakeforensics.storage.shards import ShardReader
+from fakeforensics.training.augment import Augment
+
+
+class Sample(NamedTuple):
+    """One image: uint8 RGB, 0 real or 1 fake, and its row in the manifest."""
+
+    image: UInt8[Tensor, "3 h w"]
+    label: int
+    row: int
+
+
+class Batch(NamedTuple):
+    """Images of one size; their memory order is channels-last, as they were decoded."""
+
+    images: UInt8[Tensor, "batch 3 h w"]
+    labels: Float[Tensor, " batch"]
+    rows: Int[Tensor, " batch"]
+
+
+class Draw(NamedTuple):
+    """A training image; epoch and place in the epoch's order decide its augmentation."""
+
+    epoch: int
+    place: int
+    row: int
+
+
+class ManifestDataset(Dataset[Sample]):
+    """The images of a manifest, in its order.
+
+    Read whole batches where you can: in the main process they are then decoded by all its threads at once.
+
+    Args:
+        manifest: Rows with key, source, shard, offset, size, label.
+        images_root: The folder of all sources' images.
+        transform: From a decoded RGB image to one of the common size, such as `Preprocess.crop`.
+    """
+
+    def __init__(self, manifest: pd.DataFrame, images_root: Path, transform: Callable[[Rgb], Rgb]) -> None:
+        self.transform = transform
+        self._places = list(
+            zip(*(manifest[name].tolist() for name in ("source", "shard", "offset", "size")), strict=True)
+        )
+        self.labels = manifest["label"].to_numpy(dtype=np.int64)
+        self.keys = manifest["key"].tolist()
+        self._reader = ShardReader(images_root)
+        self._threads: tuple[int, ThreadPoolExecutor] | None = None
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, item: Any) -> Sample:
+        return self._sample(item, self._read(item))
+
+    def __getitems__(self, items: Sequence[Any]) -> list[Sample]:
+        """What a DataLoader calls for a whole batch."""
+        data = [self._read(item) for item in items]
+        if get_worker_info() is not None:
+            return [self._sample(item, one) for item, one in zip(items, data, strict=True)]
+        return list(self._pool().map(self._sample, items, data))
+
+    def row(self, item: Any) -> int:
+        """The manifest's row that `item` stands for."""
+        return int(item)
+
+    def apply(self, item: Any, image: Rgb) -> Rgb:  # noqa: ARG002
+        """Bring a decoded image to the common size."""
+        return self.transform(image)
+
+    def _read(self, item: Any) -> bytes:
+        return self._reader.read(*self._places[self.row(item)])
+
+    def _sample(self, item: Any, data: bytes) -> Sample:
+        row = self.row(item)
+        try:
+            image = decode(data)
+        except ValueError as error:
+            source, shard, offset, _ = self._places[row]
+            raise UserError(
+                f"{source}/{shard}: the image {self.keys[row]} at {offset} cannot be decoded",
+                found=str(error),
+                fix=f"run `dvc checkout`, or `dvc repro --force faces@{source}`",
+            ) from None
+        pixels = np.ascontiguousarray(self.apply(item, image))
+        return Sample(torch.from_numpy(pixels).permute(2, 0, 1), int(self.labels[row]), row)
+
+    def _pool(self) -> ThreadPoolExecutor:
+        # A pool does not survive a fork.
+        if self._threads is None or self._threads[0] != os.getpid():
+            cv2.setNumThreads(1)
+            self._threads = (os.getpid(), ThreadPoolExecutor(torch.get_num_threads()))
+        return self._threads[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_threads": None}
+
+
+class AugmentedDataset(ManifestDataset):
+    """The images of a manifest, augmented; its items are `Draw`s.
+
+    Args:
+        manifest: As for `ManifestDataset`.
+        images_root: The folder of all sources' images.
+        augment: From an image and its `Draw` to a crop.
+    """
+
+    def __init__(self, manifest: pd.DataFrame, images_root: Path, augment: Augment) -> None:
+        super().__init__(manifest, images_root, _unchanged)
+        self.augment = augment
+
+    def row(self, item: Draw) -> int:
+        """The manifest's row of the draw."""
+        return item.row
+
+    def apply(self, item: Draw, image: Rgb) -> Rgb:
+        """Augment the image as its epoch and place decide."""
+        return self.augment(image, item.epoch, item.place)
+
+
+def collate(samples: list[Sample]) -> Batch:
+    """Stack samples into a batch whose images lie channels-last in memory."""
+    images = torch.stack([sample.image.permute(1, 2, 0) for sample in samples]).permute(0, 3, 1, 2)
+    return Batch(
+        images,
+        torch.tensor([sample.label for sample in samples], dtype=torch.float32),
+        torch.tensor([sample.row for sample in samples]),
+    )
+
+
+def start_worker(_: int) -> None:
+    """Keep a decoding process to one thread, so that it does not contend with the training step."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _unchanged(image: Rgb) -> Rgb:
+    return image

@@ -1,0 +1,133 @@
+"""Rails: what stops a run before it starts, and what stops it on the way."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from fakeforensics.errors import UserError
+from fakeforensics.objectives.objective import Objective
+
+log = logging.getLogger(__name__)
+
+CLASSES = {0: "real", 1: "fake"}
+
+
+def check_classes(split: str, manifest: pd.DataFrame, objective: Objective, one_class: bool) -> None:
+    """Refuse a split that the objective cannot be trained or validated on.
+
+    Args:
+        split: Its name, for the message.
+        manifest: Its rows.
+        objective: Real images are needed by every objective, fakes by those that train a classifier.
+        one_class: Whether the training split has no fakes: then SAD is Deep SVDD, and validation needs none.
+
+    Raises:
+        UserError: Naming the class that is missing.
+    """
+    present = set(manifest["label"].unique())
+    needed = {0} if one_class and not objective.uses_classifier else {0, 1}
+    for label in sorted(needed - present):
+        raise UserError(
+            f"the {split} split has no {CLASSES[label]} images, which the objective {objective.name!r} needs",
+            found=", ".join(f"{(manifest['label'] == value).sum()} {CLASSES[value]}" for value in CLASSES),
+            fix="check the protocol's `train` selections and `holdout`, and counts.json beside the manifests"
+            + ("; `sad` alone can train without fakes" if label == 1 and split == "train" else ""),
+        )
+
+
+class FiniteLoss:
+    """Stops a run whose loss is no longer finite, naming the images.
+
+    On a GPU a loss is looked at some steps later, so that the processor never waits for the device.
+
+    Args:
+        keys: The key of each manifest row.
+        delay: Steps between a loss and its check.
+    """
+
+    def __init__(self, keys: Sequence[str], delay: int) -> None:
+        self.keys = keys
+        self.delay = delay
+        self._waiting: deque[tuple[str, Float[Tensor, " batch"], Int[Tensor, " batch"]]] = deque()
+
+    def watch(self, where: str, losses: Float[Tensor, " batch"], rows: Int[Tensor, " batch"]) -> None:
+        """Take note of a batch's losses and check those of `delay` batches ago.
+
+        Args:
+            where: Epoch and batch, for the message.
+            losses: Of each image.
+            rows: The images' rows in the manifest.
+
+        Raises:
+            UserError: If an earlier loss was NaN or infinite.
+        """
+        self._waiting.append((where, losses.detach(), rows))
+        while len(self._waiting) > self.delay:
+            self._check(*self._waiting.popleft())
+
+    def flush(self) -> None:
+        """Check all that are still waiting."""
+        while self._waiting:
+            self._check(*self._waiting.popleft())
+
+    def _check(self, where: str, losses: Tensor, rows: Tensor) -> None:
+        bad = ~torch.isfinite(losses)
+        if not bad.any():
+            return
+        self._waiting.clear()
+        named = [self.keys[row] for row in rows[bad].tolist()]
+        more = f" and {len(named) - 8} more" if len(named) > 8 else ""
+        raise UserError(
+            f"the loss is not finite: {where}",
+            found=f"{losses[bad][0].item()} for {len(named)} of {len(losses)} images: "
+            + ", ".join(named[:8])
+            + more,
+            fix="lower `train.learning_rate`; if only a few images are named, look at them",
+        )
+
+
+def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: float) -> bool:
+    """Warn when all codes have moved into the centre, real and fake alike.
+
+    Args:
+        epoch: From 0.
+        real: Mean distance of real validation images.
+        fake: That of fakes, if there are any.
+        first_real: Mean distance of reals after the first epoch.
+
+    Returns:
+        Whether it warned.
+    """
+    tiny = 1e-4 * first_real
+    if real > tiny or (fake is not None and fake > tiny):
+        return False
+    fakes = "" if fake is None else f" and that of fakes to {fake:.3g}"
+    log.warning(
+        "epoch %d: the features have collapsed: the mean distance of reals to the centre fell from %.3g to "
+        "%.3g%s; scores by distance mean nothing now (try `train.center: init`, or a lower learning rate)",
+        epoch,
+        first_real,
+        real,
+        fakes,
+    )
+    return True
+
+
+def out_of_memory(error: RuntimeError, batch_size: int, crop_size: int) -> UserError | None:
+    """Turn running out of memory into what to lower; `None` if the error is another."""
+    text = str(error)
+    if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in text:
+        return None
+    return UserError(
+        "out of memory while training",
+        found=text.splitlines()[0],
+        fix=f"lower `train.batch_size` (now {batch_size}) or `train.crop_size` (now {crop_size}), "
+        "or spread the batch over more GPUs with `train.devices`",
+    )

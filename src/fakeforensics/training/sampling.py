@@ -1,0 +1,116 @@
+"""Which images make up which batch, on which process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+from torch.utils.data import Sampler
+
+from fakeforensics.training.dataset import Draw
+
+# Batch normalisation cannot train on a single value a channel, which one small image can come down to.
+_LEAST = 2
+
+
+class TrainBatches(Sampler[list[Draw]]):
+    """Shuffled batches of an epoch; each process takes its share of every batch.
+
+    An epoch's order depends on seed and epoch alone, so that one process and several see the same global
+    batches. No image is left out: a last batch of fewer than two images a process joins the one before.
+
+    Args:
+        methods: The method of each row.
+        labels: 0 real or 1 fake, of each row.
+        batch_size: Of the global batch.
+        seed: Of the run.
+        epoch: Called when an epoch's batches are begun; says which.
+        balance: `none` sees each image once an epoch. `class` draws as many images with replacement, real and
+            fake equally often; `method` besides draws each class's methods equally often.
+        rank: This process, from 0.
+        world: All processes.
+
+    Source:
+        Equations 3.1 and 3.4 are means over samples: `global_size` is what a share's sum is divided by.
+    """
+
+    def __init__(
+        self,
+        methods: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        seed: int,
+        epoch: Callable[[], int],
+        balance: Literal["none", "class", "method"] = "none",
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.count = len(labels)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = epoch
+        self.rank, self.world = rank, world
+        self.chances = None if balance == "none" else _chances(methods, labels, balance)
+        full, rest = divmod(self.count, batch_size)
+        self.batches = full + (rest >= _LEAST * world or full == 0)
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def global_size(self, batch: int) -> int:
+        """Images in a batch over all processes."""
+        last = batch == self.batches - 1
+        return self.count - batch * self.batch_size if last else self.batch_size
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        epoch = self.epoch()
+        generator = np.random.default_rng((self.seed, epoch))
+        if self.chances is None:
+            order = generator.permutation(self.count)
+        else:
+            order = generator.choice(self.count, self.count, p=self.chances)
+        for batch in range(self.batches):
+            begin = batch * self.batch_size
+            places = range(begin + self.rank, begin + self.global_size(batch), self.world)
+            yield [Draw(epoch, place, int(order[place])) for place in places]
+
+
+class OrderedBatches(Sampler[list[int]]):
+    """All rows in order, once, shared out between processes without padding.
+
+    Args:
+        rows: Row numbers.
+        batch_size: Of this process's batches.
+        rank: This process, from 0.
+        world: All processes.
+    """
+
+    def __init__(self, rows: np.ndarray, batch_size: int, rank: int = 0, world: int = 1) -> None:
+        self.rows = [int(row) for row in rows[rank::world]]
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for begin in range(0, len(self.rows), self.batch_size):
+            yield self.rows[begin : begin + self.batch_size]
+
+
+def _chances(methods: np.ndarray, labels: np.ndarray, balance: str) -> Float64[np.ndarray, " rows"]:
+    """Chances of the rows so that classes, or methods within classes, are drawn equally often."""
+    chances = np.zeros(len(labels), dtype=np.float64)
+    classes = np.unique(labels)
+    for label in classes:
+        of_class = labels == label
+        if balance == "class":
+            chances[of_class] = 1 / of_class.sum() / len(classes)
+            continue
+        names = np.unique(methods[of_class])
+        for name in names:
+            rows = of_class & (methods == name)
+            chances[rows] = 1 / rows.sum() / len(names) / len(classes)
+    chances /= chances.sum()
+    return chances

@@ -1,0 +1,53 @@
+"""Where an unfinished run keeps its checkpoint, and how it knows its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import fakeforensics
+from fakeforensics.files import sha256_file
+
+ROOMS = ("models", "objectives", "storage", "training")
+PACKAGES = ("torch", "torchvision", "lightning", "opencv-python-headless", "numpy")
+
+
+def fingerprint(settings: dict[str, Any], files: list[Path], device: dict[str, Any]) -> str:
+    """A run's identity: its parameters, its data, the code and the libraries, and what computes.
+
+    Two runs of one fingerprint go through the same weights, so one may go on where the other was killed; any
+    difference gives another fingerprint and a fresh start.
+
+    Args:
+        settings: Resolved settings, and what the weights started from.
+        files: The manifests, whose rows carry each image's SHA-256.
+        device: Kind, processes and threads.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    package = Path(fakeforensics.__file__).parent
+    code = [path for room in ROOMS for path in sorted((package / room).glob("*.py"))]
+    identity = {
+        "settings": settings,
+        "files": [sha256_file(path) for path in files],
+        "code": {
+            str(path.relative_to(package)): sha256_file(path) for path in [*code, package / "params.py"]
+        },
+        "versions": versions(),
+        "device": device,
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, this package and those whose numbers a detector's weights depend on."""
+    return {
+        "python": platform.python_version(),
+        "fakeforensics": fakeforensics.__version__,
+        **{name: version(name) for name in PACKAGES},
+    }
