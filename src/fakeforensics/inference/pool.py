@@ -1,0 +1,128 @@
+"""Cutting many files at once, and untrusted ones in a process of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+
+from fakeforensics.inference.cutting import CutFile, Cutter, Recipe
+from fakeforensics.inference.inputs import Item
+
+CRASHED = "its decoder crashed or ran out of memory"
+_SPAWN = multiprocessing.get_context("spawn")
+_cutter: Cutter | None = None
+
+
+class CuttingPool:
+    """Worker processes that cut files; a file that kills its worker costs itself alone.
+
+    Args:
+        recipe: How to cut.
+        files: How many there are; no more workers than files are started.
+        workers: Processes; 0 takes one per core.
+    """
+
+    def __init__(self, recipe: Recipe, files: int, workers: int = 0) -> None:
+        self._recipe = recipe
+        self._workers = max(1, min(workers or os.cpu_count() or 1, files))
+        self._pool = self._start()
+
+    def cut(self, items: Sequence[Item]) -> Iterator[CutFile]:
+        """Cut files, starting at once; results come in the order of `items`, a few ahead of what is taken."""
+        ahead = 2 * self._workers
+        waiting = deque((item, self._submit(item)) for item in items[:ahead])
+        return self._results(waiting, items[ahead:])
+
+    def _results(
+        self, waiting: deque[tuple[Item, Future[CutFile]]], items: Sequence[Item]
+    ) -> Iterator[CutFile]:
+        for item in items:
+            waiting.append((item, self._submit(item)))
+            yield self._result(*waiting.popleft())
+        while waiting:
+            yield self._result(*waiting.popleft())
+
+    def close(self) -> None:
+        """Stop the workers."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self._workers, _SPAWN, _start_worker, (self._recipe,))
+
+    def _submit(self, item: Item) -> Future[CutFile]:
+        try:
+            return self._pool.submit(_work, item)
+        except BrokenProcessPool:
+            self._pool = self._start()
+            return self._pool.submit(_work, item)
+
+    def _result(self, item: Item, future: Future[CutFile]) -> CutFile:
+        try:
+            return future.result()
+        except BrokenProcessPool:  # this file, or one beside it, killed a worker: alone it shows which
+            return cut_alone(item, self._recipe)
+
+
+def cut_alone(
+    item: Item, recipe: Recipe, seconds: float | None = None, megabytes: int | None = None
+) -> CutFile:
+    """Cut one file in a process of its own, so that a hostile file harms nothing else.
+
+    Args:
+        item: The file.
+        recipe: How to cut.
+        seconds: The process is killed after this time.
+        megabytes: Most address space that it may take, in MiB.
+    """
+    ours, theirs = _SPAWN.Pipe(duplex=False)
+    process = _SPAWN.Process(target=_alone, args=(item, recipe, theirs, megabytes), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        if not ours.poll(seconds):
+            return CutFile(item.path, (), f"it took longer than {seconds:g} s")
+        result = ours.recv()
+    except EOFError:
+        return CutFile(item.path, (), CRASHED)
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+    return result if isinstance(result, CutFile) else CutFile(item.path, (), CRASHED)
+
+
+def _start_worker(recipe: Recipe) -> None:
+    global _cutter
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _one_thread()
+    _cutter = Cutter(recipe)
+
+
+def _work(item: Item) -> CutFile:
+    if _cutter is None:
+        raise RuntimeError("the worker was not started")
+    return _cutter.cut(item)
+
+
+def _alone(item: Item, recipe: Recipe, answer: Connection, megabytes: int | None) -> None:
+    _one_thread()
+    cutter = Cutter(recipe)
+    if megabytes is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20,) * 2)
+    try:
+        answer.send(cutter.cut(item))
+    except MemoryError:
+        answer.send(CutFile(item.path, (), CRASHED))
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)

@@ -1,0 +1,68 @@
+"""From crops to scores, with the arithmetic of the evaluate stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from fakeforensics.models.detector import Detector
+from fakeforensics.models.preprocess import Preprocess
+
+Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the detector says of one crop.
+
+    Args:
+        logit: S_SL before its sigmoid (equation 3.6); None if the objective does not train it.
+        score_cd: S_CD, the squared distance to the centre (equation 3.3); None likewise.
+    """
+
+    logit: float | None
+    score_cd: float | None
+
+    @property
+    def score_sl(self) -> float | None:
+        """S_SL, 0 … 1."""
+        if self.logit is None:
+            return None
+        return float(1 / (1 + np.exp(-np.float64(self.logit)))) if self.logit > -700 else 0.0
+
+    def get(self, name: str) -> float | None:
+        """What is ranked and cut by: the logit for `sl`, S_CD for `cd`."""
+        return self.logit if name == "sl" else self.score_cd
+
+
+class Scorer:
+    """Scores crops in batches, on a GPU if there is one.
+
+    Args:
+        detector: As loaded.
+        preprocess: Of the model's card.
+        objective: `bce`, `sad` or `joint`: which of the scores mean something.
+    """
+
+    def __init__(self, detector: Detector, preprocess: Preprocess, objective: str) -> None:
+        self.preprocess = preprocess
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.detector = detector.to(self.device).eval().to(memory_format=torch.channels_last)
+        self._has_logit, self._has_distance = objective != "sad", objective != "bce"
+        cv2.setNumThreads(1)  # the batch's threads belong to torch
+
+    def score(self, crops: Crops) -> list[Scores]:
+        """Score crops of the size that `Preprocess.crop` gives."""
+        stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            output = self.detector(self.preprocess.normalise(stacked.to(self.device)))
+        logits, distances = output.logit.cpu().tolist(), output.distance.cpu().tolist()
+        return [
+            Scores(logit if self._has_logit else None, distance if self._has_distance else None)
+            for logit, distance in zip(logits, distances, strict=True)
+        ]
