@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,19 @@ from fakeforensics.scores.resampling import Resampling
 Statistic = Callable[[Int[np.ndarray, " groups"]], float]
 
 
+class _Workspace(threading.local):
+    """Arrays that a thread fills again for each replicate: mapping fresh memory would take longer than the sums."""
+
+    def __init__(self, images: int, fakes: int, blocks: int) -> None:
+        self.weights = np.empty(images, dtype=np.uint8)
+        self.fakes = np.empty(fakes, dtype=np.uint8)
+        self.sums = np.empty(images, dtype=np.int32)
+        self.hits = np.empty(blocks, dtype=np.int32)
+        self.seen = np.empty(blocks, dtype=np.int32)
+        self.found = np.empty(blocks - 1, dtype=np.int32)
+        self.precision = np.empty(blocks, dtype=np.float64)
+
+
 @dataclass(frozen=True)
 class WeightedRanking:
     """One test set, sorted once, whose metrics can be computed for any weights of its groups.
@@ -26,6 +40,7 @@ class WeightedRanking:
         ends: Positions, in that order, of the last image of each tie block that holds a fake.
         fake_ends: For each of these blocks, the position among the fakes of its last fake.
         block_ends: Positions of the last image of every tie block.
+        space: Where a thread computes.
     """
 
     unit: Int[np.ndarray, " n"]
@@ -33,6 +48,7 @@ class WeightedRanking:
     ends: Int[np.ndarray, " blocks"]
     fake_ends: Int[np.ndarray, " blocks"]
     block_ends: Int[np.ndarray, " distinct"]
+    space: _Workspace
 
     def average_precision(self, counts: Int[np.ndarray, " groups"]) -> float:
         """AP where each image counts as often as its group was drawn.
@@ -40,12 +56,18 @@ class WeightedRanking:
         Equal to scikit-learn's on the drawn images to rounding. A block without a fake adds no recall, so
         only the others are looked at.
         """
-        weights = counts.take(self.unit)
-        seen = np.cumsum(weights, dtype=np.int32).take(self.ends)
-        hits = np.cumsum(weights.take(self.fake), dtype=np.int32).take(self.fake_ends)
-        found = np.diff(hits, prepend=0)
-        precision = hits / np.maximum(seen, 1)
-        return float(found @ precision / hits[-1])
+        space = self.space
+        # Every index is known to lie inside; `clip` only spares NumPy a copy for the case that one does not.
+        weights = np.take(counts, self.unit, out=space.weights, mode="clip")
+        fakes = np.take(weights, self.fake, out=space.fakes, mode="clip")
+        np.cumsum(fakes, dtype=np.int32, out=space.sums[: fakes.size])
+        hits = np.take(space.sums, self.fake_ends, out=space.hits, mode="clip")
+        np.cumsum(weights, dtype=np.int32, out=space.sums)
+        seen = np.take(space.sums, self.ends, out=space.seen, mode="clip")
+        precision = np.divide(hits, np.maximum(seen, 1, out=seen), out=space.precision)
+        precision[1:] *= np.subtract(hits[1:], hits[:-1], out=space.found)
+        precision[0] *= hits[0]
+        return float(precision.sum() / hits[-1])
 
     def roc_auc(self, counts: Int[np.ndarray, " groups"]) -> float:
         """AUC where each image counts as often as its group was drawn; ties count half."""
@@ -75,6 +97,7 @@ def weighted_ranking(ranking: Ranking, unit: Int[np.ndarray, " n"]) -> WeightedR
         ends=ranking.ends[block_of_fake[last]],
         fake_ends=last,
         block_ends=ranking.ends,
+        space=_Workspace(unit.size, fake.size, last.size),
     )
 
 

@@ -37,7 +37,7 @@ class Resampling:
     def draw(self, replicate: int) -> Int[np.ndarray, " groups"]:
         """How often each group occurs in a replicate: the same on every call, in any order of calls."""
         generator = np.random.Generator(np.random.SFC64([self.seed, replicate]))
-        counts = np.empty(self.groups, dtype=np.int32)
+        counts = np.empty(self.groups, dtype=np.uint8)
         for low, high in zip(self.bounds[:-1], self.bounds[1:], strict=True):
             counts[low:high] = multinomial(int(high - low), generator)
         return counts
@@ -53,7 +53,8 @@ def multinomial(size: int, generator: np.random.Generator) -> Int[np.ndarray, " 
     rest = size - blocks * BLOCK
     shares = np.append(np.full(blocks, BLOCK / size), rest / size)
     draws = generator.multinomial(size, shares) if blocks else np.array([size])
-    counts = np.empty(size, dtype=np.int32)
+    # A count above 255 has a probability below 1 / 255!: bytes do, and a million of them stay in the cache.
+    counts = np.empty(size, dtype=np.uint8)
     for block in range(blocks):
         places = generator.integers(0, BLOCK, draws[block], dtype=np.uint16)
         counts[block * BLOCK : (block + 1) * BLOCK] = np.bincount(places, minlength=BLOCK)
