@@ -5,6 +5,7 @@ from fakeforensics.sources.cnn_synth import CNNSynth
 from fakeforensics.sources.dffd import DFFD
 from fakeforensics.sources.faceforensics import FaceForensics
 from fakeforensics.sources.folder import Folder
+from fakeforensics.sources.gan_instances import GanInstances
 from fakeforensics.sources.layout import Layout
 
 LAYOUTS: dict[str, type[Layout]] = {
@@ -13,4 +14,5 @@ LAYOUTS: dict[str, type[Layout]] = {
     "dffd": DFFD,
     "faceforensics": FaceForensics,
     "folder": Folder,
+    "gan_instances": GanInstances,
 }

@@ -16,10 +16,11 @@ def count(manifests: Manifests) -> dict[str, Any]:
         `train` and `val`, and `test` by set: real, fake, groups, and images by "<domain>/<method>". Then
         `dropped` rows by source and reason, `subsampled` (images before a limit was applied), and
         `identity_overlap`: by source, the number of persons in each split and of those whom the test videos
-        share with training and with validation.
+        share with training and with validation. For the pilot study `instances`: the real and fake images of
+        the model for each number of seen instances.
     """
     tests = manifests.test
-    return {
+    counts = {
         "train": _classes(manifests.train),
         "val": _classes(manifests.val),
         "test": {name: _classes(tests[tests["test_set"] == name]) for name in manifests.test_sets},
@@ -27,6 +28,9 @@ def count(manifests: Manifests) -> dict[str, Any]:
         "subsampled": manifests.subsampled,
         "identity_overlap": _overlap(pd.concat([manifests.train, manifests.val, tests])),
     }
+    if "n_from" in manifests.train:
+        counts["instances"] = _by_instances(manifests.train)
+    return counts
 
 
 def table(counts: dict[str, Any]) -> str:
@@ -45,6 +49,10 @@ def table(counts: dict[str, Any]) -> str:
         f"{source}: {numbers['train_test']} of {numbers['test']} persons in test videos are trained on too"
         for source, numbers in counts["identity_overlap"].items()
     ]
+    lines += [
+        f"model for {n} instances: trained on {numbers['real']} real, {numbers['fake']} fake"
+        for n, numbers in counts.get("instances", {}).items()
+    ]
     return "\n".join(lines)
 
 
@@ -55,6 +63,15 @@ def _classes(rows: pd.DataFrame) -> dict[str, Any]:
         "fake": int((rows["label"] == 1).sum()),
         "groups": int(rows["group"].nunique()),
         "methods": {str(method): int(n) for method, n in methods.items()},
+    }
+
+
+def _by_instances(train: pd.DataFrame) -> dict[str, dict[str, int]]:
+    numbers = range(train["n_from"].min(), train["n_to"].max() + 1)
+    used = {n: train.loc[(train["n_from"] <= n) & (n <= train["n_to"]), "label"] for n in numbers}
+    return {
+        str(n): {"real": int((labels == 0).sum()), "fake": int((labels == 1).sum())}
+        for n, labels in used.items()
     }
 
 

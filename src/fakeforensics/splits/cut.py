@@ -57,7 +57,7 @@ def cut_source(index: pd.DataFrame, holdout: Holdout, seed: int) -> pd.DataFrame
 
 def _cut_by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.Series[str]:
     # Groups of the same methods are dealt out together, so that each method gets its share of every split.
-    content = rows.assign(content=rows["domain"] + "/" + rows["method"])
+    content = rows.assign(content=rows["domain"] + "/" + rows["method"] + "/" + rows["instance"])
     kinds = content.groupby("group")["content"].agg(lambda values: "+".join(sorted(set(values))))
     parts: dict[str, str] = {}
     for _, groups in kinds.groupby(kinds):

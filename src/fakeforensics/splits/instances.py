@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 
 import numpy as np
@@ -40,7 +41,7 @@ def deal_instances(name: str, instances: Instances, rows: pd.DataFrame, seed: in
 
     Args:
         name: The protocol's name.
-        instances: Which models there are, and how many fakes each gets.
+        instances: Which models there are, and how many fakes each gets at most.
         rows: All rows with split train or val.
         seed: Seed of the sub-sample.
 
@@ -48,34 +49,69 @@ def deal_instances(name: str, instances: Instances, rows: pd.DataFrame, seed: in
         The rows that some model uses, with the int16 columns `n_from` and `n_to`.
 
     Raises:
-        UserError: If there are too few instances, or too few images.
+        UserError: If a method has too few instances, or an instance no image.
     """
     order = instance_order(rows)
     parts = []
-    for split, wanted in (("train", instances.fakes), ("val", instances.val_fakes)):
+    for split, most in (("train", instances.fakes), ("val", instances.val_fakes)):
         some = rows[rows["split"] == split]
         real = some[some["label"] == 0]
-        _enough(name, f"real {split} images", len(real), wanted)
-        place = np.argsort(np.lexsort((real["key"], ranks(real["key"], seed))))
-        chosen = real[place < wanted]
-        parts.append(chosen.assign(n_from=min(instances.seen), n_to=max(instances.seen)))
-        fakes = some[some["label"] == 1]
-        methods = sorted(set(fakes["method"]))
-        for column, method in enumerate(methods):
-            have = order[fakes.index[fakes["method"] == method]]
-            _enough(name, f"instances of {method}", int(have.nunique()), max(instances.seen))
-            for number in range(1, max(instances.seen) + 1):
-                part = fakes.loc[have.index[have == number]]
-                quotas = {
-                    n: quota(wanted, n * len(methods), (number - 1) * len(methods) + column)
-                    for n in instances.seen
-                    if n >= number
-                }
-                if quotas:
-                    what = f"{split} images of {method}, instance {part['instance'].iloc[0]}"
-                    _enough(name, what, len(part), max(quotas.values()))
-                    parts.append(_serve(part, quotas, seed))
+        shares = _shares(name, split, instances, some[some["label"] == 1], order)
+        fakes = _affordable(min(most, len(real)), instances, shares)
+        if fakes == 0:
+            raise UserError(
+                f"protocol {name!r}: there are fewer {split} images than generator instances",
+                found=f"{len(real)} real, {sum(map(len, shares))} fake",
+                fix="add data to the source, or raise `holdout` in the protocol",
+            )
+        everyone = dict.fromkeys(instances.seen, fakes)
+        parts.append(_serve(real, everyone, seed))
+        for place, share in enumerate(shares):
+            parts.append(_serve(share, _quotas(fakes, instances, place, len(shares)), seed))
     return pd.concat(parts).astype({"n_from": "int16", "n_to": "int16"})
+
+
+def _shares(
+    name: str, split: str, instances: Instances, fakes: pd.DataFrame, order: pd.Series[int]
+) -> list[pd.DataFrame]:
+    """The images of each instance, in dealing order: first instances of all methods, then second ones, ….
+
+    Raises:
+        UserError: If a method has fewer instances than the protocol wants to see.
+    """
+    methods = sorted(set(fakes["method"]))
+    shares = []
+    for number in range(1, max(instances.seen) + 1):
+        for method in methods:
+            share = fakes[(fakes["method"] == method) & (order[fakes.index] == number)]
+            if share.empty:
+                raise UserError(
+                    f"protocol {name!r} sees {max(instances.seen)} instances of {method}",
+                    found=f"no {split} image of instance {number}",
+                    fix="add the instance's samples to the source, or shorten `instances.seen`",
+                )
+            shares.append(share)
+    return shares
+
+
+def _affordable(most: int, instances: Instances, shares: list[pd.DataFrame]) -> int:
+    """The largest number of fakes, up to `most`, that every model can have."""
+
+    def is_enough(fakes: int) -> bool:
+        return all(
+            wanted <= len(share)
+            for place, share in enumerate(shares)
+            for wanted in _quotas(fakes, instances, place, len(shares)).values()
+        )
+
+    # Quotas grow with the number of fakes, so the first number that fails ends the search.
+    return bisect.bisect_left(range(1, most + 1), True, key=lambda fakes: not is_enough(fakes))
+
+
+def _quotas(fakes: int, instances: Instances, place: int, shares: int) -> dict[int, int]:
+    """How many images of the instance at `place` the model for n instances takes, by n."""
+    methods = shares // max(instances.seen)
+    return {n: quota(fakes, n * methods, place) for n in instances.seen if n * methods > place}
 
 
 def quota(total: int, shares: int, place: int) -> int:
@@ -106,7 +142,7 @@ def _serve(part: pd.DataFrame, quotas: dict[int, int], seed: int) -> pd.DataFram
     last = np.zeros(len(part), dtype=int)
     for n, most in quotas.items():
         last[place < most] = np.maximum(last[place < most], n)
-    return part.assign(n_from=min(quotas), n_to=last)[last > 0]
+    return part.assign(n_from=min(quotas, default=0), n_to=last)[last > 0]
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
@@ -114,12 +150,3 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
     return [
         (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
     ]
-
-
-def _enough(name: str, what: str, have: int, need: int) -> None:
-    if have < need:
-        raise UserError(
-            f"protocol {name!r} needs {need} {what}",
-            found=str(have),
-            fix="add data to the source, or lower `instances` in the protocol",
-        )

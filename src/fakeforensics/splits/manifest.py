@@ -89,9 +89,13 @@ def _prepare(protocol: Protocol, index: pd.DataFrame, seed: int) -> tuple[pd.Dat
     if rows.empty:
         return rows.assign(split=""), left_out
     rows = rows.assign(group=merge_groups(rows))
+    holdout = protocol.holdout
     if protocol.instances is not None:
         rows = hold_out_instances(protocol, rows)
-    cut = cut_source(rows, protocol.holdout, seed)
+        holdout = holdout.model_copy(
+            update={"test": 0.0}
+        )  # unseen instances are the test images, nothing else
+    cut = cut_source(rows, holdout, seed)
     reasons = cut.loc[cut["dropped"] != "", "dropped"].value_counts().sort_index()
     left_out |= {str(reason): int(n) for reason, n in reasons.items()}
     return rows.assign(split=cut["split"]), left_out

@@ -77,7 +77,7 @@ class PerClass(Group):
 class Limits(Group):
     """The most images of one method and domain in each split; a seeded sub-sample is drawn from more.
 
-    Whole groups are preferred: the same photographs are kept among the real images and among their edits.
+    Photographs are chosen together with their edits, and videos of many originals rather than many of one.
     """
 
     train: Annotated[Count, Field(ge=1)] | None = None
@@ -91,7 +91,8 @@ class Instances(Group):
     Args:
         seen: The numbers n of instances for which a model is trained; of each method it sees the n first
             instances in the order of their names. Those that no model sees are test instances.
-        fakes: Fake training images, the same for every n, shared by the methods and their n instances.
+        fakes: The most fake training images of a model, shared by the methods and their n instances. All
+            models get the same number: all get fewer if an instance, or the real class, has too few images.
         val_fakes: The same for validation.
     """
 

@@ -6,6 +6,7 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fakeforensics.splits.chance import ranks
 from fakeforensics.splits.protocol import Limits, PerClass
@@ -57,8 +58,19 @@ def limit_rows(
         if most is None or len(places) <= most:
             continue
         before["/".join(names)] = len(places)
-        some = rows.iloc[places]
-        # Ordering by group first keeps a photograph's edits along with it.
-        order = np.lexsort((ranks(some["key"], seed), ranks(some["group"], seed)))
-        keep[places[order[most:]]] = False
+        keep[places[_by_chance(rows.iloc[places], seed)[most:]]] = False
     return rows[keep], before
+
+
+def _by_chance(rows: pd.DataFrame, seed: int) -> NDArray[np.intp]:
+    """An order in which each group has its first clip or still before any has its second.
+
+    Groups come in the same seeded order whatever the method, so that a photograph is taken together with its
+    edits; the frames of a clip stay together.
+    """
+    unit = rows["video"].where(rows["video"] != "", rows["key"])
+    units = pd.DataFrame({"unit": unit, "group": rows["group"]}).drop_duplicates()
+    units = units.assign(unit_rank=ranks(units["unit"], seed), group_rank=ranks(units["group"], seed))
+    units["turn"] = units.sort_values("unit_rank").groupby("group").cumcount()
+    table = units.set_index("unit").loc[unit]
+    return np.lexsort((rows["key"], table["unit_rank"], table["group_rank"], table["turn"]))

@@ -1,0 +1,58 @@
+from itertools import pairwise
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakeforensics.splits.protocol import Limits, PerClass
+from fakeforensics.splits.sample import limit_rows, spread_frames
+from tests.unit.splits.conftest import index, row
+
+
+def clip(video: str, frames: list[int], **values: object) -> list[dict[str, object]]:
+    return [row("c", f"{video}#{n}", video=video, frame=n, group=video, **values) for n in frames]
+
+
+@given(st.integers(1, 60), st.integers(1, 60))
+def test_frames_are_as_many_as_asked_distinct_and_evenly_spread(stored: int, wanted: int) -> None:
+    kept = spread_frames(index(clip("v", list(range(stored)))), PerClass(real=wanted, fake=1))[
+        "frame"
+    ].tolist()
+    assert len(set(kept)) == min(stored, wanted)
+    gaps = [later - earlier for earlier, later in pairwise(kept)]
+    assert not gaps or max(gaps) - min(gaps) <= 1
+
+
+def test_stored_frames_count_not_frame_numbers() -> None:
+    rows = index(clip("v", [0, 10, 11, 12, 13, 90]))
+    # 6 stored, 3 stretches of 2, the second of each.
+    assert spread_frames(rows, PerClass(real=3, fake=1))["frame"].tolist() == [10, 12, 90]
+
+
+def test_stills_stay() -> None:
+    rows = index([row("c", f"{n}.png") for n in range(5)])
+    assert len(spread_frames(rows, PerClass(real=1, fake=1))) == 5
+
+
+def test_a_limit_takes_videos_of_many_originals_and_keeps_their_frames_together() -> None:
+    rows = index(
+        [
+            frame
+            for original in range(4)
+            for take in range(3)
+            for frame in clip(f"o{original}t{take}", [0, 1], method="swap")
+        ]
+    ).assign(split="train")
+    rows["group"] = rows["video"].str[:2]
+    kept, before = limit_rows(rows, {"c": Limits(train=8)}, seed=0)
+    # 8 of 24 frames are 4 clips of 2 frames: one of each of the 4 originals.
+    assert kept["video"].nunique() == kept["group"].nunique() == 4
+    assert before == {"c/faces/swap/train": 24}
+
+
+def test_a_sample_does_not_depend_on_order_but_on_the_seed() -> None:
+    rows = index([row("c", f"{n}.png") for n in range(40)]).assign(split="test")
+    draw = {seed: limit_rows(rows, {"c": Limits(test=10)}, seed)[0] for seed in (0, 1)}
+    again, _ = limit_rows(rows.sample(frac=1, random_state=0), {"c": Limits(test=10)}, 0)
+    assert set(draw[0]["key"]) == set(again["key"]) != set(draw[1]["key"])
+    pd.testing.assert_frame_equal(limit_rows(rows, {"other": Limits(test=1)}, 0)[0], rows)
