@@ -18,7 +18,7 @@ def main(
     from fakeforensics.reporting.write import write_report
 
     write_report(build_report(Path(), load_params(params)), out)
-    typer.echo(f"{out / 'report.md'} written")
+    typer.echo(f"{out / 'report.md'} and {out / 'report.html'} written")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,9 @@ from matplotlib.lines import Line2D
 from fakeforensics.reporting.ap_table import row_order
 from fakeforensics.reporting.columns import COLUMNS
 from fakeforensics.reporting.contents import Figure
-from fakeforensics.reporting.drawing import COLOURS, canvas, subscript
+from fakeforensics.reporting.drawing import COLOURS, canvas, legend, subscript
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.reporting.thesis import ApReference, canonical
+from fakeforensics.reporting.thesis import ApReference
 
 _OFFSETS = (-0.27, -0.09, 0.09, 0.27)
 
@@ -44,7 +45,7 @@ def _draw(results: ProtocolResults, reference: ApReference | None) -> Canvas:
                 axes.plot(bounds, (y, y), color=COLOURS[column.key], linewidth=1.8, alpha=0.45)
             if ours is not None:
                 axes.plot(ours, y, "o", color=COLOURS[column.key], markersize=5.5)
-            theirs = reference.rows.get(canonical(name), {}).get(column.key) if reference else None
+            theirs = reference.rows.get(name, {}).get(column.key) if reference else None
             if theirs is not None:
                 axes.plot(
                     theirs, y, "D", markersize=5, markerfacecolor="none", markeredgecolor=COLOURS[column.key]
@@ -52,7 +53,7 @@ def _draw(results: ProtocolResults, reference: ApReference | None) -> Canvas:
     axes.set_yticks(range(len(sets)), [_tick(results, name) for name in sets])
     axes.tick_params(axis="y", labelsize=9, labelcolor=COLOURS["ink"])
     axes.set_ylim(len(sets) - 0.4, -0.6)
-    axes.set_xlim(-2, 102)
+    axes.set_xlim(_lowest(results, reference, sets), 102)
     axes.set_xlabel("average precision, %")
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
@@ -60,7 +61,7 @@ def _draw(results: ProtocolResults, reference: ApReference | None) -> Canvas:
         Line2D([], [], color=COLOURS[column.key], marker="o", label=subscript(column.name))
         for column in COLUMNS
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=4, fontsize=9, frameon=False)
+    legend(figure, handles)
     return figure
 
 
@@ -73,3 +74,14 @@ def _draw_chance(axes: Any, results: ProtocolResults, name: str, position: int) 
 
 def _tick(results: ProtocolResults, name: str) -> str:
     return results.label(name) + ("\nunseen" if name in results.protocol.unseen else "")
+
+
+def _lowest(results: ProtocolResults, reference: ApReference | None, sets: list[str]) -> float:
+    """Where the axis begins: a little below all that is drawn, chance included."""
+    shown = [50.0]
+    for name in sets:
+        for column in COLUMNS:
+            bounds = results.ap_interval(column, name) or (results.ap(column, name),)
+            theirs = reference.rows.get(name, {}).get(column.key) if reference else None
+            shown += [value for value in (bounds[0], theirs) if value is not None]
+    return max(10 * math.floor((min(shown) - 2) / 10), 0) - 2

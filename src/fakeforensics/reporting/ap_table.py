@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
 from fakeforensics.reporting.contents import EMPTY, Cell, Column, Row, Table
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.reporting.thesis import ApReference, canonical
+from fakeforensics.reporting.thesis import ApReference
 
 AVERAGES = {
     "average": "mean",
@@ -34,11 +34,8 @@ def row_order(results: ProtocolResults, reference: ApReference | None) -> list[s
 
     A set of the thesis's table that the protocol does not test is kept, so that it shows as missing.
     """
-    ours = {canonical(name): name for name in results.protocol.test}
     thesis = list(reference.rows) if reference else []
-    return [ours.get(name, name) for name in thesis] + [
-        name for known, name in ours.items() if known not in thesis
-    ]
+    return thesis + [name for name in results.protocol.test if name not in thesis]
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -67,11 +64,11 @@ def thesis_average(
     """The thesis's average in percent: as printed, else the mean of its rows, else None."""
     if kind in reference.averages:
         return reference.averages[kind][column.key]
-    return mean(reference.rows.get(canonical(name), {}).get(column.key) for name in sets)
+    return mean(reference.rows.get(name, {}).get(column.key) for name in sets)
 
 
 def _set_row(results: ProtocolResults, reference: ApReference | None, name: str) -> Row:
-    theirs = reference.rows.get(canonical(name), {}) if reference else {}
+    theirs = reference.rows.get(name, {}) if reference else {}
     cells = [
         _cell(results.ap(column, name), theirs.get(column.key), results.ap_interval(column, name))
         for column in COLUMNS
@@ -141,7 +138,7 @@ def _notes(results: ProtocolResults, reference: ApReference | None, rows: Sequen
         notes.append("Unseen: training saw nothing of this forgery method, or nothing of this domain.")
     if any(cell.interval for row in rows for cell in row.cells):
         notes.append(
-            "Below a value: its 95 % interval from a bootstrap over groups (a video with its frames, a "
+            "Small print: 95 % interval from a bootstrap over groups (a video with its frames, a "
             "photograph with its edits), which says how far another draw of test images would move it."
         )
     if results.counts:

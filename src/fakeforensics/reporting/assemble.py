@@ -9,11 +9,12 @@ from fakeforensics.params import Params
 from fakeforensics.reporting.ap_figure import ap_figure
 from fakeforensics.reporting.ap_table import ap_table, row_order
 from fakeforensics.reporting.audit import audit_blocks
-from fakeforensics.reporting.contents import Chapter, Report, Section
+from fakeforensics.reporting.contents import Block, Chapter, Report, Section
 from fakeforensics.reporting.count_table import count_blocks
 from fakeforensics.reporting.curve_figures import curve_figures
 from fakeforensics.reporting.facts import fact_blocks
 from fakeforensics.reporting.overview import Reference, overview
+from fakeforensics.reporting.pilot_figure import pilot_figure
 from fakeforensics.reporting.pilot_table import pilot_tables
 from fakeforensics.reporting.project import ProtocolResults, read_results
 from fakeforensics.reporting.score_figure import score_figure
@@ -68,7 +69,8 @@ def _chapter(results: ProtocolResults, reference: Reference, criterion: str) -> 
     if reference is not None:
         tags = (*tags, f"thesis, table {reference.number}")
     pilot = reference if isinstance(reference, PilotReference) else None
-    sections = [Section("Accuracy by seen instances", tuple(pilot_tables(results, pilot)))]
+    accuracies: list[Block] = [*pilot_tables(results, pilot), *pilot_figure(results, pilot)]
+    sections = [Section("Accuracy by seen instances", tuple(accuracies))]
     if results.has_ap:
         sections += _ranked(results, reference if isinstance(reference, ApReference) else None, criterion)
     sections += [

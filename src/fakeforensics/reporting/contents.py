@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Row:
         detail: Small print under the label.
         unseen: Whether it is a test set whose forgery method or domain training never saw.
         summary: Whether it sums up the rows above.
+        link: The anchor of the chapter that tells more, or "".
     """
 
     label: str
@@ -48,6 +50,7 @@ class Row:
     detail: str = ""
     unseen: bool = False
     summary: bool = False
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,26 @@ class Figure:
     alt: str
     draw: Callable[[], Canvas]
 
+    @cached_property
+    def canvas(self) -> Canvas:
+        """The picture, drawn once for all formats."""
+        return self.draw()
+
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small image with a title; `wrong` marks those that the detector gets wrong."""
+    """A small image.
+
+    Args:
+        jpeg: A JPEG file.
+        title: What it is.
+        score: The detector's score as shown.
+        wrong: Whether the detector gets it wrong.
+    """
 
     jpeg: bytes
     title: str
+    score: str
     wrong: bool
 
 
@@ -120,6 +136,11 @@ class Strip:
     name: str
     label: str
     thumbnails: tuple[Thumbnail, ...]
+
+    @property
+    def wrong(self) -> int:
+        """How many of the images the detector gets wrong."""
+        return sum(item.wrong for item in self.thumbnails)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from fakeforensics.reporting.columns import COLUMNS
 from fakeforensics.reporting.contents import Figure
-from fakeforensics.reporting.drawing import COLOURS, canvas, hide, subscript
+from fakeforensics.reporting.drawing import COLOURS, canvas, hide, legend, subscript
 from fakeforensics.reporting.project import ProtocolResults
 
 _PER_ROW = 4
@@ -60,7 +60,7 @@ def _any_curve(results: ProtocolResults, kind: _Kind, name: str) -> bool:
 
 
 def _draw(results: ProtocolResults, kind: _Kind, sets: Sequence[str]) -> Canvas:
-    columns = min(_PER_ROW, len(sets))
+    columns = 3 if len(sets) in (5, 6, 9) else min(_PER_ROW, len(sets))
     rows = math.ceil(len(sets) / columns)
     figure, grid = canvas(max(4.6, 2.3 * columns), 2.35 * rows + 0.5, rows, columns, sharex=True, sharey=True)
     panels = list(grid.flat)
@@ -75,7 +75,7 @@ def _draw(results: ProtocolResults, kind: _Kind, sets: Sequence[str]) -> Canvas:
         for column in COLUMNS
         if column.objective in results.metrics
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=4, fontsize=9, frameon=False)
+    legend(figure, handles)
     return figure
 
 
@@ -92,6 +92,7 @@ def _draw_panel(axes: Any, results: ProtocolResults, kind: _Kind, name: str) -> 
         results.label(name) + (" · unseen" if name in results.protocol.unseen else ""),
         fontsize=8.5,
         color=COLOURS["ink"],
+        loc="left",
     )
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.03)

@@ -77,6 +77,18 @@ def canvas(
         return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+def legend(figure: Canvas, handles: list[Any]) -> None:
+    """Put a legend above the panels."""
+    figure.legend(
+        handles=handles,
+        loc="outside upper left",
+        ncols=4,
+        fontsize=9,
+        frameon=False,
+        labelcolor=COLOURS["ink"],
+    )
+
+
 def hide(axes: Axes) -> None:
     """Blank an axes that a grid has too many."""
     axes.set_axis_off()
@@ -110,11 +122,13 @@ def to_svg(figure: Canvas, prefix: str) -> str:
             metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
         )
     svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     for role, colour in COLOURS.items():
         svg = svg.replace(colour, f"var(--{role})")
     svg = svg.replace("'DejaVu Sans'", "var(--sans)")
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    svg = re.sub(r'((?:xlink:)?href="#|url\(#)', rf"\1{prefix}-", svg)
+    svg = re.sub(r'(href="#|url\(#)', rf"\1{prefix}-", svg)
+    # Inside a page the namespaces are known, and no address is left in it.
+    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", svg, count=1)
     return re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)

@@ -19,8 +19,9 @@ def fact_blocks(results: ProtocolResults) -> list[Block]:
     names = list(dict.fromkeys(name for card in cards.values() for name in card))
     rows = [Row(name, tuple(Cell(card.get(name, EMPTY)) for card in cards.values())) for name in names]
     demo = "Demo data: what" if results.protocol.is_demo else "What"
-    columns = tuple(Column(objective, numeric=False) for objective in cards)
-    caption = f"{demo} `models/{results.name}/<objective>/model.json` records."
+    columns = tuple(Column(run, numeric=False) for run in cards)
+    folder = f"models/{results.protocol.models_from or results.name}"
+    caption = f"{demo} each model's card records: `{folder}/*/model.json`."
     return [Table(caption, "Setting", columns, tuple(rows))]
 
 

@@ -121,7 +121,7 @@ def signed(difference: float) -> str:
 
 def _figure(figure: Figure, folder: Path) -> str:
     path = folder / PICTURES / f"{figure.name}.png"
-    save_png(figure.draw(), path)
+    save_png(figure.canvas, path)
     return f"![{_inline(figure.alt)}]({path.relative_to(folder).as_posix()})\n\n{_inline(figure.caption)}"
 
 
@@ -131,11 +131,10 @@ def _strip(strip: Strip, folder: Path) -> str:
     images = [decode(item.jpeg) for item in strip.thumbnails]
     gap = np.full((images[0].shape[0], _GAP, 3), 255, np.uint8)
     path.write_bytes(to_jpeg(np.hstack([part for image in images for part in (gap, image)][1:])))
-    wrong = sum(item.wrong for item in strip.thumbnails)
-    titles = ", ".join(item.title for item in strip.thumbnails)
+    titles = ", ".join(f"{item.title} ({item.score})" for item in strip.thumbnails)
     return (
-        f"{_inline(strip.label)}: {wrong} of these {len(strip.thumbnails)} are wrong at the validation "
-        f"threshold. From the left: {_inline(titles)}.\n\n"
+        f"{_inline(strip.label)}: {strip.wrong} of {len(strip.thumbnails)} wrong. "
+        f"From the left, with scores: {_inline(titles)}.\n\n"
         f"![{_inline(strip.label)}]({path.relative_to(folder).as_posix()})"
     )
 

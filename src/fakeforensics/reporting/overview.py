@@ -49,8 +49,9 @@ def _row(results: ProtocolResults, reference: Reference) -> Row:
         )
     share = f"{len(unseen)} unseen of" if unseen else "none unseen: all"
     what = f"{share} {len(sets)} test sets"
-    demo = "demo data; " if results.protocol.is_demo else ""
-    return Row(f"{results.name}: {results.protocol.title}", mark_best(cells), demo + what)
+    demo = "Demo data; " if results.protocol.is_demo else ""
+    detail = f"{results.protocol.title}. {demo}{what}."
+    return Row(results.name, mark_best(cells), detail, link=results.name)
 
 
 def _missing(results: ProtocolResults) -> Text:

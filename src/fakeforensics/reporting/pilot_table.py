@@ -6,7 +6,7 @@ from typing import Any
 
 from fakeforensics.reporting.contents import EMPTY, Cell, Column, Row, Table
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.reporting.thesis import PilotReference, canonical
+from fakeforensics.reporting.thesis import PilotReference
 
 _NAMES = {"bce": "BCE", "sad": "SAD", "joint": "BCE+SAD"}
 
@@ -27,16 +27,15 @@ def _table(
     reference: PilotReference | None,
 ) -> Table:
     theirs = dict(reference.accuracy) if reference else {}
-    ours = {canonical(name): values for name, values in accuracy.items()}
-    sets = list(theirs) + [name for name in ours if name not in theirs]
+    sets = list(theirs) + [name for name in accuracy if name not in theirs]
     instances = sorted(
-        {int(n) for values in ours.values() for n in values}
+        {int(n) for values in accuracy.values() for n in values}
         | {n for values in theirs.values() for n in values}
     )
     rows = [
         Row(
             str(n),
-            tuple(_cell(ours.get(name, {}).get(str(n)), theirs.get(name, {}).get(n)) for name in sets),
+            tuple(_cell(accuracy.get(name, {}).get(str(n)), theirs.get(name, {}).get(n)) for name in sets),
         )
         for n in instances
     ]

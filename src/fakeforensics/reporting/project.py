@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,6 +38,8 @@ class ProtocolFile(BaseModel):
         title: What is trained and tested, as a table's caption says it.
         reference: The thesis's table that it repeats, such as `table_4_6`.
         unseen: Test sets whose forgery method or domain training never sees.
+        instances: Given in the pilot study alone, where the number of seen instances varies.
+        models_from: The protocol whose models are scored, if not its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -45,6 +48,8 @@ class ProtocolFile(BaseModel):
     train: _Sources
     test: dict[str, _Sources]
     unseen: tuple[str, ...] = ()
+    instances: dict[str, Any] | None = None
+    models_from: str | None = None
 
     @property
     def is_demo(self) -> bool:
@@ -63,7 +68,7 @@ class ProtocolResults:
         counts: `data/manifests/<name>/counts.json`, or None while the splits stage has not run.
         metrics: Objective → its metrics; objectives that were not evaluated are absent.
         thresholds: Objective → its threshold analysis.
-        cards: Objective → its `model.json`.
+        cards: Objective (in the pilot study `bce/n1` and so on) → its `model.json`.
         missing: The files that were not there.
     """
 
@@ -137,20 +142,34 @@ def read_results(root: Path, name: str) -> ProtocolResults:
             return None
         return read_json(root / relative)
 
-    def per_objective(pattern: str) -> dict[str, dict[str, Any]]:
-        found = {objective: optional(pattern.format(objective)) for objective in OBJECTIVES}
+    def each(pattern: str, objectives: Iterable[str]) -> dict[str, dict[str, Any]]:
+        found = {objective: optional(pattern.format(objective)) for objective in objectives}
         return {objective: value for objective, value in found.items() if value is not None}
 
+    # On sets of fakes alone (chapter 3) nothing can be ranked, and the thesis trains with BCE only.
+    pilot = protocol.instances is not None
+    counts = optional(f"data/manifests/{name}/counts.json")
+    metrics = each(f"metrics/{name}/{{}}.json", ("bce",) if pilot else OBJECTIVES)
+    ranked = [objective for objective, values in metrics.items() if "ap" in values]
+    thresholds = each(f"metrics/{name}/{{}}.thresholds.json", ranked)
+    models = f"models/{protocol.models_from or name}"
+    runs = _instance_runs(root / models / "bce") if pilot else list(metrics)
     return ProtocolResults(
         root=root,
         name=name,
         protocol=protocol,
-        counts=optional(f"data/manifests/{name}/counts.json"),
-        metrics=per_objective(f"metrics/{name}/{{}}.json"),
-        thresholds=per_objective(f"metrics/{name}/{{}}.thresholds.json"),
-        cards=per_objective(f"models/{name}/{{}}/model.json"),
+        counts=counts,
+        metrics=metrics,
+        thresholds=thresholds,
+        cards=each(f"{models}/{{}}/model.json", runs),
         missing=tuple(missing),
     )
+
+
+def _instance_runs(folder: Path) -> list[str]:
+    """The pilot study's models, `bce/n1`, `bce/n2`, …, by number of instances; none where none is at hand."""
+    numbers = sorted(int(path.name[1:]) for path in folder.glob("n*") if path.name[1:].isdigit())
+    return [f"bce/n{number}" for number in numbers]
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
 from fakeforensics.reporting.contents import Figure
-from fakeforensics.reporting.drawing import COLOURS, canvas, subscript
+from fakeforensics.reporting.drawing import COLOURS, canvas, legend, subscript
 from fakeforensics.reporting.project import ProtocolResults
 from fakeforensics.reporting.threshold_table import thresholds_of
 
@@ -76,7 +76,7 @@ def _draw(
                     at = _axis_values(np.array([rows[name]["threshold"]]), column)[0]
                     # Beyond the axis the line stands at its end rather than stretching it.
                     axes.axvline(np.clip(at, edges[0], edges[-1]), color=COLOURS["ink"], lw=1.1, ls=style)
-        grid[0, place].set_title(subscript(column.name), fontsize=9, color=COLOURS[column.key])
+        grid[0, place].set_title(subscript(column.name), fontsize=9, loc="left", color=COLOURS[column.key])
         grid[-1, place].set_xlabel("logit" if column.score == "sl" else "log10 of the squared distance")
     for axes, name in zip(grid[:, 0], sets, strict=True):
         unseen = "\nunseen" if name in results.protocol.unseen else ""
@@ -89,7 +89,7 @@ def _draw(
         Line2D([], [], color=COLOURS["ink"], lw=1.1, label="threshold from validation"),
         Line2D([], [], color=COLOURS["ink"], lw=1.1, ls="--", label="best threshold of the set"),
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=4, fontsize=9, frameon=False)
+    legend(figure, handles)
     return figure
 
 

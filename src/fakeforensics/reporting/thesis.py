@@ -88,14 +88,9 @@ def optimal_thresholds() -> dict[str, OptimalThreshold]:
     return {name: OptimalThreshold(*values) for name, values in _data()["table_4_10"]["rows"].items()}
 
 
-def canonical(test_set: str) -> str:
-    """The name under which the reference figures hold a test set."""
-    return str(_data()["aliases"].get(test_set, test_set))
-
-
 def label(test_set: str) -> str:
     """How the thesis prints a test set's name; other sets keep their own."""
-    return str(_data()["labels"].get(canonical(test_set), test_set))
+    return str(_data()["labels"].get(test_set, test_set))
 
 
 @cache

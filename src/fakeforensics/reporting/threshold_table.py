@@ -9,7 +9,7 @@ from fakeforensics.reporting.ap_table import row_order
 from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
 from fakeforensics.reporting.contents import EMPTY, Block, Cell, Column, Row, Table, Text
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.reporting.thesis import ApReference, canonical, optimal_thresholds
+from fakeforensics.reporting.thesis import ApReference, optimal_thresholds
 
 CRITERIA = {
     "accuracy": "highest accuracy",
@@ -131,7 +131,7 @@ def _cells(known: Thresholds, name: str) -> tuple[Cell, ...]:
 
 
 def _thesis_cells(name: str) -> tuple[Cell, ...]:
-    theirs = optimal_thresholds().get(canonical(name))
+    theirs = optimal_thresholds().get(name)
     if theirs is None:
         return (Cell(EMPTY), Cell(EMPTY))
     return (Cell(f"{theirs.threshold:.3g}"), Cell(f"{theirs.accuracy:.1f}"))

@@ -89,5 +89,5 @@ def _thumbnail(reader: ShardReader, row: dict[Hashable, Any], threshold: float |
     image = reader.read(row["source"], row["shard"], row["offset"], row["size"])
     at = f" frame {row['frame']}" if row["frame"] >= 0 else ""
     wrong = threshold is not None and (row["value"] >= threshold) != (row["label"] == 1)
-    title = f"{PurePosixPath(row['raw_path']).name}{at}, score {row['value']:.3g}"
-    return Thumbnail(thumbnail(image), title, wrong)
+    title = f"{PurePosixPath(row['raw_path']).name}{at}"
+    return Thumbnail(thumbnail(image), title, f"{row['value']:.3g}", wrong)
