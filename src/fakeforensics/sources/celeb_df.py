@@ -6,8 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import ClassVar, Literal
 
-from fakeforensics.params import Group
-from fakeforensics.sources.layout import VIDEO_SUFFIXES, Layout
+from fakeforensics.sources.layout import VIDEO_SUFFIXES, Layout, LayoutOptions
 from fakeforensics.sources.record import RawFile
 
 LABELS: dict[str, Literal[0, 1]] = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
@@ -15,7 +14,7 @@ REAL_NAME = re.compile(r"(id\d+)_(\d+)")
 FAKE_NAME = re.compile(r"(id\d+)_(id\d+)_(\d+)")
 
 
-class CelebDFOptions(Group):
+class CelebDFOptions(LayoutOptions):
     """Settings of the layout.
 
     Args:
@@ -44,7 +43,11 @@ class CelebDF(Layout):
         "List_of_testing_videos.txt\n"
         "(a folder videos/ below each of the three is accepted)"
     )
-    Options: ClassVar[type[Group]] = CelebDFOptions
+    obtain: ClassVar[str] = (
+        "fill in the form linked at https://github.com/yuezunli/celeb-deepfakeforensics; the download link "
+        "comes by e-mail. Unpack the archive and keep its list of test videos"
+    )
+    Options: ClassVar[type[LayoutOptions]] = CelebDFOptions
 
     def records(self) -> list[RawFile]:
         """One record a video; `own_split` is `test` for the listed ones, else empty."""

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from fakeforensics.params import Group, Name
-from fakeforensics.sources.layout import Layout
+from fakeforensics.params import Name
+from fakeforensics.sources.layout import Layout, LayoutOptions
 from fakeforensics.sources.record import RawFile, Split
 
 LABELS: dict[str, Literal[0, 1]] = {"0_real": 0, "1_fake": 1}
@@ -33,7 +33,7 @@ POOLS = {
 }
 
 
-class CNNSynthOptions(Group):
+class CNNSynthOptions(LayoutOptions):
     """Settings of the layout.
 
     Args:
@@ -63,8 +63,11 @@ class CNNSynth(Layout):
         "(the sets may lie below CNN_synth_testset/ or test/)\n"
         "progan_train/<category>/0_real/<image> …  progan_val/<category>/0_real/<image> …"
     )
+    obtain: ClassVar[str] = (
+        "run `fakeforensics data fetch cnn_synth`, or unpack the archives from Hugging Face"
+    )
     crop: ClassVar[Literal["faces", "whole"]] = "whole"
-    Options: ClassVar[type[Group]] = CNNSynthOptions
+    Options: ClassVar[type[LayoutOptions]] = CNNSynthOptions
 
     def records(self) -> list[RawFile]:
         """One record an image."""

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from fakeforensics.params import Group, Name
-from fakeforensics.sources.layout import SPLIT_FOLDERS, Layout
+from fakeforensics.sources.layout import SPLIT_FOLDERS, Layout, LayoutOptions
 from fakeforensics.sources.record import RawFile
 
 
@@ -43,7 +43,7 @@ FOLDERS = {
 }
 
 
-class DFFDOptions(Group):
+class DFFDOptions(LayoutOptions):
     """Settings of the layout.
 
     Args:
@@ -89,7 +89,11 @@ class DFFD(Layout):
         "folder: " + ", ".join(FOLDERS) + " (others: `options.folders`)\n"
         "split: train, validation (or val, eval), test; without this level the split is cut by group"
     )
-    Options: ClassVar[type[Group]] = DFFDOptions
+    obtain: ClassVar[str] = (
+        "apply at cvlab.cse.msu.edu/dffd-dataset.html; a password and instructions come by e-mail. Unpack "
+        "the parts ffhq, faceapp, stylegan_ffhq, celeba, stargan, stylegan_celeba and pggan"
+    )
+    Options: ClassVar[type[LayoutOptions]] = DFFDOptions
 
     def records(self) -> list[RawFile]:
         """One record an image, with the split that its folder prescribes."""

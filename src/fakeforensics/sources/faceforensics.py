@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import ClassVar
 
-from fakeforensics.params import Group, Name
-from fakeforensics.sources.layout import VIDEO_SUFFIXES, Layout
+from fakeforensics.params import Name
+from fakeforensics.sources.layout import VIDEO_SUFFIXES, Layout, LayoutOptions
 from fakeforensics.sources.record import RawFile, Split
 
 LEVELS = ("original_sequences", "manipulated_sequences")
 SPLITS: Mapping[str, Split] = {"train": "train", "val": "val", "test": "test"}
 
 
-class FaceForensicsOptions(Group):
+class FaceForensicsOptions(LayoutOptions):
     """Settings of the layout.
 
     Args:
@@ -41,7 +41,11 @@ class FaceForensics(Layout):
         "manipulated_sequences/<method>/<compression>/videos/004_982.mp4\n"
         "splits/train.json, val.json, test.json (optional)"
     )
-    Options: ClassVar[type[Group]] = FaceForensicsOptions
+    obtain: ClassVar[str] = (
+        "fill in the form linked at https://github.com/ondyari/FaceForensics; a download script comes by "
+        "e-mail"
+    )
+    Options: ClassVar[type[LayoutOptions]] = FaceForensicsOptions
 
     def records(self) -> list[RawFile]:
         """One record a video of the chosen compression."""

@@ -8,8 +8,15 @@ from collections import Counter
 from pathlib import PurePosixPath
 from typing import ClassVar, Literal
 
-from fakeforensics.params import Group, Name
-from fakeforensics.sources.layout import IMAGE_SUFFIXES, SPLIT_FOLDERS, VIDEO_SUFFIXES, Layout, kind_of
+from fakeforensics.params import Name
+from fakeforensics.sources.layout import (
+    IMAGE_SUFFIXES,
+    SPLIT_FOLDERS,
+    VIDEO_SUFFIXES,
+    Layout,
+    LayoutOptions,
+    kind_of,
+)
 from fakeforensics.sources.record import RawFile, Split
 
 FOLDER_LABELS: dict[str, Literal[0, 1]] = {"0_real": 0, "1_fake": 1}
@@ -18,7 +25,7 @@ REQUIRED = ("path", "label")
 OPTIONAL = ("method", "group", "split", "domain")
 
 
-class FolderOptions(Group):
+class FolderOptions(LayoutOptions):
     """Settings of the layout.
 
     Args:
@@ -47,7 +54,8 @@ class Folder(Layout):
         "0_real/<file>  1_fake/<file>  or  1_fake/<method>/<file>  (train/, val/, test/ may lie above them)\n"
         "or a table, `options: {csv: labels.csv}`, with the columns path,label,method,group"
     )
-    Options: ClassVar[type[Group]] = FolderOptions
+    obtain: ClassVar[str] = "put your own files there"
+    Options: ClassVar[type[LayoutOptions]] = FolderOptions
 
     def records(self) -> list[RawFile]:
         """One record a file."""

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from fakeforensics.params import Count, Group, Name
-from fakeforensics.sources.layout import Layout
+from fakeforensics.sources.layout import Layout, LayoutOptions
 from fakeforensics.sources.record import RawFile
 
 
@@ -31,7 +31,7 @@ class Window(Group):
         return left, top, left + self.size, top + self.size
 
 
-class GanInstancesOptions(Group):
+class GanInstancesOptions(LayoutOptions):
     """Settings of the layout.
 
     Args:
@@ -62,8 +62,12 @@ class GanInstances(Layout):
         "celeba/000001.jpg …   (aligned, 178x218 pixels)\n"
         "<method>/<instance>/<image>   method: pggan, cramergan, mmdgan, sngan; instance: seed_1, seed_2 …"
     )
+    obtain: ClassVar[str] = (
+        "CelebA: the aligned images from mmlab.ie.cuhk.edu.hk/projects/CelebA.html. Samples: draw them from "
+        "the models at https://github.com/ningyu1991/GANFingerprints, or train instances with different seeds"
+    )
     crop: ClassVar[Literal["faces", "whole"]] = "whole"
-    Options: ClassVar[type[Group]] = GanInstancesOptions
+    Options: ClassVar[type[LayoutOptions]] = GanInstancesOptions
 
     def records(self) -> list[RawFile]:
         """One record an image; `instance` is "<method>/<instance folder>"."""

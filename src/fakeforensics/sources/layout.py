@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal
 
 from fakeforensics.errors import UserError
-from fakeforensics.params import Group, parse
+from fakeforensics.params import Flag, Group, parse
 from fakeforensics.sources.record import RawFile, Split
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -26,8 +26,15 @@ SPLIT_FOLDERS: Mapping[str, Split] = {
 }
 
 
-class NoOptions(Group):
-    """A layout without settings of its own."""
+class LayoutOptions(Group):
+    """Settings of any layout.
+
+    Args:
+        subset: Only a part of the data set is meant to be here: `fakeforensics data check` does not compare
+            the counts with the published ones.
+    """
+
+    subset: Flag = False
 
 
 class Layout(ABC):
@@ -46,8 +53,9 @@ class Layout(ABC):
     """
 
     tree: ClassVar[str]
+    obtain: ClassVar[str]
     crop: ClassVar[Literal["faces", "whole"]] = "faces"
-    Options: ClassVar[type[Group]] = NoOptions
+    Options: ClassVar[type[LayoutOptions]] = LayoutOptions
 
     def __init__(self, name: str, root: Path, options: Mapping[str, Any] | None = None) -> None:
         self.name = name

@@ -1,0 +1,128 @@
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fakeforensics.params import SourceParams
+from fakeforensics.sources.check import SourceReport, check_sources, render
+
+
+def picture(path: Path, seed: int, size: int = 32) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (size, size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for number in range(3):
+        picture(tmp_path / f"mine/train/0_real/r{number}.png", number)
+        picture(tmp_path / f"mine/test/1_fake/f{number}.png", 10 + number)
+    return tmp_path / "mine"
+
+
+def check(root: Path, layout: str = "folder", **values: object) -> SourceReport:
+    return check_sources({"mine": SourceParams(layout=layout, root=str(root), options=values)})[0]
+
+
+def test_a_sound_source_is_good_and_described(root: Path) -> None:
+    report = check(root)
+    assert report.is_good
+    assert report.warnings == []
+    assert "real: 3; PNG 3; 32x32 3" in render(report)
+
+
+def test_a_missing_source_is_an_error_that_says_how_to_get_it(tmp_path: Path) -> None:
+    report = check(tmp_path / "nowhere", "celeb_df")
+    assert not report.is_good
+    assert "comes by e-mail" in render(report)
+
+
+def test_published_counts_are_compared_unless_it_is_a_subset(tmp_path: Path) -> None:
+    picture(tmp_path / "ffhq/train/1.png", 0)
+    report = check(tmp_path, "dffd")
+    assert not report.is_good
+    assert "MISSING ffhq, real, train: 1, expected at least 10,000 (table 4.2)" in render(report)
+    assert check(tmp_path, "dffd", subset=True).is_good
+
+
+@pytest.mark.parametrize("length", [0, 20, 1500])
+def test_cut_files_are_found(root: Path, length: int) -> None:
+    broken = root / "train/0_real/r1.png"
+    broken.write_bytes(broken.read_bytes()[:length])
+    report = check(root)
+    assert len(report.errors) == 1
+    assert "1 files cannot be read" in report.errors[0]
+    assert "train/0_real/r1.png" in report.errors[0]
+
+
+def test_what_only_calls_itself_an_image_is_found(root: Path) -> None:
+    (root / "train/0_real/r1.png").write_text("<html>quota exceeded</html>")
+    assert "not an image" in check(root).errors[0]
+
+
+def test_damage_inside_is_found_by_decoding(root: Path) -> None:
+    file = root / "train/0_real/r1.png"
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    file.write_bytes(data)
+    source = {"mine": SourceParams(layout="folder", root=str(root))}
+    assert check_sources(source)[0].is_good
+    assert not check_sources(source, is_deep=True)[0].is_good
+
+
+def test_copies_across_labels_or_splits_are_errors_others_warnings(root: Path) -> None:
+    (root / "train/0_real/again.png").write_bytes((root / "train/0_real/r0.png").read_bytes())
+    report = check(root)
+    assert report.is_good
+    assert "under several names, 1 times" in report.warnings[0]
+    (root / "test/0_real").mkdir()
+    (root / "test/0_real/r1.png").write_bytes((root / "train/0_real/r1.png").read_bytes())
+    assert "in two splits" in check(root).errors[0]
+    (root / "test/1_fake/r2.png").write_bytes((root / "train/0_real/r2.png").read_bytes())
+    assert any("among real and among fake" in error for error in check(root).errors)
+
+
+def test_copies_across_sources_are_shown_with_both(root: Path) -> None:
+    other = root.parent / "other"
+    (other / "0_real").mkdir(parents=True)
+    (other / "0_real/x.png").write_bytes((root / "train/0_real/r0.png").read_bytes())
+    sources = {
+        name: SourceParams(layout="folder", root=str(folder))
+        for name, folder in (("mine", root), ("other", other))
+    }
+    for report in check_sources(sources):
+        assert "in two sources" in report.warnings[0]
+        assert "mine: train/0_real/r0.png = other: 0_real/x.png" in report.warnings[0]
+
+
+def test_files_that_only_start_and_end_alike_are_no_copies(root: Path) -> None:
+    noise = random.Random(0).randbytes(20000)
+    for number in range(2):
+        (root / f"train/0_real/x{number}.bmp").write_bytes(noise[:100] + bytes([number]) + noise)
+    assert not any("several names" in text for text in check(root).warnings)
+
+
+def test_formats_that_tell_the_classes_apart_are_warned_of(root: Path) -> None:
+    for number in range(3):
+        (root / f"test/1_fake/f{number}.png").unlink()
+        picture(root / f"test/1_fake/f{number}.jpg", number)
+    assert "real files are PNG, fakes JPEG" in check(root).warnings[0]
+
+
+def test_the_real_sample(tmp_path: Path) -> None:
+    import os
+
+    sample = os.environ.get("FAKEFORENSICS_SAMPLE")
+    if not sample:
+        pytest.skip("FAKEFORENSICS_SAMPLE is not set")
+    clips = check(Path(sample) / "Celeb-DF-v2", "celeb_df", subset=True)
+    assert clips.is_good
+    assert {file.probe.format for file in clips.files} == {"H264"}
+    broken = tmp_path / "0_real"
+    broken.mkdir()
+    (broken / "a.mp4").write_bytes((Path(sample) / "broken/truncated_video.mp4").read_bytes())
+    assert "a.mp4" in check(tmp_path).errors[0]
