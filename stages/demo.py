@@ -13,7 +13,7 @@ from stages._command import run_command
 
 
 def main(
-    params: Annotated[Path, typer.Option(help="Settings; `seed` decides every picture.")] = Path(
+    params: Annotated[Path, typer.Option(help="Settings; the group `demo` decides every picture.")] = Path(
         "params.yaml"
     ),
     output: Annotated[Path, typer.Option(help="Folder to make; replaced as a whole.")] = Path(
@@ -24,10 +24,11 @@ def main(
     ),
 ) -> None:
     """Make the demo: no network, under two minutes on two cores, the same bytes for the same seed."""
-    seed = load_params(params).seed
+    demo = load_params(params).demo
     from fakeforensics.demo.build import build
+    from fakeforensics.demo.recipe import Recipe
 
-    made = build(output, seed)
+    made = build(output, demo.seed, Recipe().scaled(demo.scale))
     write_json(summary, made)
     typer.echo(f"{made['files']} files, {made['bytes'] / 1e6:.1f} MB in {output}: demo data, not a benchmark")
 

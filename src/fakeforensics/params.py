@@ -44,6 +44,18 @@ class SourceParams(Group):
     options: dict[str, Any] = {}
 
 
+class DemoParams(Group):
+    """How much demo data is made.
+
+    Args:
+        seed: Decides every picture; apart from the training seed, so that several trainings share one demo.
+        scale: Factor on the number of people and images; the least amounts that the protocol needs are kept.
+    """
+
+    seed: Annotated[Count, Field(ge=0)] = 0
+    scale: Annotated[Number, Field(gt=0, le=10)] = 1.0
+
+
 class FacesParams(Group):
     """How faces are found, aligned and stored.
 
@@ -209,6 +221,7 @@ class Params(Group):
     lambda_: Annotated[Number, Field(ge=0, alias="lambda")] = 0.01
     protocols: Annotated[tuple[Name, ...], Field(min_length=1)]
     sources: dict[Name, SourceParams]
+    demo: DemoParams = DemoParams()
     faces: FacesParams = FacesParams()
     splits: SplitsParams = SplitsParams()
     train: TrainParams = TrainParams()

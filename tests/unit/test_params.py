@@ -30,7 +30,7 @@ def test_the_projects_own_file_is_valid_and_holds_the_thesis_settings():
 
 def test_every_key_of_the_file_names_a_field_and_none_is_left_to_a_hidden_default():
     written = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for group in ("faces", "splits", "train", "augment", "evaluate", "thresholds", "report"):
+    for group in ("demo", "faces", "splits", "train", "augment", "evaluate", "thresholds", "report"):
         fields = set(Params.model_fields[group].annotation.model_fields)
         assert set(written[group]) == fields, group
 

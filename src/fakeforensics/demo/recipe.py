@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 VERSION = 1
 """Raise when the same seed is meant to give other files."""
@@ -34,3 +34,26 @@ class Recipe:
     whole: int = 48
     lessons: int = 24
     steps: int = 200
+
+    def scaled(self, scale: float) -> Recipe:
+        """The recipe with `scale` times as many people and images.
+
+        Never fewer than the demo's protocol can be cut from: six celebrities, two of them for the test, and
+        four images a split. Frames and lessons stay.
+        """
+
+        def images(counts: tuple[int, int, int]) -> tuple[int, int, int]:
+            train, val, test = (max(4, round(count * scale)) for count in counts)
+            return train, val, test
+
+        def pairs(people: int, least: int) -> int:
+            return max(least, 2 * round(people * scale / 2))
+
+        return replace(
+            self,
+            celebrities=pairs(self.celebrities, 6),
+            test_celebrities=pairs(self.test_celebrities, 2),
+            celeba=images(self.celeba),
+            ffhq=images(self.ffhq),
+            whole=max(8, round(self.whole * scale)),
+        )
