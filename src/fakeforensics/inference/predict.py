@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -49,41 +50,53 @@ class _Ready(NamedTuple):
     crops: Sequence[Rgb]
 
 
-def predict(trained: Trained, items: Sequence[Item], options: Options) -> Iterator[Judgement]:
-    """Judge files in their order.
+class Predictor:
+    """Judges files with one model.
 
     Args:
         trained: The model.
-        items: What to judge; a file that fails becomes a judgement with its reason.
         options: How.
-
-    Raises:
-        UserError: If the model is damaged or foreign.
     """
-    at_once = [item for item in items if _is_whole_still(item, options.recipe)]
-    searched = [item for item in items if not _is_whole_still(item, options.recipe)]
-    with ExitStack() as stack:
-        found: Iterator[CutFile] = iter(())
-        if searched:
-            pool = CuttingPool(options.recipe, len(searched), options.workers)
-            stack.callback(pool.close)
-            found = pool.cut(searched)
-        # Only now, so that the workers find faces while this process waits for torch's import.
+
+    def __init__(self, trained: Trained, options: Options) -> None:
+        self._trained = trained
+        self._options = options
+
+    @cached_property
+    def judge(self) -> Judge:
+        """The loaded model.
+
+        Raises:
+            UserError: If it is damaged or foreign.
+        """
         from fakeforensics.inference.detect import Judge
 
-        judge = Judge(trained)
-        threads = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
-        wholes = _ahead(threads, lambda item: _whole(item, judge.crop), at_once, options.batch_size)
+        return Judge(self._trained)
 
-        def ready() -> Iterator[tuple[Item, _Ready]]:
-            for item in items:
-                if _is_whole_still(item, options.recipe):
-                    yield item, next(wholes)
-                else:
-                    file = next(found)
-                    yield item, _Ready(file, list(threads.map(judge.read, file.cuts)))
+    def predict(self, items: Sequence[Item]) -> Iterator[Judgement]:
+        """Judge files, in their order; one that fails becomes a judgement with its reason."""
+        recipe, batch_size = self._options.recipe, self._options.batch_size
+        searched = [item for item in items if not _is_whole_still(item, recipe)]
+        with ExitStack() as stack:
+            found: Iterator[CutFile] = iter(())
+            if searched:
+                pool = CuttingPool(recipe, len(searched), self._options.workers)
+                stack.callback(pool.close)
+                found = pool.cut(searched)
+            judge = self.judge  # only now: the workers find faces while this process imports torch
+            threads = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
+            at_once = [item for item in items if _is_whole_still(item, recipe)]
+            wholes = _ahead(threads, lambda item: _whole(item, judge.crop), at_once, batch_size)
 
-        yield from _in_batches(judge, ready(), options.batch_size)
+            def ready() -> Iterator[tuple[Item, _Ready]]:
+                for item in items:
+                    if _is_whole_still(item, recipe):
+                        yield item, next(wholes)
+                    else:
+                        file = next(found)
+                        yield item, _Ready(file, list(threads.map(judge.read, file.cuts)))
+
+            yield from _in_batches(judge, ready(), batch_size)
 
 
 def _in_batches(judge: Judge, files: Iterator[tuple[Item, _Ready]], batch_size: int) -> Iterator[Judgement]:

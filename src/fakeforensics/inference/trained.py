@@ -105,14 +105,23 @@ class Trained:
                 return _read_object(path)
         return {}
 
+    @property
+    def project(self) -> Path | None:
+        """The project's folder, if the model lies in its `models/`."""
+        parts = self.directory.absolute().parts
+        return Path(*parts[: self._place(parts)]) if "models" in parts else None
+
     def _in_project(self, suffix: str) -> list[Path]:
         # models/<protocol>/<objective> and, of the pilot study, models/<protocol>/<objective>/n3.
-        parents = self.directory.absolute().parts
-        if "models" not in parents:
+        parts = self.directory.absolute().parts
+        if self.project is None:
             return []
-        place = len(parents) - 1 - parents[::-1].index("models")
-        inside = parents[place + 1 :]
-        return [Path(*parents[:place], "metrics", *inside[:-1], inside[-1] + suffix)] if inside else []
+        inside = parts[self._place(parts) + 1 :]
+        return [Path(self.project, "metrics", *inside[:-1], inside[-1] + suffix)] if inside else []
+
+    @staticmethod
+    def _place(parts: tuple[str, ...]) -> int:
+        return len(parts) - 1 - parts[::-1].index("models")
 
 
 def find_models(root: Path = Path("models")) -> list[Path]:

@@ -1,0 +1,209 @@
+"""Exporting a detector to ONNX or torch.export, checked against the model before it is kept."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import atomic_path, write_text
+from fakeforensics.inference.decision import DECISION
+from fakeforensics.inference.facts import crops_on_disk
+from fakeforensics.inference.modelcard import model_card
+from fakeforensics.inference.trained import Trained
+from fakeforensics.models.card import CARD
+from fakeforensics.models.detector import Detector
+from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.models.saving import load_detector
+from fakeforensics.params import parse
+from fakeforensics.storage.images import decode
+from fakeforensics.storage.schema import read_index
+from fakeforensics.storage.shards import ShardReader
+
+OUTPUTS = {
+    "bce": ("logit", "score_sl"),
+    "sad": ("score_cd",),
+    "joint": ("logit", "score_sl", "score_cd"),
+}
+TOLERANCE = 1e-4
+_CHECKED = 16
+Images = UInt8[Tensor, "batch 3 size size"]
+Run = Callable[[Images], dict[str, Float[np.ndarray, " batch"]]]
+
+
+class Exported(nn.Module):
+    """The whole way from 8-bit pixels to scores, as one network.
+
+    Args:
+        detector: In evaluation mode.
+        preprocess: Of the model's card.
+        outputs: Which of logit, score_sl and score_cd to give.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, detector: Detector, preprocess: Preprocess, outputs: tuple[str, ...]) -> None:
+        super().__init__()
+        self.detector = detector
+        self.outputs = outputs
+        self.register_buffer("mean", torch.tensor(preprocess.mean).view(1, 3, 1, 1) * 255)
+        self.register_buffer("std", torch.tensor(preprocess.std).view(1, 3, 1, 1) * 255)
+
+    def forward(self, images: Images) -> tuple[Float[Tensor, " batch"], ...]:
+        """Score crops."""
+        output = self.detector((images.float() - self.mean) / self.std)
+        values = {
+            "logit": output.logit,
+            "score_sl": output.logit.sigmoid(),
+            "score_cd": output.distance,
+        }
+        return tuple(values[name] for name in self.outputs)
+
+
+def export_model(trained: Trained, out: Path, kind: Literal["onnx", "torch"]) -> str:
+    """Write the exported model, its card and its policy into a folder.
+
+    Args:
+        trained: The model.
+        out: Gets `model.onnx` or `model.pt2`, `model.json`, `decision.json` if there is one, `README.md`.
+        kind: `onnx`, or `torch` for torch.export.
+
+    Returns:
+        What was written and how far its scores are from the model's.
+
+    Raises:
+        UserError: If a package is missing, the model is damaged, or the export's scores differ by more than
+            1e-4 of their size.
+    """
+    detector, card = load_detector(trained.directory)
+    preprocess = parse(Preprocess, card["preprocess"], f"{trained.directory / CARD}: preprocess")
+    network = Exported(detector, preprocess, OUTPUTS[trained.objective]).eval()
+    images, origin = check_images(trained, preprocess)
+    name = "model.onnx" if kind == "onnx" else "model.pt2"
+    out.mkdir(parents=True, exist_ok=True)
+    with atomic_path(out / name) as temporary:
+        write = _write_onnx if kind == "onnx" else _write_torch
+        run = write(network, images, temporary)
+        difference = largest_difference(network, run, images)
+        if difference > TOLERANCE:
+            raise UserError(
+                f"{out / name}: the export's scores are not the model's, so it was not kept",
+                expected=f"a relative difference of at most {TOLERANCE:g}",
+                found=f"{difference:.2g}",
+                fix="try the other --format, or other versions of torch and onnxruntime",
+            )
+    _write_companions(trained, out)
+    return (
+        f"{out / name}: outputs {', '.join(network.outputs)}; "
+        f"checked on {len(images)} {origin}, largest relative difference {difference:.1g}"
+    )
+
+
+def _write_companions(trained: Trained, out: Path) -> None:
+    shutil.copyfile(trained.directory / CARD, out / CARD)
+    if trained.decision is not None:
+        write_text(out / DECISION, trained.decision.model_dump_json(indent=2) + "\n")
+    known = {
+        "model.onnx": "the network, for ONNX Runtime and others",
+        "model.pt2": "the network, for `torch.export.load`",
+        CARD: "how it was trained",
+        DECISION: "the threshold and how it was chosen",
+    }
+    present = {name: what for name, what in known.items() if (out / name).is_file()}
+    write_text(out / "README.md", model_card(trained, present))
+
+
+def largest_difference(network: Exported, run: Run, images: Images) -> float:
+    """The largest |export − model| / max(|model|, 1) over all outputs, on the batch and on single images."""
+    worst = 0.0
+    for batch in (images, images[:1]):
+        with torch.inference_mode():
+            expected = dict(zip(network.outputs, network(batch), strict=True))
+        for name, values in run(batch).items():
+            wanted = expected[name].double().numpy()
+            worst = max(worst, float(np.max(np.abs(values - wanted) / np.maximum(np.abs(wanted), 1))))
+    return worst
+
+
+def check_images(trained: Trained, preprocess: Preprocess) -> tuple[Images, str]:
+    """Crops to check an export on: the training sources' where they are at hand, else noise of all contrasts.
+
+    Returns:
+        The images and what they are.
+    """
+    folder = crops_on_disk(trained)
+    pixels: list[np.ndarray] = []
+    for source in trained.card.images.crop if folder else ():
+        if folder is None or not (folder / source / "index.parquet").is_file():
+            continue
+        index = read_index(folder, source)
+        reader = ShardReader(folder)
+        chosen = index.iloc[:: max(1, len(index) // _CHECKED)].head(_CHECKED)
+        for shard, offset, size in zip(chosen["shard"], chosen["offset"], chosen["size"], strict=True):
+            data = reader.read(source, str(shard), int(offset), int(size))
+            pixels.append(preprocess.crop(decode(data)))
+    if pixels:
+        return _stack(pixels[:: max(1, len(pixels) // _CHECKED)][:_CHECKED]), "real crops of its sources"
+    rng = np.random.default_rng(0)
+    side = preprocess.crop_size
+    for contrast in np.linspace(0, 80, _CHECKED):
+        noise = 128 + contrast * rng.normal(size=(side, side, 3))
+        pixels.append(noise.clip(0, 255).astype(np.uint8))
+    return _stack(pixels), "noise images"
+
+
+def _stack(pixels: list[np.ndarray]) -> Images:
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+
+
+def _write_onnx(network: Exported, images: Images, path: Path) -> Run:
+    try:
+        import onnxruntime
+        import onnxscript  # noqa: F401 (what torch.onnx builds on)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"the export needs the package {error.name}, which is not installed",
+            fix="pip install 'fake-forensics[export]'",
+        ) from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter about its own internals
+        torch.onnx.export(
+            network,
+            (images[:2],),
+            path,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            input_names=["images"],
+            output_names=list(network.outputs),
+            dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
+        )
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(batch: Images) -> dict[str, np.ndarray]:
+        values = session.run(list(network.outputs), {"images": batch.numpy()})
+        return dict(zip(network.outputs, values, strict=True))
+
+    return run
+
+
+def _write_torch(network: Exported, images: Images, path: Path) -> Run:
+    shapes = {"images": {0: torch.export.Dim("batch", min=1)}}
+    program = torch.export.export(network, (images[:2],), dynamic_shapes=shapes)
+    torch.export.save(program, path)
+    module = program.module()
+
+    def run(batch: Images) -> dict[str, np.ndarray]:
+        with torch.inference_mode():
+            return {name: value.numpy() for name, value in zip(network.outputs, module(batch), strict=True)}
+
+    return run

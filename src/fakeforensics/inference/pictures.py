@@ -1,0 +1,134 @@
+"""Pictures of answers: copies with the faces marked, and heat maps over the crops."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from fakeforensics.faces.picture import Picture
+from fakeforensics.faces.still import read_still
+from fakeforensics.faces.video import open_clip
+from fakeforensics.files import atomic_path
+from fakeforensics.inference.judgement import Answer, Face, Judgement
+from fakeforensics.storage.images import encode_png
+
+Rgb = UInt8[np.ndarray, "height width 3"]
+Heat = Float[np.ndarray, "height width"]
+
+COLORS: dict[str | None, tuple[int, int, int]] = {
+    "fake": (196, 48, 43),
+    "real": (30, 120, 84),
+    None: (70, 80, 95),
+}
+_TILES, _TILE_WIDTH = 9, 640
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_MARGIN = 8
+
+
+def picture_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """A file name for each input's picture: its own, and part of a hash where two are called alike."""
+    stems = Counter(path.name for path in paths)
+    names = {}
+    for path in paths:
+        safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in path.name)[:100]
+        digest = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        names[path] = safe if stems[path.name] == 1 and safe == path.name else f"{safe}-{digest}"
+    return names
+
+
+def write_picture(path: Path, image: Rgb) -> None:
+    """Write a PNG atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encode_png(image))
+
+
+def marked(judgement: Judgement) -> Rgb:
+    """The file with a box and an answer at each face; of a video a sheet of up to nine of its frames.
+
+    Raises:
+        UnreadableError: If the file changed since it was judged.
+    """
+    by_frame: dict[int, list[Face]] = {}
+    for face in judgement.faces:
+        by_frame.setdefault(face.cut.frame, []).append(face)
+    if judgement.kind == "image":
+        return draw_faces(read_still(judgement.path).picture.rgb, judgement.faces)
+    frames = sorted(by_frame)
+    shown = [frames[place] for place in sorted({round(p) for p in np.linspace(0, len(frames) - 1, _TILES)})]
+    with open_clip(judgement.path) as clip:
+        tiles = [
+            fit(draw_faces(picture.rgb, by_frame[picture.frame]), _TILE_WIDTH)
+            for picture in clip.pictures(shown)
+            if isinstance(picture, Picture)
+        ]
+    return grid(tiles)
+
+
+def draw_faces(image: Rgb, faces: Sequence[Face]) -> Rgb:
+    """A copy of `image` with each face's box and answer."""
+    canvas = np.ascontiguousarray(image).copy()
+    height, width = canvas.shape[:2]
+    stroke = max(2, round(min(height, width) / 200))
+    for face in faces:
+        box = face.cut.box or (0, 0, width - 1, height - 1)
+        left, top, right, bottom = (round(side) for side in box)
+        color = COLORS[face.answer.verdict]
+        cv2.rectangle(canvas, (left, top), (right, bottom), color, stroke)
+        _label(canvas, f"{face.cut.face}  {caption(face.answer)}", left, top, color, stroke)
+    return canvas
+
+
+def caption(answer: Answer) -> str:
+    """An answer in a few characters that every font has."""
+    value = f"{answer.score:.2f}" if answer.probability is None else f"p {answer.probability:.2f}"
+    return f"{answer.verdict} {value}" if answer.verdict else value
+
+
+def overlay(crop: Rgb, heat: Heat) -> Rgb:
+    """The crop beside itself under a heat map.
+
+    Args:
+        crop: What the network saw.
+        heat: 0 … 1 of the same size: how much each place speaks for fake.
+    """
+    colored = cv2.applyColorMap((255 * np.clip(heat, 0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    share = 0.65 * heat[..., None]
+    mixed = crop * (1 - share) + cv2.cvtColor(colored, cv2.COLOR_BGR2RGB) * share
+    return np.concatenate([crop, mixed.round().astype(np.uint8)], axis=1)
+
+
+def fit(image: Rgb, width: int) -> Rgb:
+    """Shrink an image to at most `width` columns."""
+    if image.shape[1] <= width:
+        return image
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def grid(tiles: Sequence[Rgb], columns: int = 3) -> Rgb:
+    """Tiles of any size in rows on white."""
+    columns = min(columns, len(tiles))
+    height = max(tile.shape[0] for tile in tiles) + _MARGIN
+    width = max(tile.shape[1] for tile in tiles) + _MARGIN
+    rows = -(-len(tiles) // columns)
+    canvas = np.full((rows * height + _MARGIN, columns * width + _MARGIN, 3), 255, np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = (number // columns) * height + _MARGIN, (number % columns) * width + _MARGIN
+        canvas[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+    return canvas
+
+
+def _label(canvas: Rgb, text: str, left: int, top: int, color: tuple[int, int, int], stroke: int) -> None:
+    scale = max(0.45, min(canvas.shape[:2]) / 900)
+    thick = max(1, stroke // 2)
+    (width, height), base = cv2.getTextSize(text, _FONT, scale, thick)
+    x = max(0, min(left, canvas.shape[1] - width - 6))
+    y = top if top >= height + base + 4 else top + height + base + 4
+    cv2.rectangle(canvas, (x, y - height - base - 4), (x + width + 6, y), color, cv2.FILLED)
+    cv2.putText(canvas, text, (x + 3, y - base - 1), _FONT, scale, (255, 255, 255), thick, cv2.LINE_AA)
