@@ -15,21 +15,24 @@ def main(
     objective: Annotated[str, Option(help="bce, sad or joint.")],
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
-    """Analyse the thresholds of a run's scores."""
-    from fakeforensics.files import write_json
+    """Analyse the thresholds of a run's scores, and write the policy that inference goes by."""
     from fakeforensics.params import load_params
     from fakeforensics.scores.table import in_order, read_scores
     from fakeforensics.scores.test_sets import read_test_sets
-    from fakeforensics.thresholds.oracle import oracle_table
-    from fakeforensics.thresholds.pictures import draw_oracle
+    from fakeforensics.thresholds.analysis import analyse, write_analysis
 
     settings = load_params(params)
     run = f"{protocol}/{objective}"
     table = in_order(read_scores(Path(f"data/scores/{run}.parquet")), read_test_sets(protocol).names)
     validation = read_scores(Path(f"data/scores/{run}.val.parquet"))
-    rows = oracle_table(table, validation)
-    write_json(Path(f"metrics/{run}.thresholds.json"), {"table_4_10": rows})
-    draw_oracle(rows, Path(f"plots/{run}/thresholds.png"), settings.thresholds.criterion)
+    analysis = analyse(table, validation, settings.thresholds, settings.seed)
+    write_analysis(
+        analysis,
+        metrics=Path(f"metrics/{run}.thresholds.json"),
+        decision=Path(f"metrics/{run}.decision.json"),
+        details=Path(f"data/thresholds/{run}.csv"),
+        plots=Path(f"plots/{run}"),
+    )
 
 
 if __name__ == "__main__":

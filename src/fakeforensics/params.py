@@ -191,10 +191,20 @@ class ThresholdsParams(Group):
     Args:
         criterion: What the validation threshold maximises.
         bootstrap: Replicates of the group bootstrap behind each interval.
+        fake_shares: Shares of fakes at which every rule is judged besides the sets as they are.
+        known_reals: Numbers k of known real images of the target domain.
+        false_positive_rates: Rates asked of a threshold that is set by known reals.
+        draws: Draws of the known reals to average over.
+        calibrator: What turns the deciding score into a probability.
     """
 
     criterion: Literal["accuracy", "f1", "youden", "eer"] = "accuracy"
     bootstrap: Annotated[Count, Field(ge=100)] = 1000
+    fake_shares: tuple[Annotated[Number, Field(gt=0, lt=1)], ...] = (0.01, 0.1, 0.5, 0.9)
+    known_reals: tuple[Annotated[Count, Field(ge=1)], ...] = (10, 50, 200)
+    false_positive_rates: tuple[Annotated[Number, Field(gt=0, lt=1)], ...] = (0.01, 0.05, 0.1)
+    draws: Annotated[Count, Field(ge=1)] = 200
+    calibrator: Literal["temperature", "platt", "isotonic"] = "platt"
 
 
 class ReportParams(Group):

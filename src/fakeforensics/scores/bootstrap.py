@@ -18,7 +18,7 @@ Statistic = Callable[[Int[np.ndarray, " groups"]], float]
 
 
 class _Workspace(threading.local):
-    """Arrays that a thread fills again for each replicate: mapping fresh memory would take longer than the sums."""
+    """A thread's arrays, filled again for each replicate: mapping fresh memory takes longer than the sums."""
 
     def __init__(self, images: int, fakes: int, blocks: int) -> None:
         self.weights = np.empty(images, dtype=np.uint8)

@@ -1,0 +1,107 @@
+"""The whole threshold analysis of a run, and its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fakeforensics.files import atomic_path, write_json
+from fakeforensics.params import ThresholdsParams
+from fakeforensics.thresholds.calibration import calibration_table, fit_calibrators
+from fakeforensics.thresholds.decision import decide
+from fakeforensics.thresholds.deployable import deployable
+from fakeforensics.thresholds.gap_picture import draw_gap
+from fakeforensics.thresholds.oracle import oracle_table
+from fakeforensics.thresholds.pictures import draw_oracle
+from fakeforensics.thresholds.reliability_picture import draw_reliability
+from fakeforensics.thresholds.rules import Settings
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What comes out.
+
+    Attributes:
+        oracle: Table 4.10: each set's best thresholds beside validation's.
+        rules: Each threshold rule on each set, score and share of fakes.
+        summary: The same over the sets.
+        calibration: ECE, NLL and Brier score of each calibrator on each set.
+        reliability: Points of the reliability diagrams.
+        decision: The policy for inference.
+        criterion: What validation's threshold maximised.
+    """
+
+    oracle: list[dict[str, Any]]
+    rules: pd.DataFrame
+    summary: list[dict[str, Any]]
+    calibration: list[dict[str, Any]]
+    reliability: pd.DataFrame
+    decision: dict[str, Any]
+    criterion: str
+
+
+def analyse(table: pd.DataFrame, validation: pd.DataFrame, params: ThresholdsParams, seed: int) -> Analysis:
+    """Analyse the thresholds of a run.
+
+    Args:
+        table: The test scores in the protocol's order of sets.
+        validation: The validation scores.
+        params: Which rules are tried, and how.
+        seed: Of the bootstrap and of the draws of known reals.
+
+    Raises:
+        UserError: If validation lacks a class or a score, or a score is not finite.
+    """
+    settings = Settings(
+        criterion=params.criterion,
+        shares=params.fake_shares,
+        known_reals=params.known_reals,
+        false_positive_rates=params.false_positive_rates,
+        draws=params.draws,
+        seed=seed,
+    )
+    oracle = oracle_table(table, validation)
+    rules, summary = deployable(table, validation, settings, params.bootstrap)
+    calibrators = fit_calibrators(validation)
+    calibration, reliability = calibration_table(table, calibrators)
+    decision = decide(validation, calibrators, params.criterion, params.calibrator)
+    return Analysis(oracle, rules, summary, calibration, reliability, decision, params.criterion)
+
+
+def write_analysis(
+    analysis: Analysis, *, metrics: Path, decision: Path | None, details: Path, plots: Path
+) -> None:
+    """Write an analysis.
+
+    Args:
+        analysis: What came out.
+        metrics: The JSON. Its tables are lists of rows, which DVC leaves out of its own tables of metrics;
+            what DVC shows is `accuracy`: by score and rule, the mean over the sets as they are.
+        decision: The policy for inference; None writes none.
+        details: CSV of each rule on each set.
+        plots: A folder for `thresholds.png`, `gap.png`, `reliability.png` and `reliability.csv`.
+    """
+    accuracy: dict[str, dict[str, float]] = {}
+    for row in analysis.summary:
+        if row["fake_share"] == "own" and row["sets"] == row["of_sets"]:
+            accuracy.setdefault(row["score"], {})[row["rule"]] = row["accuracy"]
+    draw_oracle(analysis.oracle, plots / "thresholds.png", analysis.criterion)
+    draw_gap(analysis.summary, plots / "gap.png")
+    draw_reliability(analysis.reliability, plots / "reliability.png")
+    for path, rows in ((plots / "reliability.csv", analysis.reliability), (details, analysis.rules)):
+        with atomic_path(path) as temporary:
+            rows.to_csv(temporary, index=False)
+    if decision is not None:
+        write_json(decision, analysis.decision)
+    write_json(
+        metrics,
+        {
+            "accuracy": accuracy,
+            "table_4_10": analysis.oracle,
+            "deployable": analysis.summary,
+            "calibration": analysis.calibration,
+        },
+    )
