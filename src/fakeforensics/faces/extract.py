@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,6 +24,10 @@ from fakeforensics.storage.images import encode_png
 
 _NO_FACE = "no face found"
 _CHIP = 150
+# Frames are searched, then cut, then encoded by so many at once: each step then finds its model in the
+# processor's cache.
+_BATCH = 8
+_Decoded = Picture | tuple[int, UnreadableError]
 
 
 class Job(NamedTuple):
@@ -89,9 +94,9 @@ class Extractor:
         hits = sorted(hits, key=lambda hit: (-hit.box.area, hit.box))
         if self._params.tracks == "main":
             hits = hits[:1]
-        crops = [
-            self._cut(Sighting(number, picture, hit.box, hit.score), part) for number, hit in enumerate(hits)
-        ]
+        crops = self._cut(
+            [Sighting(number, picture, hit.box, hit.score) for number, hit in enumerate(hits)], part
+        )
         return Contents(still.facts, crops, [] if crops else [Rejection(_NO_FACE)])
 
     def _video(self, job: Job, part: PartWriter) -> Contents:
@@ -102,17 +107,19 @@ class Extractor:
             crops: list[Crop] = []
             rejections: list[Rejection] = []
             shape = (0, 0)
-            for picture in clip.pictures(frames):
-                if not isinstance(picture, Picture):
-                    rejections.append(Rejection(str(picture[1]), picture[0]))
-                    continue
-                shape = picture.luma.shape
+            for batch in _batched(clip.pictures(frames), _BATCH):
+                pictures = [item for item in batch if isinstance(item, Picture)]
+                rejections += [Rejection(str(item[1]), item[0]) for item in batch if isinstance(item, tuple)]
+                if pictures:
+                    shape = pictures[0].luma.shape
                 if job.crop == "whole":
-                    crops.append(Crop(part.add(encode_png(picture.rgb)), ".png", picture.frame))
+                    crops += [
+                        Crop(part.add(encode_png(picture.rgb)), ".png", picture.frame) for picture in pictures
+                    ]
                     continue
-                for sighting in tracker.observe(picture):
-                    crops.append(self._cut(sighting, part))
-                    people.add(sighting)
+                sightings = [sighting for picture in pictures for sighting in tracker.observe(picture)]
+                people.add(sightings)
+                crops += self._cut(sightings, part)
         facts = Facts(_digest(job.path), clip.format, shape[1], shape[0], -1, clip.chroma)
         if job.crop == "faces":
             crops, more = self._choose(crops, people.fragments(), frames)
@@ -128,16 +135,26 @@ class Extractor:
             return range(0, clip.count, self._params.frame_step)
         return spread(clip.count, self._params.frames_per_video)
 
-    def _cut(self, sighting: Sighting, part: PartWriter) -> Crop:
-        picture = sighting.picture
-        shape = self._aligner.predict(picture.rgb, sighting.box)
-        data = encode_png(self._aligner.crop(picture.rgb, shape))
-        score = None if math.isnan(sighting.score) else sighting.score
-        box = tuple(float(side) for side in sighting.box)
-        landmarks = tuple(float(value) for value in shape.points.ravel())
-        return Crop(
-            part.add(data), ".png", picture.frame, sighting.track, sighting.bridged, box, landmarks, score
-        )
+    def _cut(self, sightings: Sequence[Sighting], part: PartWriter) -> list[Crop]:
+        shapes = [self._aligner.predict(sighting.picture.rgb, sighting.box) for sighting in sightings]
+        chips = [
+            self._aligner.crop(sighting.picture.rgb, shape)
+            for sighting, shape in zip(sightings, shapes, strict=True)
+        ]
+        blobs = [part.add(encode_png(chip)) for chip in chips]
+        return [
+            Crop(
+                blob,
+                ".png",
+                sighting.picture.frame,
+                sighting.track,
+                sighting.bridged,
+                tuple(float(side) for side in sighting.box),
+                tuple(float(value) for value in shape.points.ravel()),
+                None if math.isnan(sighting.score) else sighting.score,
+            )
+            for sighting, shape, blob in zip(sightings, shapes, blobs, strict=True)
+        ]
 
     def _choose(
         self, crops: Sequence[Crop], fragments: Sequence[Fragment], frames: Sequence[int]
@@ -174,19 +191,21 @@ class _Gallery:
         self._encoder = encoder
         self._fragments: dict[int, Fragment] = {}
 
-    def add(self, sighting: Sighting) -> None:
-        """Count a sighting, keeping the clearest face of each fragment."""
-        if sighting.bridged:
-            return
+    def add(self, sightings: Sequence[Sighting]) -> None:
+        """Count sightings, keeping the clearest face of each fragment."""
+        for sighting in sightings:
+            if not sighting.bridged:
+                self._count(sighting)
+
+    def _count(self, sighting: Sighting) -> None:
         if sighting.track not in self._fragments:
             self._encode()
         fragment = self._fragments.setdefault(sighting.track, Fragment(sighting.track))
         fragment.seen += 1
         fragment.weight += sighting.box.width
-        if sighting.score > fragment.best and fragment.code is None:
-            fragment.best = sighting.score
-            rgb = sighting.picture.rgb
-            fragment.chip = self._aligner.crop(rgb, self._aligner.predict(rgb, sighting.box))
+        clearer = fragment.best is None or sighting.score > fragment.best.score
+        if clearer and fragment.code is None:
+            fragment.best = sighting
 
     def fragments(self) -> list[Fragment]:
         """All fragments; with codes, if there are several."""
@@ -196,8 +215,15 @@ class _Gallery:
 
     def _encode(self) -> None:
         for fragment in self._fragments.values():
-            if fragment.chip is not None:
-                fragment.code, fragment.chip = self._encoder(fragment.chip), None
+            if fragment.best is not None and fragment.code is None:
+                rgb, box = fragment.best.picture.rgb, fragment.best.box
+                fragment.code = self._encoder(self._aligner.crop(rgb, self._aligner.predict(rgb, box)))
+                fragment.best = None
+
+
+def _batched(pictures: Iterator[_Decoded], size: int) -> Iterator[list[_Decoded]]:
+    while batch := list(islice(pictures, size)):
+        yield batch
 
 
 def _clarity(crop: Crop) -> float:

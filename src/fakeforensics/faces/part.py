@@ -11,7 +11,7 @@ import os
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -98,7 +98,13 @@ class PartWriter:
 
     def finish(self, contents: Contents) -> None:
         """Append the table of contents and the checksum."""
-        table = json.dumps(asdict(contents) | {"facts": contents.facts._asdict()}).encode()
+        table = json.dumps(
+            {
+                "facts": contents.facts._asdict(),
+                "crops": [vars(crop) for crop in contents.crops],
+                "rejections": [vars(rejection) for rejection in contents.rejections],
+            }
+        ).encode()
         self._write(table)
         self._file.write(_FOOTER.pack(_MAGIC, len(table), self._digest.digest()))
 

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float64, UInt8
 
 from fakeforensics.faces.models import model_path
+from fakeforensics.faces.track import Sighting
 
 # dlib's documentation: faces nearer than 0.6 are the same person (99.38% on LFW).
 _SAME_PERSON = 0.6
 _MODEL = "dlib_face_recognition_resnet_model_v1.dat"
-_CHIP = 150
 Chip = UInt8[np.ndarray, "150 150 3"]
 Code = Float64[np.ndarray, "128"]
 
@@ -26,16 +26,14 @@ class Fragment:
         track: Its number in the tracker.
         seen: Frames in which the detector saw the face.
         weight: Sum of the face's widths over those frames.
-        best: Highest detector score so far.
-        chip: The face of the highest score, 150 pixels, until its code is known.
+        best: The clearest sighting, until the code of its face is known.
         code: dlib's 128 numbers of the face; None while there is no other fragment to compare with.
     """
 
     track: int
     seen: int = 0
     weight: float = 0.0
-    best: float = float("-inf")
-    chip: Chip | None = None
+    best: Sighting | None = None
     code: Code | None = None
 
 

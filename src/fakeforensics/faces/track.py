@@ -13,8 +13,8 @@ from fakeforensics.faces.geometry import Box
 from fakeforensics.faces.picture import Picture
 
 # The search square around the last face: its side in faces, and the face's width once resized.
-SEARCH_MARGIN = 2.0
-SEARCH_FACE = 90.0
+SEARCH_MARGIN = 1.7
+SEARCH_FACE = 85.0
 # Where a face was just seen, a little less evidence is needed to see it again.
 NEAR_THRESHOLD = -0.2
 # A detection continues a track if it lies within this many face widths and changed in size by at most this.
@@ -24,7 +24,7 @@ _GROWTH = 1.6
 BRIDGED_FRAMES = 2
 BRIDGED_SECONDS = 1.0
 # Every so many frames the whole frame is searched for people who came in.
-_LOOK_AROUND = 8
+_LOOK_AROUND = 16
 # Mean change of brightness (of 255) between sampled frames that suggests a cut to another shot.
 _CUT = 40.0
 # With nobody in sight the finest, costly search pauses for up to this many frames.

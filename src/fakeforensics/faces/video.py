@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from fakeforensics.faces.picture import Picture, UnreadableError
 
 # A file whose index promises this share of frames more than it holds was cut off.
 _MISSING_TOLERATED = 0.05
+# Packets of clips up to this size are kept from counting the frames until decoding them.
+_KEPT_BYTES = 16 * 2**20
 _PLANAR_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
 _SAMPLINGS = {"420": "4:2:0", "422": "4:2:2", "444": "4:4:4", "411": "4:1:1", "440": "4:4:0"}
 
@@ -62,13 +65,23 @@ class Clip:
         self._container = container
         self._stream = _video_stream(container)
         self._path = path
-        self._packets = _scan(container, self._stream)
+        self._packets: list[Packet] = []
+        self._kept: list[Any] | None = []
+        kept_bytes = 0
+        for packet in _packets(container, self._stream):
+            self._packets.append(Packet(packet.pts, packet.is_keyframe, not packet.is_discard))
+            kept_bytes += packet.size
+            if kept_bytes > _KEPT_BYTES:
+                self._kept = None
+            if self._kept is not None:
+                self._kept.append(packet)
         declared = self._stream.frames
         self.count = sum(packet.shown for packet in self._packets)
         if self.count == 0:
             raise UnreadableError("no video frame in the file")
         if len(self._packets) < declared * (1 - _MISSING_TOLERATED):
             raise UnreadableError(f"truncated: {len(self._packets)} of {declared} frames are there")
+        self._rate = float(self._stream.average_rate or 25)
         codec = self._stream.codec_context
         self.format = str(codec.name).upper()
         name = codec.pix_fmt or ""
@@ -105,15 +118,11 @@ class Clip:
         display = sorted(packet.time for packet in self._packets if packet.shown and packet.time is not None)
         wanted: dict[int | None, int] = {display[frame]: frame for frame in frames}
         feed = _needed(self._packets, set(wanted))
-        with _reopened(self._path) as container:
-            stream = _video_stream(container)
-            codec = stream.codec_context
+        with self._from_start() as (codec, packets):
             codec.thread_count = 1
             jumped = False
-            for position, packet in enumerate(_packets(container, stream)):
-                if position >= len(feed):
-                    break
-                if not feed[position]:
+            for needed, packet in zip(feed, packets, strict=False):
+                if not needed:
                     if not jumped:
                         yield from _known(_decode(codec, None), wanted)
                         jumped = True
@@ -128,14 +137,22 @@ class Clip:
 
     def _by_order(self, frames: Sequence[int]) -> Iterator[tuple[int, Any]]:
         wanted = set(frames)
-        with _reopened(self._path) as container:
-            stream = _video_stream(container)
-            index = 0
-            for packet in [*_packets(container, stream), None]:
-                for frame in _decode(stream.codec_context, packet):
+        index = 0
+        with self._from_start() as (codec, packets):
+            for packet in chain(packets, [None]):
+                for frame in _decode(codec, packet):
                     if index in wanted:
                         yield index, frame
                     index += 1
+
+    @contextmanager
+    def _from_start(self) -> Iterator[tuple[Any, Iterable[Any]]]:
+        if self._kept is not None:
+            yield self._stream.codec_context, self._kept
+            return
+        with _reopened(self._path) as container:
+            stream = _video_stream(container)
+            yield stream.codec_context, _packets(container, stream)
 
     def _picture(self, frame: Any, index: int) -> Picture:
         turns = round(frame.rotation / 90) % 4
@@ -149,7 +166,8 @@ class Clip:
             np.ascontiguousarray(np.rot90(luma, turns)),
             lambda: np.rot90(frame.to_ndarray(format="rgb24"), turns),
             index,
-            float(frame.time or 0.0),
+            # A frame drained at the end of a run knows no time base.
+            float(frame.pts * self._stream.time_base) if frame.pts is not None else index / self._rate,
         )
 
 
@@ -196,13 +214,6 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
                 yield packet
     except av.error.FFmpegError as error:
         raise UnreadableError(f"damaged video: {error.strerror}") from None
-
-
-def _scan(container: Any, stream: Any) -> list[Packet]:
-    return [
-        Packet(packet.pts, packet.is_keyframe, not packet.is_discard)
-        for packet in _packets(container, stream)
-    ]
 
 
 def _needed(packets: Sequence[Packet], wanted: set[int | None]) -> list[bool]:
