@@ -138,8 +138,9 @@ def _notes(results: ProtocolResults, reference: ApReference | None, rows: Sequen
         notes.append("Unseen: training saw nothing of this forgery method, or nothing of this domain.")
     if any(cell.interval for row in rows for cell in row.cells):
         notes.append(
-            "Small print: 95 % interval from a bootstrap over groups (a video with its frames, a "
-            "photograph with its edits), which says how far another draw of test images would move it."
+            "Beside or below a value: its 95 % interval from a bootstrap over groups (a video with its "
+            "frames, a photograph with its edits), which says how far another draw of test images would "
+            "move it."
         )
     if results.counts:
         notes.append("Chance: the share of fakes, which is what a detector that guesses would get.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fakeforensics.reporting.contents import Block, Cell, Column, Row, Table, Text
@@ -22,35 +23,24 @@ def count_blocks(results: ProtocolResults) -> list[Block]:
     ]
     demo = "Demo data: images" if results.protocol.is_demo else "Images"
     table = Table(f"{demo} per class and split.", "Split", _COLUMNS, tuple(rows))
-    return [table, *_remarks("Left out", counts.get("dropped")), *_overlap(counts.get("identity_overlap"))]
+    return [table, *(Text(remark, "note") for remark in _remarks(counts))]
 
 
 def _row(title: str, count: dict[str, Any], unseen: bool = False) -> Row:
-    methods = ", ".join(f"{method} {_number(n)}" for method, n in count.get("methods", {}).items())
-    return Row(
-        title, (Cell(_number(count["real"])), Cell(_number(count["fake"])), Cell(methods)), unseen=unseen
-    )
+    methods = ", ".join(f"{method} {n:,}" for method, n in count.get("methods", {}).items())
+    return Row(title, (Cell(f"{count['real']:,}"), Cell(f"{count['fake']:,}"), Cell(methods)), unseen=unseen)
 
 
-def _remarks(title: str, values: dict[str, Any] | None) -> list[Block]:
-    told = {key: value for key, value in (values or {}).items() if value}
-    if not told:
-        return []
-    words = "; ".join(f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in told.items())
-    return [Text(f"{title}: {words}.", "note")]
-
-
-def _overlap(values: dict[str, Any] | None) -> list[Block]:
-    return _remarks("Identities found in more than one split", values)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value)
-    return _number(value)
-
-
-def _number(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+def _remarks(counts: dict[str, Any]) -> Iterator[str]:
+    """What was left out, sub-sampled, and which persons cannot be kept apart."""
+    for source, reasons in counts.get("dropped", {}).items():
+        told = "; ".join(f"{n:,} ({reason})" for reason, n in reasons.items() if n)
+        if told:
+            yield f"Left out of {source}: {told}."
+    for what, n in counts.get("subsampled", {}).items():
+        yield f"{what} was sub-sampled from {n:,} images."
+    for source, people in counts.get("identity_overlap", {}).items():
+        yield (
+            f"{source}: {people['train_test']} of the {people['test']} persons in test videos are trained on "
+            f"too, and {people['val_test']} are validated on."
+        )

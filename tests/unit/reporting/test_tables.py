@@ -1,0 +1,109 @@
+"""The smaller tables: counts, thresholds, settings, audit, overview."""
+
+from fakeforensics.reporting.audit import audit_blocks
+from fakeforensics.reporting.columns import COLUMNS
+from fakeforensics.reporting.contents import EMPTY, Table, Text
+from fakeforensics.reporting.count_table import count_blocks
+from fakeforensics.reporting.facts import fact_blocks, flatten
+from fakeforensics.reporting.overview import overview
+from fakeforensics.reporting.thesis import load_reference
+from fakeforensics.reporting.threshold_table import threshold_blocks, thresholds_of
+
+from .conftest import pair
+
+
+def cells(row):
+    return [cell.text for cell in row.cells]
+
+
+def test_counts_are_shown_per_split_and_test_set(project):
+    project.protocol(["a", "b"], unseen=["b"])
+    project.counts(
+        ["a", "b"],
+        dropped={"celeb_df": {"straddles train and val": 1200}},
+        subsampled={"dffd test ffhq/real": 9000},
+        identity_overlap={"celeb_df": {"train": 40, "val": 6, "test": 59, "train_test": 40, "val_test": 6}},
+    )
+    table, *remarks = count_blocks(project.results())
+    assert cells(table.rows[0]) == ["1,000", "990", "x/real 1,000, x/stylegan 990"]
+    assert [row.unseen for row in table.rows] == [False, False, False, True]
+    assert [remark.text for remark in remarks] == [
+        "Left out of celeb_df: 1,200 (straddles train and val).",
+        "dffd test ffhq/real was sub-sampled from 9,000 images.",
+        "celeb_df: 40 of the 59 persons in test videos are trained on too, and 6 are validated on.",
+    ]
+
+
+def test_missing_counts_are_said_to_be_missing(project):
+    project.protocol(["a"])
+    (block,) = count_blocks(project.results())
+    assert isinstance(block, Text)
+    assert block.tone == "warning"
+
+
+def test_the_oracle_s_threshold_stands_beside_validation_s(project):
+    project.protocol(["a", "b"], unseen=["b"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    project.thresholds(pair("sl", "a") + pair("sl", "a", "f1"))
+    _, table = threshold_blocks(project.results(), None, "accuracy")
+    # 80 % at the set's own best, 67.5 % at validation's: 12.5 points lost.
+    assert cells(table.rows[0]) == ["0.5", "75.0", "90.0", "80.0", "75.0", "90.0", "67.5", "12.5"]
+    assert cells(table.rows[1]) == [EMPTY] * 8
+    assert "Validation chose 0.731" in table.caption
+    assert thresholds_of(project.results(), COLUMNS[0], "accuracy").chosen == 1.0
+    assert thresholds_of(project.results(), COLUMNS[1], "accuracy").chosen is None
+
+
+def test_table_4_10_stands_beside_the_cnn_synth_protocol_only(project):
+    project.protocol(["san"], reference="table_4_3")
+    project.metrics({"san": (0.5, 0.6, 0.7, 0.8)})
+    project.thresholds(pair("sl", "san"))
+    _, table = threshold_blocks(project.results(), load_reference("table_4_3"), "accuracy")
+    san = next(row for row in table.rows if row.label == "SAN")
+    assert cells(san)[-2:] == ["4.34e-11", "63.0"]
+    assert any("names neither its model nor its criterion" in note for note in table.notes)
+
+
+def test_no_thresholds_no_table(project):
+    project.protocol(["a"])
+    assert threshold_blocks(project.results(), None, "accuracy") == []
+
+
+def test_settings_stand_side_by_side(project):
+    project.protocol(["a"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    project.write("models/p/bce/model.json", {"settings": {"seed": 0, "train": {"betas": [0.9, 0.999]}}})
+    project.write("models/p/joint/model.json", {"settings": {"seed": 0, "lambda": 0.01}})
+    (table,) = fact_blocks(project.results())
+    assert [column.title for column in table.columns] == ["bce", "joint"]
+    assert {row.label: cells(row) for row in table.rows} == {
+        "settings.seed": ["0", "0"],
+        "settings.train.betas": ["0.9, 0.999", EMPTY],
+        "settings.lambda": [EMPTY, "0.01"],
+    }
+
+
+def test_flattened_values_read_well():
+    value = {"a": None, "b": True, "c": {"d": 1e-4}, "e": "x" * 80}
+    assert dict(flatten(value)) == {"a": "none", "b": "yes", "c.d": "0.0001", "e": "x" * 63 + "…"}
+
+
+def test_the_audit_is_shown_where_there_is_one(project):
+    project.protocol(["a"])
+    assert audit_blocks(project.results()) == []
+    project.write("data/manifests/p/audit.json", {"format": {"p": 0.004}})
+    (table,) = audit_blocks(project.results())
+    assert (table.rows[0].label, cells(table.rows[0])) == ("format.p", ["0.004"])
+
+
+def test_the_overview_averages_unseen_sets_and_names_what_is_missing(full):
+    (section,) = overview([(full.results(), load_reference("table_4_4"))]).sections
+    (table,) = section.blocks
+    assert isinstance(table, Table)
+    (row,) = table.rows
+    assert cells(row) == ["60.00", "70.00", "65.00", "72.00"]
+    assert row.cells[0].reference == "68.95"
+    assert row.link == "p"
+    (full.root / "metrics/p/sad.json").unlink()
+    *_, warning = overview([(full.results(), None)]).sections[0].blocks
+    assert "metrics/p/sad.json" in warning.text
