@@ -7,6 +7,7 @@ Images in this room are float32, RGB, height x width x 3, with values in [0, 1];
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,11 @@ Mask = NDArray[np.float32]
 
 Points = NDArray[np.float64]
 """Float["points 2"]: x, y in pixels."""
+
+
+def as_float(values: Any) -> NDArray[np.float32]:
+    """Float32 of the same shape, and a type that NumPy's and OpenCV's loose ones agree on."""
+    return np.asarray(values, dtype=np.float32)
 
 
 def generator(seed: int, *names: str | int) -> np.random.Generator:

@@ -29,7 +29,7 @@ def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = 
         workers: Processes; -1 takes one per core.
 
     Returns:
-        What was made, for `data/demo.json`: recipe version, seed, counts, bytes and one SHA-256 over all files.
+        What was made, for `data/demo.json`: see `summarise`.
     """
     recipe = recipe or Recipe()
     with atomic_directory(output) as folder, parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
@@ -53,7 +53,8 @@ def summarise(folder: Path, seed: int) -> dict[str, Any]:
     """Count and hash what lies in a demo folder.
 
     Returns:
-        `counts` has one entry for each folder that directly holds images or clips.
+        note, recipe version, seed, counts (files in each folder that holds images or clips), files, bytes, and
+        one SHA-256 over all names and contents.
     """
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     total = hashlib.sha256()

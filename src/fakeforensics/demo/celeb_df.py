@@ -1,4 +1,4 @@
-"""The demo's Celeb-DF: clips of synthetic celebrities and face swaps between them, in the real set's layout."""
+"""The demo's Celeb-DF: clips of synthetic celebrities and face swaps, in the real set's layout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from fakeforensics.demo.arrays import generator
 from fakeforensics.demo.backdrop import draw_backdrop
 from fakeforensics.demo.clips import draw_motion, write_clip
-from fakeforensics.demo.finish import focus, photograph_it
+from fakeforensics.demo.finish import digitise, focus
 from fakeforensics.demo.identity import draw_identity
 from fakeforensics.demo.pose import draw_view
 from fakeforensics.demo.recipe import Recipe
@@ -82,7 +82,7 @@ def make_clip(clip: Clip, recipe: Recipe, seed: int, root: Path) -> None:
         rgb = focus(picture.rgb, np.random.default_rng(blur))
         if donor:
             rgb = swap_face(Rendering(rgb, picture.landmarks), donor, view)
-        frames.append(photograph_it(rgb, camera))
+        frames.append(digitise(rgb, camera))
     write_clip(root / clip.path, frames)
 
 

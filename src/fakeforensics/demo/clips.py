@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
-from fakeforensics.demo.pose import View, restyle
+from fakeforensics.demo.pose import View
 
 RATE = 25
 """Frames a second."""
@@ -27,7 +29,7 @@ def draw_motion(rng: np.random.Generator, base: View, frames: int) -> list[View]
     speech, brows = wave(0.5, 1.0, 3.0), wave(0.6)
     turn, exposure = wave(25), 1 + wave(0.06)
     return [
-        restyle(
+        replace(
             base,
             yaw=base.yaw + yaw[i],
             pitch=base.pitch + pitch[i],
@@ -37,7 +39,7 @@ def draw_motion(rng: np.random.Generator, base: View, frames: int) -> list[View]
             eye_distance=base.eye_distance * zoom[i],
             smile=float(np.clip(base.smile + speech[i], -1, 1)),
             brows=base.brows + brows[i],
-            light=(base.light[0] + turn[i], base.light[1]),
+            light_from=base.light_from + turn[i],
             exposure=base.exposure * exposure[i],
         )
         for i in range(frames)
@@ -55,7 +57,7 @@ def write_clip(path: Path, frames: list[NDArray[np.uint8]]) -> None:
     height, width = frames[0].shape[:2]
     name = encoder_name()
     with av.open(str(path), mode="w") as container:
-        stream = container.add_stream(name, rate=RATE)
+        stream = cast("av.VideoStream", container.add_stream(name, rate=RATE))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         # One thread: how frames are shared out between threads changes the coded bytes.
         stream.codec_context.thread_count = 1

@@ -1,16 +1,16 @@
-"""The demo's CNN Synth: crops of photographs and what learned up-sampling makes of them, in the real layout."""
+"""The demo's CNN Synth: photographs and what learned up-sampling makes of them, in the real layout."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from fakeforensics.demo.arrays import FloatImage, generator
-from fakeforensics.demo.backdrop import PHOTOGRAPHS, photograph
-from fakeforensics.demo.finish import photograph_it, write_still
+from fakeforensics.demo.arrays import FloatImage, as_float, generator
+from fakeforensics.demo.backdrop import PHOTOGRAPHS, draw_crop
+from fakeforensics.demo.finish import digitise, write_still
+from fakeforensics.demo.pixels import resized
 from fakeforensics.demo.recipe import Recipe
 from fakeforensics.demo.upsamplers import UpSampler, generate, train_upsampler
 
@@ -55,29 +55,23 @@ def plan(recipe: Recipe) -> list[Picture]:
     ]
 
 
-def draw_crop(rng: np.random.Generator, names: tuple[str, ...]) -> FloatImage:
+def shoot(rng: np.random.Generator, names: tuple[str, ...]) -> FloatImage:
     """A random crop of one of the photographs, a little shrunk, in another light and perhaps mirrored."""
-    picture = photograph(names[rng.integers(len(names))])
-    side = int(rng.integers(SIDE, min(picture.shape[:2]) + 1))
-    top = int(rng.integers(picture.shape[0] - side + 1))
-    left = int(rng.integers(picture.shape[1] - side + 1))
-    crop = cv2.resize(
-        picture[top : top + side, left : left + side], (SIDE, SIDE), interpolation=cv2.INTER_AREA
-    )
+    crop = resized(draw_crop(rng, names, smallest=SIDE), SIDE, SIDE, "area")
     if rng.random() < 0.5:
         crop = crop[:, ::-1]
     light = rng.uniform(0.8, 1.1) * (1 + rng.uniform(-0.06, 0.06, 3))
-    return np.clip(crop * light, 0, 1).astype(np.float32)
+    return as_float(np.clip(crop * light, 0, 1))
 
 
-def _names(folder: str, category: str) -> tuple[str, ...]:
+def _names(category: str) -> tuple[str, ...]:
     return CATEGORIES[category] if category else PHOTOGRAPHS
 
 
 def train_generator(folder: str, recipe: Recipe, seed: int) -> UpSampler:
     """Train a set's generator: ProGAN's generates photographs again, SAN's enlarges them fourfold."""
     rng = generator(seed, FOLDER, "lessons", folder)
-    crops = [draw_crop(rng, PHOTOGRAPHS) for _ in range(recipe.lessons)]
+    crops = [shoot(rng, PHOTOGRAPHS) for _ in range(recipe.lessons)]
     pairs = [(crop, crop) for crop in crops]
     if folder == "san":
         return train_upsampler("shuffle", pairs, seed=seed, steps=recipe.steps, code=0)
@@ -88,10 +82,10 @@ def make_picture(picture: Picture, networks: dict[str, UpSampler], seed: int, ro
     """Crop, forge and write one image. SAN's fake is made from the real image of the same number."""
     shared = picture.folder == "san"
     scene = "photograph" if shared or not picture.is_fake else "generated"
-    rgb = draw_crop(
+    rgb = shoot(
         generator(seed, FOLDER, picture.folder, picture.category, scene, picture.number),
-        _names(picture.folder, picture.category),
+        _names(picture.category),
     )
     if picture.is_fake:
         rgb = generate(networks[picture.folder], rgb)
-    write_still(root / picture.path, photograph_it(rgb, generator(seed, FOLDER, "camera", picture.path)))
+    write_still(root / picture.path, digitise(rgb, generator(seed, FOLDER, "camera", picture.path)))

@@ -10,7 +10,7 @@ import numpy as np
 from fakeforensics.demo.arrays import FloatImage, generator
 from fakeforensics.demo.backdrop import draw_backdrop
 from fakeforensics.demo.edits import edit_face
-from fakeforensics.demo.finish import focus, photograph_it, write_still
+from fakeforensics.demo.finish import digitise, focus, write_still
 from fakeforensics.demo.identity import Identity, draw_identity
 from fakeforensics.demo.pose import draw_view
 from fakeforensics.demo.recipe import Recipe
@@ -72,10 +72,9 @@ def _shoot(
     return Rendering(focus(picture.rgb, rng), picture.landmarks), identity or person
 
 
-def restyled(identity: Identity) -> Identity:
-    """What the demo's StarGAN learns to make of a person: paler, without beard or freckles."""
-    red, green, blue = (0.5 * factor + 0.54 for factor in identity.skin)
-    return replace(identity, skin=(red, green, blue), beard=0.0, freckles=0.0)
+def made_up(identity: Identity) -> Identity:
+    """What the demo's StarGAN learns to make of a person: red lips, blushed cheeks and dark brows."""
+    return replace(identity, lips=1.0, blush=1.0, brows=1.0)
 
 
 def train_generator(folder: str, recipe: Recipe, seed: int) -> UpSampler:
@@ -86,7 +85,7 @@ def train_generator(folder: str, recipe: Recipe, seed: int) -> UpSampler:
         picture, person = _shoot(seed, domain, name, number)
         wanted = picture
         if folder in EDITED:
-            wanted, _ = _shoot(seed, domain, name, number, restyled(person))
+            wanted, _ = _shoot(seed, domain, name, number, made_up(person))
         pairs.append((picture.rgb, wanted.rgb))
     return train_upsampler(GENERATORS[folder], pairs, seed=seed, steps=recipe.steps)
 
@@ -102,4 +101,4 @@ def make_still(still: Still, networks: dict[str, UpSampler], seed: int, root: Pa
         rgb = generate(networks[still.folder], rgb)
     elif still.folder == "faceapp":
         rgb = edit_face(picture, rng)
-    write_still(root / still.path, photograph_it(np.asarray(rgb), rng))
+    write_still(root / still.path, digitise(np.asarray(rgb), rng))

@@ -4,99 +4,80 @@ from __future__ import annotations
 
 from functools import cache
 
-import cv2
 import numpy as np
 
-from fakeforensics.demo.arrays import FloatImage, Mask
+from fakeforensics.demo.arrays import FloatImage, Mask, as_float
 from fakeforensics.demo.identity import Identity
-from fakeforensics.demo.portrait import Atlas, load_atlas
+from fakeforensics.demo.pixels import blend, blur
+from fakeforensics.demo.portrait import SIZE, Atlas, load_atlas
 
-_LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-_BLUSH = np.array([0.03, -0.09, -0.07], dtype=np.float32)
+_LUMA = as_float([0.299, 0.587, 0.114])
+_BLUSH = as_float([0.03, -0.09, -0.07])
+_LIPSTICK = as_float([0.92, 0.66, 0.70])
+_FRECKLES = as_float([0.22, 0.30, 0.34])
 _FIELD = 1400
+
+
+def paint(identity: Identity) -> FloatImage:
+    """The atlas in a person's colours, Float["486 486 3"] in [0, 1]; its geometry is still the portrait's."""
+    atlas = load_atlas()
+    rng = np.random.default_rng(identity.texture)
+    rgb = _skin(identity, atlas, rng)
+    parts = (
+        ("brows", 0.5 * (0.4 + 0.7 * as_float(identity.hair)), 0.7 * identity.brows),
+        ("lips", _LIPSTICK * (0.45 + 0.55 * as_float(identity.skin)), 0.25 + 0.6 * identity.lips),
+        ("iris", 1.1 * as_float(identity.eyes), 1.0),
+    )
+    for region, factor, strength in parts:
+        box = atlas.boxes[region]
+        rgb[box] = blend(rgb[box], rgb[box] * factor, atlas.masks[region][box] * as_float(strength))
+    box = atlas.boxes["hair"]
+    rgb[box] = blend(rgb[box], _hair(rgb[box], identity, atlas, rng), atlas.masks["hair"][box])
+    box = atlas.boxes["clothes"]
+    folds = 1 + 0.10 * _noise(rng, 14)[box] + 0.05 * _noise(rng, 1.2)[box]
+    rgb[box] = blend(rgb[box], as_float(identity.clothes) * folds[..., None], atlas.masks["clothes"][box])
+    return as_float(np.clip(rgb, 0, 1))
 
 
 @cache
 def _noise_field(sigma: float) -> Mask:
     # Blurring anew for every person would take most of the demo's time: crops of one field differ enough.
-    noise = np.random.default_rng(round(sigma * 100)).standard_normal((_FIELD, _FIELD), dtype=np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), sigma)
-    return np.asarray((noise - noise.mean()) / noise.std(), dtype=np.float32)
+    field = np.random.default_rng(round(sigma * 100)).standard_normal((_FIELD, _FIELD), dtype=np.float32)
+    smooth = blur(field, sigma)
+    return as_float((smooth - smooth.mean()) / smooth.std())
 
 
-def _noise(rng: np.random.Generator, size: int, sigma: float) -> Mask:
-    """A random crop of smooth noise with zero mean and unit deviation; `sigma` is its grain in pixels."""
-    top, left = rng.integers(_FIELD - size, size=2)
-    return _noise_field(sigma)[top : top + size, left : left + size]
-
-
-def _blend(base: FloatImage, colour: FloatImage, mask: Mask) -> FloatImage:
-    return np.asarray(base + mask[..., None] * (colour - base), dtype=np.float32)
-
-
-def recolour_hair(
-    rgb: FloatImage, hair: tuple[float, float, float], mask: Mask, strands: Mask | float = 1.0
-) -> FloatImage:
-    """Give the masked hair another colour and keep its strands' light and shade.
+def _noise(rng: np.random.Generator, sigma: float) -> Mask:
+    """A random crop, as large as the atlas, of smooth noise with zero mean and unit deviation.
 
     Args:
-        rgb: Float["height width 3"].
-        hair: The new mean colour, sRGB in [0, 1].
-        mask: Float["height width"], 1 where hair is.
-        strands: Factor on the new hair, for fine detail.
+        rng: Draws the place of the crop.
+        sigma: The noise's grain, pixels.
     """
-    luma = rgb @ _LUMA
-    relative = luma / max(float((luma * mask).sum() / max(float(mask.sum()), 1.0)), 0.05)
-    # Dark hair shows weaker highlights than light hair does.
-    contrast = 0.75 + 0.35 * float(np.mean(hair))
-    coloured = np.asarray(hair, dtype=np.float32) * (strands * cv2.pow(relative, contrast))[..., None]
-    return _blend(rgb, coloured.astype(np.float32), mask)
+    top, left = rng.integers(_FIELD - SIZE, size=2)
+    return _noise_field(sigma)[top : top + SIZE, left : left + SIZE]
 
 
-def _skin(rgb: FloatImage, identity: Identity, atlas: Atlas, rng: np.random.Generator) -> FloatImage:
-    size = atlas.size
-    mottle = 1 + 0.025 * _noise(rng, size, 9) + 0.02 * _noise(rng, size, 2.2) + 0.018 * _noise(rng, size, 1.0)
+def _skin(identity: Identity, atlas: Atlas, rng: np.random.Generator) -> FloatImage:
+    mottle = 1 + 0.025 * _noise(rng, 9) + 0.02 * _noise(rng, 2.2) + 0.018 * _noise(rng, 1.0)
+    # Both are drawn for everyone, so that a shaven twin has the same skin.
+    stubble, spots = _noise(rng, 1.2), _noise(rng, 2.4)
     if identity.beard:
-        mottle -= 0.24 * identity.beard * atlas.masks["beard"] * (1 + 0.3 * _noise(rng, size, 1.2))
-    factor = np.asarray(identity.skin, dtype=np.float32) * mottle[..., None]
+        mottle -= as_float(0.24 * identity.beard) * atlas.masks["beard"] * (1 + 0.3 * stubble)
+    factor = as_float(identity.skin) * mottle[..., None]
     if identity.freckles:
-        spots = np.clip(_noise(rng, size, 2.4) - 1.5, 0, 1) * np.float32(identity.freckles)
-        factor *= 1 - spots[..., None] * np.array([0.22, 0.30, 0.34], dtype=np.float32)
-    factor += (atlas.masks["cheeks"] * np.float32(identity.blush))[..., None] * _BLUSH
-    factor -= 1
-    factor *= atlas.masks["skin"][..., None]
-    factor += 1
-    return np.asarray(rgb * factor, dtype=np.float32)
+        factor *= 1 - (as_float(identity.freckles) * np.clip(spots - 1.5, 0, 1))[..., None] * _FRECKLES
+    factor += (as_float(identity.blush) * atlas.masks["cheeks"])[..., None] * _BLUSH
+    factor = 1 + atlas.masks["skin"][..., None] * (factor - 1)
+    return as_float(atlas.rgb * factor)
 
 
-def _brows(rgb: FloatImage, identity: Identity, mask: Mask) -> FloatImage:
-    dark = 0.5 * rgb * (0.4 + 0.7 * np.asarray(identity.hair, dtype=np.float32))
-    return _blend(rgb, dark.astype(np.float32), mask * np.float32(0.9 * identity.brows))
-
-
-def _lips(rgb: FloatImage, identity: Identity, mask: Mask) -> FloatImage:
-    tone = 0.45 + 0.55 * np.asarray(identity.skin, dtype=np.float32)
-    red = rgb * np.array([0.92, 0.66, 0.70], dtype=np.float32) * tone
-    return _blend(rgb, red.astype(np.float32), mask * np.float32(0.25 + 0.6 * identity.lips))
-
-
-def _iris(rgb: FloatImage, identity: Identity, mask: Mask) -> FloatImage:
-    return _blend(rgb, (rgb * 1.1 * np.asarray(identity.eyes, dtype=np.float32)).astype(np.float32), mask)
-
-
-def paint(identity: Identity) -> FloatImage:
-    """The atlas in a person's colours, Float["486 486 3"] in [0, 1]; geometry is still the portrait's."""
-    atlas = load_atlas()
-    rng = np.random.default_rng(identity.texture)
-    rgb = _skin(atlas.rgb, identity, atlas, rng)
-    for region, part in (("brows", _brows), ("lips", _lips), ("iris", _iris)):
-        box = atlas.boxes[region]
-        rgb[box] = part(rgb[box], identity, atlas.masks[region][box])
-    box = atlas.boxes["hair"]
-    strands = 1 + 0.05 * _noise(rng, atlas.size, 1.0)[box]
-    rgb[box] = recolour_hair(rgb[box], identity.hair, atlas.masks["hair"][box], strands)
-    box = atlas.boxes["clothes"]
-    folds = 1 + 0.10 * _noise(rng, atlas.size, 14)[box] + 0.05 * _noise(rng, atlas.size, 1.2)[box]
-    cloth = np.asarray(identity.clothes, dtype=np.float32) * folds[..., None]
-    rgb[box] = _blend(rgb[box], cloth.astype(np.float32), atlas.masks["clothes"][box])
-    return np.clip(rgb, 0, 1)
+def _hair(rgb: FloatImage, identity: Identity, atlas: Atlas, rng: np.random.Generator) -> FloatImage:
+    """Hair of another mean colour whose strands keep their light and shade."""
+    mask = atlas.masks["hair"][atlas.boxes["hair"]]
+    luma = rgb @ _LUMA
+    relative = np.maximum(luma / ((luma * mask).sum() / mask.sum()), 0)
+    # Dark hair shows weaker highlights than light hair does.
+    contrast = as_float(0.75 + 0.35 * np.mean(identity.hair))
+    strands = 1 + 0.05 * _noise(rng, 1.0)[atlas.boxes["hair"]]
+    return as_float(as_float(identity.hair) * (strands * relative**contrast)[..., None])

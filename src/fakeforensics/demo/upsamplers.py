@@ -1,14 +1,15 @@
 """Small convolutional generators whose up-sampling is learned, and the training that takes seconds.
 
-Each encodes an image to a quarter of its size and generates it again; they differ in how they up-sample, which
-is what leaves the periodic traces that detectors of generated images live on.
+Each encodes an image to a fraction of its size and generates it again; they differ in how they up-sample,
+which is what leaves the periodic traces that detectors of generated images live on.
 
-Sources: A. Odena et al., "Deconvolution and checkerboard artifacts", Distill 2016; X. Zhang et al., "Detecting
-and simulating artifacts in GAN fake images", WIFS 2019 (an autoencoder leaves a GAN's up-sampling trace).
+Sources: A. Odena et al., "Deconvolution and checkerboard artifacts", Distill 2016; X. Zhang et al.,
+"Detecting and simulating artifacts in GAN fake images", WIFS 2019: an autoencoder leaves a GAN's trace.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -16,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fakeforensics.demo.arrays import FloatImage
+from fakeforensics.demo.arrays import FloatImage, as_float
 
 UpSampling = Literal["transposed", "nearest", "blurred", "shuffle"]
-"""transposed: stride-2 transposed convolutions (StarGAN); nearest: nearest neighbour, then a convolution (PGGAN);
-blurred: transposed convolutions followed by a [1, 2, 1] filter (StyleGAN); shuffle: pixel shuffle (SAN)."""
+"""transposed: stride-2 transposed convolutions (StarGAN); nearest: nearest neighbour, then a convolution
+(PGGAN); blurred: transposed convolutions, then a [1, 2, 1] filter (StyleGAN); shuffle: pixel shuffle (SAN)."""
 
 
 class _Blur(nn.Module):
@@ -55,7 +56,7 @@ _LINEAR: dict[UpSampling, list[list[float]]] = {
     "nearest": [[0.25, 0.5, 0.25]],
     "shuffle": [[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]],
 }
-"""One-dimensional kernels (pixel shuffle: of the even and the odd output) that make each layer interpolate linearly."""
+"""One-dimensional kernels (pixel shuffle: of the even and the odd output) of linear interpolation."""
 
 
 def _colour_doubling(kind: UpSampling) -> nn.Module:
@@ -74,42 +75,41 @@ def _colour_doubling(kind: UpSampling) -> nn.Module:
 
 
 class UpSampler(nn.Module):
-    """Encoder to a quarter of the size, decoder with a learned up-sampling of one kind.
+    """Encoder to a fraction of the size, decoder with a learned up-sampling of one kind.
 
     The code is the shrunken image and `code` learned channels; the decoder adds learned detail to learned
     up-sampling of the colours (as the skips of StyleGAN2 and of super-resolution networks do).
 
     Args:
-        kind: How the decoder doubles the size, twice.
-        code: Learned channels of the code; fewer lose more detail. 0 makes it a super-resolution network, which
-            sees the shrunken image alone.
+        kind: How the decoder doubles the size.
+        code: Learned channels of the code; fewer lose more detail. 0 makes it a super-resolution network,
+            which sees the shrunken image alone.
+        doublings: How often the size is halved and doubled again.
     """
 
-    def __init__(self, kind: UpSampling, code: int = 8) -> None:
+    def __init__(self, kind: UpSampling, code: int = 8, doublings: int = 2) -> None:
         super().__init__()
-        self.code = code
-        self.encoder = nn.Sequential(
-            nn.Conv2d(3, 16, 4, stride=2, padding=1),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(16, 24, 4, stride=2, padding=1),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(24, max(code, 1), 1),
-        )
-        self.decoder = nn.Sequential(
-            nn.Conv2d(code + 3, 32, 3, padding=1),
-            nn.LeakyReLU(0.1),
-            _doubling(kind, 32, 20),
-            nn.LeakyReLU(0.1),
-            _doubling(kind, 20, 12),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(12, 3, 3, padding=1),
-        )
-        self.colours = nn.Sequential(_colour_doubling(kind), _colour_doubling(kind))
+        self.code, self.factor = code, 2**doublings
+        widths = [3, *(16 + 8 * level for level in range(doublings))]
+        encoder: list[nn.Module] = []
+        for inward, outward in pairwise(widths):
+            encoder += [nn.Conv2d(inward, outward, 4, stride=2, padding=1), nn.LeakyReLU(0.1)]
+        self.encoder = nn.Sequential(*encoder, nn.Conv2d(widths[-1], code, 1)) if code else None
+        widths = [12 + 10 * level for level in range(doublings, -1, -1)]
+        decoder: list[nn.Module] = [nn.Conv2d(code + 3, widths[0], 3, padding=1), nn.LeakyReLU(0.1)]
+        for inward, outward in pairwise(widths):
+            decoder += [_doubling(kind, inward, outward), nn.LeakyReLU(0.1)]
+        self.decoder = nn.Sequential(*decoder, nn.Conv2d(widths[-1], 3, 3, padding=1))
+        self.colours = nn.Sequential(*(_colour_doubling(kind) for _ in range(doublings)))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Generate `image` again: Float["batch 3 height width"], sides divisible by 4, in and out, about [0, 1]."""
-        shrunken = functional.avg_pool2d(image, 4) - 0.5
-        code = torch.cat([shrunken, self.encoder(image - 0.5)], dim=1) if self.code else shrunken
+        """Generate `image` again: Float["batch 3 height width"] in and out, about [0, 1].
+
+        Height and width must be divisible by 2 to the number of doublings.
+        """
+        code = shrunken = functional.avg_pool2d(image, self.factor) - 0.5
+        if self.encoder is not None:
+            code = torch.cat([shrunken, self.encoder(image - 0.5)], dim=1)
         generated: Tensor = self.colours(shrunken) + self.decoder(code) + 0.5
         return generated
 
@@ -127,6 +127,7 @@ def train_upsampler(
     patch: int = 48,
     batch: int = 8,
     code: int = 8,
+    doublings: int = 2,
 ) -> UpSampler:
     """Train a generator on random patches.
 
@@ -138,6 +139,7 @@ def train_upsampler(
         patch: Side of a patch, divisible by 4.
         batch: Patches a step.
         code: Learned channels of the code.
+        doublings: How often the size is doubled.
 
     Returns:
         The generator in eval mode; the same arguments give the same weights on one machine.
@@ -146,7 +148,7 @@ def train_upsampler(
     torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = UpSampler(kind, code)
+        network = UpSampler(kind, code, doublings)
     rng = np.random.default_rng(seed)
     shown, wanted = (_tensor([pair[side] for pair in pairs]) for side in (0, 1))
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
@@ -157,7 +159,7 @@ def train_upsampler(
         generated = network(inputs)
         loss = functional.l1_loss(generated, targets) + functional.l1_loss(_edges(generated), _edges(targets))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return network.eval()
@@ -179,4 +181,4 @@ def generate(network: UpSampler, image: FloatImage) -> FloatImage:
     torch.set_num_threads(1)
     with torch.inference_mode():
         made = network(_tensor([image]))[0].numpy().transpose(1, 2, 0)
-    return np.clip(made, 0, 1).astype(np.float32)
+    return as_float(np.clip(made, 0, 1))

@@ -5,19 +5,22 @@ Source: F. L. Bookstein, "Principal warps", IEEE PAMI 11(6), 1989.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fakeforensics.demo.arrays import Points
+from fakeforensics.demo.arrays import Points, as_float
+from fakeforensics.demo.pixels import sampled
 
 _CELL = 8
-"""Output pixels between two points where the spline is evaluated; it is smooth enough to interpolate between."""
+"""Output pixels from one evaluation of the spline to the next; between them it is nearly linear."""
+
+_SMOOTHING = 1e-4
+"""Ridge on the bending part: landmarks that nearly coincide must not fold the picture."""
 
 
 def _kernel(first: Points, second: Points) -> NDArray[np.float64]:
     squared = ((first[:, None, :] - second[None, :, :]) ** 2).sum(axis=2)
-    return squared * np.log(squared + 1e-9)
+    return np.asarray(squared * np.log(squared + 1e-9))
 
 
 def thin_plate(source: Points, target: Points, at: Points, smoothing: float = 0.0) -> Points:
@@ -45,17 +48,15 @@ def thin_plate(source: Points, target: Points, at: Points, smoothing: float = 0.
 
 
 def backward_map(source: Points, target: Points, width: int, height: int) -> NDArray[np.float32]:
-    """For every output pixel the source pixel to read, so that `source` points land on `target` points.
+    """For every output pixel the place in the source to read, so that `source` lands on `target`.
 
     Returns:
-        Float["height width 2"], x and y, for `cv2.remap`.
+        Float["height width 2"], x and y, for `pixels.sampled`.
     """
     columns, rows = -(-width // _CELL) + 1, -(-height // _CELL) + 1
-    grid_x, grid_y = np.meshgrid(np.arange(columns) * _CELL, np.arange(rows) * _CELL)
-    queries = np.stack([grid_x.ravel(), grid_y.ravel()], axis=1).astype(np.float64)
-    coarse = thin_plate(target, source, queries, smoothing=1e-4).reshape(rows, columns, 2).astype(np.float32)
+    across, down = np.arange(columns, dtype=np.float64), np.arange(rows, dtype=np.float64)
+    grid = np.stack(np.meshgrid(across, down), axis=-1) * _CELL
+    coarse = thin_plate(target, source, grid.reshape(-1, 2), _SMOOTHING).reshape(rows, columns, 2)
     # Grid point i stands at pixel 8 i, so pixel p reads position p / 8 of the coarse grid.
-    x, y = np.meshgrid(
-        np.arange(width, dtype=np.float32) / _CELL, np.arange(height, dtype=np.float32) / _CELL
-    )
-    return cv2.remap(coarse, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    places = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1) / _CELL
+    return sampled(as_float(coarse), as_float(places), "linear")
