@@ -43,6 +43,11 @@ class Face:
     scores: Scores
     answer: Answer
 
+    @property
+    def frame(self) -> int:
+        """0-based frame of a video; -1 for a still."""
+        return self.cut.frame
+
 
 @dataclass(frozen=True)
 class Judgement:

@@ -24,10 +24,10 @@ LIMITS = (
     "saw than their test sets suggest.",
     "“Real” means: no trace that this detector knows. It does not mean that the picture is genuine, "
     "unedited or shows what is claimed.",
-    "“Fake” does not say who changed what, or why: strong compression, filters and re-photographed screens "
-    "can look like it.",
-    "The probability holds for a mixture of reals and fakes like the validation images; where fakes are rare, "
-    "most alarms are false.",
+    "“Fake” does not say who changed what, or why: strong compression, filters and photos of "
+    "screens can look like it.",
+    "The probability holds for a mixture of reals and fakes like the validation images; where fakes are "
+    "rare, most alarms are false.",
 )
 
 
@@ -125,10 +125,10 @@ def _usage(trained: Trained) -> str:
         "smaller",
     }
     return (
-        f"It expects {found[trained.crop]}. Channels R, G, B; in an export 8-bit as they are (the normalisation "
-        "is inside), batch x 3 x height x width. A higher score is faker: S_SL = sigmoid(logit) in 0 … 1 "
-        "(equation 3.6 of the thesis, Liou 2020) and S_CD, the squared distance to the centre of real images, "
-        "at least 0 (equation 3.3)."
+        f"It expects {found[trained.crop]}. Channels R, G, B; in an export 8-bit (the normalisation is "
+        "inside), batch x 3 x height x width. A higher score is faker: S_SL = sigmoid(logit) "
+        "in 0 … 1 (equation 3.6 of the thesis, Liou 2020) and S_CD, the squared distance to the centre of "
+        "real images, at least 0 (equation 3.3)."
     )
 
 

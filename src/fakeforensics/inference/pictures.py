@@ -11,10 +11,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from fakeforensics.faces.picture import Picture
-from fakeforensics.faces.still import read_still
-from fakeforensics.faces.video import open_clip
 from fakeforensics.files import atomic_path
+from fakeforensics.inference.frames import frames_of, spread_frames
 from fakeforensics.inference.judgement import Answer, Face, Judgement
 from fakeforensics.storage.images import encode_png
 
@@ -54,20 +52,12 @@ def marked(judgement: Judgement) -> Rgb:
     Raises:
         UnreadableError: If the file changed since it was judged.
     """
-    by_frame: dict[int, list[Face]] = {}
-    for face in judgement.faces:
-        by_frame.setdefault(face.cut.frame, []).append(face)
-    if judgement.kind == "image":
-        return draw_faces(read_still(judgement.path).picture.rgb, judgement.faces)
-    frames = sorted(by_frame)
-    shown = [frames[place] for place in sorted({round(p) for p in np.linspace(0, len(frames) - 1, _TILES)})]
-    with open_clip(judgement.path) as clip:
-        tiles = [
-            fit(draw_faces(picture.rgb, by_frame[picture.frame]), _TILE_WIDTH)
-            for picture in clip.pictures(shown)
-            if isinstance(picture, Picture)
-        ]
-    return grid(tiles)
+    frames = spread_frames(judgement.faces, _TILES)
+    tiles = [
+        draw_faces(rgb, [face for face in judgement.faces if face.cut.frame == frame])
+        for frame, rgb in frames_of(judgement.path, judgement.kind, frames)
+    ]
+    return tiles[0] if judgement.kind == "image" else grid([fit(tile, _TILE_WIDTH) for tile in tiles])
 
 
 def draw_faces(image: Rgb, faces: Sequence[Face]) -> Rgb:

@@ -11,8 +11,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
+from typing import NamedTuple
 
+from fakeforensics.faces.picture import UnreadableError
 from fakeforensics.inference.cutting import CutFile, Cutter, Recipe
+from fakeforensics.inference.frames import View, spread_frames, views_of
 from fakeforensics.inference.inputs import Item
 
 CRASHED = "its decoder crashed or ran out of memory"
@@ -67,12 +70,28 @@ class CuttingPool:
         try:
             return future.result()
         except BrokenProcessPool:  # this file, or one beside it, killed a worker: alone it shows which
-            return cut_alone(item, self._recipe)
+            return cut_alone(item, self._recipe).file
+
+
+class Alone(NamedTuple):
+    """What a file gave in a process of its own.
+
+    Args:
+        file: Its crops.
+        views: Frames of it for looking at, shrunk: number, pixels, and by how much they were shrunk.
+    """
+
+    file: CutFile
+    views: Sequence[View] = ()
 
 
 def cut_alone(
-    item: Item, recipe: Recipe, seconds: float | None = None, megabytes: int | None = None
-) -> CutFile:
+    item: Item,
+    recipe: Recipe,
+    seconds: float | None = None,
+    megabytes: int | None = None,
+    views: int = 0,
+) -> Alone:
     """Cut one file in a process of its own, so that a hostile file harms nothing else.
 
     Args:
@@ -80,22 +99,26 @@ def cut_alone(
         recipe: How to cut.
         seconds: The process is killed after this time.
         megabytes: Most address space that it may take, in MiB.
+        views: Frames with a face to give beside the crops.
     """
     ours, theirs = _SPAWN.Pipe(duplex=False)
-    process = _SPAWN.Process(target=_alone, args=(item, recipe, theirs, megabytes), daemon=True)
+    arguments = (item, recipe, theirs, megabytes, views)
+    process = _SPAWN.Process(target=_alone, args=arguments, daemon=True)
     process.start()
     theirs.close()
     try:
         if not ours.poll(seconds):
-            return CutFile(item.path, (), f"it took longer than {seconds:g} s")
+            return Alone(CutFile(item.path, (), f"it took longer than {seconds:g} s"))
         result = ours.recv()
     except EOFError:
-        return CutFile(item.path, (), CRASHED)
+        return Alone(CutFile(item.path, (), CRASHED))
     finally:
         process.kill()
         process.join()
         ours.close()
-    return result if isinstance(result, CutFile) else CutFile(item.path, (), CRASHED)
+    if not isinstance(result, Alone):
+        raise TypeError(f"the process sent {type(result).__name__}")
+    return result
 
 
 def _start_worker(recipe: Recipe) -> None:
@@ -111,15 +134,16 @@ def _work(item: Item) -> CutFile:
     return _cutter.cut(item)
 
 
-def _alone(item: Item, recipe: Recipe, answer: Connection, megabytes: int | None) -> None:
+def _alone(item: Item, recipe: Recipe, answer: Connection, megabytes: int | None, views: int) -> None:
     _one_thread()
     cutter = Cutter(recipe)
     if megabytes is not None:
         resource.setrlimit(resource.RLIMIT_AS, (megabytes * 2**20,) * 2)
     try:
-        answer.send(cutter.cut(item))
-    except MemoryError:
-        answer.send(CutFile(item.path, (), CRASHED))
+        file = cutter.cut(item)
+        answer.send(Alone(file, views_of(item, spread_frames(file.cuts, views)) if views else ()))
+    except (MemoryError, UnreadableError):  # the second: of frames that decoded a moment ago
+        answer.send(Alone(CutFile(item.path, (), CRASHED)))
 
 
 def _one_thread() -> None:

@@ -55,7 +55,8 @@ def spread_over_methods(index: pd.DataFrame, number: int) -> pd.DataFrame:
         rows = index[index["method"] == method]
         places = np.linspace(0, len(rows) - 1, min(share, len(rows))).round().astype(int)
         parts.append(rows.iloc[places])
-    return pd.concat(parts, ignore_index=True)
+    chosen: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return chosen
 
 
 def rejected_reasons(path: Path) -> Counter[str]:
@@ -90,13 +91,8 @@ def _draw(
     foot = 0.5 + 0.2 * max(1, len(lines))
     height = 0.6 + 1.5 * rows + foot
     figure = Figure(figsize=(1.3 * _COLUMNS, height), dpi=110)
-    grid = figure.add_gridspec(
-        rows,
-        _COLUMNS,
-        *(0.01, foot / height, 0.99, 1 - 0.75 / height),
-        wspace=0.06,
-        hspace=0.22,
-    )
+    place = {"left": 0.01, "right": 0.99, "bottom": foot / height, "top": 1 - 0.75 / height}
+    grid = figure.add_gridspec(rows, _COLUMNS, **place, wspace=0.06, hspace=0.22)
     reader = ShardReader(images_root)
     for number, row in enumerate(chosen.to_dict("records")):
         axes = figure.add_subplot(grid[number // _COLUMNS, number % _COLUMNS])

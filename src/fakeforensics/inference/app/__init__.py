@@ -1,0 +1,1 @@
+"""The web page: drop a file, see the verdict and where it comes from."""
