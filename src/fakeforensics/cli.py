@@ -67,7 +67,7 @@ def predict(
     workers: Annotated[int, Option(min=0, help="Processes that find faces; 0: one per core.")] = 0,
     batch_size: Annotated[int, Option(min=1, max=4096, help="Crops a forward pass.")] = 128,
 ) -> None:
-    r"""Judge images and videos: real or fake?
+    """Judge images and videos: real or fake?
 
     Faces are found and cut as for training. Each face gets a score, a probability and a verdict; a video is
     judged by the mean over its frames. A file that cannot be judged is a row with the reason. The exit status
@@ -79,7 +79,7 @@ def predict(
       fakeforensics predict holiday/ --csv > scores.csv
       fakeforensics predict 'shots/**/*.png' --model models/mff_4_6/joint --boxes marked --explain maps
       find . -name '*.jpg' | fakeforensics predict - --json
-    """
+    """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.inference.run import PredictCommand, Shape
 
     if json and csv:
@@ -98,7 +98,7 @@ def serve(
     max_mb: Annotated[int, Option(min=1, max=1000, help="Largest upload, in MB.")] = 50,
     max_seconds: Annotated[float, Option(min=1, help="Longest time for finding the faces of a file.")] = 60,
 ) -> None:
-    r"""Open a web page that judges an image or a short video.
+    """Open a web page that judges an image or a short video.
 
     Nothing that is uploaded is kept.
 
@@ -106,7 +106,7 @@ def serve(
     Examples:
       fakeforensics serve
       fakeforensics serve --model models/demo/joint --port 8000
-    """
+    """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.inference.app.server import serve as serve_page
     from fakeforensics.inference.limits import Limits
     from fakeforensics.inference.trained import open_trained
@@ -127,7 +127,7 @@ def export(
     model: Model = None,
     out: Annotated[Path | None, Option(help="Folder; by default exports/<protocol>/<objective>.")] = None,
 ) -> None:
-    r"""Write a model as ONNX or torch.export, with a model card.
+    """Write a model as ONNX or torch.export, with a model card.
 
     The network takes RGB crops, uint8, batch x 3 x size x size, and gives logit, score_sl and score_cd;
     the normalisation is inside. The file is checked against the model before it is kept.
@@ -136,7 +136,7 @@ def export(
     Examples:
       fakeforensics export --format onnx
       fakeforensics export --format torch --model models/mff_4_6/joint --out detector
-    """
+    """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.inference.export import export_model
     from fakeforensics.inference.trained import open_trained
 
@@ -149,13 +149,13 @@ def export(
 def models(
     root: Annotated[Path, Argument(help="Folder of the models.")] = Path("models"),
 ) -> None:
-    r"""List the trained models and their average precision.
+    """List the trained models and their average precision.
 
     \b
     Examples:
       fakeforensics models
       fakeforensics models ../other-project/models
-    """
+    """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.inference.catalogue import list_models
 
     entries = list_models(root)
@@ -182,7 +182,7 @@ def crops(
     number: Annotated[int, Option(min=1, max=400, help="Crops to show.")] = 60,
     images: Annotated[Path, Option(help="Folder of the sources' images.")] = Path("data/images"),
 ) -> None:
-    r"""Draw a contact sheet of a source's crops.
+    """Draw a contact sheet of a source's crops.
 
     Below them it says what was rejected and why.
 
@@ -190,7 +190,7 @@ def crops(
     Examples:
       fakeforensics crops demo_celeb_df
       fakeforensics crops ff --number 120 --out sheet.png
-    """
+    """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.inference.sheet import draw_sheet
 
     path = out or Path(f"crops-{source}.png")

@@ -25,7 +25,7 @@ def check(
     params: Params = Path("params.yaml"),
     workers: Annotated[int, Option(min=0, help="Threads; 0: one per core.")] = 0,
 ) -> None:
-    r"""Check raw data before hours of computing start.
+    """Check raw data before hours of computing start.
 
     Counts are compared with the published ones; unreadable files, copies within and across sources, and
     formats that give the label away are told of. The exit status is 1 if something must be mended.
@@ -35,7 +35,7 @@ def check(
       fakeforensics data check
       fakeforensics data check celeb_df --deep
       fakeforensics data check celeb_df --update
-    """
+    """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.params import load_params
     from fakeforensics.sources.check import check_sources, render
 
@@ -73,13 +73,13 @@ def fetch(
         "data/checksums/cnn_synth.json"
     ),
 ) -> None:
-    r"""Get a data set, or the steps to get one that is gated.
+    """Get a data set, or the steps to get one that is gated.
 
     \b
     Examples:
       fakeforensics data fetch celeb_df
       fakeforensics data fetch cnn_synth --part test --root /data/CNN_synth
-    """
+    """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.sources.fetch import PARTS, Fetcher, steps
 
     if name != "cnn_synth":
