@@ -17,6 +17,7 @@ from fakeforensics.reporting.overview import Reference, overview
 from fakeforensics.reporting.pilot_figure import pilot_figure
 from fakeforensics.reporting.pilot_table import pilot_tables
 from fakeforensics.reporting.project import ProtocolResults, read_results
+from fakeforensics.reporting.rule_table import rule_blocks
 from fakeforensics.reporting.score_figure import score_figure
 from fakeforensics.reporting.thesis import ApReference, PilotReference, load_reference
 from fakeforensics.reporting.threshold_table import threshold_blocks
@@ -91,7 +92,7 @@ def _ranked(results: ProtocolResults, reference: ApReference | None, criterion: 
     """What needs test sets with both classes."""
     sets = row_order(results, reference)
     curves = curve_figures(results, sets)
-    thresholds = threshold_blocks(results, reference, criterion)
+    thresholds = [*threshold_blocks(results, reference, criterion), *rule_blocks(results)]
     return [
         Section("Average precision", (ap_table(results, reference), ap_figure(results, reference))),
         Section("Curves", tuple(curves)),

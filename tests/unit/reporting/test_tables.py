@@ -6,6 +6,7 @@ from fakeforensics.reporting.contents import EMPTY, Table, Text
 from fakeforensics.reporting.count_table import count_blocks
 from fakeforensics.reporting.facts import fact_blocks, flatten
 from fakeforensics.reporting.overview import overview
+from fakeforensics.reporting.rule_table import rule_blocks
 from fakeforensics.reporting.thesis import load_reference
 from fakeforensics.reporting.threshold_table import threshold_blocks, thresholds_of
 
@@ -64,9 +65,31 @@ def test_table_4_10_stands_beside_the_cnn_synth_protocol_only(project):
     assert any("names neither its model nor its criterion" in note for note in table.notes)
 
 
+def test_rules_are_compared_on_the_test_sets_as_they_are(project):
+    def rule(name, accuracy, share="own", sets=2):
+        what = {"score": "cd", "rule": name, "saw": f"the saw of {name}", "fake_share": share}
+        interval = [round(accuracy - 0.01, 3), round(accuracy + 0.01, 3)]
+        return what | {"accuracy": accuracy, "accuracy_interval": interval, "sets": sets, "of_sets": 2}
+
+    project.protocol(["a", "b"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    rows = [rule("validation", 0.7), rule("validation", 0.9, share=0.01), rule("oracle", 0.8)]
+    rows.append(rule("valley", 0.75, sets=1))
+    project.write("metrics/p/sad.thresholds.json", {"table_4_10": [], "deployable": rows})
+    (table,) = rule_blocks(project.results())
+    assert {row.label: cells(row) for row in table.rows} == {
+        "oracle": [EMPTY, "80.0", EMPTY, EMPTY],
+        "validation": [EMPTY, "70.0", EMPTY, EMPTY],
+        "valley": [EMPTY, "75.0", EMPTY, EMPTY],
+    }
+    assert table.rows[1].detail == "looks at the saw of validation"
+    assert table.rows[2].cells[1].interval == "74.0 … 76.0; 1 of 2 sets"
+
+
 def test_no_thresholds_no_table(project):
     project.protocol(["a"])
     assert threshold_blocks(project.results(), None, "accuracy") == []
+    assert rule_blocks(project.results()) == []
 
 
 def test_settings_stand_side_by_side(project):
