@@ -49,11 +49,33 @@ def test_writes_table_and_picture(project, objective, scores):
 
 
 def test_same_scores_give_the_same_files(project):
-    names = ("metrics/p/joint.thresholds.json", "plots/p/joint/thresholds.png")
+    names = (
+        "metrics/p/joint.thresholds.json",
+        "metrics/p/joint.decision.json",
+        "data/thresholds/p/joint.csv",
+        "plots/p/joint/thresholds.png",
+        "plots/p/joint/gap.png",
+        "plots/p/joint/reliability.png",
+        "plots/p/joint/reliability.csv",
+    )
     thresholds.main("p", "joint")
     first = [(project / name).read_bytes() for name in names]
     thresholds.main("p", "joint")
     assert [(project / name).read_bytes() for name in names] == first
+
+
+def test_a_set_of_fakes_alone_is_left_out(project):
+    path = project / "data/scores/p/bce.parquet"
+    table = make_scores({"stargan": 0, "stylegan": -4}, "bce")
+    table.loc[(table["test_set"] == "stylegan"), "label"] = 1
+    write_parquet(path, table)
+    thresholds.main("p", "bce")
+    found = json.loads((project / "metrics/p/bce.thresholds.json").read_text())
+    assert {row["test_set"] for row in found["table_4_10"]} == {"stargan"}
+    table["label"] = 1
+    write_parquet(path, table)
+    thresholds.main("p", "bce")
+    assert json.loads((project / "metrics/p/bce.thresholds.json").read_text())["table_4_10"] == []
 
 
 def test_missing_scores_say_what_to_run(project):

@@ -152,7 +152,11 @@ def valley(target: Unlabelled, seen: Seen) -> float | None:  # noqa: ARG001
         peaks = peaks[smooth[peaks] > 1e-3 * smooth.max()]
         if peaks.size == 2:
             left, right = peaks
-            return float(target.centres[left + int(np.argmin(smooth[left : right + 1]))])
+            lowest = left + int(np.argmin(smooth[left : right + 1]))
+            beyond = float(target.mass[lowest:].sum())
+            # Smaller or shallower bumps than these come of chance in the tails.
+            if min(beyond, 1 - beyond) > 5 * SMALLEST_SHARE and smooth[lowest] < 0.9 * smooth[peaks].min():
+                return float(target.centres[lowest])
         if peaks.size < 2:
             return None
     return None

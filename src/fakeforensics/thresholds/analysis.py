@@ -71,6 +71,17 @@ def analyse(table: pd.DataFrame, validation: pd.DataFrame, params: ThresholdsPar
     return Analysis(oracle, rules, summary, calibration, reliability, decision, params.criterion)
 
 
+def _without_answer(rules: pd.DataFrame) -> list[dict[str, Any]]:
+    """Which rules say nothing of which set, and why."""
+    if rules.empty:
+        return []
+    silent = rules[rules["fake_share"] == "any"]
+    return [
+        {str(key): value for key, value in row.items()}
+        for row in silent[["score", "rule", "test_set", "note"]].to_dict("records")
+    ]
+
+
 def write_analysis(
     analysis: Analysis, *, metrics: Path, decision: Path | None, details: Path, plots: Path
 ) -> None:
@@ -79,14 +90,15 @@ def write_analysis(
     Args:
         analysis: What came out.
         metrics: The JSON. Its tables are lists of rows, which DVC leaves out of its own tables of metrics;
-            what DVC shows is `accuracy`: by score and rule, the mean over the sets as they are.
+            what DVC shows is `accuracy`: by score, the mean over the sets at validation's threshold and at
+            each set's own best.
         decision: The policy for inference; None writes none.
         details: CSV of each rule on each set.
         plots: A folder for `thresholds.png`, `gap.png`, `reliability.png` and `reliability.csv`.
     """
     accuracy: dict[str, dict[str, float]] = {}
     for row in analysis.summary:
-        if row["fake_share"] == "own" and row["sets"] == row["of_sets"]:
+        if row["fake_share"] == "own" and row["rule"] in ("validation", "oracle"):
             accuracy.setdefault(row["score"], {})[row["rule"]] = row["accuracy"]
     draw_oracle(analysis.oracle, plots / "thresholds.png", analysis.criterion)
     draw_gap(analysis.summary, plots / "gap.png")
@@ -102,6 +114,7 @@ def write_analysis(
             "accuracy": accuracy,
             "table_4_10": analysis.oracle,
             "deployable": analysis.summary,
+            "no_answer": _without_answer(analysis.rules),
             "calibration": analysis.calibration,
         },
     )

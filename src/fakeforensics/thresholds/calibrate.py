@@ -71,7 +71,14 @@ def fit_calibrator(kind: Kind, scores: Float[np.ndarray, " n"], labels: Int[np.n
     if kind == "none":
         return Calibrator("none")
     method = {"platt": "sigmoid"}.get(kind, kind)
-    model = CalibratedClassifierCV(FrozenEstimator(_GivenScore().fit(None, None)), method=method)
+    # Nothing but the calibrator is fitted, so there is nothing to hold out, and few images are enough.
+    everything = np.arange(scores.size)
+    model = CalibratedClassifierCV(
+        FrozenEstimator(_GivenScore().fit(None, None)),
+        method=method,
+        cv=[(everything, everything)],
+        ensemble=False,
+    )
     model.fit(scores[:, None], labels)
     inner = model.calibrated_classifiers_[0].calibrators[0]
     if kind == "isotonic":

@@ -1,4 +1,4 @@
-"""The decision policy that inference goes by: which score, how calibrated, cut where; from validation alone."""
+"""The policy that inference goes by: which score, how calibrated, cut where; chosen on validation alone."""
 
 from __future__ import annotations
 

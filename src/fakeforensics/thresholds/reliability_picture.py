@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from fakeforensics.thresholds.calibration import KINDS
 from fakeforensics.thresholds.pictures import COLOURS, TITLES, save
 
 COLUMNS = 4
@@ -35,7 +36,8 @@ def draw_reliability(points: pd.DataFrame, path: Path) -> None:
         axis.axis("off")
     for axis, ((score, name), here) in zip(axes.flat, panels, strict=False):
         axis.plot([0, 1], [0, 1], color="gray", linewidth=0.8, linestyle="--")
-        for colour, (kind, line) in zip(COLOURS, here.groupby("calibrator", sort=False), strict=False):
+        for kind, line in here.groupby("calibrator", sort=False):
+            colour = COLOURS[KINDS["sl"].index(kind)]
             axis.plot(line["probability"], line["fakes"], "o-", color=colour, markersize=3, label=kind)
         axis.set_title(f"{name}, {TITLES[str(score)]}", fontsize=8)
         axis.legend(fontsize=6)
