@@ -31,8 +31,8 @@ _LEAD = (
     "National Taiwan University, 2020."
 )
 _DEMO = (
-    "This report holds results on the embedded demo: one portrait warped into made-up identities and forged "
-    "by small generators. They show that the pipeline works; they say nothing about real forgeries."
+    "{} on the embedded demo: one portrait warped into made-up identities and forged by small generators. "
+    "The results show that the pipeline works; they say nothing about real forgeries."
 )
 
 
@@ -54,10 +54,11 @@ def build_report(root: Path, params: Params) -> Report:
             fix="run `dvc repro`",
         )
     known = [(results, _reference(results)) for results in everything]
-    demo = any(results.protocol.is_demo for results in everything)
+    demos = [f"`{results.name}`" for results in everything if results.protocol.is_demo]
+    banner = _DEMO.format(f"{' and '.join(demos)} {'runs' if len(demos) == 1 else 'run'}") if demos else ""
     criterion = params.thresholds.criterion
     chapters = (overview(known), *(_chapter(results, reference, criterion) for results, reference in known))
-    return Report(params.report.title, _LEAD, _DEMO if demo else "", chapters)
+    return Report(params.report.title, _LEAD, banner, chapters)
 
 
 def _reference(results: ProtocolResults) -> Reference:

@@ -36,9 +36,7 @@ def rule_blocks(results: ProtocolResults) -> list[Block]:
     )
     demo = "Demo data: mean" if results.protocol.is_demo else "Mean"
     caption = f"{demo} accuracy over the test sets, in percent, by the rule that sets the threshold."
-    note = (
-        "The oracle is a bound that no user reaches. Elsewhere, what a rule looks at must be at hand."
-    )
+    note = "The oracle is a bound that no user reaches. Elsewhere, what a rule looks at must be at hand."
     return [Table(caption, "Rule", tuple(column for _, _, column in columns), rows, (note,))]
 
 

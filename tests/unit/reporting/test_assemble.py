@@ -28,6 +28,7 @@ def test_a_demo_is_called_so_in_the_banner_and_at_its_chapter(project):
     project.protocol(["a"], source="demo_dffd")
     project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
     report = build_report(project.root, params("p"))
+    assert report.banner.startswith("`p` runs on the embedded demo")
     assert "nothing about real forgeries" in report.banner
     assert report.chapters[1].tags == ("demo, not real forgeries",)
 
