@@ -15,7 +15,7 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="Folder of the manifests.")] = Path("data/manifests"),
 ) -> None:
-    """Write data/manifests/<protocol>/{train,val,test}.parquet and counts.json."""
+    """Write data/manifests/<protocol>/{train,val,test}.parquet, counts.json and audit.json."""
     from fakeforensics.params import load_params
     from fakeforensics.splits.protocol import check_sources, load_protocol
 
@@ -24,20 +24,34 @@ def main(
     check_sources(protocol, plan, settings)
 
     from fakeforensics.files import atomic_directory, write_json, write_parquet
+    from fakeforensics.splits.audit import audit
     from fakeforensics.splits.counts import count, table
     from fakeforensics.splits.manifest import build_manifests
+    from fakeforensics.storage.images import decode
     from fakeforensics.storage.schema import read_index
+    from fakeforensics.storage.shards import ShardReader
 
     manifests = build_manifests(
         protocol, plan, lambda source: read_index(images, source), settings.splits.seed
     )
     counts = count(manifests)
+    shards = ShardReader(images)
+    findings = audit(
+        manifests,
+        lambda row: decode(shards.read(row["source"], row["shard"], row["offset"], row["size"])),
+        settings.splits.audit_images,
+        settings.splits.seed,
+    )
+    shards.close()
     with atomic_directory(out / protocol) as folder:
         write_parquet(folder / "train.parquet", manifests.train)
         write_parquet(folder / "val.parquet", manifests.val)
         write_parquet(folder / "test.parquet", manifests.test)
         write_json(folder / "counts.json", counts)
+        write_json(folder / "audit.json", findings)
     typer.echo(f"{protocol}: {plan.title}\n{table(counts)}")
+    for warning in findings["warnings"]:
+        typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW)
 
 
 if __name__ == "__main__":

@@ -95,9 +95,12 @@ class SplitsParams(Group):
     Args:
         seed: Seed of the cut and of every sub-sample, apart from the training seed: several training seeds
             share one split.
+        audit_images: The most images compared in search of near copies across splits; a sample is drawn from
+            more, and 0 leaves the comparison out.
     """
 
     seed: Annotated[Count, Field(ge=0)] = 0
+    audit_images: Annotated[Count, Field(ge=0)] = 20000
 
 
 class TrainParams(Group):

@@ -38,7 +38,9 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "protocols").mkdir()
     (tmp_path / "protocols/p.yaml").write_text(PROTOCOL)
     (tmp_path / "protocols/q.yaml").write_text(PROTOCOL.replace("mine", "celeb_df"))
-    (tmp_path / "params.yaml").write_text("protocols: [p, q]\nsources: {mine: {layout: folder, root: raw}}\n")
+    (tmp_path / "params.yaml").write_text(
+        "protocols: [p, q]\nsources: {mine: {layout: folder, root: raw}}\nsplits: {audit_images: 0}\n"
+    )
     return tmp_path
 
 
@@ -54,6 +56,7 @@ def test_manifests_and_counts_are_written_and_shown(project: Path) -> None:
     counts = json.loads((folder / "counts.json").read_text())
     assert counts["train"]["methods"] == {"faces/edit": 3, "faces/real": 3}
     assert "test seen" in done.stdout
+    assert json.loads((folder / "audit.json").read_text())["warnings"] == []
 
 
 def test_the_same_input_gives_the_same_bytes(project: Path) -> None:
