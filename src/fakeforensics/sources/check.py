@@ -26,6 +26,7 @@ class SourceReport:
     Args:
         name: The source.
         layout: Its layout's name.
+        is_subset: Whether params.yaml says that only a part of the data set is here.
         counts: Counts beside the published ones; empty for a part of a data set.
         files: Every file with what a quick look showed.
         errors: What must be mended.
@@ -34,6 +35,7 @@ class SourceReport:
 
     name: str
     layout: str
+    is_subset: bool = False
     counts: list[CountCheck] = field(default_factory=list)
     files: list[Located] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -65,14 +67,14 @@ def check_sources(
 
 
 def _check(name: str, source: SourceParams, is_deep: bool, workers: int) -> SourceReport:
-    report = SourceReport(name, source.layout)
+    report = SourceReport(name, source.layout, source.options.get("subset") is True)
     try:
         layout = open_source(name, source)
         records = read_records(layout)
     except UserError as error:
         report.errors.append(str(error))
         return report
-    if not layout.options.subset:
+    if not report.is_subset:
         report.counts = compare_counts(source.layout, records)
     files = [layout.root / record.path for record in records]
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
@@ -148,7 +150,7 @@ def render(report: SourceReport) -> str:
     ]
     lines += [f"  warning: {text}".replace("\n", "\n  ") for text in report.warnings]
     lines += [f"  ERROR: {text}".replace("\n", "\n  ") for text in report.errors]
-    if not report.is_good and report.layout in LAYOUTS:
+    if not (report.is_good or report.is_subset) and report.layout in LAYOUTS:
         lines.append(f"  how to get it: {LAYOUTS[report.layout].obtain}")
     return "\n".join(lines)
 

@@ -1,0 +1,49 @@
+"""The commands `fakeforensics data check` and `data fetch`."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from fakeforensics.cli import app
+from fakeforensics.sources import fetch
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    for number, folder in enumerate(("0_real", "1_fake")):
+        (tmp_path / "mine" / folder).mkdir(parents=True)
+        Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / "mine" / folder / "a.png")
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        "protocols: [p]\nsources:\n"
+        f"  mine: {{layout: folder, root: {tmp_path / 'mine'}}}\n"
+        f"  faces: {{layout: dffd, root: {tmp_path / 'nowhere'}}}\n"
+    )
+    return path
+
+
+def test_check_passes_a_sound_source_and_fails_with_a_missing_one(params: Path) -> None:
+    good = CliRunner().invoke(app, ["data", "check", "mine", "--params", str(params)])
+    assert good.exit_code == 0, good.output
+    assert "mine (folder): 2 files" in good.output
+    both = CliRunner().invoke(app, ["data", "check", "--params", str(params)])
+    assert both.exit_code == 1
+    assert "how to get it: apply at" in both.output
+
+
+def test_fetch_shows_the_steps_to_a_gated_set() -> None:
+    shown = CliRunner().invoke(app, ["data", "fetch", "celeb_df"])
+    assert shown.exit_code == 0
+    assert "data check celeb_df" in shown.output
+
+
+def test_fetch_downloads_the_parts_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(fetch.Fetcher, "fetch", lambda self, parts: asked.append([str(self.root), *parts]))
+    run = ["data", "fetch", "cnn_synth", "--root", str(tmp_path), "--part", "test", "--part", "val"]
+    assert CliRunner().invoke(app, run).exit_code == 0
+    assert asked == [[str(tmp_path), "test", "val"]]
+    assert CliRunner().invoke(app, ["data", "fetch", "cnn_synth", "--part", "tests"]).exit_code == 2
