@@ -14,8 +14,6 @@ from fakeforensics.faces.geometry import Box
 # dlib's detector sees faces from 80 pixels on.
 WINDOW = 80
 _SAME_FACE = 0.4
-# The coarsest search sees faces from 1/3.2 of the frame's shorter side on.
-_COARSE = 3.2
 Luma = UInt8[np.ndarray, "height width"]
 
 
@@ -40,25 +38,29 @@ class Detector:
 
     def __init__(self, min_face: int) -> None:
         self._dlib = dlib.get_frontal_face_detector()
-        self._min_face = min_face
+        self._finest = WINDOW / min_face
 
-    def anywhere(self, luma: Luma) -> list[Detection]:
-        """The largest faces of a frame: coarse scales first, finer ones only where those show none."""
-        finest = self._finest()
-        scale = min(finest, WINDOW * _COARSE / min(luma.shape))
+    def largest(self, luma: Luma, fraction: float) -> list[Detection]:
+        """The largest faces of a frame: coarse scales first, finer ones only where those show none.
+
+        Args:
+            luma: The frame.
+            fraction: Width, in shorter sides of the frame, of the smallest face that the first search sees.
+        """
+        scale = self._coarse(luma, fraction)
         while True:
             found = self.at_scale(luma, scale)
-            if found or scale >= finest:
+            if found or scale >= self._finest:
                 return found
-            scale = min(finest, scale * 2)
+            scale = min(self._finest, scale * 2)
 
-    def coarse(self, luma: Luma) -> list[Detection]:
-        """The faces that fill a good part of a frame, at the lowest cost."""
-        return self.at_scale(luma, min(self._finest(), WINDOW * _COARSE / min(luma.shape)))
+    def coarse(self, luma: Luma, fraction: float) -> list[Detection]:
+        """The faces of at least `fraction` shorter sides of a frame."""
+        return self.at_scale(luma, self._coarse(luma, fraction))
 
     def all(self, luma: Luma) -> list[Detection]:
         """Every face of at least the smallest width."""
-        return self.at_scale(luma, self._finest())
+        return self.at_scale(luma, self._finest)
 
     def near(self, luma: Luma, box: Box, margin: float, face: float, threshold: float) -> list[Detection]:
         """Faces around a place where one is expected.
@@ -96,5 +98,5 @@ class Detector:
                 kept.append(Detection(box, float(score)))
         return kept
 
-    def _finest(self) -> float:
-        return WINDOW / self._min_face
+    def _coarse(self, luma: Luma, fraction: float) -> float:
+        return min(self._finest, WINDOW / (fraction * float(min(luma.shape))))

@@ -1,4 +1,4 @@
-"""Landmarks of a face and the crop they align."""
+"""Landmarks of a face."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxtyping import Float32, UInt8
 from fakeforensics.faces.geometry import Box
 from fakeforensics.faces.models import model_path
 
-Rgb = UInt8[np.ndarray, "height width 3"]
+Luma = UInt8[np.ndarray, "height width"]
 Points = Float32[np.ndarray, "points 2"]
 _FILES = {5: "shape_predictor_5_face_landmarks.dat", 68: "shape_predictor_68_face_landmarks.dat"}
 # Eye corners: the five-point model's pairs; the 68-point model's contours around each eye.
@@ -34,31 +34,19 @@ class Shape:
         return np.array([(part.x, part.y) for part in self.parts.parts()], np.float32)
 
 
-class Aligner:
-    """Predicts landmarks and cuts upright crops by them.
+class Predictor:
+    """Predicts landmarks.
 
     Args:
         landmarks: 5 or 68 points.
-        size: Side of a crop in pixels.
-        padding: Margin around the face as a fraction of its size.
     """
 
-    def __init__(self, landmarks: Literal[5, 68], size: int, padding: float) -> None:
+    def __init__(self, landmarks: Literal[5, 68]) -> None:
         self._predictor = dlib.shape_predictor(str(model_path(_FILES[landmarks])))
-        self._size = size
-        self._padding = padding
 
-    def predict(self, rgb: Rgb, box: Box) -> Shape:
-        """The landmarks of the face in `box`."""
-        return Shape(self._predictor(rgb, dlib.rectangle(*(round(side) for side in box))))
-
-    def crop(self, rgb: Rgb, shape: Shape) -> UInt8[np.ndarray, "size size 3"]:
-        """The face, turned and scaled so that its landmarks fall on dlib's mean face.
-
-        Source: `dlib.get_face_chip`.
-        """
-        chip = dlib.get_face_chip(rgb, shape.parts, size=self._size, padding=self._padding)
-        return np.ascontiguousarray(chip)
+    def __call__(self, luma: Luma, box: Box) -> Shape:
+        """The landmarks of the face in `box`; brightness is all that the models look at."""
+        return Shape(self._predictor(luma, dlib.rectangle(*(round(side) for side in box))))
 
 
 def eye_centres(points: Points) -> Float32[np.ndarray, "2 2"]:

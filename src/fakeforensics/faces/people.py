@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, UInt8
 
+from fakeforensics.faces.landmarks import Shape
 from fakeforensics.faces.models import model_path
 from fakeforensics.faces.track import Sighting
 
 # dlib's documentation: faces nearer than 0.6 are the same person (99.38% on LFW).
 _SAME_PERSON = 0.6
 _MODEL = "dlib_face_recognition_resnet_model_v1.dat"
-Chip = UInt8[np.ndarray, "150 150 3"]
+Rgb = UInt8[np.ndarray, "height width 3"]
 Code = Float64[np.ndarray, "128"]
 
 
@@ -41,20 +43,21 @@ class Encoder:
     """dlib's face recognition network, loaded when first needed."""
 
     def __init__(self) -> None:
-        self._network: Callable[[Chip], Sequence[float]] | None = None
+        self._network: Callable[[Rgb, Any], Sequence[float]] | None = None
 
-    def __call__(self, chip: Chip) -> Code:
+    def __call__(self, rgb: Rgb, shape: Shape) -> Code:
         """128 numbers whose Euclidean distance tells people apart.
 
         Args:
-            chip: An aligned face, 150 pixels, padding 0.25.
+            rgb: A frame.
+            shape: The landmarks of a face in it.
         """
         if self._network is None:
             import dlib
 
             model = dlib.face_recognition_model_v1(str(model_path(_MODEL)))
             self._network = model.compute_face_descriptor
-        return np.asarray(self._network(chip), np.float64)
+        return np.asarray(self._network(rgb, shape.parts), np.float64)
 
 
 @dataclass

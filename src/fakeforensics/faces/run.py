@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, Literal, Protocol
 
 from fakeforensics.errors import UserError
 from fakeforensics.faces.assemble import Item, Totals, assemble
-from fakeforensics.faces.part import Part, writing_part
+from fakeforensics.faces.part import Contents, Part, writing_part
 from fakeforensics.faces.progress import Progress
 from fakeforensics.faces.scratch import Scratch
 from fakeforensics.params import FacesParams
@@ -147,22 +148,35 @@ def _batches(tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
 
 
 def _work(batch: Sequence[_Task], params: FacesParams) -> list[_Done]:
-    return [_one(task, params) for task in batch]
+    done = [_finished(task) for task in batch]
+    fresh = [number for number, one in enumerate(done) if one is None]
+    if fresh:
+        tasks = [batch[number] for number in fresh]
+        for number, contents in zip(fresh, _make(tasks, params), strict=True):
+            done[number] = _Done(len(contents.crops), resumed=False)
+    return [one for one in done if one is not None]
 
 
-def _one(task: _Task, params: FacesParams) -> _Done:
+def _finished(task: _Task) -> _Done | None:
+    part = Part(task.part)
+    if not part.is_whole():
+        return None
+    contents = part.contents()
+    if not contents.facts.sha256 or contents.facts.sha256 != _sha256(task.path):
+        return None
+    return _Done(len(contents.crops), resumed=True)
+
+
+def _make(tasks: Sequence[_Task], params: FacesParams) -> list[Contents]:
     from fakeforensics.faces.extract import Job
 
-    part = Part(task.part)
-    if part.is_whole():
-        contents = part.contents()
-        if contents.facts.sha256 and contents.facts.sha256 == _sha256(task.path):
-            return _Done(len(contents.crops), resumed=True)
-    with writing_part(task.part) as writer:
-        job = Job(Path(task.path), task.kind, task.crop, task.crop_box)
-        contents = _extractor(params).extract(job, writer)
-        writer.finish(contents)
-    return _Done(len(contents.crops), resumed=False)
+    jobs = [Job(Path(task.path), task.kind, task.crop, task.crop_box) for task in tasks]
+    with ExitStack() as stack:
+        parts = [stack.enter_context(writing_part(task.part)) for task in tasks]
+        results: list[Contents] = _extractor(params).extract(jobs, parts)
+        for part, contents in zip(parts, results, strict=True):
+            part.finish(contents)
+    return results
 
 
 @lru_cache(maxsize=1)

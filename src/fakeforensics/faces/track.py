@@ -25,6 +25,9 @@ BRIDGED_FRAMES = 2
 BRIDGED_SECONDS = 1.0
 # Every so many frames the whole frame is searched for people who came in.
 _LOOK_AROUND = 16
+# A person to be followed usually fills this share of the frame's shorter side; smaller ones are looked for
+# where there is none such.
+_LARGE = 0.31
 # Mean change of brightness (of 255) between sampled frames that suggests a cut to another shot.
 _CUT = 40.0
 # With nobody in sight the finest, costly search pauses for up to this many frames.
@@ -112,7 +115,7 @@ class Tracker:
         elif lost:
             hits += self._search_lost(luma)
         elif self._frames % _LOOK_AROUND == 0:
-            hits += self._detector.coarse(luma)
+            hits += self._detector.coarse(luma, _LARGE)
         return _distinct(hits)
 
     def _search_lost(self, luma: Luma) -> list[Detection]:
@@ -123,7 +126,7 @@ class Tracker:
                 return found
         if self._frames < self._resume_at:
             return []
-        found = self._detector.anywhere(luma)
+        found = self._detector.largest(luma, _LARGE)
         self._pause = 0 if found else min(_LONGEST_PAUSE, max(1, 2 * self._pause))
         self._resume_at = self._frames + self._pause
         return found

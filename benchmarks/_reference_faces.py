@@ -1,0 +1,91 @@
+"""The usual preprocessing script, as the baseline of `benchmarks.faces`.
+
+Frame by frame: dlib's frontal detector at double size on the full frame, the largest face, 68 landmarks,
+`dlib.get_face_chip`, written as PNG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import dlib
+import numpy as np
+
+from fakeforensics.faces.geometry import Box
+from fakeforensics.faces.landmarks import eye_centres
+from fakeforensics.faces.models import model_path
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the reference saw in a frame.
+
+    Args:
+        faces: How many.
+        box: The largest.
+        eyes: Its eye centres, 2x2.
+    """
+
+    faces: int
+    box: Box
+    eyes: np.ndarray
+
+
+class Reference:
+    """The baseline; holds its models, so that loading them is not timed."""
+
+    def __init__(self) -> None:
+        self._detector = dlib.get_frontal_face_detector()
+        self._predictor = dlib.shape_predictor(str(model_path("shape_predictor_68_face_landmarks.dat")))
+
+    def video(self, path: Path, frames: Sequence[int], out: Path) -> dict[int, Found]:
+        """Crop the given frames of a clip, decoding it with OpenCV."""
+        wanted = set(frames)
+        return {
+            index: found
+            for index, bgr in enumerate(decode(path))
+            if index in wanted and (found := self.crop(bgr, out / f"{index}.png"))
+        }
+
+    def images(self, paths: Sequence[Path], out: Path) -> list[Found | None]:
+        """Crop the largest face of each still."""
+        return [self.crop(cv2.imread(str(path)), out / f"{path.stem}.png") for path in paths]
+
+    def crop(self, bgr: Any, out: Path) -> Found | None:
+        """Crop the largest face of a frame."""
+        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+        faces = self._detector(rgb, 1)
+        if not faces:
+            return None
+        largest = max(faces, key=lambda face: face.area())
+        shape = self._predictor(rgb, largest)
+        chip = dlib.get_face_chip(rgb, shape, size=256, padding=0.25)
+        cv2.imwrite(str(out), cv2.cvtColor(chip, cv2.COLOR_RGB2BGR))
+        points = np.array([(part.x, part.y) for part in shape.parts()], np.float32)
+        return Found(len(faces), _box(largest), eye_centres(points))
+
+
+def decode(path: Path) -> Iterator[np.ndarray]:
+    """All frames of a clip as OpenCV gives them, decoded by one thread."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    try:
+        while True:
+            ok, frame = capture.read()
+            if not ok:
+                return
+            yield frame
+    finally:
+        capture.release()
+
+
+def count_frames(path: Path) -> int:
+    """Decode a whole clip and do nothing with it."""
+    return sum(1 for _ in decode(path))
+
+
+def _box(rectangle: Any) -> Box:
+    return Box(rectangle.left(), rectangle.top(), rectangle.right(), rectangle.bottom())
