@@ -102,7 +102,7 @@ def _label(row: Row) -> str:
 def _value(cell: Cell) -> str:
     text = _inline(cell.text)
     text = f"**{text}**" if cell.best else text
-    return f"{text} ({cell.interval})" if cell.interval else text
+    return f"{text} ({_inline(cell.interval)})" if cell.interval else text
 
 
 def _beside(cell: Cell) -> str:

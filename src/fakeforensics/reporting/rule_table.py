@@ -44,5 +44,5 @@ def _cell(row: dict[str, Any] | None) -> Cell:
     if row is None:
         return Cell(EMPTY)
     low, high = row["accuracy_interval"]
-    some = f"; {row['sets']} of {row['of_sets']} sets" if row["sets"] != row["of_sets"] else ""
+    some = f",\n{row['sets']} of {row['of_sets']} sets" if row["sets"] != row["of_sets"] else ""
     return Cell(f"{100 * row['accuracy']:.1f}", f"{100 * low:.1f} … {100 * high:.1f}{some}")

@@ -83,7 +83,7 @@ def test_rules_are_compared_on_the_test_sets_as_they_are(project):
         "valley": [EMPTY, "75.0", EMPTY, EMPTY],
     }
     assert table.rows[1].detail == "looks at the saw of validation"
-    assert table.rows[2].cells[1].interval == "74.0 … 76.0; 1 of 2 sets"
+    assert table.rows[2].cells[1].interval == "74.0 … 76.0,\n1 of 2 sets"
 
 
 def test_no_thresholds_no_table(project):
