@@ -37,7 +37,7 @@ def model_card(
     return {
         "protocol": settings.protocol,
         "objective": settings.objective,
-        "settings": settings.model_dump(mode="json", by_alias=True, exclude={"protocol", "objective"}),
+        "settings": settings.resolved(),
         "start": start,
         "preprocess": preprocess.model_dump(mode="json"),
         "images": {

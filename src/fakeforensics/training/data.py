@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import TrainParams
 from fakeforensics.training.augment import Augment
 from fakeforensics.training.dataset import AugmentedDataset, ManifestDataset, collate, start_worker
+from fakeforensics.training.device import worker_count
 from fakeforensics.training.sampling import OrderedBatches, TrainBatches
 
 
@@ -113,17 +113,3 @@ class ManifestData(pl.LightningDataModule):
             persistent_workers=workers > 0 and dataset is self.train,
             prefetch_factor=4 if workers else None,
         )
-
-
-def worker_count(setting: int | str) -> int:
-    """Decoding processes for `train.workers`.
-
-    `auto` takes none on a CPU, where they would fight the training step for its cores, and beside a GPU all
-    of this process's cores but one.
-    """
-    if setting != "auto":
-        return int(setting)
-    if not torch.cuda.is_available():
-        return 0
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, len(os.sched_getaffinity(0)) // here - 1)

@@ -6,13 +6,14 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
-from fakeforensics.models.detector import Detector
+from fakeforensics.models.detector import Detector, DetectorOutput
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.objectives.objective import Objective
 from fakeforensics.params import TrainParams
 from fakeforensics.training.centre import away_from_zero, mean_code, set_centre
 from fakeforensics.training.data import ManifestData
 from fakeforensics.training.dataset import Batch
+from fakeforensics.training.device import compile_pays
 from fakeforensics.training.distributed import all_sum, average_buffers, world_size
 from fakeforensics.training.guards import FiniteLoss
 
@@ -54,6 +55,7 @@ class Training(pl.LightningModule):
         if not objective.uses_classifier:
             # Parameters that no loss reaches would make distributed training wait for their gradients.
             detector.classifier.requires_grad_(False)
+        self._compiled = torch.compile(self._forward, dynamic=False) if compile_pays(params) else None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam, as in section 4.2 of the thesis."""
@@ -73,11 +75,11 @@ class Training(pl.LightningModule):
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.params.learning_rate * self.params.lr_decay**self.current_epoch
         self._train_sum = torch.zeros(2, dtype=torch.float64, device=self.device)
-        self._finite = FiniteLoss(self.data.train.keys, delay=4 if self.device.type == "cuda" else 0)
+        self._finite = FiniteLoss(self.data.train.keys, self._delay)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of a batch: this process's share of the mean over the global batch."""
-        output = self.detector(self.preprocess.normalise(batch.images))
+        output = self._train_forward(batch.images)
         losses = self.objective.losses(output, batch.labels)
         self._finite.watch(f"epoch {self.current_epoch}, batch {index}", losses, batch.rows)
         self._train_sum += _sum_and_count(losses.detach())
@@ -93,12 +95,12 @@ class Training(pl.LightningModule):
         self._val_sum, self._real_sum, self._fake_sum = (
             torch.zeros(2, dtype=torch.float64, device=self.device) for _ in range(3)
         )
-        self._finite = FiniteLoss(self.data.val.keys, delay=0)
+        self._finite = FiniteLoss(self.data.val.keys, self._delay)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Add up losses and distances, in float32 whatever the training precision."""
         with torch.autocast(self.device.type, enabled=False):
-            output = self.detector(self.preprocess.normalise(batch.images))
+            output = self._forward(batch.images)
             losses = self.objective.losses(output, batch.labels)
         self._finite.watch(f"validation after epoch {self.current_epoch}, batch {index}", losses, batch.rows)
         self._val_sum += _sum_and_count(losses)
@@ -107,6 +109,7 @@ class Training(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Put the epoch's means over all processes on record."""
+        self._finite.flush()
         distances = self.objective.uses_centre
         self.record = {
             "lr": self.trainer.optimizers[0].param_groups[0]["lr"],
@@ -118,6 +121,20 @@ class Training(pl.LightningModule):
         self.log_dict(
             {name: value for name, value in self.record.items() if value is not None}, prog_bar=True
         )
+
+    def _forward(self, images: Tensor) -> DetectorOutput:
+        output: DetectorOutput = self.detector(self.preprocess.normalise(images))
+        return output
+
+    def _train_forward(self, images: Tensor) -> DetectorOutput:
+        # A last batch of another size is not worth compiling for.
+        if self._compiled is not None and len(images) == self.params.batch_size // world_size():
+            return self._compiled(images)
+        return self._forward(images)
+
+    @property
+    def _delay(self) -> int:
+        return 4 if self.device.type == "cuda" else 0
 
     def mean_code(self) -> Tensor:
         """The mean code of the real training images under the present weights (equation 3.2)."""

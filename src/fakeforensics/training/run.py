@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 import pandas as pd
@@ -25,6 +23,7 @@ from fakeforensics.params import FacesParams, TrainParams
 from fakeforensics.training.augment import Augment
 from fakeforensics.training.card import model_card
 from fakeforensics.training.data import ManifestData
+from fakeforensics.training.device import describe_device, processes, takes_bf16
 from fakeforensics.training.epochs import Epochs, checkpoint_history, write_history
 from fakeforensics.training.guards import check_classes, out_of_memory
 from fakeforensics.training.module import Training
@@ -91,7 +90,9 @@ def train_detector(settings: RunSettings, places: Places, faces: FacesParams) ->
     module = Training(detector.to(memory_format=torch.channels_last), objective, params, preprocess, data)
 
     scratch = places.scratch / fingerprint(
-        {"start": start, **settings.model_dump(mode="json")}, list(files.values()), _device()
+        {"start": start, **settings.model_dump(mode="json")},
+        list(files.values()),
+        describe_device(params.devices),
     )
     epochs = Epochs(scratch, params.patience)
     trainer = build_trainer(params, epochs, scratch)
@@ -111,7 +112,7 @@ def build_trainer(params: TrainParams, epochs: Epochs, scratch: Path) -> pl.Trai
     gpu = torch.cuda.is_available()
     if gpu:
         torch.set_float32_matmul_precision("high")
-    local, nodes = _processes(params)
+    local, nodes = processes(params.devices)
     return pl.Trainer(
         accelerator="cuda" if gpu else "cpu",
         devices=local,
@@ -119,7 +120,7 @@ def build_trainer(params: TrainParams, epochs: Epochs, scratch: Path) -> pl.Trai
         strategy="ddp" if local * nodes > 1 else "auto",
         sync_batchnorm=gpu and local * nodes > 1,
         use_distributed_sampler=False,
-        precision="bf16-mixed" if _bf16(params.precision) else "32-true",
+        precision="bf16-mixed" if takes_bf16(params.precision) else "32-true",
         benchmark=gpu,
         max_epochs=params.max_epochs,
         callbacks=[epochs],
@@ -161,30 +162,3 @@ def _read(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path}: no such file", fix="run the stage `splits` of this protocol first")
     return pd.read_parquet(path)
-
-
-def _device() -> dict[str, Any]:
-    gpu = torch.cuda.is_available()
-    return {
-        "kind": torch.cuda.get_device_name() if gpu else "cpu",
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),
-        "threads": torch.get_num_threads(),
-    }
-
-
-def _processes(params: TrainParams) -> tuple[int, int]:
-    """Processes on this machine, and machines."""
-    environment = os.environ
-    if "TORCHELASTIC_RUN_ID" in environment:
-        local = int(environment["LOCAL_WORLD_SIZE"])
-        return local, int(environment["WORLD_SIZE"]) // local
-    if int(environment.get("SLURM_NTASKS", "1")) > 1:
-        nodes = int(environment["SLURM_NNODES"])
-        return int(environment["SLURM_NTASKS"]) // nodes, nodes
-    return params.devices, 1
-
-
-def _bf16(precision: str) -> bool:
-    if precision == "auto":
-        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return precision == "bf16"

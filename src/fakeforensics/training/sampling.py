@@ -19,7 +19,8 @@ class TrainBatches(Sampler[list[Draw]]):
     """Shuffled batches of an epoch; each process takes its share of every batch.
 
     An epoch's order depends on seed and epoch alone, so that one process and several see the same global
-    batches. No image is left out: a last batch of fewer than two images a process joins the one before.
+    batches. No image is left out: a last batch of fewer than two images a process joins the one before (the
+    only thing in which the number of processes shows).
 
     Args:
         methods: The method of each row.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,14 @@ class RunSettings(Group):
     lambda_: Annotated[Number | None, Field(ge=0, alias="lambda")] = None
     train: TrainParams
     augment: AugmentParams
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything but the names, as JSON would have it; `lambda` for `joint` alone."""
+        return self.model_dump(
+            mode="json",
+            by_alias=True,
+            exclude={"protocol", "objective"} | ({"lambda_"} if self.lambda_ is None else set()),
+        )
 
     @model_validator(mode="after")
     def _lambda_is_joints(self) -> Self:

@@ -1,0 +1,79 @@
+"""What the machine offers, and what `auto` makes of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fakeforensics.params import TrainParams
+
+
+def takes_bf16(precision: str) -> bool:
+    """Whether the training step runs in bfloat16.
+
+    Args:
+        precision: `train.precision`. `auto` takes bfloat16 where the GPU, or else the CPU, multiplies it in
+            hardware: half the time of float32 in either case. Without such hardware it would be slower.
+    """
+    if precision != "auto":
+        return precision == "bf16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return _cpu_has("avx512_bf16") or _cpu_has("amx_bf16")
+
+
+def compile_pays(params: TrainParams) -> bool:
+    """Whether the training step is compiled.
+
+    `auto` does it on a GPU that has what Triton needs, among it a C compiler. On a CPU a ResNet's time is that
+    of its convolutions, which are the same library's either way.
+    """
+    if params.compile != "auto":
+        return params.compile
+    compiler = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
+    return torch.cuda.is_available() and torch.cuda.get_device_capability() >= (7, 0) and compiler
+
+
+def worker_count(setting: int | str) -> int:
+    """Decoding processes for `train.workers`.
+
+    `auto` takes none on a CPU, where they would fight the training step for its cores, and beside a GPU all
+    of this process's cores but one.
+    """
+    if setting != "auto":
+        return int(setting)
+    if not torch.cuda.is_available():
+        return 0
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, len(os.sched_getaffinity(0)) // here - 1)
+
+
+def processes(devices: int) -> tuple[int, int]:
+    """Training processes on this machine, and machines: as torchrun or Slurm started them, else `devices`."""
+    environment = os.environ
+    if "TORCHELASTIC_RUN_ID" in environment:
+        local = int(environment["LOCAL_WORLD_SIZE"])
+        return local, int(environment["WORLD_SIZE"]) // local
+    if int(environment.get("SLURM_NTASKS", "1")) > 1:
+        nodes = int(environment["SLURM_NNODES"])
+        return int(environment["SLURM_NTASKS"]) // nodes, nodes
+    return devices, 1
+
+
+def describe_device(devices: int) -> dict[str, Any]:
+    """What the numbers of a run depend on: the kind of device, how many processes, how many threads."""
+    local, nodes = processes(devices)
+    return {
+        "kind": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "processes": local * nodes,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _cpu_has(flag: str) -> bool:
+    flags = Path("/proc/cpuinfo")
+    return flags.is_file() and f" {flag}" in flags.read_text(encoding="utf-8")
