@@ -103,7 +103,7 @@ class Cutter:
     def _extract(self, extractor: Extractor, item: Item) -> tuple[Contents, list[Cut]]:
         buffer = io.BytesIO()
         job = Job(item.path, item.kind, self._recipe.crop)
-        contents = extractor.extract(job, PartWriter(buffer))
+        (contents,) = extractor.extract([job], [PartWriter(buffer)])
         return contents, [_cut(crop, buffer) for crop in contents.crops]
 
 

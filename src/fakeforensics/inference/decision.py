@@ -22,7 +22,7 @@ class Sigmoid(BaseModel):
     """Platt's p = 1 / (1 + exp(−(slope · score + intercept))); a temperature T is slope 1 / T."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    kind: Literal["sigmoid", "platt", "temperature"]
+    kind: Literal["none", "temperature", "platt"]
     slope: Annotated[Number, Field(ge=0)]
     intercept: Number = 0.0
 
@@ -61,6 +61,7 @@ class Decision(BaseModel):
         calibrator: From the score to a probability; None if none was fitted.
         expected_fpr: Share of real images called fake that is to be expected on data like the validation
             set's; None if unknown.
+        expected_fpr_upper: Its one-sided 95 % bound.
         expected_fnr: Likewise of fakes called real.
         expected_calibration_error: Mean gap between probability and frequency on validation; None if unknown.
     """
@@ -71,6 +72,7 @@ class Decision(BaseModel):
     chosen: str
     calibrator: Annotated[Sigmoid | Steps, Field(discriminator="kind")] | None = None
     expected_fpr: Annotated[Number, Field(ge=0, le=1)] | None = None
+    expected_fpr_upper: Annotated[Number, Field(ge=0, le=1)] | None = None
     expected_fnr: Annotated[Number, Field(ge=0, le=1)] | None = None
     expected_calibration_error: Annotated[Number, Field(ge=0, le=1)] | None = None
 

@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from skimage import data as pictures
+
+from fakeforensics.files import write_json
+from fakeforensics.inference.trained import Trained
+from fakeforensics.models.detector import Detector
+from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.models.saving import save_detector
+from fakeforensics.params import FacesParams
+from fakeforensics.storage.images import encode_png
+
+CROP = 64  # pixels that the detector sees: small, for speed
+
+
+def make_model(folder: Path, objective="joint", crop="faces", protocol="p", seed=0) -> Path:
+    """An untrained detector whose logits and distances are of everyday size."""
+    torch.manual_seed(seed)
+    detector = Detector("resnet18")
+    detector.centre.normal_()
+    card = {
+        "protocol": protocol,
+        "objective": objective,
+        "preprocess": Preprocess(crop_size=CROP).model_dump(mode="json"),
+        "images": {"crop": {"src": crop}, "faces": FacesParams(size=96).model_dump(mode="json")},
+        "counts": {"train": {"src": {"real": 1200, "pggan": 300, "stargan": 900}}},
+        "versions": {"torch": torch.__version__},
+    }
+    save_detector(folder, detector, card)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory) -> Path:
+    """A project after `dvc repro`, as far as inference looks at it."""
+    root = tmp_path_factory.mktemp("project")
+    make_model(root / "models/p/joint")
+    (root / "protocols").mkdir()
+    (root / "protocols/p.yaml").write_text("title: Trained on this\nunseen: [strange]\n")
+    ap = {"sl": {"known": 0.9912, "strange": 0.61, "mean": 0.8006, "mean_unseen": 0.61}}
+    write_json(
+        root / "metrics/p/joint.json", {"ap": ap, "intervals": {"ap": {"sl": {"known": [0.98, 0.995]}}}}
+    )
+    row = {"score": "sl", "test_set": "known", "criterion": "accuracy", "chosen_on": "validation"}
+    write_json(root / "metrics/p/joint.thresholds.json", {"table_4_10": [row | {"threshold": 0.25}]})
+    return root
+
+
+@pytest.fixture(scope="session")
+def trained(project) -> Trained:
+    return Trained(project / "models/p/joint")
+
+
+@pytest.fixture(scope="session")
+def portrait() -> np.ndarray:
+    """A public-domain photograph with one face that dlib finds: 512 x 512."""
+    return pictures.astronaut()
+
+
+@pytest.fixture(scope="session")
+def photo(portrait, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("photo") / "one face.png"
+    path.write_bytes(encode_png(portrait))
+    return path
+
+
+@pytest.fixture(scope="session")
+def group_photo(portrait, tmp_path_factory) -> Path:
+    """The portrait and, to its right, a mirrored and smaller one."""
+    small = portrait[::-1, ::-1][::-1][::2, ::2]
+    canvas = np.zeros((512, 768, 3), np.uint8)
+    canvas[:, :512] = portrait
+    canvas[100:356, 512:] = small
+    path = tmp_path_factory.mktemp("photo") / "group.png"
+    path.write_bytes(encode_png(canvas))
+    return path
+
+
+@pytest.fixture(scope="session")
+def clip(portrait, tmp_path_factory) -> Path:
+    """Twelve frames in which the portrait moves to the right, the last three black."""
+    path = tmp_path_factory.mktemp("clip") / "moves.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("h264", rate=6)
+        stream.width, stream.height, stream.pix_fmt = 320, 256, "yuv420p"
+        for number in range(12):
+            pixels = np.zeros((256, 320, 3), np.uint8)
+            if number < 9:
+                pixels[:, 4 * number : 256 + 4 * number] = portrait[::2, ::2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels)))
+        container.mux(stream.encode())
+    return path
