@@ -16,9 +16,11 @@ def main(
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
     """Score every validation and test image once, and measure the detector on each test set."""
+    from fakeforensics.evaluation.details import details
     from fakeforensics.evaluation.files import read_manifest, write_curves
+    from fakeforensics.evaluation.intervals import intervals
     from fakeforensics.evaluation.scoring import score_manifest
-    from fakeforensics.evaluation.summary import ap_intervals, summarise
+    from fakeforensics.evaluation.summary import summarise
     from fakeforensics.files import write_json, write_parquet
     from fakeforensics.models.saving import load_detector
     from fakeforensics.params import load_params
@@ -30,17 +32,18 @@ def main(
     run = f"{protocol}/{objective}"
     manifests, images = Path("data/manifests") / protocol, Path("data/images")
     detector, card = load_detector(Path("models") / (test_sets.models_from or protocol) / objective)
-    for name, path in {"val": f"{run}.val.parquet", "test": f"{run}.parquet"}.items():
+    scores = {}
+    for name, suffix in {"val": ".val.parquet", "test": ".parquet"}.items():
         manifest = read_manifest(manifests / f"{name}.parquet")
-        scored = score_manifest(
+        scores[name] = score_manifest(
             detector, card, manifest, images, settings.evaluate.batch_size, settings.evaluate.workers
         )
-        write_parquet(Path("data/scores") / path, scored)
-    table = in_order(scored, test_sets.names)
+        write_parquet(Path("data/scores") / f"{run}{suffix}", scores[name])
+    table = in_order(scores["test"], test_sets.names)
     metrics = summarise(table, test_sets.unseen, instances=objective.partition("/n")[2] or "all")
-    metrics["intervals"] = {
-        "ap": ap_intervals(table, test_sets.unseen, settings.seed, settings.evaluate.bootstrap)
-    }
+    draws = settings.evaluate.bootstrap
+    metrics["intervals"] = intervals(table, test_sets.unseen, settings.seed, draws)
+    metrics["details"] = details(table, scores["val"], settings.seed, draws)
     write_curves(table, Path("plots") / run)
     write_json(Path("metrics") / f"{run}.json", metrics)
 

@@ -18,7 +18,9 @@ def project(tmp_path, monkeypatch):
     protocol = {"title": "t", "train": [], "test": {"stylegan": [], "stargan": []}, "unseen": ["stylegan"]}
     (tmp_path / "protocols").mkdir()
     (tmp_path / "protocols/p.yaml").write_text(yaml.safe_dump(protocol, sort_keys=False))
-    (tmp_path / "params.yaml").write_text("protocols: [p]\nsources: {}\nthresholds: {bootstrap: 100}\n")
+    (tmp_path / "params.yaml").write_text(
+        "protocols: [p]\nsources: {}\nthresholds: {bootstrap: 100, known_reals: [10], draws: 20}\n"
+    )
     folder = tmp_path / "data/scores/p"
     for objective in ("bce", "sad", "joint"):
         table = make_scores({"stargan": 0, "stylegan": -4}, objective)

@@ -9,10 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fakeforensics.errors import UserError
-from fakeforensics.scores.bootstrap import interval, replicate, weighted_ranking
 from fakeforensics.scores.metrics import average_precision, equal_error_rate, roc_auc
-from fakeforensics.scores.ranking import rank
-from fakeforensics.scores.resampling import resample_groups
 from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns
 
 DIGITS = 6
@@ -58,52 +55,16 @@ def summarise(table: pd.DataFrame, unseen: tuple[str, ...], instances: str = "al
     return result
 
 
-def ap_intervals(
-    table: pd.DataFrame, unseen: tuple[str, ...], seed: int, replicates: int, level: float = 0.95
-) -> dict[str, dict[str, list[float]]]:
-    """Group-bootstrap intervals of each AP, and of their means on joint draws.
-
-    Args:
-        table: A score table, its test sets in the protocol's order.
-        unseen: The test sets that `mean_unseen` is about.
-        seed: Of the draws.
-        replicates: Number of draws.
-        level: The intervals' coverage.
-
-    Returns:
-        By score, by test set: lower and upper bound.
-    """
-    resampling = resample_groups(table, seed)
-    names = [name for name, rows in by_test_set(table) if has_both_classes(rows)]
-    columns = score_columns(table)
-    statistics = []
-    for column in columns.values():
-        for name in names:
-            here = (table["test_set"] == name).to_numpy()
-            ranking = rank(table.loc[here, column].to_numpy(), table.loc[here, "label"].to_numpy(), name)
-            statistics.append(weighted_ranking(ranking, resampling.unit[here]).average_precision)
-    if not statistics:
-        return {}
-    drawn = replicate(resampling, statistics, replicates).reshape(replicates, len(columns), len(names))
-    result = {}
-    for position, score in enumerate(columns):
-        values = {name: drawn[:, position, place] for place, name in enumerate(names)}
-        result[score] = {
-            name: [round(bound, DIGITS) for bound in interval(value, level)]
-            for name, value in (values | _means(values, unseen)).items()
-        }
-    return result
-
-
 def _with_means(values: dict[str, float], unseen: tuple[str, ...]) -> dict[str, float]:
-    return {name: round(float(value), DIGITS) for name, value in (values | _means(values, unseen)).items()}
+    return {name: round(float(value), DIGITS) for name, value in (values | means(values, unseen)).items()}
 
 
-def _means(values: dict[str, Any], unseen: tuple[str, ...]) -> dict[str, Any]:
-    means = {"mean": np.mean(list(values.values()), axis=0)}
+def means(values: dict[str, Any], unseen: tuple[str, ...]) -> dict[str, Any]:
+    """`mean` over all sets and, if any is unseen, `mean_unseen` over those; of numbers or of arrays."""
+    found = {"mean": np.mean(list(values.values()), axis=0)}
     if chosen := [value for name, value in values.items() if name in unseen]:
-        means["mean_unseen"] = np.mean(chosen, axis=0)
-    return means
+        found["mean_unseen"] = np.mean(chosen, axis=0)
+    return found
 
 
 def _recall_at_half(rows: pd.DataFrame, name: str) -> float:

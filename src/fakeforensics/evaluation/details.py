@@ -1,0 +1,82 @@
+"""Everything that is measured of a test set, by frame and by video."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fakeforensics.evaluation.intervals import intervals
+from fakeforensics.evaluation.summary import DIGITS
+from fakeforensics.scores.metrics import average_precision, equal_error_rate, roc_auc, tpr_at_fpr
+from fakeforensics.scores.operating import best_threshold, outcome
+from fakeforensics.scores.ranking import rank
+from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns, video_level
+
+LIMITS = {"tpr_at_fpr_1": 0.01, "tpr_at_fpr_5": 0.05}
+
+
+def details(
+    table: pd.DataFrame, validation: pd.DataFrame, seed: int, replicates: int
+) -> list[dict[str, Any]]:
+    """Measure every test set with both classes at frame level, and those with videos at video level too.
+
+    A video's score is the mean over its frames with a found face (of logits, for S_SL). A frame without a
+    face has no score and is passed over. A video without any face has no row and is left out of both levels:
+    it is neither right nor wrong, and the source's rejected.csv lists it.
+
+    Args:
+        table: The test scores in the protocol's order of sets.
+        validation: The validation scores. Their threshold of highest accuracy is what `accuracy` is measured
+            at: chosen at the same level, or by frame where validation has no videos of both classes.
+        seed: Of the bootstrap.
+        replicates: Number of draws.
+
+    Returns:
+        A row for each level, score and set: numbers of images (or videos), reals, fakes and groups, AP and
+        AUC with 95% intervals, EER, TPR at FPR 1% and 5%, the threshold and the accuracy there. Fractions.
+
+    Raises:
+        UserError: If validation lacks a class or a score is not finite.
+    """
+    rows = []
+    by_video = video_level(validation)
+    levels = {
+        "frame": (table, validation, "frame"),
+        "video": (
+            video_level(table),
+            *((by_video, "video") if has_both_classes(by_video) else (validation, "frame")),
+        ),
+    }
+    for level, (images, chosen_on, chosen_level) in levels.items():
+        kept = images.groupby("test_set", sort=False).filter(has_both_classes).reset_index(drop=True)
+        if kept.empty:
+            continue
+        bounds = intervals(kept, (), seed, replicates)
+        for score, column in score_columns(kept).items():
+            labels = chosen_on["label"].to_numpy()
+            threshold = best_threshold(
+                rank(chosen_on[column].to_numpy(), labels, "validation"), "accuracy", "validation"
+            )
+            for name, here in by_test_set(kept):
+                found = _measure(here[column].to_numpy(), here["label"].to_numpy(), threshold)
+                rows.append(
+                    {"level": level, "score": score, "test_set": name, "count": len(here)}
+                    | {"reals": int((here["label"] == 0).sum()), "fakes": int((here["label"] == 1).sum())}
+                    | {"groups": int(here["group"].nunique())}
+                    | {key: round(value, DIGITS) for key, value in found.items()}
+                    | {f"{metric}_interval": bounds[metric][score][name] for metric in ("ap", "auc")}
+                    | {"threshold": threshold, "threshold_chosen_by": chosen_level}
+                )
+    return rows
+
+
+def _measure(scores: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:
+    return {
+        "ap": average_precision(scores, labels),
+        "auc": roc_auc(scores, labels),
+        "eer": equal_error_rate(scores, labels),
+        **{name: tpr_at_fpr(scores, labels, limit) for name, limit in LIMITS.items()},
+        "accuracy": outcome(scores, labels, threshold).accuracy,
+    }

@@ -1,0 +1,33 @@
+"""The stage `compare` on the scores of three objectives."""
+
+import json
+
+import pytest
+import yaml
+
+from fakeforensics.files import write_parquet
+from stages import compare
+from tests.score_tables import make_scores
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    protocol = {"title": "t", "train": [], "test": {"stylegan": [], "stargan": []}, "unseen": ["stylegan"]}
+    (tmp_path / "protocols").mkdir()
+    (tmp_path / "protocols/p.yaml").write_text(yaml.safe_dump(protocol, sort_keys=False))
+    (tmp_path / "params.yaml").write_text("protocols: [p]\nsources: {}\nevaluate: {bootstrap: 100}\n")
+    for objective in ("bce", "sad", "joint"):
+        table = make_scores({"stargan": 0, "stylegan": -4}, objective, gap=1.0)
+        write_parquet(tmp_path / f"data/scores/p/{objective}.parquet", table)
+    return tmp_path
+
+
+def test_each_score_is_compared_with_bce(project):
+    compare.main("p")
+    rows = json.loads((project / "metrics/p/comparison.json").read_text())["ap_difference"]
+    assert [row["first"] for row in rows[::4]] == ["joint/cd", "joint/sl", "sad/cd"]
+    assert {row["second"] for row in rows} == {"bce/sl"}
+    assert [row["test_set"] for row in rows[:4]] == ["stylegan", "stargan", "mean", "mean_unseen"]
+    # The synthetic joint logits are bce's own.
+    assert all(row["difference"] == 0 and row["p_value"] == 1 for row in rows[4:8])
