@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakeforensics.splits.format_bias import _auc, format_bias
+from fakeforensics.splits.format_bias import _areas, format_bias
 
 
 def files(qualities: tuple[list[int], list[int]], **values: object) -> pd.DataFrame:
@@ -32,6 +32,11 @@ def test_an_eighth_of_the_fakes_coded_differently_is_caught() -> None:
     assert found.p_value is not None
     assert found.p_value < 0.01
     assert found.telling[0].startswith("JPEG quality: real 95 (100%), fake 95 (88%)")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_it_is_caught_as_well_where_some_files_were_rejected(seed: int) -> None:
+    assert format_bias(files(([95] * 109, [95] * 106 + [87] * 7 + [99] * 5 + [90])), seed).is_biased
 
 
 def test_the_same_mixture_on_both_sides_is_no_bias() -> None:
@@ -69,10 +74,10 @@ def test_png_fakes_among_jpeg_reals_are_caught() -> None:
 def test_false_alarms_are_as_rare_as_promised() -> None:
     rng = np.random.default_rng(0)
     alarms = 0
-    for seed in range(40):
+    for seed in range(20):
         qualities = rng.choice([75, 85, 95], size=(2, 40)).tolist()
         alarms += format_bias(files((qualities[0], qualities[1])), seed).is_biased
-    # At 1 % each, 3 or more of 40 have a chance below 1 %.
+    # At 1 % each, 3 or more of 20 have a chance of 0.1 %.
     assert alarms <= 2
 
 
@@ -81,6 +86,8 @@ def test_the_same_seed_gives_the_same_answer() -> None:
     assert format_bias(rows, seed=3) == format_bias(rows, seed=3)
 
 
-def test_the_area_counts_ties_half() -> None:
-    # Pairs (fake, real): 0.9 > 0.1, 0.9 > 0.5, 0.5 > 0.1, 0.5 = 0.5: (3 + 0.5) / 4.
-    assert _auc(np.array([0.1, 0.5, 0.9, 0.5]), np.array([0, 0, 1, 1])) == 0.875
+def test_the_area_counts_ties_half_and_folds_apart() -> None:
+    # Fold 0, fake and real: 0.9 > 0.1, 0.9 > 0.5, 0.5 > 0.1, 0.5 = 0.5: (3 + 0.5) / 4. Fold 1: 0.2 < 0.3.
+    scores = np.array([0.1, 0.5, 0.9, 0.5, 0.3, 0.2])
+    areas = _areas(scores, np.array([0, 0, 1, 1, 0, 1]), np.array([0, 0, 0, 0, 1, 1]))
+    assert areas.tolist() == [0.875, 0.0]
