@@ -78,12 +78,12 @@ def _measure_videos(
         with open_clip(path) as clip:
             count = clip.count
         decoding, _ = _fastest(repeats, count_frames, path)
-        took, contents = _fastest(repeats, ours.crop, [path], "video")
         every = float("nan")
         with tempfile.TemporaryDirectory() as out:
+            took, contents = _fastest(repeats, ours.crop, [path], "video", Path(out))
             slow, found = _fastest(1, reference.video, path, spread(count, frames), Path(out))
             if stride:
-                ours_strided, _ = _fastest(repeats, strided.crop, [path], "video")
+                ours_strided, _ = _fastest(repeats, strided.crop, [path], "video", Path(out))
                 slow_strided, _ = _fastest(1, reference.video, path, range(0, count, stride), Path(out))
                 every = slow_strided / ours_strided
                 ratios_strided.append(every)
@@ -117,7 +117,7 @@ def _measure_images(paths: Sequence[Path], landmarks: int, repeats: int) -> dict
     for batch in (paths[start : start + 16] for start in range(0, len(paths), 16)):
         with tempfile.TemporaryDirectory() as out:
             slow, found = _fastest(repeats, reference.images, batch, Path(out))
-        took, contents = _fastest(repeats, ours.crop, batch, "image")
+            took, contents = _fastest(repeats, ours.crop, batch, "image", Path(out))
         ratios.append(slow / took)
         for face, crops in zip(found, contents, strict=True):
             errors += recall.compare({} if face is None else {-1: face}, crops)
@@ -141,15 +141,13 @@ class _Ours:
         params = {"landmarks": landmarks, "frames_per_video": frames, "frame_step": stride}
         self._extractor = Extractor(FacesParams.model_validate(params))
 
-    def crop(self, paths: Sequence[Path], kind: Any) -> list[Sequence[Any]]:
-        """The crops of each file."""
+    def crop(self, paths: Sequence[Path], kind: Any, out: Path) -> list[Sequence[Any]]:
+        """The crops of each file, written under `out`."""
         from fakeforensics.faces.extract import Job
         from fakeforensics.faces.part import writing_part
 
-        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-            parts = [
-                stack.enter_context(writing_part(Path(folder) / f"{number}")) for number in range(len(paths))
-            ]
+        with ExitStack() as stack:
+            parts = [stack.enter_context(writing_part(out / f"{path.stem}.part")) for path in paths]
             contents = self._extractor.extract([Job(path, kind, "faces") for path in paths], parts)
             for part, content in zip(parts, contents, strict=True):
                 part.finish(content)
@@ -210,7 +208,8 @@ def _one_clip(path: Path, frames: int, landmarks: int) -> int:
     key = (frames, landmarks)
     if key not in _LOADED:
         _LOADED[key] = _Ours(landmarks, frames)
-    return len(_LOADED[key].crop([path], "video")[0])
+    with tempfile.TemporaryDirectory() as out:
+        return len(_LOADED[key].crop([path], "video", Path(out))[0])
 
 
 _LOADED: dict[tuple[int, int], _Ours] = {}
@@ -219,8 +218,9 @@ _LOADED: dict[tuple[int, int], _Ours] = {}
 def _peak_memory(paths: Sequence[Path], frames: int, landmarks: int) -> float:
     """Peak resident MiB of a process that crops all clips."""
     ours = _Ours(landmarks, frames)
-    for path in paths:
-        ours.crop([path], "video")
+    with tempfile.TemporaryDirectory() as out:
+        for path in paths:
+            ours.crop([path], "video", Path(out))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
