@@ -148,7 +148,7 @@ class _Ours:
 
         with ExitStack() as stack:
             parts = [stack.enter_context(writing_part(out / f"{path.stem}.part")) for path in paths]
-            contents = self._extractor.extract_all([Job(path, kind, "faces") for path in paths], parts)
+            contents = self._extractor.extract([Job(path, kind, "faces") for path in paths], parts)
             for part, content in zip(parts, contents, strict=True):
                 part.finish(content)
         return [content.crops for content in contents]

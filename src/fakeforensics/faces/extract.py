@@ -63,11 +63,7 @@ class Extractor:
         self._predict = Predictor(params.landmarks)
         self._encoder = Encoder()
 
-    def extract(self, job: Job, part: PartWriter) -> Contents:
-        """Take the crops of one raw file, as `extract_all` does."""
-        return self.extract_all([job], [part])[0]
-
-    def extract_all(self, jobs: Sequence[Job], parts: Sequence[PartWriter]) -> list[Contents]:
+    def extract(self, jobs: Sequence[Job], parts: Sequence[PartWriter]) -> list[Contents]:
         """Take the crops of some raw files.
 
         Nothing that is wrong with a file raises: it becomes a rejection.

@@ -173,7 +173,7 @@ def _make(tasks: Sequence[_Task], params: FacesParams) -> list[Contents]:
     jobs = [Job(Path(task.path), task.kind, task.crop, task.crop_box) for task in tasks]
     with ExitStack() as stack:
         parts = [stack.enter_context(writing_part(task.part)) for task in tasks]
-        results: list[Contents] = _extractor(params).extract_all(jobs, parts)
+        results: list[Contents] = _extractor(params).extract(jobs, parts)
         for part, contents in zip(parts, results, strict=True):
             part.finish(contents)
     return results
