@@ -1,5 +1,6 @@
 """A project as the train stage leaves it: shards of noise images, manifests, and a detector that nobody trained."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ def make_project(root: Path, objectives=("bce", "sad", "joint"), shared_reals=Tr
                 place._asdict()
                 | {"key": f"noise/{name}", "source": "noise", "method": method, "domain": "noise"}
                 | {"label": int(method != "real"), "group": f"noise/{name}", "video": "", "frame": -1}
+                | {"sha256": hashlib.sha256(pixels).hexdigest()}
                 | {"box": [], "split": "val" if name.startswith("val") else "test"}
             )
     index = pd.DataFrame(rows)

@@ -181,11 +181,18 @@ class EvaluateParams(Group):
         batch_size: Images a forward pass.
         workers: Decoding processes.
         bootstrap: Replicates of the group bootstrap behind each interval.
+        corruptions: What the robustness stage does to test images: JPEG quality, standard deviation of a blur in
+            pixels, factor of a resizing, standard deviation of noise in gray levels.
     """
 
     batch_size: Annotated[Count, Field(ge=1)] = 128
     workers: Annotated[Count, Field(ge=0)] = 2
     bootstrap: Annotated[Count, Field(ge=100)] = 1000
+    corruptions: tuple[Name, ...] = (
+        *("jpeg_90", "jpeg_50", "jpeg_30"),
+        *("blur_1", "blur_2", "blur_4"),
+        *("resize_0.5", "resize_2", "noise_8"),
+    )
 
 
 class ThresholdsParams(Group):
