@@ -23,6 +23,8 @@ _GROWTH = 1.6
 # The detector may blink for two sampled frames and one second: the face between is interpolated.
 BRIDGED_FRAMES = 2
 BRIDGED_SECONDS = 1.0
+# A bridged frame must still hint at a face: one that is turned away or covered is lost, not bridged.
+_HINT = -1.0
 # Every so many frames the whole frame is searched for people who came in.
 _LOOK_AROUND = 16
 # A person to be followed usually fills this share of the frame's shorter side; smaller ones are looked for
@@ -156,12 +158,17 @@ class Tracker:
         self._live.append(live)
         return live
 
-    @staticmethod
-    def _bridge(live: _Live, box: Box, picture: Picture) -> Iterator[Sighting]:
+    def _bridge(self, live: _Live, box: Box, picture: Picture) -> Iterator[Sighting]:
         span = picture.seconds - live.seconds
         for missed in live.missed:
             share = (missed.seconds - live.seconds) / span if span > 0 else 0.5
-            yield Sighting(live.track, missed, live.box.towards(box, share), float("nan"), bridged=True)
+            between = live.box.towards(box, share)
+            if self._hints_at(missed.luma, between):
+                yield Sighting(live.track, missed, between, float("nan"), bridged=True)
+
+    def _hints_at(self, luma: Luma, box: Box) -> bool:
+        near = self._detector.near(luma, box, SEARCH_MARGIN, SEARCH_FACE, _HINT)
+        return any(_continues(box, hit.box) for hit in near)
 
     @staticmethod
     def _waits(live: _Live, picture: Picture) -> bool:
