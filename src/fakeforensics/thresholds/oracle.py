@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from scipy.special import expit
 
@@ -16,7 +15,7 @@ from fakeforensics.scores.table import VALIDATION, by_test_set, has_both_classes
 Row = dict[str, Any]
 
 
-def oracle_table(table: pd.DataFrame, validation: pd.DataFrame) -> list[Row]:
+def oracle_table(table: pd.DataFrame, validation: pd.DataFrame | None) -> list[Row]:
     """The best threshold of each test set by each criterion, next to validation's.
 
     The rows with `chosen_on` = `oracle` looked at the test labels: they are bounds, not results that a user
@@ -24,7 +23,7 @@ def oracle_table(table: pd.DataFrame, validation: pd.DataFrame) -> list[Row]:
 
     Args:
         table: The test scores, in the protocol's order of test sets. Sets with one class have no rows.
-        validation: The validation scores.
+        validation: The validation scores; without them there are oracles alone.
 
     Returns:
         A row for each score, test set, criterion and choice: the threshold in the score's own scale (for
@@ -34,7 +33,7 @@ def oracle_table(table: pd.DataFrame, validation: pd.DataFrame) -> list[Row]:
     Raises:
         UserError: If validation lacks a class or a score, or a score is not finite.
     """
-    chosen = validation_thresholds(table, validation)
+    chosen = {} if validation is None else validation_thresholds(table, validation)
     rows: list[Row] = []
     for score, column in score_columns(table).items():
         for name, images in by_test_set(table):
@@ -43,10 +42,9 @@ def oracle_table(table: pd.DataFrame, validation: pd.DataFrame) -> list[Row]:
             scores, labels = images[column].to_numpy(), images["label"].to_numpy()
             ranking = rank(scores, labels, f"{name}, {score}")
             for criterion in CRITERIA:
-                thresholds = {
-                    "oracle": best_threshold(ranking, criterion, name),
-                    "validation": chosen[score, criterion],
-                }
+                thresholds = {"oracle": best_threshold(ranking, criterion, name)}
+                if chosen:
+                    thresholds["validation"] = chosen[score, criterion]
                 for choice, threshold in thresholds.items():
                     found = outcome(scores, labels, threshold).as_dict()
                     rows.append(
@@ -74,13 +72,3 @@ def validation_thresholds(
         for criterion in CRITERIA:
             chosen[score, criterion] = best_threshold(ranking, criterion, VALIDATION)
     return chosen
-
-
-def spread(rows: list[Row], score: str, criterion: Criterion) -> tuple[float, float]:
-    """Lowest and highest oracle threshold over the test sets."""
-    values = [
-        row["threshold"]
-        for row in rows
-        if (row["score"], row["criterion"], row["chosen_on"]) == (score, criterion, "oracle")
-    ]
-    return float(np.min(values)), float(np.max(values))

@@ -65,12 +65,8 @@ def _draw_thresholds(axis: Any, rows: list[dict[str, Any]], sets: list[str], sco
         axis.plot(
             [oracle[name] for name in sets], range(len(sets)), mark, color=colour, label=label, alpha=0.8
         )
-        axis.axvline(
-            next(row["threshold"] for row in chosen if row["chosen_on"] == "validation"),
-            color=colour,
-            linewidth=1,
-            linestyle="--",
-        )
+        for row in [row for row in chosen if row["chosen_on"] == "validation"][:1]:
+            axis.axvline(row["threshold"], color=colour, linewidth=1, linestyle="--")
     if score == "cd" and all(row["threshold"] > 0 for row in rows):
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0), numticks=9))
@@ -93,6 +89,8 @@ def _draw_accuracies(axis: Any, rows: list[dict[str, Any]], sets: list[str], cri
             for row in rows
             if row["criterion"] == criterion and row["chosen_on"] == choice
         }
+        if not value:  # no validation scores were given
+            continue
         places = np.arange(len(sets)) + shift
         bars = axis.barh(places, [value[name] for name in sets], height, color=colour, label=choice)
         axis.bar_label(bars, fmt="%.3f", fontsize=7, padding=2)

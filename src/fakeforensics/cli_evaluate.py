@@ -1,0 +1,41 @@
+"""`fakeforensics evaluate`: metrics, intervals and thresholds for scores from anybody's detector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+
+def evaluate(
+    scores: Annotated[
+        list[Path],
+        Argument(help="CSV files with columns score, label, test_set and optionally group, split, key."),
+    ],
+    out: Annotated[Path | None, Option(help="Folder for tables and pictures.")] = None,
+    against: Annotated[
+        list[Path] | None, Option(help="The same images' scores by another detector, to compare with.")
+    ] = None,
+    bootstrap: Annotated[int, Option(min=100, help="Replicates behind each interval.")] = 1000,
+    seed: Annotated[int, Option(min=0, help="Of the bootstrap.")] = 0,
+) -> None:
+    """Measure any detector's scores: AP, AUC, EER with intervals, and thresholds.
+
+    Higher scores are faker; labels are 0 real, 1 fake. Rows whose split is val choose thresholds; rows of one
+    group are resampled together. Several files are runs of one detector with several seeds.
+
+    \b
+    Examples:
+      fakeforensics evaluate scores.csv
+      fakeforensics evaluate seed0.csv seed1.csv --against baseline.csv --out report
+    """  # noqa: D301 (\b keeps the lines of the examples)
+    from fakeforensics.params import ThresholdsParams
+    from fakeforensics.standalone import evaluate_scores, render
+
+    params = ThresholdsParams(bootstrap=bootstrap)
+    report = evaluate_scores(scores, out, against or (), params, seed)
+    typer.echo(render(report))
+    if out is not None:
+        typer.echo(f"\nwritten to {out}")

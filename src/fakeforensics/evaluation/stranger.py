@@ -1,0 +1,108 @@
+"""Score files of anybody's detector: CSV with score, label and test_set, and optionally group and split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fakeforensics.errors import UserError
+
+NEEDED = ("score", "label", "test_set")
+OPTIONAL = ("group", "split", "key", "video")
+SPLITS = {"test": "test", "": "test", "val": "val", "validation": "val"}
+SATURATED = 0.01  # share of scores that are exactly 0 or 1 from which on a remark is due
+
+
+def read_stranger(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+    """Read a score file.
+
+    Columns: `score` (a finite number; higher is faker), `label` (0 real, 1 fake), `test_set`; and if there
+        are
+    any, `group` (rows of a group are resampled together: a video, a photograph with its edits), `split`
+    (`test` or `val`; test by default), `key` (names an image, so that one that is in several sets is known to
+    be one), `video`. Other columns are passed over.
+
+    Returns:
+        The test scores, sets in order of appearance; the validation scores or None; and remarks for the
+        reader.
+
+    Raises:
+        UserError: If the file is missing, is no CSV, lacks a column or a row's value, or has no test rows.
+    """
+    try:
+        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
+        raise UserError(f"{path}: not a CSV file", found=str(error)) from None
+    if missing := [name for name in NEEDED if name not in raw]:
+        raise UserError(
+            f"{path}: the column {missing[0]} is missing",
+            expected=", ".join(NEEDED) + "; optionally " + ", ".join(OPTIONAL),
+            found=", ".join(map(str, raw.columns)) or "no column at all",
+        )
+    score = pd.to_numeric(raw["score"], errors="coerce").to_numpy(dtype=np.float64)
+    _refuse(path, raw, "score", ~np.isfinite(score), "a finite number")
+    _refuse(path, raw, "label", ~raw["label"].isin(["0", "1"]).to_numpy(), "0 for real or 1 for fake")
+    split = raw["split"].str.strip().str.lower() if "split" in raw else pd.Series("test", index=raw.index)
+    _refuse(path, raw, "split", ~split.isin(list(SPLITS)).to_numpy(), "test or val")
+    split = split.map(SPLITS)
+    is_test = (split == "test").to_numpy()
+    _refuse(path, raw, "test_set", is_test & (raw["test_set"] == "").to_numpy(), "a name")
+    table = pd.DataFrame(
+        {
+            "key": raw["key"] if "key" in raw else [f"row {number + 2}" for number in range(len(raw))],
+            "test_set": raw["test_set"],
+            "method": "",
+            "domain": "",
+            "source": "",
+            "label": raw["label"].astype(np.int8),
+            "group": raw.get("group", ""),
+            "video": raw.get("video", ""),
+            "frame": -1,
+            "score": score,
+        }
+    )
+    test = table[is_test].reset_index(drop=True)
+    if test.empty:
+        raise UserError(f"{path}: there is no row with split test", expected="at least one test set")
+    twice = test.duplicated(["test_set", "key"])
+    if twice.any():
+        row = test[twice].iloc[0]
+        raise UserError(f"{path}: the key {row['key']!r} is twice in the test set {row['test_set']!r}")
+    validation = table[~is_test].assign(test_set="validation").reset_index(drop=True)
+    return test, (None if validation.empty else validation), _remarks(raw, test, validation)
+
+
+def _refuse(path: Path, raw: pd.DataFrame, column: str, bad: np.ndarray, expected: str) -> None:
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise UserError(
+            f"{path}, line {first + 2}: {column} is {raw[column].iloc[first]!r}",
+            expected=expected,
+            found=f"{int(bad.sum())} such rows of {len(bad)}",
+        )
+
+
+def _remarks(raw: pd.DataFrame, test: pd.DataFrame, validation: pd.DataFrame) -> list[str]:
+    remarks = []
+    if validation.empty:
+        remarks.append(
+            "no rows with split val: the thresholds shown are oracles, picked with the test labels; nothing "
+            "is said about thresholds that could be deployed"
+        )
+    if "group" not in raw:
+        remarks.append("no column group: intervals treat every row as independent of all others")
+    ends = float(test["score"].isin([0.0, 1.0]).mean())
+    if ends > SATURATED:
+        remarks.append(
+            f"{ends:.0%} of the scores are exactly 0 or 1: ties cost precision; give logits instead"
+        )
+    one_class = [
+        str(name) for name, rows in test.groupby("test_set", sort=False) if rows["label"].nunique() == 1
+    ]
+    if one_class:
+        remarks.append("sets with one class have no metrics: " + ", ".join(one_class))
+    return remarks

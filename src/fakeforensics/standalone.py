@@ -1,0 +1,162 @@
+"""Evaluation of anybody's scores: metrics, intervals and thresholds without the rest of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fakeforensics.errors import UserError
+from fakeforensics.evaluation.details import details
+from fakeforensics.evaluation.files import write_curves
+from fakeforensics.evaluation.intervals import Model, compare, intervals
+from fakeforensics.evaluation.stranger import read_stranger
+from fakeforensics.evaluation.summary import summarise
+from fakeforensics.files import write_json
+from fakeforensics.params import ThresholdsParams
+from fakeforensics.scores.table import has_both_classes
+from fakeforensics.thresholds.analysis import analyse, write_analysis
+from fakeforensics.thresholds.oracle import oracle_table
+from fakeforensics.thresholds.pictures import draw_oracle
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is said of a detector's scores.
+
+    Attributes:
+        metrics: AP, AUC and EER by test set, with intervals; with several runs also their mean and deviation.
+        thresholds: Rows of oracle thresholds, beside validation's if there is validation.
+        rules: The summary of deployable thresholds; empty without validation.
+        comparison: Paired differences in AP; empty without a second detector.
+        remarks: For the reader.
+    """
+
+    metrics: dict[str, Any]
+    thresholds: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
+    comparison: list[dict[str, Any]]
+    remarks: list[str]
+
+
+def evaluate_scores(
+    paths: Sequence[Path],
+    out: Path | None = None,
+    against: Sequence[Path] = (),
+    params: ThresholdsParams | None = None,
+    seed: int = 0,
+) -> Report:
+    """Evaluate score files.
+
+    Args:
+        paths: Files as `evaluation.stranger` reads them; several are runs of one detector with several seeds.
+            Thresholds are those of the first.
+        out: A folder for metrics.json, thresholds.json, tables and pictures; None writes nothing.
+        against: Runs of another detector on the same images (by key, or else by line), compared in pairs.
+        params: Settings of the threshold analysis and the number of bootstrap draws.
+        seed: Of the draws.
+
+    Raises:
+        UserError: If a file is faulty, no test set has both classes, or runs are not about the same images.
+    """
+    params = params or ThresholdsParams()
+    table, validation, remarks = read_stranger(paths[0])
+    table = _ranked(table, paths[0])
+    runs = [table, *(_ranked(read_stranger(path)[0], path) for path in paths[1:])]
+    metrics: dict[str, Any] = summarise(table, ())
+    metrics["intervals"] = intervals(table, (), seed, params.bootstrap)
+    if validation is not None:
+        metrics["details"] = details(table, validation, seed, params.bootstrap)
+    if len(runs) > 1:
+        metrics["over_runs"] = _over_runs(runs)
+    comparison: list[dict[str, Any]] = []
+    if against:
+        others = [_ranked(read_stranger(path)[0], path) for path in against]
+        ours, theirs = Model("first", runs, "score"), Model("second", others, "score")
+        comparison = compare(ours, theirs, (), seed, params.bootstrap)
+        metrics["ap_difference"] = comparison
+    if out is not None:
+        write_json(out / "metrics.json", metrics)
+        write_curves(table, out)
+    if validation is None:
+        thresholds, rules = oracle_table(table, None), []
+        if out is not None:
+            write_json(out / "thresholds.json", {"table_4_10": thresholds})
+            draw_oracle(thresholds, out / "thresholds.png", params.criterion)
+    else:
+        analysis = analyse(table, validation, params, seed)
+        thresholds, rules = analysis.oracle, analysis.summary
+        if out is not None:
+            write_analysis(
+                analysis, metrics=out / "thresholds.json", decision=None, details=out / "rules.csv", plots=out
+            )
+    return Report(metrics, thresholds, rules, comparison, remarks)
+
+
+def render(report: Report) -> str:
+    """The report as text for a terminal."""
+    lines = []
+    bounds = report.metrics["intervals"]
+    widest = max(len(name) for name in report.metrics["ap"]["score"])
+    lines.append(f"{'test set':{widest}}     AP [95% interval]        AUC [95% interval]       EER")
+    for name, ap in report.metrics["ap"]["score"].items():
+        cells = [
+            f"{value:.4f} [{bounds[metric]['score'][name][0]:.4f}, {bounds[metric]['score'][name][1]:.4f}]"
+            for metric, value in (("ap", ap), ("auc", report.metrics["auc"]["score"][name]))
+        ]
+        lines.append(f"{name:{widest}}  {cells[0]}  {cells[1]}  {report.metrics['eer']['score'][name]:.4f}")
+    lines += ["", f"{'test set':{widest}}  threshold of highest accuracy"]
+    for row in report.thresholds:
+        if row["criterion"] == "accuracy":
+            label = "oracle (test labels)" if row["chosen_on"] == "oracle" else "validation"
+            rates = "  ".join(f"{name} {row[name]:.4f}" for name in ("accuracy", "fpr", "fnr"))
+            lines.append(f"{row['test_set']:{widest}}  {label:20}  {row['threshold']:11.5g}  {rates}")
+    if report.rules:
+        lines += ["", "rule                      sets  mean accuracy  gap closed  worst set"]
+        for row in report.rules:
+            if row["fake_share"] == "own":
+                closed = "–" if row["gap_closed"] is None else f"{100 * row['gap_closed']:.0f}%"
+                leaning = "  (leans on the share of fakes)" if row["leans_on_fake_share"] else ""
+                lines.append(
+                    f"{row['rule']:24}  {row['sets']:>4}  {row['accuracy']:13.4f}  {closed:>10}  "
+                    f"{row['worst_set']} {row['worst_accuracy']:.4f}{leaning}"
+                )
+    if report.comparison:
+        lines += ["", f"{'test set':{widest}}  AP difference, first minus second, paired"]
+        lines += [
+            f"{row['test_set']:{widest}}  {row['difference']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
+            f"  p = {row['p_value']:.4f}"
+            for row in report.comparison
+        ]
+    return "\n".join(lines + [""] * bool(report.remarks) + [f"note: {remark}" for remark in report.remarks])
+
+
+def _ranked(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The sets with both classes."""
+    kept = table.groupby("test_set", sort=False).filter(has_both_classes).reset_index(drop=True)
+    if kept.empty:
+        raise UserError(
+            f"{path}: no test set holds both reals and fakes", expected="labels 0 and 1 within a test set"
+        )
+    return kept
+
+
+def _over_runs(runs: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    """Mean and standard deviation over runs of each metric and set."""
+    found = [summarise(run, ()) for run in runs]
+    result: dict[str, Any] = {"runs": len(runs)}
+    for metric in ("ap", "auc", "eer"):
+        result[metric] = {}
+        for name in found[0][metric]["score"]:
+            values = [one[metric]["score"].get(name, np.nan) for one in found]
+            if np.isnan(values).any():
+                raise UserError(f"the runs are not about the same test sets: {name} is missing in one")
+            result[metric][name] = {
+                "mean": round(float(np.mean(values)), 6),
+                "deviation": round(float(np.std(values, ddof=1)), 6),
+            }
+    return result

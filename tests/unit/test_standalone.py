@@ -1,0 +1,126 @@
+"""Anybody's scores in a CSV: what comes out, and what is said of faulty files."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+from sklearn.metrics import average_precision_score
+from typer.testing import CliRunner
+
+from fakeforensics.cli_evaluate import evaluate
+from fakeforensics.errors import UserError
+from fakeforensics.evaluation.stranger import read_stranger
+from fakeforensics.params import ThresholdsParams
+from fakeforensics.standalone import evaluate_scores, render
+from tests.score_tables import make_scores
+
+QUICK = ThresholdsParams(bootstrap=100, known_reals=(10,), draws=10)
+
+
+def write(path, seed=0, columns=("score", "label", "test_set", "group", "split", "key"), noise=0.0):
+    test = make_scores({"stargan": 0, "stylegan": -3}, "bce", images=120, gap=2.0).assign(split="test")
+    validation = make_scores({"validation": 0}, "bce", images=120, seed=1).assign(split="val", test_set="")
+    rows = pd.concat([test, validation]).rename(columns={"logit": "score"})
+    rows["score"] += noise * np.random.default_rng(seed).normal(size=len(rows))
+    rows[list(columns)].to_csv(path, index=False)
+    return path
+
+
+def test_metrics_thresholds_and_files(tmp_path):
+    path = write(tmp_path / "scores.csv")
+    report = evaluate_scores([path], tmp_path / "out", params=QUICK)
+    rows = pd.read_csv(path).query("test_set == 'stylegan'")
+    expected = average_precision_score(rows["label"], rows["score"])
+    assert report.metrics["ap"]["score"]["stylegan"] == pytest.approx(expected, abs=1e-6)
+    assert {row["chosen_on"] for row in report.thresholds} == {"oracle", "validation"}
+    assert {row["rule"] for row in report.rules} >= {"validation", "mixture", "reals_k10_fpr10"}
+    assert report.remarks == []
+    files = {file.name for file in (tmp_path / "out").iterdir()}
+    assert files >= {"metrics.json", "thresholds.json", "thresholds.png", "gap.png", "rules.csv", "pr", "roc"}
+    json.loads((tmp_path / "out/thresholds.json").read_text())
+
+
+def test_three_columns_are_enough(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("score,label,test_set\n0.9,1,a\n0.8,0,a\n0.7,1,a\n0.1,0,a\n")
+    report = evaluate_scores([path], tmp_path / "out", params=QUICK)
+    assert report.metrics["ap"]["score"]["a"] == pytest.approx(0.833333)  # 1/2 · 1 + 1/2 · 2/3
+    assert {row["chosen_on"] for row in report.thresholds} == {"oracle"}
+    assert "no rows with split val" in report.remarks[0]
+    assert "no column group" in report.remarks[1]
+    assert (tmp_path / "out/thresholds.png").is_file()
+    assert "oracle (test labels)" in render(report)
+
+
+def test_several_runs_have_a_mean_and_a_deviation(tmp_path):
+    paths = [write(tmp_path / f"seed{seed}.csv", seed, noise=1.0) for seed in range(3)]
+    metrics = evaluate_scores(paths, params=QUICK).metrics
+    values = [evaluate_scores([path], params=QUICK).metrics["ap"]["score"]["stargan"] for path in paths]
+    assert metrics["over_runs"]["runs"] == 3
+    assert metrics["over_runs"]["ap"]["stargan"]["mean"] == pytest.approx(np.mean(values), abs=2e-6)
+    assert metrics["over_runs"]["ap"]["stargan"]["deviation"] == pytest.approx(
+        np.std(values, ddof=1), abs=2e-6
+    )
+
+
+def test_a_second_detector_is_compared_in_pairs(tmp_path):
+    good, bad = write(tmp_path / "good.csv"), write(tmp_path / "bad.csv", noise=4.0)
+    report = evaluate_scores([good], against=[bad], params=QUICK)
+    assert [row["test_set"] for row in report.comparison] == ["stargan", "stylegan", "mean"]
+    assert all(row["difference"] > 0 for row in report.comparison)
+    assert "first minus second" in render(report)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("score,label\n1,0\n", "the column test_set is missing"),
+        ("score,label,test_set\nhigh,0,a\n", "line 2: score is 'high'"),
+        ("score,label,test_set\n1,0,a\nnan,1,a\n", "line 3: score is 'nan'"),
+        ("score,label,test_set\ninf,1,a\n", "line 2: score is 'inf'"),
+        ("score,label,test_set\n1,fake,a\n", "line 2: label is 'fake'"),
+        ("score,label,test_set\n1,1,\n", "line 2: test_set is ''"),
+        ("score,label,test_set,split\n1,1,a,train\n", "line 2: split is 'train'"),
+        ("score,label,test_set,split\n1,1,a,val\n", "there is no row with split test"),
+        ("score,label,test_set\n1,1,a\n2,1,a\n", "no test set holds both"),
+        ("score,label,test_set,key\n1,1,a,x\n2,0,a,x\n", "the key 'x' is twice"),
+        ("", "not a CSV file"),
+    ],
+)
+def test_faulty_files_are_explained(tmp_path, text, message):
+    path = tmp_path / "scores.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        evaluate_scores([path], params=QUICK)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"nowhere\.csv: no such file"):
+        read_stranger(tmp_path / "nowhere.csv")
+
+
+def test_saturated_scores_and_one_sided_sets_are_remarked_on(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("score,label,test_set,group\n1,1,a,x\n1,0,a,y\n0,0,a,z\n0.5,1,b,w\n")
+    remarks = " ".join(read_stranger(path)[2])
+    assert "75% of the scores are exactly 0 or 1" in remarks
+    assert "sets with one class have no metrics: b" in remarks
+
+
+def test_constant_scores_and_two_images_have_values(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("score,label,test_set\n0.5,1,a\n0.5,0,a\n")
+    metrics = evaluate_scores([path], params=QUICK).metrics
+    assert [metrics[name]["score"]["a"] for name in ("ap", "auc", "eer")] == [0.5, 0.5, 0.5]
+
+
+def test_the_command_prints_and_writes(tmp_path):
+    app = typer.Typer()
+    app.command()(evaluate)
+    path = write(tmp_path / "scores.csv")
+    result = CliRunner().invoke(app, [str(path), "--bootstrap", "100", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0
+    assert "stylegan" in result.output
+    assert "gap closed" in result.output
