@@ -23,13 +23,16 @@ def main(
     import logging
 
     from fakeforensics.params import load_params
-    from fakeforensics.training.run import Places, train_detector
     from fakeforensics.training.settings import load_settings
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     run = Path(protocol) / objective
+    resolved, faces = load_settings(settings / f"{run}.json"), load_params(params).faces
+
+    from fakeforensics.training.run import Places, train_detector
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     train_detector(
-        load_settings(settings / f"{run}.json"),
+        resolved,
         Places(
             manifests=manifests / protocol,
             images=images,
@@ -37,7 +40,7 @@ def main(
             plot=plots / run / "history.csv",
             scratch=scratch,
         ),
-        load_params(params).faces,
+        faces,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -38,9 +40,16 @@ class Preprocess(BaseModel):
 
     def normalise(self, images: UInt8[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch 3 h w"]:
         """Scale uint8 images to the network's range, where they lie and in their memory order."""
-        mean = torch.tensor(self.mean, device=images.device).view(1, 3, 1, 1) * 255
-        std = torch.tensor(self.std, device=images.device).view(1, 3, 1, 1) * 255
+        mean, std = _constants(self, images.device)
         return images.float().sub_(mean).div_(std)
+
+
+@cache
+def _constants(preprocess: Preprocess, device: torch.device) -> tuple[Tensor, Tensor]:
+    # Kept, because sending them anew would make every step wait for the device.
+    with torch.inference_mode(False):  # scoring may ask first, and training needs ordinary tensors
+        mean, std = torch.tensor([preprocess.mean, preprocess.std], device=device).view(2, 1, 3, 1, 1) * 255
+    return mean, std
 
 
 def pad(image: Rgb, size: int) -> Rgb:

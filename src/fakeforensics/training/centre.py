@@ -39,9 +39,9 @@ def mean_code(
     count = torch.zeros((), dtype=torch.float64, device=device)
     with torch.autocast(device.type, enabled=False):
         for batch in batches:
-            real = batch.labels.to(device) == 0
+            real = 1 - batch.labels.to(device, non_blocking=True).double()
             images = preprocess.normalise(batch.images.to(device, non_blocking=True))
-            total += detector.backbone(images)[real].double().sum(dim=0)
+            total += real @ detector.backbone(images).double()
             count += real.sum()
     detector.train(training)
     return (all_sum(total) / all_sum(count)).float()

@@ -29,8 +29,8 @@ def takes_bf16(precision: str) -> bool:
 def compile_pays(params: TrainParams) -> bool:
     """Whether the training step is compiled.
 
-    `auto` does it on a GPU that has what Triton needs, among it a C compiler. On a CPU a ResNet's time is that
-    of its convolutions, which are the same library's either way.
+    `auto` does it on a GPU that has what Triton needs, among it a C compiler. On a CPU a ResNet's time is
+    that of its convolutions, which are the same library's either way.
     """
     if params.compile != "auto":
         return params.compile

@@ -55,7 +55,7 @@ class FiniteLoss:
     def __init__(self, keys: Sequence[str], delay: int) -> None:
         self.keys = keys
         self.delay = delay
-        self._waiting: deque[tuple[str, Float[Tensor, " batch"], Int[Tensor, " batch"]]] = deque()
+        self._waiting: deque[tuple[_Flag, str, Float[Tensor, " batch"], Int[Tensor, " batch"]]] = deque()
 
     def watch(self, where: str, losses: Float[Tensor, " batch"], rows: Int[Tensor, " batch"]) -> None:
         """Take note of a batch's losses and check those of `delay` batches ago.
@@ -68,7 +68,8 @@ class FiniteLoss:
         Raises:
             UserError: If an earlier loss was NaN or infinite.
         """
-        self._waiting.append((where, losses.detach(), rows))
+        losses = losses.detach()
+        self._waiting.append((_Flag(torch.isfinite(losses).all()), where, losses, rows))
         while len(self._waiting) > self.delay:
             self._check(*self._waiting.popleft())
 
@@ -77,10 +78,10 @@ class FiniteLoss:
         while self._waiting:
             self._check(*self._waiting.popleft())
 
-    def _check(self, where: str, losses: Tensor, rows: Tensor) -> None:
-        bad = ~torch.isfinite(losses)
-        if not bad.any():
+    def _check(self, flag: _Flag, where: str, losses: Tensor, rows: Tensor) -> None:
+        if flag:
             return
+        bad = ~torch.isfinite(losses)
         self._waiting.clear()
         named = [self.keys[row] for row in rows[bad].tolist()]
         more = f" and {len(named) - 8} more" if len(named) > 8 else ""
@@ -91,6 +92,24 @@ class FiniteLoss:
             + more,
             fix="lower `train.learning_rate`; if only a few images are named, look at them",
         )
+
+
+class _Flag:
+    """A truth value on its way from the device; asking for it waits for that value alone."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
+        self.arrived: torch.cuda.Event | None = None
+        if value.is_cuda:
+            self.value = torch.empty((), dtype=torch.bool, pin_memory=True)
+            self.value.copy_(value, non_blocking=True)
+            self.arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self.arrived.record()
+
+    def __bool__(self) -> bool:
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        return bool(self.value)
 
 
 def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: float) -> bool:

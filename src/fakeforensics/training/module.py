@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lightning.pytorch as pl
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from fakeforensics.models.detector import Detector, DetectorOutput
@@ -52,10 +53,13 @@ class Training(pl.LightningModule):
         self.preprocess = preprocess
         self.data = data
         self.record: dict[str, float | None] = {}
+        self._rate = params.learning_rate
+        self._train_sum = torch.zeros(2, dtype=torch.float64)
+        self._finite = FiniteLoss(data.train.keys, delay=0)
         if not objective.uses_classifier:
             # Parameters that no loss reaches would make distributed training wait for their gradients.
             detector.classifier.requires_grad_(False)
-        self._compiled = torch.compile(self._forward, dynamic=False) if compile_pays(params) else None
+        self._compiled = torch.compile(detector.forward, dynamic=False) if compile_pays(params) else None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam, as in section 4.2 of the thesis."""
@@ -72,17 +76,17 @@ class Training(pl.LightningModule):
         """Set the learning rate, decaying exponentially by epoch."""
         # From the epoch alone rather than by a scheduler, whose step Lightning takes only after the hook in
         # which the checkpoint is written.
+        self._rate = self.params.learning_rate * self.params.lr_decay**self.current_epoch
         for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.params.learning_rate * self.params.lr_decay**self.current_epoch
-        self._train_sum = torch.zeros(2, dtype=torch.float64, device=self.device)
+            group["lr"] = self._rate
+        self._train_sum = self._zeros()
         self._finite = FiniteLoss(self.data.train.keys, self._delay)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """The loss of a batch: this process's share of the mean over the global batch."""
-        output = self._train_forward(batch.images)
-        losses = self.objective.losses(output, batch.labels)
+        losses = self.losses(batch)
         self._finite.watch(f"epoch {self.current_epoch}, batch {index}", losses, batch.rows)
-        self._train_sum += _sum_and_count(losses.detach())
+        self._train_sum += _sum_and_count(losses.detach(), torch.ones_like(batch.labels))
         # Distributed training averages gradients over processes, whose shares may differ by an image.
         return losses.sum() * (world_size() / self.data.batches.global_size(index))
 
@@ -92,27 +96,25 @@ class Training(pl.LightningModule):
         average_buffers(self.detector)
         if self.objective.uses_centre and self.params.center == "epoch":
             set_centre(self.detector, self.mean_code())
-        self._val_sum, self._real_sum, self._fake_sum = (
-            torch.zeros(2, dtype=torch.float64, device=self.device) for _ in range(3)
-        )
+        self._val_sum, self._real_sum, self._fake_sum = (self._zeros() for _ in range(3))
         self._finite = FiniteLoss(self.data.val.keys, self._delay)
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Add up losses and distances, in float32 whatever the training precision."""
         with torch.autocast(self.device.type, enabled=False):
-            output = self._forward(batch.images)
+            output = self.detector(self.preprocess.normalise(batch.images))
             losses = self.objective.losses(output, batch.labels)
         self._finite.watch(f"validation after epoch {self.current_epoch}, batch {index}", losses, batch.rows)
-        self._val_sum += _sum_and_count(losses)
-        self._real_sum += _sum_and_count(output.distance[batch.labels == 0])
-        self._fake_sum += _sum_and_count(output.distance[batch.labels == 1])
+        self._val_sum += _sum_and_count(losses, torch.ones_like(batch.labels))
+        self._real_sum += _sum_and_count(output.distance, 1 - batch.labels)
+        self._fake_sum += _sum_and_count(output.distance, batch.labels)
 
     def on_validation_epoch_end(self) -> None:
         """Put the epoch's means over all processes on record."""
         self._finite.flush()
         distances = self.objective.uses_centre
         self.record = {
-            "lr": self.trainer.optimizers[0].param_groups[0]["lr"],
+            "lr": self._rate,
             "train_loss": _mean(self._train_sum),
             "val_loss": _mean(self._val_sum),
             "real_distance": _mean(self._real_sum) if distances else None,
@@ -122,15 +124,17 @@ class Training(pl.LightningModule):
             {name: value for name, value in self.record.items() if value is not None}, prog_bar=True
         )
 
-    def _forward(self, images: Tensor) -> DetectorOutput:
-        output: DetectorOutput = self.detector(self.preprocess.normalise(images))
-        return output
-
-    def _train_forward(self, images: Tensor) -> DetectorOutput:
+    def losses(self, batch: Batch) -> Float[Tensor, " batch"]:
+        """The loss of each training image."""
+        images = self.preprocess.normalise(batch.images)
         # A last batch of another size is not worth compiling for.
-        if self._compiled is not None and len(images) == self.params.batch_size // world_size():
-            return self._compiled(images)
-        return self._forward(images)
+        full = len(images) == self.params.batch_size // world_size()
+        encode = self._compiled if self._compiled is not None and full else self.detector
+        output: DetectorOutput = encode(images)
+        return self.objective.losses(output, batch.labels)
+
+    def _zeros(self) -> Tensor:
+        return torch.zeros(2, dtype=torch.float64, device=self.device)
 
     @property
     def _delay(self) -> int:
@@ -141,8 +145,9 @@ class Training(pl.LightningModule):
         return mean_code(self.detector, self.data.real_dataloader(), self.preprocess, self.device)
 
 
-def _sum_and_count(values: Tensor) -> Tensor:
-    return torch.stack([values.double().sum(), torch.tensor(len(values), device=values.device)])
+def _sum_and_count(values: Tensor, chosen: Tensor) -> Tensor:
+    # No indexing and no constant from the host: on a GPU either would wait for the device.
+    return torch.stack([(values.double() * chosen).sum(), chosen.double().sum()])
 
 
 def _mean(sum_and_count: Tensor) -> float | None:

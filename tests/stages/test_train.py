@@ -1,0 +1,96 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fakeforensics.models.saving import load_detector
+from tests.tiny_images import tiny_project
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def command(root, objective="joint"):
+    places = {name: root / "data" / name for name in ("settings", "manifests", "images")}
+    places |= {"out": root / "models", "plots": root / "plots", "scratch": root / "scratch"}
+    options = [text for name, path in places.items() for text in (f"--{name}", str(path))]
+    return [sys.executable, "-m", "stages.train", "--protocol", "tiny", "--objective", objective, *options]
+
+
+def run(root, objective="joint"):
+    return subprocess.run(command(root, objective), cwd=REPOSITORY, capture_output=True, text=True)
+
+
+def test_it_trains_quietly_and_leaves_no_litter(tmp_path):
+    tiny_project(tmp_path, [0, 1] * 6, [0, 1] * 3, max_epochs=1)
+    before = set(REPOSITORY.iterdir())
+    done = run(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert set(REPOSITORY.iterdir()) == before
+    # one line an epoch, and no progress bar where there is no terminal
+    assert done.stderr.startswith("epoch 0, lr 0.001")
+    assert len(done.stderr.splitlines()) == 1
+    _, card = load_detector(tmp_path / "models/tiny/joint")
+    assert card["objective"] == "joint"
+    assert (tmp_path / "plots/tiny/joint/history.csv").is_file()
+
+
+def test_help_needs_no_torch():
+    seen = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "stages.train", "--help"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+    )
+    assert seen.returncode == 0
+    assert "--objective" in seen.stdout
+    assert " torch" not in seen.stderr
+
+
+def test_neither_dvc_nor_dlib_is_imported():
+    code = (
+        "import sys, fakeforensics.training.run, fakeforensics.evaluation.scoring; "
+        "assert not {'dvc', 'dlib', 'av', 'skimage'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+
+
+@pytest.mark.parametrize("lambda_", ["abc", -1])
+def test_a_bad_lambda_is_refused_before_any_work(tmp_path, lambda_):
+    tiny_project(tmp_path, [0, 1] * 3, [0, 1], lambda_=lambda_)
+    done = run(tmp_path)
+    assert done.returncode == 1
+    assert "`lambda`" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_ends_with_the_same_bytes(tmp_path):
+    labels = [0, 1] * 12
+    for name in ("whole", "killed"):
+        tiny_project(tmp_path / name, labels, labels[:6], max_epochs=6)
+    assert run(tmp_path / "whole").returncode == 0
+    process = subprocess.Popen(
+        command(tmp_path / "killed"),
+        cwd=REPOSITORY,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    for line in process.stderr:
+        if line.startswith("epoch 2"):
+            time.sleep(0.2)
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+    process.communicate()
+    assert not (tmp_path / "killed/models").exists()
+    again = run(tmp_path / "killed")
+    assert again.returncode == 0, again.stderr
+    assert "going on after" in again.stderr
+    for name in ("model.safetensors", "history.csv"):
+        whole, killed = (tmp_path / run / "models/tiny/joint" / name for run in ("whole", "killed"))
+        assert whole.read_bytes() == killed.read_bytes()
