@@ -11,6 +11,7 @@ import typer
 from typer import Argument, Option
 
 from fakeforensics.cli_data import app as data_app
+from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.errors import UserError
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.add_typer(data_app, name="data")
+app.command()(evaluate)
 
 Model = Annotated[
     Path | None,
@@ -195,63 +197,3 @@ def crops(
 
     path = out or Path(f"crops-{source}.png")
     typer.echo(draw_sheet(images, source, path, number))
-
-
-@data_app.command()
-def check(
-    sources: Annotated[
-        list[str] | None, Argument(help="Sources of params.yaml; by default all of them.")
-    ] = None,
-    deep: Annotated[bool, Option("--deep", help="Decode every image and frame.")] = False,
-    params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
-) -> None:
-    """Compare what lies on disk with what the data sets are known to hold.
-
-    Counts, formats, sizes, unreadable files, and copies within and across sources. The exit status is 1 if
-    anything is missing or wrong.
-
-    \b
-    Examples:
-      fakeforensics data check
-      fakeforensics data check cnn_synth celeb_df --deep
-    """  # noqa: D301 (\b keeps the lines of the examples)
-    from fakeforensics.params import load_params
-    from fakeforensics.sources.check import check_sources, render
-
-    settings = load_params(params)
-    reports = check_sources(
-        {name: settings.source(name) for name in sources or settings.sources}, is_deep=deep
-    )
-    typer.echo("\n\n".join(map(render, reports)))
-    if not all(report.is_good for report in reports):
-        raise typer.Exit(1)
-
-
-@data_app.command()
-def fetch(
-    dataset: Annotated[str, Argument(help="cnn_synth is downloaded; for others the steps are shown.")],
-    part: Annotated[list[str] | None, Option(help="test, val or train; by default all.")] = None,
-    root: Annotated[Path, Option(help="Where the data set shall lie.")] = Path("data/raw/cnn_synth"),
-    keep: Annotated[bool, Option("--keep", help="Keep the archives after unpacking.")] = False,
-    checksums: Annotated[Path, Option(help="Record of SHA-256 values; keep it in Git.")] = Path(
-        "data/checksums.json"
-    ),
-) -> None:
-    """Download a public data set, or show how to get a gated one.
-
-    A broken download goes on where it stopped when the command is run again.
-
-    \b
-    Examples:
-      fakeforensics data fetch cnn_synth --part test
-      fakeforensics data fetch celeb_df
-    """  # noqa: D301 (\b keeps the lines of the examples)
-    from fakeforensics.sources.fetch import PARTS, Fetcher, steps
-
-    if dataset != "cnn_synth":
-        typer.echo(steps(dataset))
-        return
-    strangers = [name for name in part or () if name not in PARTS]
-    if strangers:
-        raise typer.BadParameter(f"no part {strangers[0]!r}: choose of " + ", ".join(PARTS))
-    Fetcher(root, checksums, typer.echo, is_keeping=keep).fetch(part or PARTS)

@@ -70,10 +70,12 @@ def fetch(
     ] = None,
     keep: Annotated[bool, Option("--keep", help="Keep the archives after unpacking.")] = False,
     checksums: Annotated[Path, Option(help="Where SHA-256 values are recorded.")] = Path(
-        "data/checksums/cnn_synth.json"
+        "data/checksums.json"
     ),
 ) -> None:
     """Get a data set, or the steps to get one that is gated.
+
+    A broken download goes on where it stopped when the command is run again.
 
     \b
     Examples:

@@ -1,0 +1,108 @@
+"""What the page shows, without a server."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from fakeforensics.inference.app.desk import Desk, Reply
+from fakeforensics.inference.app.page import header_html, problem_html, reply_html
+from fakeforensics.inference.app.scale import score_scale
+from fakeforensics.inference.app.server import judged
+from fakeforensics.inference.decision import Decision
+from fakeforensics.inference.judgement import Answer
+from fakeforensics.inference.limits import Limits
+
+
+@pytest.fixture(scope="module")
+def desk(trained):
+    return Desk(trained, Limits(max_seconds=120))
+
+
+def test_an_upload_is_judged_and_deleted(desk, trained, photo, tmp_path):
+    upload = tmp_path / "up/abc/photo.png"
+    upload.parent.mkdir(parents=True)
+    shutil.copy(photo, upload)
+    page = judged(desk, trained, tmp_path / "up", str(upload))
+    assert re.search(r'data-verdict="(real|fake)"', page)
+    assert page.count("<img") == 2  # the photo with its box, and the face with its heat map
+    assert "threshold 0.25" in page
+    assert not upload.exists()
+
+
+def test_a_path_outside_the_uploads_is_neither_judged_nor_deleted(desk, trained, photo, tmp_path):
+    (tmp_path / "up").mkdir()
+    link = tmp_path / "up/link.png"
+    link.symlink_to(photo)
+    for path in (
+        str(photo),
+        f"{tmp_path}/up/../../{photo.parent.name}/{photo.name}",
+        str(link),
+        "/etc/passwd",
+    ):
+        assert "not an uploaded file" in judged(desk, trained, tmp_path / "up", path)
+    assert photo.exists()
+
+
+def test_a_bad_upload_gets_its_reason_and_is_deleted(desk, trained, tmp_path):
+    bad = tmp_path / "bad.png"
+    bad.write_text("<script>alert(1)</script>")
+    page = judged(desk, trained, tmp_path, str(bad))
+    assert 'data-verdict="failed"' in page
+    assert "Not an image in a format we read" in page
+    assert not bad.exists()
+
+
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(desk, tmp_path):
+    # A PNG whose header promises 30,000 x 30,000 pixels.
+    import struct
+    import zlib
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    bomb = tmp_path / "bomb.png"
+    bomb.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(10_000_000)))
+        + chunk(b"IEND", b"")
+    )
+    assert "megapixels" in desk.reply(bomb).judgement.reason
+
+
+def test_a_clip_is_shown_with_its_frames(desk, trained, clip):
+    reply = desk.reply(clip)
+    assert len(reply.views) == 3
+    assert len(reply.explained) == 4  # the fakest frames
+    page = reply_html(reply, trained.decision)
+    assert "Score by frame" in page
+    assert "mean over 9 frames (3 more without a face)" in page
+
+
+def test_names_and_reasons_cannot_bring_markup():
+    assert "<script>" not in problem_html("<script>alert(1)</script>")
+
+
+def test_the_scale_has_the_threshold_in_its_middle_and_fakes_to_the_right():
+    decision = Decision(score="sl", threshold=2.0, chosen="c")
+    answers = [(0, Answer(5.0, 0.9, "fake")), (1, Answer(-1.0, 0.2, "real"))]
+    drawn = score_scale(answers, decision)
+    fake, real = (float(x) for x in re.findall(r'<circle cx="([\d.]+)"', drawn))
+    # Both are 3 from the threshold, the scale reaches 1.25 times as far: 0.8 of half of 760 less the edge.
+    assert (fake, real) == pytest.approx((380 + 0.8 * 356, 380 - 0.8 * 356))
+    assert 'x1="380.0" x2="380.0"' in drawn
+
+
+def test_the_head_says_model_and_limits(trained):
+    head = header_html(trained, Limits(max_mb=7, max_seconds=9))
+    assert "p/joint" in head
+    assert "7 MB and 9 seconds" in head
+
+
+def test_the_page_of_a_face_without_threshold_gives_no_verdict(desk, photo, trained):
+    judgement = desk.reply(photo).judgement
+    page = reply_html(Reply(judgement, [np.zeros((9, 9, 3), np.uint8)]), None)
+    assert "no threshold, so there is no verdict" in page

@@ -1,0 +1,108 @@
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from fakeforensics.errors import UserError
+from fakeforensics.inference import export
+from fakeforensics.inference.detect import Judge
+from fakeforensics.inference.export import OUTPUTS, Exported, check_images, export_model
+from fakeforensics.inference.trained import Trained
+from fakeforensics.storage.images import encode_png
+from fakeforensics.storage.schema import INDEX_SCHEMA
+from fakeforensics.storage.shards import ShardWriter
+from tests.unit.inference.conftest import CROP, make_model
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    out = tmp_path_factory.mktemp("export")
+    report = export_model(trained, out, "onnx")
+    return out, report
+
+
+@pytest.fixture(scope="module")
+def crops(portrait):
+    """Real crops: parts of a photograph."""
+    places = [(0, 0), (40, 190), (100, 200), (300, 120), (440, 440)]
+    return np.stack([portrait[y : y + CROP, x : x + CROP] for y, x in places])
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_onnx_gives_the_models_scores_for_any_batch(exported, trained, crops, count):
+    session = onnxruntime.InferenceSession(exported[0] / "model.onnx")
+    given = np.ascontiguousarray(crops[:count].transpose(0, 3, 1, 2))
+    logit, score_sl, score_cd = session.run(["logit", "score_sl", "score_cd"], {"images": given})
+    for number, scores in enumerate(Judge(trained).score(list(crops[:count]))):
+        assert logit[number] == pytest.approx(scores.logit, rel=1e-4, abs=1e-5)
+        assert score_sl[number] == pytest.approx(scores.score_sl, rel=1e-4)
+        assert score_cd[number] == pytest.approx(scores.score_cd, rel=1e-4)
+
+
+def test_onnx_takes_pixels_as_they_are_in_batches_of_any_size(exported):
+    graph = onnx.load(exported[0] / "model.onnx").graph
+    (taken,) = graph.input
+    assert taken.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    batch, *rest = taken.type.tensor_type.shape.dim
+    assert batch.dim_param
+    assert [one.dim_value for one in rest] == [3, CROP, CROP]
+
+
+def test_the_report_says_what_was_checked(exported):
+    assert "outputs logit, score_sl, score_cd; checked on 16 noise images" in exported[1]
+
+
+def test_card_and_policy_go_with_the_model(exported):
+    out = exported[0]
+    assert json.loads((out / "model.json").read_text())["protocol"] == "p"
+    assert json.loads((out / "decision.json").read_text())["threshold"] == 0.25
+    readme = (out / "README.md").read_text()
+    assert "model.onnx" in readme
+    assert "model.pt2" not in readme  # it is not there
+
+
+@pytest.mark.parametrize(("objective", "count"), [("bce", 2), ("sad", 1), ("joint", 3)])
+def test_only_scores_that_were_trained_are_given(trained, objective, count):
+    judge = Judge(trained)
+    network = Exported(judge.scorer.detector, judge.preprocess, OUTPUTS[objective])
+    values = network(torch.zeros(2, 3, CROP, CROP, dtype=torch.uint8))
+    assert len(values) == count
+    assert all(value.shape == (2,) for value in values)
+
+
+def test_torch_export_gives_the_models_scores(trained, crops, tmp_path):
+    export_model(trained, tmp_path, "torch")
+    program = torch.export.load(tmp_path / "model.pt2").module()
+    values = program(torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous())
+    expected = [scores.score_cd for scores in Judge(trained).score(list(crops))]
+    assert values[2].detach().numpy() == pytest.approx(expected, rel=1e-4)
+
+
+def test_an_export_that_differs_is_not_kept(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "largest_difference", lambda *_: 0.01)
+    with pytest.raises(UserError, match=r"not the model's(.|\n)*found: 0\.01"):
+        export_model(trained, tmp_path, "torch")
+    assert not list(tmp_path.iterdir())
+
+
+def test_real_crops_are_used_where_they_are_at_hand(tmp_path, portrait):
+    model = Trained(make_model(tmp_path / "models/p/joint"))
+    folder = tmp_path / "data/images/src"
+    folder.mkdir(parents=True)
+    rows = []
+    with ShardWriter(folder, 2**20) as writer:
+        for number in range(20):
+            data = encode_png(np.ascontiguousarray(portrait[number : number + CROP, :CROP]))
+            rows.append(writer.add(f"{number}", data)._asdict() | {"key": f"src/{number}"})
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = [dict.fromkeys(INDEX_SCHEMA.names) | row for row in rows]
+    pq.write_table(pa.Table.from_pylist(table, INDEX_SCHEMA), folder / "index.parquet")
+    images, origin = check_images(model, Judge(model).preprocess)
+    assert origin == "real crops of its sources"
+    assert images.shape == (16, 3, CROP, CROP)
+    assert np.array_equal(images[0].permute(1, 2, 0).numpy(), portrait[:CROP, :CROP])

@@ -1,0 +1,142 @@
+"""The user's command, as a user types it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from fakeforensics import cli
+from fakeforensics.storage.images import encode_png
+from tests.unit.inference.conftest import make_model, photo, portrait, project  # noqa: F401 (fixtures)
+
+COMMANDS = (
+    *(["predict"], ["serve"], ["export"], ["models"], ["crops"], ["data", "check"], ["data", "fetch"]),
+)
+HEAVY = {"torch", "dlib", "cv2", "pandas", "matplotlib", "sklearn", "scipy", "numpy", "gradio", "pydantic"}
+
+
+def run(*arguments, status=0, **options):
+    """What the command prints on standard output."""
+    result = CliRunner().invoke(cli.app, [str(argument) for argument in arguments], **options)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == status, result.output
+    return result.stdout
+
+
+def test_help_imports_nothing_that_is_slow():
+    code = (
+        "import sys; from fakeforensics import cli\n"
+        "try: cli.app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Judge images and videos" in done.stdout
+    assert not HEAVY & set(done.stderr.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_an_example_in_its_help(command):
+    text = run(*command, "--help")
+    assert f"fakeforensics {' '.join(command)}" in text.partition("Examples:")[2]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_example_parses(command):
+    options = {
+        option for option in re.findall(r"--[a-z-]+", run(*command, "--help").partition("Options:")[2])
+    }
+    for line in re.findall(r"^ *(?:find .* \| )?fakeforensics (.*)$", run(*command, "--help"), re.MULTILINE):
+        assert set(re.findall(r"--[a-z-]+", line)) <= options, line
+
+
+@pytest.fixture
+def here(project, photo, tmp_path, monkeypatch):
+    """A folder with a project and a photo, as the user's working directory."""
+    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+    shutil.copy(photo, tmp_path / "one face.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_predict_prints_a_table_and_the_status_tells_of_failures(here):
+    text = run("predict", "one face.png", "nothing.png", status=1)
+    head, photo, missing, total = text.splitlines()
+    assert head.split() == ["FILE", "FACE", "SCORE", "PROBABILITY", "VERDICT"]
+    assert photo.startswith("one face.png  0 ")
+    assert re.search(r"(real|fake)$", photo)
+    assert missing.split("  ")[-1] == "not judged: no such file"
+    assert "1 failed" in total
+
+
+def test_predict_json_lists_and_pictures(here):
+    text = run(
+        *("predict", "-", "--json", "--boxes", "marked", "--explain", "maps", "--people", "main"),
+        input="one face.png\n",
+    )
+    answer = json.loads(text)
+    assert answer["model"] == "p/joint"
+    assert answer["decision"]["threshold"] == 0.25
+    (file,) = answer["files"]
+    (face,) = file["faces"]
+    assert face["score"] == face["logit"]
+    assert file["verdict"] == ("fake" if face["logit"] >= 0.25 else "real")
+    assert len(list((here / "marked").iterdir())) == len(list((here / "maps").iterdir())) == 1
+
+
+def test_predict_as_is_takes_crops(here):
+    crop = here / "crop.png"
+    crop.write_bytes(encode_png(np.full((96, 96, 3), 80, np.uint8)))  # no face in it
+    assert "no face found" in run("predict", crop, status=1)
+    assert "crop.png,image,0,,,,,," in run("predict", crop, "--as-is", "--csv")
+
+
+def test_predict_without_anything_to_judge(here, capsys, monkeypatch):
+    (here / "empty").mkdir()
+    monkeypatch.setattr(sys, "argv", ["fakeforensics", "predict", "empty"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err.startswith("error: there is nothing to judge")
+
+
+def test_predict_refuses_two_formats(here):
+    run("predict", "one face.png", "--json", "--csv", status=2)
+
+
+def test_models_lists_them_with_their_precision(here):
+    make_model(here / "models/q/bce", "bce", protocol="q")
+    broken = here / "models/r/sad"
+    broken.mkdir(parents=True)
+    (broken / "model.json").write_text("{")
+    head, joint, bce, damaged = run("models").splitlines()
+    assert head.split() == ["MODEL", "TAKES", "SCORE", "MEAN", "AP", "UNSEEN", "AP"]
+    assert joint.split() == ["models/p/joint", "faces", "S_SL", "80.06", "61.00"]
+    assert bce.split(None, 2)[2] == "not evaluated: no average precision at hand"
+    assert "not valid JSON" in damaged
+
+
+def test_data_check_fails_for_a_source_that_is_not_there(here):
+    (here / "params.yaml").write_text("protocols: [p]\nsources: {mine: {layout: folder, root: nowhere}}\n")
+    assert "the folder nowhere does not exist" in run("data", "check", status=1)
+
+
+def test_data_check_writes_the_inventory_of_a_good_source(here, photo):
+    for folder in ("0_real", "1_fake"):
+        (here / "raw" / folder).mkdir(parents=True)
+        image = np.full((64, 64, 3), len(folder) + ord(folder[0]), np.uint8)
+        (here / "raw" / folder / "a.png").write_bytes(encode_png(image))
+    (here / "params.yaml").write_text("protocols: [p]\nsources: {mine: {layout: folder, root: raw}}\n")
+    assert "written: data/inventory/mine.csv" in run("data", "check", "mine", "--update")
+    assert (here / "data/inventory/mine.csv").read_text().count("\n") == 3
+
+
+def test_data_fetch_tells_the_way_to_a_gated_set(here):
+    assert "celeb_df is not for this command to download" in run("data", "fetch", "celeb_df")
+    run("data", "fetch", "cnn_synth", "--part", "everything", status=2)
