@@ -1,0 +1,69 @@
+"""A temporary clone in which the pipeline really runs."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A copy of the project as it stands, a Git and DVC repository of its own."""
+
+    path: Path
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Run a command there and return what it printed."""
+        environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.path / "src"),
+            "PYTHONWARNINGS": "default",
+        }
+        done = subprocess.run(
+            command, cwd=self.path, env=environment, capture_output=True, text=True, check=False
+        )
+        printed = done.stdout + done.stderr
+        if check and done.returncode:
+            pytest.fail(f"{' '.join(command)} exited with {done.returncode}:\n{printed}")
+        return printed
+
+    def edit(self, name: str, change) -> None:
+        """Apply `change` to a YAML file's content in place."""
+        path = self.path / name
+        content = yaml.safe_load(path.read_text())
+        change(content)
+        path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+    def commit(self) -> None:
+        """Commit everything."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", "State")
+
+
+@pytest.fixture(scope="session")
+def make_clone():
+    """Copies the tracked files, as they are in the working tree, into a new repository."""
+
+    def make(path: Path) -> Clone:
+        tracked = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.split("\0")
+        for name in filter(None, tracked):
+            if (ROOT / name).is_file() and not name.startswith(("metrics/", "report/")):
+                (path / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, path / name)
+        (path / "dvc.lock").unlink(missing_ok=True)
+        clone = Clone(path)
+        clone.run("git", "init", "--quiet")
+        clone.run("git", "config", "user.name", "Test")
+        clone.run("git", "config", "user.email", "test@example.org")
+        return clone
+
+    return make

@@ -1,0 +1,106 @@
+"""`dvc repro` and `dvc exp run` in a temporary clone, on a small demo and for one epoch."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+OBJECTIVES = {"bce": ("sl",), "sad": ("cd",), "joint": ("sl", "cd")}
+
+
+def shrink(params):
+    params["demo"]["scale"] = 0.1
+    params["train"]["max_epochs"] = 1
+    params["evaluate"]["bootstrap"] = 100
+
+
+def shorten(protocol):
+    protocol["params"]["train"] |= {"max_epochs": 1, "crop_size": 64}
+
+
+@pytest.fixture(scope="module")
+def clone(make_clone, tmp_path_factory):
+    clone = make_clone(tmp_path_factory.mktemp("clone"))
+    clone.edit("params.yaml", shrink)
+    clone.edit("protocols/demo.yaml", shorten)
+    clone.commit()
+    clone.run("dvc", "repro")
+    clone.commit()
+    return clone
+
+
+def stages_run(printed: str) -> set[str]:
+    return set(re.findall(r"Running stage '(.+?)'", printed))
+
+
+def test_it_leaves_every_file_of_the_contract(clone):
+    for source in ("demo_celeb_df", "demo_dffd", "demo_cnn_synth"):
+        folder = clone.path / "data/images" / source
+        assert (folder / "shard-00000.tar").exists()
+        assert (folder / "index.parquet").exists()
+        assert (folder / "rejected.csv").exists()
+    for split in ("train", "val", "test"):
+        assert len(pd.read_parquet(clone.path / f"data/manifests/demo/{split}.parquet")) > 0
+    for objective in OBJECTIVES:
+        assert {path.name for path in (clone.path / "models/demo" / objective).iterdir()} == {
+            "model.safetensors",
+            "model.json",
+            "history.csv",
+        }
+        assert (clone.path / f"data/scores/demo/{objective}.parquet").exists()
+        assert (clone.path / f"metrics/demo/{objective}.thresholds.json").exists()
+    assert (clone.path / "report/report.md").exists()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_metrics_have_every_test_set_and_both_means(clone, objective):
+    metrics = json.loads((clone.path / f"metrics/demo/{objective}.json").read_text())
+    scores = pd.read_parquet(clone.path / f"data/scores/demo/{objective}.parquet")
+    for measure in ("ap", "auc", "eer"):
+        assert tuple(metrics[measure]) == OBJECTIVES[objective]
+        for values in metrics[measure].values():
+            assert set(values) == {*scores["test_set"], "mean", "mean_unseen"}
+            assert all(0 <= value <= 1 for value in values.values())
+
+
+def test_again_nothing_runs(clone):
+    assert stages_run(clone.run("dvc", "repro")) == set()
+    assert clone.run("git", "status", "--porcelain") == ""
+
+
+def test_lambda_retrains_joint_alone_and_going_back_trains_nothing(clone):
+    changed = stages_run(clone.run("dvc", "exp", "run", "-S", "lambda=0.5"))
+    assert "train@demo-joint" in changed
+    assert not {"train@demo-bce", "train@demo-sad", "demo", "splits@demo"} & changed
+    card = json.loads((clone.path / "models/demo/joint/model.json").read_text())
+    assert card["settings"]["lambda"] == 0.5
+
+    restored = stages_run(clone.run("dvc", "exp", "run", "-S", "lambda=0.01"))
+    assert not {name for name in restored if name.startswith(("train", "evaluate"))}
+    card = json.loads((clone.path / "models/demo/joint/model.json").read_text())
+    assert card["settings"]["lambda"] == 0.01
+
+
+def test_a_faulty_lambda_is_refused_before_any_work(clone):
+    printed = clone.run("dvc", "exp", "run", "-S", "lambda=abc", check=False)
+    assert "`lambda`: input should be a valid number, found 'abc'" in printed
+    assert not {name for name in stages_run(printed) if name.startswith(("train", "demo", "faces"))}
+    clone.run("git", "checkout", "--quiet", "params.yaml")
+
+
+def test_a_missing_source_is_explained_and_an_unconfigured_one_spoils_no_other_protocol(clone):
+    printed = clone.run(
+        "dvc", "exp", "run", "-S", "+sources.mine={layout: celeb_df, root: /nowhere/Celeb-DF}", check=False
+    )
+    assert "source 'mine': the folder /nowhere/Celeb-DF does not exist" in printed
+    assert "List_of_testing_videos.txt" in printed
+    assert "docs/data.md" in printed
+    clone.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
+
+    clone.edit("params.yaml", lambda params: params.update(protocols=["mff_4_4", "demo"]))
+    printed = clone.run("dvc", "repro", "--keep-going", check=False)
+    assert "mff_4_4" in printed
+    assert "is not configured" in printed
+    assert not any("demo" in line for line in printed.splitlines() if "ERROR" in line)
+    clone.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
