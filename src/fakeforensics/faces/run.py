@@ -9,13 +9,15 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from fakeforensics.errors import UserError
 from fakeforensics.faces.assemble import Item, Totals, assemble
-from fakeforensics.faces.part import Contents, Part, writing_part
+from fakeforensics.faces.facts import Facts
+from fakeforensics.faces.part import Contents, Part, Rejection, writing_part
+from fakeforensics.faces.pool import WorkerDiedError, fan_out, one_by_one
 from fakeforensics.faces.progress import Progress
 from fakeforensics.faces.scratch import Scratch
 from fakeforensics.params import FacesParams
@@ -23,6 +25,7 @@ from fakeforensics.storage.keys import image_keys
 
 # Stills are quick: several make one task, so that handing tasks out costs little.
 _STILLS_A_TASK = 16
+_KILLER = "reading it ends the process: out of memory, or damaged so that the decoder crashes"
 
 
 class Record(Protocol):
@@ -49,9 +52,15 @@ class _Task:
     crop: Literal["faces", "whole"]
     crop_box: tuple[int, int, int, int] | None
 
+    @property
+    def busy(self) -> Path:
+        """Exists while a worker has the file in hand."""
+        return self.part.with_suffix(".busy")
+
 
 @dataclass(frozen=True)
 class _Done:
+    part: Path
     images: int
     resumed: bool
 
@@ -84,6 +93,8 @@ def make_images(
             full.
     """
     items = _items(source, records)
+    # Absolute, as the workers of a cluster have a working directory of their own.
+    root, scratch_root = root.absolute(), scratch_root.absolute()
     scratch = Scratch(scratch_root, source, crop, params)
     try:
         scratch.open()
@@ -121,19 +132,34 @@ def _items(source: str, records: Sequence[Any]) -> list[Item]:
 
 
 def _results(tasks: Sequence[_Task], params: FacesParams) -> Iterator[_Done]:
-    from joblib import Parallel, delayed
-
-    workers = params.workers or os.cpu_count() or 1
-    batches = list(_batches(tasks))
-    if workers == 1 or len(batches) == 1:
-        for batch in batches:
-            yield from _work(batch, params)
+    """The result of each task, once, whatever workers die."""
+    work = partial(_work, params=params)
+    seen: set[Path] = set()
+    while True:
+        # Files that were in hand when a process, or the last run, died: one of them may be why.
+        suspects = [[task] for task in tasks if task.busy.exists()]
+        for (task,), results in one_by_one(work, suspects):
+            if results is None:
+                _reject(task)
+        try:
+            for results in fan_out(work, list(_batches(tasks)), params):
+                yield from (done for done in results if done.part not in seen)
+                seen.update(done.part for done in results)
+        except WorkerDiedError as error:
+            if any(task.busy.exists() for task in tasks):
+                continue
+            raise UserError(
+                "the worker processes end before they begin to work",
+                found=str(error),
+                fix="give them more memory, or set faces.workers lower",
+            ) from None
         return
-    parallel = Parallel(
-        n_jobs=workers, batch_size=1, pre_dispatch="2*n_jobs", return_as="generator_unordered"
-    )
-    for results in parallel(delayed(_work)(batch, params) for batch in batches):
-        yield from results
+
+
+def _reject(task: _Task) -> None:
+    with writing_part(task.part) as part:
+        part.finish(Contents(Facts(_sha256(task.path)), [], [Rejection(_KILLER)]))
+    task.busy.unlink()
 
 
 def _batches(tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
@@ -153,7 +179,7 @@ def _work(batch: Sequence[_Task], params: FacesParams) -> list[_Done]:
     if fresh:
         tasks = [batch[number] for number in fresh]
         for number, contents in zip(fresh, _make(tasks, params), strict=True):
-            done[number] = _Done(len(contents.crops), resumed=False)
+            done[number] = _Done(batch[number].part, len(contents.crops), resumed=False)
     return [one for one in done if one is not None]
 
 
@@ -164,18 +190,22 @@ def _finished(task: _Task) -> _Done | None:
     contents = part.contents()
     if not contents.facts.sha256 or contents.facts.sha256 != _sha256(task.path):
         return None
-    return _Done(len(contents.crops), resumed=True)
+    return _Done(task.part, len(contents.crops), resumed=True)
 
 
 def _make(tasks: Sequence[_Task], params: FacesParams) -> list[Contents]:
     from fakeforensics.faces.extract import Job
 
     jobs = [Job(Path(task.path), task.kind, task.crop, task.crop_box) for task in tasks]
+    for task in tasks:
+        task.busy.touch()
     with ExitStack() as stack:
         parts = [stack.enter_context(writing_part(task.part)) for task in tasks]
         results: list[Contents] = _extractor(params).extract(jobs, parts)
         for part, contents in zip(parts, results, strict=True):
             part.finish(contents)
+    for task in tasks:
+        task.busy.unlink(missing_ok=True)
     return results
 
 
