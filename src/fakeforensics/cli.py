@@ -22,8 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.add_typer(data_app, name="data")
-app.command()(evaluate)
 
 Model = Annotated[
     Path | None,
@@ -177,6 +175,9 @@ def models(
             typer.echo(f"{start}  S_{score.upper()}  {mean:>8.2f}  {unseen_text:>9}")
 
 
+app.command()(evaluate)
+
+
 @app.command()
 def crops(
     source: Annotated[str, Argument(help="A source of params.yaml.")],
@@ -197,3 +198,6 @@ def crops(
 
     path = out or Path(f"crops-{source}.png")
     typer.echo(draw_sheet(images, source, path, number))
+
+
+app.add_typer(data_app, name="data")

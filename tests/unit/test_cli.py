@@ -12,11 +12,14 @@ from typer.testing import CliRunner
 
 from fakeforensics import cli
 from fakeforensics.storage.images import encode_png
-from tests.unit.inference.conftest import make_model, photo, portrait, project  # noqa: F401 (fixtures)
+from tests.unit.inference import conftest
+from tests.unit.inference.conftest import make_model
 
 COMMANDS = (
-    *(["predict"], ["serve"], ["export"], ["models"], ["crops"], ["data", "check"], ["data", "fetch"]),
+    *(["predict"], ["serve"], ["export"], ["models"], ["crops"], ["evaluate"]),
+    *(["data", "check"], ["data", "fetch"]),
 )
+photo, portrait, project = conftest.photo, conftest.portrait, conftest.project
 HEAVY = {"torch", "dlib", "cv2", "pandas", "matplotlib", "sklearn", "scipy", "numpy", "gradio", "pydantic"}
 
 
@@ -49,9 +52,7 @@ def test_every_command_has_an_example_in_its_help(command):
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_example_parses(command):
-    options = {
-        option for option in re.findall(r"--[a-z-]+", run(*command, "--help").partition("Options:")[2])
-    }
+    options = set(re.findall(r"--[a-z-]+", run(*command, "--help").partition("Options:")[2]))
     for line in re.findall(r"^ *(?:find .* \| )?fakeforensics (.*)$", run(*command, "--help"), re.MULTILINE):
         assert set(re.findall(r"--[a-z-]+", line)) <= options, line
 
@@ -71,7 +72,7 @@ def test_predict_prints_a_table_and_the_status_tells_of_failures(here):
     assert head.split() == ["FILE", "FACE", "SCORE", "PROBABILITY", "VERDICT"]
     assert photo.startswith("one face.png  0 ")
     assert re.search(r"(real|fake)$", photo)
-    assert missing.split("  ")[-1] == "not judged: no such file"
+    assert missing.split("  ")[-1].strip() == "not judged: no such file"
     assert "1 failed" in total
 
 
@@ -122,12 +123,7 @@ def test_models_lists_them_with_their_precision(here):
     assert "not valid JSON" in damaged
 
 
-def test_data_check_fails_for_a_source_that_is_not_there(here):
-    (here / "params.yaml").write_text("protocols: [p]\nsources: {mine: {layout: folder, root: nowhere}}\n")
-    assert "the folder nowhere does not exist" in run("data", "check", status=1)
-
-
-def test_data_check_writes_the_inventory_of_a_good_source(here, photo):
+def test_data_check_writes_the_inventory_of_a_good_source(here):
     for folder in ("0_real", "1_fake"):
         (here / "raw" / folder).mkdir(parents=True)
         image = np.full((64, 64, 3), len(folder) + ord(folder[0]), np.uint8)
@@ -135,8 +131,3 @@ def test_data_check_writes_the_inventory_of_a_good_source(here, photo):
     (here / "params.yaml").write_text("protocols: [p]\nsources: {mine: {layout: folder, root: raw}}\n")
     assert "written: data/inventory/mine.csv" in run("data", "check", "mine", "--update")
     assert (here / "data/inventory/mine.csv").read_text().count("\n") == 3
-
-
-def test_data_fetch_tells_the_way_to_a_gated_set(here):
-    assert "celeb_df is not for this command to download" in run("data", "fetch", "celeb_df")
-    run("data", "fetch", "cnn_synth", "--part", "everything", status=2)
