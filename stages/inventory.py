@@ -14,13 +14,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the lists.")] = Path("data/inventory"),
 ) -> None:
     """Write data/inventory/<source>.csv: path, bytes and sha256 of every file that the layout reads."""
-    from fakeforensics.files import write_text
     from fakeforensics.params import load_params
-    from fakeforensics.sources.inventory import inventory, to_csv
+    from fakeforensics.sources.inventory import write_inventory
     from fakeforensics.sources.open import open_source
 
-    rows = inventory(open_source(source, load_params(params).source(source)))
-    write_text(out / f"{source}.csv", to_csv(rows))
+    rows = write_inventory(open_source(source, load_params(params).source(source)), out)
     typer.echo(f"{source}: {len(rows)} files, {sum(size for _, size, _ in rows) / 2**20:.1f} MiB")
 
 

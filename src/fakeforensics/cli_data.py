@@ -38,6 +38,8 @@ def check(
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.params import load_params
     from fakeforensics.sources.check import check_sources, render
+    from fakeforensics.sources.inventory import write_inventory
+    from fakeforensics.sources.open import open_source
 
     settings = load_params(params)
     chosen = {name: settings.source(name) for name in sources or settings.sources}
@@ -45,20 +47,10 @@ def check(
     for report in reports:
         typer.echo(render(report))
         if update and report.is_good:
-            _update(report.name, params)
+            write_inventory(open_source(report.name, chosen[report.name]), Path("data/inventory"))
+            typer.echo(f"  written: data/inventory/{report.name}.csv")
     if not all(report.is_good for report in reports):
         raise typer.Exit(1)
-
-
-def _update(source: str, params: Path) -> None:
-    from fakeforensics.files import write_text
-    from fakeforensics.params import load_params
-    from fakeforensics.sources.inventory import inventory, to_csv
-    from fakeforensics.sources.open import open_source
-
-    path = Path("data/inventory") / f"{source}.csv"
-    write_text(path, to_csv(inventory(open_source(source, load_params(params).source(source)))))
-    typer.echo(f"  written: {path}")
 
 
 @app.command()

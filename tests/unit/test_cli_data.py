@@ -34,6 +34,14 @@ def test_check_passes_a_sound_source_and_fails_with_a_missing_one(params: Path) 
     assert "how to get it: apply at" in both.output
 
 
+def test_update_lists_the_files_of_sound_sources_alone(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(params.parent)
+    assert CliRunner().invoke(app, ["data", "check", "--update"]).exit_code == 1
+    lists = params.parent / "data/inventory"
+    assert [path.name for path in lists.iterdir()] == ["mine.csv"]
+    assert len((lists / "mine.csv").read_text().splitlines()) == 3
+
+
 def test_fetch_shows_the_steps_to_a_gated_set() -> None:
     shown = CliRunner().invoke(app, ["data", "fetch", "celeb_df"])
     assert shown.exit_code == 0

@@ -7,8 +7,9 @@ import io
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from fakeforensics.files import sha256_file
+from fakeforensics.files import sha256_file, write_text
 from fakeforensics.sources.layout import Layout
 from fakeforensics.sources.open import read_records
 
@@ -24,6 +25,13 @@ def inventory(layout: Layout, workers: int | None = None) -> list[tuple[str, int
     # Hashing and reading release the interpreter's lock.
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         return list(pool.map(describe, paths))
+
+
+def write_inventory(layout: Layout, folder: Path) -> list[tuple[str, int, str]]:
+    """Write `<folder>/<source>.csv`, and return its rows."""
+    rows = inventory(layout)
+    write_text(folder / f"{layout.name}.csv", to_csv(rows))
+    return rows
 
 
 def to_csv(rows: Iterable[tuple[str, int, str]]) -> str:

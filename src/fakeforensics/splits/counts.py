@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fakeforensics.splits.manifest import Manifests
+from fakeforensics.splits.protocol import PerClass
 
 
 def count(manifests: Manifests) -> dict[str, Any]:
@@ -16,8 +17,9 @@ def count(manifests: Manifests) -> dict[str, Any]:
         `train` and `val`, and `test` by set: real, fake, groups, and images by "<domain>/<method>". Then
         `dropped` rows by source and reason, `subsampled` (images before a limit was applied), and
         `identity_overlap`: by source, the number of persons in each split and of those whom the test videos
-        share with training and with validation. For the pilot study `instances`: the real and fake images of
-        the model for each number of seen instances.
+        share with training and with validation. Where the protocol asks for frames of videos,
+        `frames_per_video`: by class how many were `asked`, and the `most` that a video has. For the pilot
+        study `instances`: the real and fake images of the model for each number of seen instances.
     """
     tests = manifests.test
     counts = {
@@ -28,6 +30,8 @@ def count(manifests: Manifests) -> dict[str, Any]:
         "subsampled": manifests.subsampled,
         "identity_overlap": _overlap(pd.concat([manifests.train, manifests.val, tests])),
     }
+    if manifests.frames_asked is not None:
+        counts["frames_per_video"] = _frames(manifests, manifests.frames_asked)
     if "n_from" in manifests.train:
         counts["instances"] = _by_instances(manifests.train)
     return counts
@@ -50,6 +54,12 @@ def table(counts: dict[str, Any]) -> str:
         for source, numbers in counts["identity_overlap"].items()
     ]
     lines += [
+        f"{name} videos give at most {frames['most']} frames where the protocol asks for {frames['asked']}: "
+        "raise faces.frames_per_video in params.yaml if they are longer"
+        for name, frames in counts.get("frames_per_video", {}).items()
+        if 0 < frames["most"] < frames["asked"]
+    ]
+    lines += [
         f"model for {n} instances: trained on {numbers['real']} real, {numbers['fake']} fake"
         for n, numbers in counts.get("instances", {}).items()
     ]
@@ -63,6 +73,20 @@ def _classes(rows: pd.DataFrame) -> dict[str, Any]:
         "fake": int((rows["label"] == 1).sum()),
         "groups": int(rows["group"].nunique()),
         "methods": {str(method): int(n) for method, n in methods.items()},
+    }
+
+
+def _frames(manifests: Manifests, asked: PerClass) -> dict[str, dict[str, int]]:
+    rows = pd.concat([manifests.train, manifests.val, manifests.test]).drop_duplicates("key")
+    moving = rows[rows["frame"] >= 0]
+    return {
+        name: {
+            "asked": wanted,
+            "most": int(moving.loc[moving["label"] == label, "video"].value_counts().max())
+            if (moving["label"] == label).any()
+            else 0,
+        }
+        for label, (name, wanted) in enumerate((("real", asked.real), ("fake", asked.fake)))
     }
 
 

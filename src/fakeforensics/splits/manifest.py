@@ -11,7 +11,7 @@ from fakeforensics.splits.cut import cut_source
 from fakeforensics.splits.duplicates import merge_groups, share_copies
 from fakeforensics.splits.instances import deal_instances, hold_out_instances
 from fakeforensics.splits.leaks import check_leaks
-from fakeforensics.splits.protocol import Protocol
+from fakeforensics.splits.protocol import PerClass, Protocol
 from fakeforensics.splits.sample import limit_rows, spread_frames
 from fakeforensics.splits.select import check_unseen, select_tests, select_training
 
@@ -30,6 +30,7 @@ class Manifests:
         dropped: How many rows were left out, by source and reason.
         subsampled: How many rows there were before a limit was applied, by
             "<source>/<domain>/<method>/<split>".
+        frames_asked: Frames that the protocol wants of each real and each fake video, if it says so.
     """
 
     train: pd.DataFrame
@@ -38,6 +39,7 @@ class Manifests:
     test_sets: tuple[str, ...]
     dropped: dict[str, dict[str, int]]
     subsampled: dict[str, int]
+    frames_asked: PerClass | None
 
 
 def build_manifests(
@@ -78,6 +80,7 @@ def build_manifests(
         test_sets=tuple(protocol.test),
         dropped=dropped,
         subsampled=subsampled,
+        frames_asked=protocol.frames_per_video,
     )
 
 

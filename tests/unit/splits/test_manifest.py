@@ -176,6 +176,11 @@ def test_frames_are_spread_over_the_clip_and_differ_by_class() -> None:
     assert made.train.loc[made.train["label"] == 0, "frame"].tolist() == [1, 3, 5, 7, 9]
     # 3 stretches of 3 1/3: floor((2j+1) * 10 / 6) = floor(1.67), floor(5), floor(8.33).
     assert made.train.loc[made.train["label"] == 1, "frame"].tolist() == [1, 5, 8]
+    assert count(made)["frames_per_video"]["fake"] == {"asked": 3, "most": 3}
+    assert "raise faces.frames_per_video" not in table(count(made))
+    more = count(build(protocol(frames_per_video={"real": 5, "fake": 32}), d=clips))
+    assert more["frames_per_video"]["fake"] == {"asked": 32, "most": 10}
+    assert "fake videos give at most 10 frames where the protocol asks for 32" in table(more)
 
 
 def test_limits_keep_photographs_and_their_edits_together(stills: Rows) -> None:
