@@ -1,0 +1,263 @@
+"""The loops that the training benchmark compares."""
+
+from __future__ import annotations
+
+import io
+import time
+import warnings
+from pathlib import Path
+from typing import Any, Protocol
+
+import lightning.pytorch as pl
+import pandas as pd
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from fakeforensics.evaluation.scoring import score_manifest
+from fakeforensics.models.detector import Detector
+from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.objectives.registry import build_objective
+from fakeforensics.params import AugmentParams, TrainParams
+from fakeforensics.storage.shards import ShardReader
+from fakeforensics.training.augment import Augment
+from fakeforensics.training.data import ManifestData
+from fakeforensics.training.dataset import Batch, ManifestDataset, collate
+from fakeforensics.training.device import takes_bf16, worker_count
+from fakeforensics.training.epochs import Epochs
+from fakeforensics.training.module import Training
+from fakeforensics.training.run import build_trainer
+
+LAMBDA = 0.01
+
+
+class Loop(Protocol):
+    """Something that goes through images."""
+
+    def images_per_second(self, steps: int) -> float:
+        """The speed over that many steps, without what happens before the first."""
+
+
+class Clock:
+    """The wall clock, or with `processor` this process's processor time.
+
+    The latter hardly notices other work on the machine; it means something with one thread and no workers.
+    """
+
+    processor = False
+
+    def now(self) -> float:
+        """Seconds."""
+        return time.process_time() if self.processor else time.perf_counter()
+
+
+clock = Clock()
+
+
+def wait() -> None:
+    """Let the device finish what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+class _Timer(pl.Callback):
+    """Times from the end of the first step to that of the last: loading all later batches counts."""
+
+    def __init__(self) -> None:
+        self.begin = self.end = 0.0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *step: Any) -> None:
+        *_, number = step
+        if number == 0 or trainer.is_last_batch:
+            wait()
+        self.end = clock.now()
+        if number == 0:
+            self.begin = self.end
+
+
+def _module(manifest: pd.DataFrame, images: Path, params: TrainParams, objective: str) -> Training:
+    torch.manual_seed(0)
+    preprocess = Preprocess(crop_size=params.crop_size)
+    augment = Augment(AugmentParams(), params.crop_size, seed=0)
+    data = ManifestData(manifest, manifest, images, params, augment, preprocess, seed=0)
+    detector = Detector(params.backbone, params.stem).to(memory_format=torch.channels_last)
+    return _WithoutFirstCentre(
+        detector,
+        build_objective(objective, LAMBDA if objective == "joint" else None),
+        params,
+        preprocess,
+        data,
+    )
+
+
+class _WithoutFirstCentre(Training):
+    """The first centre belongs to a run's start, not to its loop."""
+
+    def on_train_start(self) -> None:
+        """Leave c as it is."""
+
+
+class RealLoop:
+    """Lightning's Trainer as `stages.train` builds it, without validation."""
+
+    def __init__(
+        self, manifest: pd.DataFrame, images: Path, params: TrainParams, objective: str, scratch: Path
+    ) -> None:
+        self.module = _module(manifest, images, params, objective)
+        self.params, self.scratch = params, scratch
+
+    def images_per_second(self, steps: int) -> float:
+        """See `Loop`."""
+        timer = _Timer()
+        trainer: Any = build_trainer(self.params, Epochs(self.scratch, 1), self.scratch)
+        trainer.callbacks = [timer]
+        trainer.fit_loop.max_epochs = 1
+        trainer.limit_val_batches = 0
+        trainer.limit_train_batches = steps + 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trainer.fit(self.module, datamodule=self.module.data)
+        return steps * self.params.batch_size / (timer.end - timer.begin)
+
+
+class Ceiling:
+    """The same step, bare of any loop, on one batch that already lies on the device."""
+
+    def __init__(self, manifest: pd.DataFrame, images: Path, params: TrainParams, objective: str) -> None:
+        self.module = _module(manifest, images, params, objective)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.module.to(self.device)
+        self.optimizer = self.module.configure_optimizers()
+        self.bf16 = takes_bf16(params.precision)
+        batch = collate(self.module.data.plain.__getitems__(range(params.batch_size)))
+        self.batch = Batch(*(value.to(self.device) for value in batch))
+
+    def images_per_second(self, steps: int) -> float:
+        """See `Loop`."""
+        self.module.train()
+        self._step()
+        wait()
+        begin = clock.now()
+        for _ in range(steps):
+            self._step()
+        wait()
+        return steps * len(self.batch.labels) / (clock.now() - begin)
+
+    def _step(self) -> None:
+        self.optimizer.zero_grad()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            loss = self.module.losses(self.batch).mean()
+        torch.autograd.backward(loss)
+        self.optimizer.step()
+
+
+class _UsualDataset(Dataset[tuple[Tensor, float]]):
+    """PIL and torchvision."""
+
+    def __init__(self, manifest: pd.DataFrame, images: Path, crop_size: int) -> None:
+        self.places = list(manifest[["source", "shard", "offset", "size"]].itertuples(index=False, name=None))
+        self.labels = manifest["label"].tolist()
+        self.reader = ShardReader(images)
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomCrop(crop_size, pad_if_needed=True),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, float]:
+        image = Image.open(io.BytesIO(self.reader.read(*self.places[row]))).convert("RGB")
+        return self.transform(image), float(self.labels[row])
+
+
+class UsualLoop:
+    """A loop as people usually write it."""
+
+    def __init__(
+        self, manifest: pd.DataFrame, images: Path, params: TrainParams, objective: str, workers: int
+    ) -> None:
+        torch.manual_seed(0)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.detector = Detector(params.backbone, params.stem).to(self.device)
+        self.objective = build_objective(objective, LAMBDA if objective == "joint" else None)
+        self.optimizer = torch.optim.Adam(self.detector.parameters(), lr=params.learning_rate)
+        self.loader: DataLoader[Any] = DataLoader(
+            _UsualDataset(manifest, images, params.crop_size),
+            batch_size=params.batch_size,
+            shuffle=True,
+            num_workers=workers,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def images_per_second(self, steps: int) -> float:
+        """See `Loop`."""
+        self.detector.train()
+        begin, seen = 0.0, 0
+        for number, (images, labels) in enumerate(self.loader):
+            output = self.detector(images.to(self.device))
+            loss = self.objective.losses(output, labels.float().to(self.device)).mean()
+            self.optimizer.zero_grad()
+            torch.autograd.backward(loss)
+            self.optimizer.step()
+            if number == 0:
+                wait()
+                begin = clock.now()
+                continue
+            seen += len(labels)
+            if number == steps:
+                break
+        wait()
+        return seen / (clock.now() - begin)
+
+
+class Scoring:
+    """What `stages.evaluate` does with a manifest."""
+
+    def __init__(self, manifest: pd.DataFrame, images: Path, params: TrainParams) -> None:
+        columns = {name: "" for name in ("domain", "group", "video") if name not in manifest}
+        self.manifest = manifest.assign(
+            **columns, frame=-1, test_set="all", key=[f"{number:08d}" for number in range(len(manifest))]
+        )
+        self.images, self.params = images, params
+        self.detector = Detector(params.backbone, params.stem).eval()
+        self.card = {"objective": "joint", "preprocess": {"crop_size": params.crop_size}}
+
+    def images_per_second(self, steps: int) -> float:
+        """See `Loop`."""
+        rows = self.manifest.iloc[: steps * self.params.batch_size]
+        begin = clock.now()
+        score_manifest(
+            self.detector, self.card, rows, self.images, self.params.batch_size, worker_count("auto")
+        )
+        wait()
+        return len(rows) / (clock.now() - begin)
+
+
+class ScoringCeiling:
+    """The forward pass alone, on one batch that already lies on the device."""
+
+    def __init__(self, manifest: pd.DataFrame, images: Path, params: TrainParams) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        detector = Detector(params.backbone, params.stem).eval().to(memory_format=torch.channels_last)
+        self.detector = detector.to(self.device)
+        self.preprocess = Preprocess(crop_size=params.crop_size)
+        dataset = ManifestDataset(manifest, images, self.preprocess.crop)
+        self.batch = collate(dataset.__getitems__(range(params.batch_size))).images.to(self.device)
+
+    @torch.inference_mode()
+    def images_per_second(self, steps: int) -> float:
+        """See `Loop`."""
+        self.detector(self.preprocess.normalise(self.batch))
+        wait()
+        begin = clock.now()
+        for _ in range(steps):
+            self.detector(self.preprocess.normalise(self.batch))
+        wait()
+        return steps * len(self.batch) / (clock.now() - begin)

@@ -1,0 +1,115 @@
+"""How close training and scoring come to what the device can do, and to the loop people usually write.
+
+Prints, in one run and for the same model, batch and augmentation, images a second of
+
+- the real loop: Lightning's Trainer fed from shards, as `stages.train` runs it;
+- its ceiling: the same step on a batch that already lies on the device;
+- a usual loop: PIL and torchvision transforms in the loader, float32, contiguous tensors;
+- scoring as `stages.evaluate` runs it, and its ceiling: the forward pass alone.
+
+They take turns, round by round, so that a change of the machine's speed reaches all of them.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def main(
+    folder: Annotated[
+        Path | None, typer.Argument(help="data/images, or any folder of pictures; by default synthetic ones.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 64,
+    crop_size: Annotated[int, typer.Option(help="Pixels.")] = 224,
+    steps: Annotated[int, typer.Option(help="Steps a round.")] = 6,
+    rounds: Annotated[int, typer.Option(help="Rounds; the ratios are medians over them.")] = 5,
+    backbone: Annotated[str, typer.Option(help="resnet18, resnet34 or resnet50.")] = "resnet18",
+    objective: Annotated[str, typer.Option(help="bce, sad or joint.")] = "joint",
+    precision: Annotated[str, typer.Option(help="Of the real loop and its ceiling.")] = "auto",
+    workers: Annotated[int, typer.Option(help="Decoding processes; -1 as `train.workers: auto`.")] = -1,
+    processor_time: Annotated[
+        bool, typer.Option(help="One thread by processor time, for a CPU that does other work as well.")
+    ] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
+) -> None:
+    """Print the table and write the figures as flat JSON."""
+    import torch
+
+    from benchmarks._photos import find_images
+    from benchmarks._training_loops import Ceiling, Loop, RealLoop, Scoring, ScoringCeiling, UsualLoop, clock
+    from fakeforensics.files import write_json
+    from fakeforensics.params import TrainParams
+    from fakeforensics.training.device import takes_bf16, worker_count
+
+    if processor_time:
+        torch.set_num_threads(1)
+        clock.processor = True
+    params = TrainParams.model_validate(
+        {
+            "backbone": backbone,
+            "weights": "none",
+            "crop_size": crop_size,
+            "batch_size": batch_size,
+            "precision": precision,
+            "workers": "auto" if workers < 0 else workers,
+        }
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        scratch = Path(temporary)
+        images, manifest = find_images(folder, scratch / "images", 512, max(256, crop_size))
+        manifest = _repeated(manifest, (steps + 1) * batch_size)
+        loops: dict[str, Loop] = {
+            "real": RealLoop(manifest, images, params, objective, scratch),
+            "ceiling": Ceiling(manifest, images, params, objective),
+            "usual": UsualLoop(manifest, images, params, objective, worker_count(params.workers)),
+            "scoring": Scoring(manifest, images, params),
+            "scoring_ceiling": ScoringCeiling(manifest, images, params),
+        }
+        speeds: dict[str, list[float]] = {name: [] for name in loops}
+        for number in range(rounds):
+            for name in loops if number % 2 == 0 else reversed(loops):
+                speeds[name].append(loops[name].images_per_second(steps))
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu"
+    report: dict[str, Any] = {
+        "ratio_to_ceiling": _ratio(speeds, "real", "ceiling"),
+        "ratio_to_baseline": _ratio(speeds, "real", "usual"),
+        "scoring_ratio_to_ceiling": _ratio(speeds, "scoring", "scoring_ceiling"),
+        "device": f"{device}, {torch.get_num_threads()} threads",
+        "clock": "processor" if processor_time else "wall",
+        "precision": "bf16" if takes_bf16(precision) else "32",
+        "torch": torch.__version__,
+        "batch_size": batch_size,
+        "crop_size": crop_size,
+        "workers": worker_count(params.workers),
+        **{f"{name}_images_per_second": round(statistics.median(found), 2) for name, found in speeds.items()},
+    }
+    for key, value in report.items():
+        print(f"{key:32} {value}")
+    for name, found in speeds.items():
+        print(f"{name:16} " + " ".join(f"{speed:8.2f}" for speed in found))
+    if json_file:
+        write_json(json_file, report)
+
+
+def _ratio(speeds: dict[str, list[float]], ours: str, other: str) -> float:
+    pairs = zip(speeds[ours], speeds[other], strict=True)
+    return round(statistics.median(a / b for a, b in pairs), 4)
+
+
+def _repeated(manifest: Any, count: int) -> Any:
+    """As many rows as are needed, shuffled; decoding is not cached, so that repeats cost the same."""
+    import numpy as np
+
+    rows = np.resize(np.random.default_rng(0).permutation(len(manifest)), count)
+    return manifest.iloc[rows].reset_index(drop=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
