@@ -17,14 +17,15 @@ def main(
 ) -> None:
     """Analyse the thresholds of a run's scores, and write the policy that inference goes by."""
     from fakeforensics.params import load_params
-    from fakeforensics.scores.table import in_order, read_scores
+    from fakeforensics.scores.table import in_order, of_one_model, read_scores
     from fakeforensics.scores.test_sets import read_test_sets
     from fakeforensics.thresholds.analysis import analyse, write_analysis
 
     settings = load_params(params)
     run = f"{protocol}/{objective}"
-    table = in_order(read_scores(Path(f"data/scores/{run}.parquet")), read_test_sets(protocol).names)
-    validation = read_scores(Path(f"data/scores/{run}.val.parquet"))
+    test = of_one_model(read_scores(Path(f"data/scores/{run}.parquet")))
+    table = in_order(test, read_test_sets(protocol).names)
+    validation = of_one_model(read_scores(Path(f"data/scores/{run}.val.parquet")))
     analysis = analyse(table, validation, settings.thresholds, settings.seed)
     write_analysis(
         analysis,

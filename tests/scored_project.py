@@ -49,7 +49,7 @@ def make_project(root: Path, objectives=("bce", "sad", "joint"), shared_reals=Tr
     write_parquet(root / "data/manifests/p/test.parquet", pd.concat(parts, ignore_index=True))
     torch.manual_seed(0)
     for objective in objectives:
-        card = {"objective": objective, "protocol": "p", "preprocess": Preprocess(crop_size=32).model_dump()}
+        card = {"objective": objective.partition("/")[0], "protocol": "p", "preprocess": Preprocess(crop_size=32).model_dump()}
         save_detector(root / "models/p" / objective, Detector("resnet18"), card)
     protocol = {"title": "t", "train": [], "test": {"stylegan": [], "stargan": []}, "unseen": ["stylegan"]}
     (root / "protocols").mkdir()

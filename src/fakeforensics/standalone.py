@@ -68,7 +68,8 @@ def evaluate_scores(
     table = _ranked(table, paths[0])
     runs = [table, *(_ranked(read_stranger(path)[0], path) for path in paths[1:])]
     metrics: dict[str, Any] = summarise(table, ())
-    metrics["intervals"] = intervals(table, (), seed, params.bootstrap)
+    bounds = intervals(table, (), seed, params.bootstrap)
+    metrics |= {f"{metric}_interval": values for metric, values in bounds.items()}
     if validation is not None:
         metrics["details"] = details(table, validation, seed, params.bootstrap)
     if len(runs) > 1:
@@ -100,13 +101,14 @@ def evaluate_scores(
 def render(report: Report) -> str:
     """The report as text for a terminal."""
     lines = []
-    bounds = report.metrics["intervals"]
     widest = max(len(name) for name in report.metrics["ap"]["score"])
     lines.append(f"{'test set':{widest}}     AP [95% interval]        AUC [95% interval]       EER")
-    for name, ap in report.metrics["ap"]["score"].items():
+    for name in report.metrics["ap"]["score"]:
         cells = [
-            f"{value:.4f} [{bounds[metric]['score'][name][0]:.4f}, {bounds[metric]['score'][name][1]:.4f}]"
-            for metric, value in (("ap", ap), ("auc", report.metrics["auc"]["score"][name]))
+            _with_bounds(
+                report.metrics[metric]["score"][name], report.metrics[f"{metric}_interval"]["score"][name]
+            )
+            for metric in ("ap", "auc")
         ]
         lines.append(f"{name:{widest}}  {cells[0]}  {cells[1]}  {report.metrics['eer']['score'][name]:.4f}")
     lines += ["", f"{'test set':{widest}}  threshold of highest accuracy"]
@@ -133,6 +135,10 @@ def render(report: Report) -> str:
             for row in report.comparison
         ]
     return "\n".join(lines + [""] * bool(report.remarks) + [f"note: {remark}" for remark in report.remarks])
+
+
+def _with_bounds(value: float, bounds: list[float]) -> str:
+    return f"{value:.4f} [{bounds[0]:.4f}, {bounds[1]:.4f}]"
 
 
 def _ranked(table: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -37,14 +37,14 @@ def test_scores_and_metrics_follow_the_contract(project, objective, columns, sco
     assert len(table) == 24  # two sets of 6 reals and 6 fakes
     assert table.equals(table.sort_values(["test_set", "key"], ignore_index=True))
     metrics = json.loads((project / f"metrics/p/{objective}.json").read_text())
-    assert list(metrics) == ["ap", "auc", "eer", "intervals", "details"]
+    assert list(metrics) == ["ap", "auc", "eer", "ap_interval", "auc_interval", "details"]
     for metric in ("ap", "auc", "eer"):
         assert list(metrics[metric]) == scores
         for values in metrics[metric].values():
             assert list(values) == ["stylegan", "stargan", "mean", "mean_unseen"]
             assert values["mean"] == pytest.approx((values["stylegan"] + values["stargan"]) / 2, abs=1e-6)
             assert values["mean_unseen"] == values["stylegan"]
-    low, high = metrics["intervals"]["ap"][scores[0]]["stylegan"]
+    low, high = metrics["ap_interval"][scores[0]]["stylegan"]
     assert low <= metrics["ap"][scores[0]]["stylegan"] <= high
 
 
@@ -94,3 +94,29 @@ def test_a_test_set_without_images_is_named(tmp_path, monkeypatch):
     manifest[manifest["test_set"] == "stargan"].to_parquet(path)
     with pytest.raises(UserError, match="not those of the protocol's test sets"):
         evaluate.main("p", "bce")
+
+
+def test_pilot_models_are_measured_by_number_of_instances(tmp_path, monkeypatch):
+    root = make_project(tmp_path, objectives=("bce/n1", "bce/n3"))
+    monkeypatch.chdir(root)
+    for name in ("val", "test"):
+        path = root / f"data/manifests/p/{name}.parquet"
+        manifest = pd.read_parquet(path)
+        if name == "test":  # the pilot's test sets hold fakes alone
+            manifest = manifest[manifest["label"] == 1]
+        else:  # the model for one instance has not seen the last image
+            manifest = manifest.assign(n_from=1, n_to=3)
+            manifest.loc[manifest.index[-1], "n_from"] = 2
+        manifest.to_parquet(path)
+    evaluate.main("p", "bce")
+    metrics = json.loads((root / "metrics/p/bce.json").read_text())
+    assert list(metrics) == ["accuracy"]
+    assert {name: list(values) for name, values in metrics["accuracy"].items()} == {
+        "stylegan": ["1", "3"],
+        "stargan": ["1", "3"],
+    }
+    scores = pd.read_parquet(root / "data/scores/p/bce.parquet")
+    by_hand = (scores.query("instances == 3 and test_set == 'stargan'")["logit"] >= 0).mean()
+    assert metrics["accuracy"]["stargan"]["3"] == pytest.approx(by_hand, abs=1e-6)
+    validation = pd.read_parquet(root / "data/scores/p/bce.val.parquet")
+    assert validation.groupby("instances").size().to_dict() == {1: 7, 3: 8}

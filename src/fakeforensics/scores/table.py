@@ -13,6 +13,7 @@ from fakeforensics.errors import UserError
 IDENTITY = ("key", "test_set", "method", "domain", "source", "label", "group", "video", "frame")
 SCORES = ("score_sl", "logit", "score_cd")
 VALIDATION = "validation"
+INSTANCES = "instances"  # in the pilot study: how many instances the model that gave the score has seen
 
 # What each score is ranked and cut by: sigmoids saturate into ties, so S_SL goes by its logit.
 RANKED_BY = {"sl": "logit", "cd": "score_cd", "score": "score"}
@@ -76,6 +77,14 @@ def in_order(table: pd.DataFrame, test_sets: tuple[str, ...]) -> pd.DataFrame:
     return table.iloc[np.argsort(table["test_set"].map(place).to_numpy(), kind="stable")].reset_index(
         drop=True
     )
+
+
+def of_one_model(table: pd.DataFrame) -> pd.DataFrame:
+    """The scores of one model: in the pilot study, of the one that saw most instances."""
+    if INSTANCES not in table:
+        return table
+    one: pd.DataFrame = table[table[INSTANCES] == table[INSTANCES].max()]
+    return one.reset_index(drop=True)
 
 
 def has_both_classes(rows: pd.DataFrame) -> bool:

@@ -1,0 +1,105 @@
+"""The models of a run: one, or in the pilot study one for each number of seen instances."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fakeforensics.evaluation.details import details
+from fakeforensics.evaluation.intervals import intervals
+from fakeforensics.evaluation.scoring import score_manifest
+from fakeforensics.evaluation.summary import summarise
+from fakeforensics.models.saving import load_detector
+from fakeforensics.scores.table import INSTANCES, in_order
+
+ALL = "all"
+
+
+def model_folders(folder: Path) -> dict[str, Path]:
+    """The models in `models/<protocol>/<objective>`.
+
+    Returns:
+        `all` → the folder itself; or, where it has subfolders n1, n2, …, each number of seen instances → its
+        own.
+    """
+    found = {path.name[1:]: path for path in folder.glob("n*") if re.fullmatch(r"n\d+", path.name)}
+    return dict(sorted(found.items(), key=lambda item: int(item[0]))) or {ALL: folder}
+
+
+def score_models(
+    folder: Path, manifests: dict[str, pd.DataFrame], images: Path, batch_size: int, workers: int
+) -> dict[str, pd.DataFrame]:
+    """Score manifests with each model of a run.
+
+    Args:
+        folder: `models/<protocol>/<objective>`.
+        manifests: `val` and `test`. Where rows say which models they are for (n_from, n_to), others pass them
+            by.
+        images: The folder of all sources' images.
+        batch_size: Images a forward pass.
+        workers: Decoding processes.
+
+    Returns:
+        A score table for each manifest; with several models it has the column instances besides.
+
+    Raises:
+        UserError: If a model or an image cannot be read.
+    """
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in manifests}
+    for instances, model in model_folders(folder).items():
+        detector, card = load_detector(model)
+        for name, manifest in manifests.items():
+            rows = manifest
+            if instances != ALL and "n_from" in manifest:
+                rows = manifest[manifest["n_from"].le(int(instances)) & manifest["n_to"].ge(int(instances))]
+            scored = score_manifest(detector, card, rows, images, batch_size, workers)
+            parts[name].append(scored if instances == ALL else scored.assign(**{INSTANCES: int(instances)}))
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
+
+
+def measure_run(
+    scores: dict[str, pd.DataFrame],
+    names: tuple[str, ...],
+    unseen: tuple[str, ...],
+    seed: int,
+    replicates: int,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """The metrics of a run.
+
+    Args:
+        scores: `val` and `test`, from `score_models`.
+        names: The test sets in the protocol's order.
+        unseen: Those that are unseen.
+        seed: Of the bootstrap.
+        replicates: Number of draws.
+
+    Returns:
+        What `metrics/<protocol>/<objective>.json` holds: ap, auc, eer, ap_interval, auc_interval and details
+        (rows by frame and by video); for sets of fakes alone, accuracy by number of seen instances. And the
+        test scores in the protocol's order; of several models those of the one that saw most.
+
+    Raises:
+        UserError: If a test set of the protocol has no scores, or a score is not finite.
+    """
+    test, validation = scores["test"], scores["val"]
+    if INSTANCES not in test:
+        table = in_order(test, names)
+        metrics = summarise(table, unseen)
+    else:
+        metrics = {}
+        for number in sorted(test[INSTANCES].unique()):
+            table = in_order(test[test[INSTANCES] == number], names)
+            found = summarise(table, unseen, instances=str(number))
+            accuracy = metrics.get("accuracy", {})
+            metrics = found
+            for name, values in found.get("accuracy", {}).items():
+                metrics["accuracy"][name] = accuracy.get(name, {}) | values
+        validation = validation[validation[INSTANCES] == validation[INSTANCES].max()]
+    bounds = intervals(table, unseen, seed, replicates)
+    metrics |= {f"{metric}_interval": values for metric, values in bounds.items()}
+    if rows := details(table, validation, seed, replicates):
+        metrics["details"] = rows
+    return metrics, table
