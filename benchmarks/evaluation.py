@@ -73,7 +73,7 @@ def bootstrap(images: int, replicates: int, loop: int) -> dict[str, float]:
 
 
 def analysis(sets: int, per_set: int) -> dict[str, float]:
-    """Table 4.10, every deployable threshold with intervals, and calibration; both scores and their fusion."""
+    """Table 4.10, every deployable threshold with intervals, and calibration; both scores, and fused."""
     shifts = np.linspace(-4, 4, sets)
     table = pd.concat([_scores(f"set{n:02d}", shift, per_set, n) for n, shift in enumerate(shifts)])
     validation = _scores("validation", 0.0, per_set, sets)
