@@ -160,6 +160,8 @@ class Tracker:
 
     def _bridge(self, live: _Live, box: Box, picture: Picture) -> Iterator[Sighting]:
         span = picture.seconds - live.seconds
+        if span > BRIDGED_SECONDS:
+            return
         for missed in live.missed:
             share = (missed.seconds - live.seconds) / span if span > 0 else 0.5
             between = live.box.towards(box, share)

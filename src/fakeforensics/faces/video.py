@@ -119,7 +119,6 @@ class Clip:
         wanted: dict[int | None, int] = {display[frame]: frame for frame in frames}
         feed = _needed(self._packets, set(wanted))
         with self._from_start() as (codec, packets):
-            codec.thread_count = 1
             jumped = False
             for needed, packet in zip(feed, packets, strict=False):
                 if not needed:
@@ -148,7 +147,10 @@ class Clip:
     @contextmanager
     def _from_start(self) -> Iterator[tuple[Any, Iterable[Any]]]:
         if self._kept is not None:
-            yield self._stream.codec_context, self._kept
+            codec = self._stream.codec_context
+            if codec.is_open:
+                codec.flush_buffers()
+            yield codec, self._kept
             return
         with _reopened(self._path) as container:
             stream = _video_stream(container)
@@ -203,6 +205,9 @@ def _video_stream(container: Any) -> Any:
         if not stream.disposition & av.stream.Disposition.attached_pic:
             if stream.codec_context is None:
                 raise UnreadableError("no decoder for the video stream")
+            if not stream.codec_context.is_open:
+                # Files are worked on side by side, one a core; and frame threads would skip late.
+                stream.codec_context.thread_count = 1
             return stream
     raise UnreadableError("no video stream")
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=@,/")
-# A ustar header holds 155 bytes of folders and 100 of name; 16 are kept for "#f000123#t12.png".
+# A ustar header holds 155 bytes of folders and 100 of name; 18 are kept for "#f1000000#t12.jpg".
 _LONGEST_FOLDERS = 155
-_LONGEST_NAME = 84
+_LONGEST_NAME = 82
 
 
 def image_keys(source: str, paths: Sequence[str]) -> list[str]:

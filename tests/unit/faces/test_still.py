@@ -1,0 +1,141 @@
+"""Every bad image that point 6 of the crop stage's promise names: handled right, or refused with a reason."""
+
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from fakeforensics.faces.picture import UnreadableError
+from fakeforensics.faces.still import MAX_PIXELS, read_still
+
+# Left to right darker, and a bright corner: every turn and flip of it looks different.
+SCENE = np.tile(np.linspace(250, 10, 48).astype(np.uint8)[None, :, None], (32, 1, 3))
+SCENE[:8, :8] = (255, 0, 0)
+
+
+def save(path, image=None, **options):
+    (Image.fromarray(SCENE) if image is None else image).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation_is_applied(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path / "a.png", exif=exif)
+    with Image.open(path) as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))  # Pillow's reading of the standard
+    still = read_still(path)
+    assert np.array_equal(still.picture.rgb, expected)
+    assert (still.facts.height, still.facts.width) == expected.shape[:2]
+    assert still.plain == (orientation == 1)
+
+
+def test_the_facts_of_a_jpeg(tmp_path):
+    facts = read_still(save(tmp_path / "a.jpg", quality=80, subsampling=2)).facts
+    assert facts[1:] == ("JPEG", 48, 32, 80, "4:2:0")
+
+
+def test_a_wrong_extension_is_seen_through(tmp_path):
+    path = save(tmp_path / "a.png", format="JPEG")
+    still = read_still(path)
+    assert still.facts.format == "JPEG"
+    assert still.plain
+
+
+def test_cmyk(tmp_path):
+    gray = Image.new("CMYK", (32, 32), (0, 0, 0, 128))
+    still = read_still(save(tmp_path / "a.jpg", gray, quality=95))
+    assert abs(int(still.picture.rgb.mean()) - 127) < 6
+    assert not still.plain
+
+
+def test_16_bit_becomes_8_bit(tmp_path):
+    deep = Image.fromarray(np.full((32, 32), 0x8000, np.uint16))
+    still = read_still(save(tmp_path / "a.png", deep))
+    assert still.picture.rgb.shape == (32, 32, 3)
+    assert np.all(still.picture.rgb == 128)
+    assert not still.plain
+
+
+def test_gray_is_stored_as_it_is(tmp_path):
+    assert read_still(save(tmp_path / "a.png", Image.new("L", (32, 32), 9))).plain
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_animations_are_refused(tmp_path, suffix):
+    frames = [Image.new("RGB", (16, 16), (60 * number, 0, 0)) for number in range(3)]
+    path = tmp_path / f"a.{suffix}"
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    with pytest.raises(UnreadableError, match="animated"):
+        read_still(path)
+
+
+def bomb(side):
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+
+
+@pytest.mark.parametrize("side", [30_000, int(MAX_PIXELS**0.5) + 1])
+def test_bombs_are_refused_before_decoding(tmp_path, side):
+    (tmp_path / "a.png").write_bytes(bomb(side))
+    with pytest.raises(UnreadableError, match="megapixels"):
+        read_still(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "tif"])
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.95])
+def test_truncated_files_are_refused(tmp_path, suffix, kept):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    path = save(tmp_path / f"a.{suffix}", noise)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(UnreadableError, match=r"damaged|not an image"):
+        read_still(path)
+
+
+@pytest.mark.parametrize(("data", "reason"), [(b"", "empty file"), (b"<html>404</html>", "not an image")])
+def test_what_is_no_image(tmp_path, data, reason):
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(UnreadableError, match=reason):
+        read_still(tmp_path / "a.jpg")
+
+
+def test_every_damage_is_a_refusal_or_an_image(tmp_path):
+    # One flipped byte at a time, over the whole file: nothing but the two may happen.
+    out = io.BytesIO()
+    Image.fromarray(SCENE).save(out, "JPEG")
+    path = tmp_path / "a.jpg"
+    refused = 0
+    for place in range(0, len(out.getvalue()), 7):
+        data = bytearray(out.getvalue())
+        data[place] ^= 0xFF
+        path.write_bytes(data)
+        try:
+            read_still(path)
+        except UnreadableError:
+            refused += 1
+    assert refused > 0
+
+
+@pytest.mark.parametrize("name", [b"with space.png", b"line\nbreak.png", b"caf\xe9.png", "Ω.png".encode()])
+def test_any_file_name(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    save(path)
+    assert np.array_equal(read_still(path).picture.rgb, SCENE)
+
+
+def test_a_part_of_the_picture(tmp_path):
+    still = read_still(save(tmp_path / "a.png"), (0, 0, 8, 8))
+    assert np.all(still.picture.rgb == (255, 0, 0))
+    assert not still.plain
+    with pytest.raises(UnreadableError, match="48x32 pixels do not contain"):
+        read_still(tmp_path / "a.png", (0, 0, 49, 8))

@@ -1,0 +1,145 @@
+from itertools import pairwise
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakeforensics.faces.picture import Picture, UnreadableError
+from fakeforensics.faces.video import Packet, _needed, open_clip, spread
+
+from .conftest import numbered, portrait, write_video
+
+
+def test_frames_are_the_middles_of_equal_parts():
+    # 100 frames in 4 parts of 25: middles 12.5, 37.5, … floored.
+    assert spread(100, 4) == [12, 37, 62, 87]
+    assert spread(3, 32) == [0, 1, 2]
+
+
+@given(st.integers(1, 10_000), st.integers(1, 64))
+def test_spread_frames_are_distinct_and_cover_the_whole_clip(count, wanted):
+    frames = spread(count, wanted)
+    assert len(frames) == min(count, wanted)
+    assert all(0 <= a < b < count for a, b in pairwise(frames))
+    longest_gap = -(-count // len(frames))
+    assert frames[0] <= longest_gap
+    assert count - 1 - frames[-1] <= longest_gap
+
+
+def brightness(path, frames):
+    with open_clip(path) as clip:
+        return {item.frame: item.luma.mean() for item in clip.pictures(frames)}
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize(
+    "options",
+    [{"g": "10", "bf": "3"}, {"g": "250", "bf": "8", "x264-params": "open-gop=1:keyint=20"}, {"bf": "0"}],
+)
+def test_the_frames_asked_for_come_out_exactly(tmp_path, suffix, options):
+    frames = [np.roll(portrait(96), 3 * number, axis=1) for number in range(60)]
+    path = write_video(tmp_path / f"a.{suffix}", frames, **options)
+    with av.open(str(path)) as container:
+        everything = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    with open_clip(path) as clip:
+        assert (clip.count, clip.format, clip.chroma) == (60, "H264", "4:2:0")
+        for wanted in ([0, 7, 21, 22, 45, 59], [38], list(range(60))):
+            pictures = list(clip.pictures(wanted))
+            assert [picture.frame for picture in pictures] == wanted
+            assert all(np.array_equal(picture.rgb, everything[picture.frame]) for picture in pictures)
+
+
+def test_a_container_without_times_is_decoded_in_order(tmp_path):
+    path = write_video(tmp_path / "a.avi", numbered(20), codec="mpeg4", bf="2")
+    found = brightness(path, [3, 11])
+    assert found[11] - found[3] == pytest.approx(16 * 219 / 255, abs=3)  # 2 levels a frame, limited range
+
+
+def test_a_display_rotation_is_applied(tmp_path):
+    tall = [np.vstack([np.full((32, 64, 3), 200, np.uint8), np.zeros((64, 64, 3), np.uint8)])] * 5
+    path = write_video(tmp_path / "a.mp4", tall, rotation=90)
+    with open_clip(path) as clip:
+        picture = next(clip.pictures([2]))
+    with av.open(str(path)) as container:
+        turns = round(next(container.decode(video=0)).rotation / 90) % 4
+    assert turns in (1, 3)
+    assert picture.luma.shape == (64, 96)
+    assert np.array_equal(picture.rgb, np.rot90(np.rot90(picture.rgb, -turns), turns))
+    bright_left = picture.luma[:, :32].mean() > 150
+    assert bright_left == (turns == 1)
+
+
+def test_damaged_frames_are_named(tmp_path):
+    path = write_video(tmp_path / "a.mkv", [np.roll(portrait(96), n, axis=1) for n in range(30)], g="10")
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 3000] = bytes(3000)
+    path.write_bytes(data)
+    with open_clip(path) as clip:
+        items = list(clip.pictures(range(clip.count)))
+    assert len(items) == clip.count
+    assert any(isinstance(item, Picture) for item in items)
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.7])
+def test_a_truncated_mp4_is_refused(tmp_path, kept):
+    path = write_video(tmp_path / "a.mp4", [np.roll(portrait(96), n, axis=1) for n in range(30)])
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(UnreadableError, match="not a video"), open_clip(path):
+        pass
+
+
+def test_a_truncated_mp4_whose_index_comes_first_is_refused(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width = stream.height = 96
+        for number in range(40):
+            frame = av.VideoFrame.from_ndarray(np.roll(portrait(96), 5 * number, axis=0), format="rgb24")
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(UnreadableError, match=r"truncated: \d+ of 40 frames|damaged"), open_clip(path):
+        pass
+
+
+def audio(path):
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 8000
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+
+
+def test_files_that_are_no_video(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("<html>404</html>" * 100)
+    audio(tmp_path / "audio.mp4")
+    for name, reason in (("empty", "empty file"), ("text", "not a video"), ("audio", "no video stream")):
+        with pytest.raises(UnreadableError, match=reason), open_clip(tmp_path / f"{name}.mp4"):
+            pass
+
+
+@pytest.mark.parametrize("name", ["a b.mp4", "http:x.mp4", "100%03d.mp4", "line\nbreak.mp4", "caf\udce9.mp4"])
+def test_any_file_name(tmp_path, name):
+    plain = write_video(tmp_path / "plain.mp4", numbered(5))
+    plain.rename(tmp_path / name)
+    assert len(brightness(tmp_path / name, [0, 4])) == 2
+
+
+def test_only_groups_with_a_wanted_frame_are_decoded():
+    # I0 P2 b1 | I3 P5 b4 | I6: a frame of the second group needs that group alone, up to itself.
+    packets = [Packet(0, True), Packet(2, False), Packet(1, False)]
+    packets += [Packet(3, True), Packet(5, False), Packet(4, False), Packet(6, True)]
+    assert _needed(packets, {5}) == [False, False, False, True, True, False, False]
+
+
+def test_a_frame_shown_before_its_key_frame_needs_the_group_before():
+    # Open group: b5 follows I6 in the file, is shown before it and refers to both.
+    packets = [Packet(0, True), Packet(3, False), Packet(6, True), Packet(5, False)]
+    assert _needed(packets, {5}) == [True, True, True, True]
