@@ -43,8 +43,7 @@ def model_card(trained: Trained, files: dict[str, str]) -> str:
         *_warning(trained),
         f"{title(trained)}. Trained with the objective *{trained.objective}* "
         f"({OBJECTIVES[trained.objective]}).",
-        "## Files",
-        "\n".join(f"- `{name}`: {what}" for name, what in files.items()),
+        *_files(files),
         "## Input and output",
         _usage(trained),
         "## Trained on",
@@ -102,6 +101,11 @@ def decision_text(decision: Decision | None) -> str:
     if known:
         text += f" Expected on data like the validation images: {', '.join(known)}."
     return text
+
+
+def _files(files: dict[str, str]) -> list[str]:
+    listed = "\n".join(f"- `{name}`: {what}" for name, what in files.items())
+    return ["## Files", listed] if files else []
 
 
 def _warning(trained: Trained) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ _PRIVATE = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 # An upload whose judging never began (the page was closed) is deleted after this many seconds.
-_FORGET = 120
+_FORGET = 600
 
 
 class Served:
@@ -134,6 +136,16 @@ def judged(desk: Desk, trained: Trained, uploads: Path, name: str | None) -> str
         return reply_html(desk.reply(path), trained.decision)
     finally:
         path.unlink(missing_ok=True)
+        _sweep(uploads)
+
+
+def _sweep(uploads: Path) -> None:
+    """Remove what is older than `_FORGET`: gradio leaves an empty file behind each upload."""
+    before = time.time() - _FORGET
+    for path in uploads.rglob("*"):
+        with suppress(FileNotFoundError):  # two requests may sweep at once
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _blocks(gradio: Any, desk: Desk, trained: Trained, limits: Limits, uploads: Path) -> Any:

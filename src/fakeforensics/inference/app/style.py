@@ -5,7 +5,7 @@ CSS = """
   --ff-real: #1e7854; --ff-fake: #c4302b; --ff-warn: #8a5a00; --ff-warn-ground: #fff6e0; }
 .dark { --ff-ink: #e8edf3; --ff-soft: #a3afbd; --ff-line: #38424f; --ff-card: #1c232c; --ff-ground: #12171d;
   --ff-real: #53c394; --ff-fake: #ff7a70; --ff-warn: #f0c674; --ff-warn-ground: #332a14; }
-body { background: var(--ff-ground) !important; }
+html, body, gradio-app, .gradio-container { background: var(--ff-ground) !important; }
 .gradio-container { max-width: 1120px !important; margin: 0 auto !important; background: var(--ff-ground); }
 footer { display: none !important; }
 .ff { color: var(--ff-ink); font-size: 15px; line-height: 1.5; }
@@ -35,5 +35,6 @@ footer { display: none !important; }
   font-variant-numeric: tabular-nums; }
 .ff ul { margin: 4px 0 4px 18px; list-style: disc; }
 #upload a, #upload .download { pointer-events: none; color: var(--ff-soft); text-decoration: none; }
+.ff-card h1 { font-size: 19px !important; } .ff-card h2 { font-size: 16px !important; }
 .ff-card table { font-variant-numeric: tabular-nums; }
 """

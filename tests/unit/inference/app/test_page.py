@@ -106,3 +106,17 @@ def test_the_page_of_a_face_without_threshold_gives_no_verdict(desk, photo, trai
     judgement = desk.reply(photo).judgement
     page = reply_html(Reply(judgement, [np.zeros((9, 9, 3), np.uint8)]), None)
     assert "no threshold, so there is no verdict" in page
+
+
+def test_what_an_earlier_upload_left_behind_is_swept(desk, trained, tmp_path):
+    import os
+    import time
+
+    for name, age in (("old", 700), ("new", 0)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    judged(desk, trained, tmp_path, "/etc/passwd")
+    assert (tmp_path / "old").exists()  # only an upload's end sweeps
+    (tmp_path / "bad.png").write_text("no image")
+    judged(desk, trained, tmp_path, str(tmp_path / "bad.png"))
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
