@@ -1,0 +1,284 @@
+"""Whole sources: bad files, kills, many workers, a full disk, a Dask cluster; always the same bytes."""
+
+import errno
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fakeforensics.errors import UserError
+from fakeforensics.faces import run
+from fakeforensics.faces.run import make_images
+from fakeforensics.params import FacesParams
+from fakeforensics.sources.record import RawFile
+from fakeforensics.storage.images import decode
+from fakeforensics.storage.schema import read_index
+from fakeforensics.storage.shards import ShardReader
+
+from .conftest import portrait, write_video
+
+PARAMS = {"size": 64, "frames_per_video": 4, "workers": 1}
+
+
+def records_of(root):
+    names = sorted(os.fsdecode(path) for path in os.listdir(os.fsencode(root)))
+    kinds = {name: "video" if name.endswith(".mp4") else "image" for name in names}
+    return [RawFile(name, kinds[name], "real", "d", 0, f"s/{name}") for name in names]
+
+
+def digests(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def make(root, tmp_path, name="out", crop="faces", **params):
+    faces = FacesParams(**(PARAMS | params))
+    totals = make_images(
+        "s", root, records_of(root), crop, faces, tmp_path / name / "s", tmp_path / "scratch"
+    )
+    return totals, tmp_path / name
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Two clips, three stills, and what a download may leave."""
+    folder = tmp_path_factory.mktemp("raw")
+    for number in range(2):
+        frames = [portrait(256, angle=2 * step + 5 * number) for step in range(6)]
+        write_video(folder / f"clip{number}.mp4", frames)
+    for number in range(3):
+        Image.fromarray(portrait(200 + 10 * number)).save(folder / f"still {number}.jpg", quality=90)
+    Image.new("RGB", (100, 100)).save(folder / "nobody.png")
+    (folder / "empty.mp4").touch()
+    (folder / "empty.jpg").touch()
+    (folder / "page.mp4").write_text("<html>404</html>")
+    data = (folder / "clip0.mp4").read_bytes()
+    (folder / "cut.mp4").write_bytes(data[: len(data) // 2])
+    shutil.copy(folder / "still 0.jpg", os.fsencode(folder) + b"/caf\xe9.jpg")
+    shutil.copy(folder / "still 0.jpg", folder / "line\nbreak.jpg")
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "gone.jpg").symlink_to("nowhere.jpg")
+    (folder / "folder.jpg").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(root, tmp_path_factory):
+    """An undisturbed run with one worker."""
+    tmp_path = tmp_path_factory.mktemp("whole")
+    totals, out = make(root, tmp_path, max_rejected=0.9)
+    assert not (tmp_path / "scratch").exists() or not list((tmp_path / "scratch").iterdir())
+    return totals, out
+
+
+def test_every_file_is_cropped_or_rejected_with_its_reason(whole):
+    totals, out = whole
+    index = read_index(out, "s")
+    rejected = pd.read_csv(out / "s/rejected.csv")
+    reasons = dict(zip(rejected.path, rejected.reason, strict=True))
+    assert index.groupby("raw_path").size().to_dict() == {
+        "caf\\xe9.jpg": 1, "clip0.mp4": 4, "clip1.mp4": 4, "line\nbreak.jpg": 1,
+        "still 0.jpg": 1, "still 1.jpg": 1, "still 2.jpg": 1,
+    }  # fmt: skip
+    expected = {
+        "nobody.png": "no face found", "empty.mp4": "empty file", "empty.jpg": "empty file",
+        "page.mp4": "not a video", "cut.mp4": "not a video", "loop.jpg": "cannot be opened: Too many levels",
+        "gone.jpg": "cannot be opened: No such file", "folder.jpg": "cannot be opened: Is a directory",
+    }  # fmt: skip
+    assert set(reasons) == set(expected)
+    for path, reason in expected.items():
+        assert reasons[path].startswith(reason)
+    assert (totals.files, totals.images, totals.rejected) == (15, 13, 8)
+
+
+def test_the_index_tells_where_each_crop_came_from(whole, root):
+    index = read_index(whole[1], "s")
+    reader = ShardReader(whole[1])
+    assert index.key.is_unique
+    assert index.key.tolist() == sorted(index.key)
+    for row in index.itertuples():
+        data = reader.read("s", row.shard, row.offset, row.size)
+        assert hashlib.sha256(data).hexdigest() == row.sha256
+        assert decode(data).shape == (64, 64, 3)
+    clip = index[index.raw_path == "clip0.mp4"]
+    assert clip.key.tolist() == [f"s/clip0#f{frame:06d}" for frame in (0, 2, 3, 5)]  # middles of 6 in 4
+    assert clip.raw_format.unique().tolist() == ["H264"]
+    still = index[index.raw_path == "still 1.jpg"].iloc[0]
+    assert (still.raw_format, still.raw_width, still.jpeg_quality, still.frame) == ("JPEG", 210, 90, -1)
+    assert still.raw_sha256 == hashlib.sha256((root / "still 1.jpg").read_bytes()).hexdigest()
+    assert len(still.box) == 4
+    assert len(still.landmarks) == 10
+
+
+@pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_any_number_of_workers_gives_the_same_bytes(root, whole, tmp_path, workers):
+    _, out = make(root, tmp_path, max_rejected=0.9, workers=workers)
+    assert digests(out / "s") == digests(whole[1] / "s")
+
+
+def test_small_shards_hold_the_same_images(root, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr("fakeforensics.faces.assemble.ShardWriter", _tiny_shards)
+    _, out = make(root, tmp_path, max_rejected=0.9)
+    index = read_index(out, "s")
+    assert index["shard"].nunique() > 3
+    assert index.sha256.tolist() == read_index(whole[1], "s").sha256.tolist()
+
+
+def _tiny_shards(folder, shard_bytes):
+    from fakeforensics.storage.shards import ShardWriter
+
+    return ShardWriter(folder, 20_000)
+
+
+def test_too_many_rejections_stop_the_run_and_keep_the_work(root, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"8 of 15 files are rejected[\s\S]*max_rejected") as caught:
+        make(root, tmp_path)
+    listed = next(line for line in str(caught.value).split() if line.endswith("rejected.csv"))
+    assert len(pd.read_csv(listed)) == 8
+    assert not (tmp_path / "out/s").exists()
+    monkeypatch.setattr(run, "_make", lambda *_: pytest.fail("finished work is not done twice"))
+    # Only files that could not even be read are looked at again.
+    monkeypatch.setattr(run, "_finished", _trusting(run._finished))
+    totals, _ = make(root, tmp_path, max_rejected=0.9)
+    assert totals.images == 13
+
+
+def _trusting(finished):
+    return lambda task: finished(task) or run._Done(task.part, 0, True)
+
+
+def test_a_source_without_a_readable_file_stops_the_run(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.jpg").write_text("no image")
+    with pytest.raises(UserError, match=r"no file gave an image[\s\S]*1 x not an image"):
+        make(tmp_path / "raw", tmp_path, max_rejected=1.0)
+
+
+def test_whole_images_keep_their_bytes(root, tmp_path):
+    _, out = make(root, tmp_path, crop="whole", max_rejected=0.9)
+    index = read_index(out, "s").set_index("raw_path")
+    assert index.loc["still 1.jpg", "sha256"] == index.loc["still 1.jpg", "raw_sha256"]
+    assert len(index.loc["still 1.jpg", "box"]) == 0
+    assert index.loc["clip0.mp4"].frame.tolist() == [0, 2, 3, 5]
+    data = ShardReader(out).read("s", *index.loc["nobody.png", ["shard", "offset", "size"]])
+    assert decode(data).shape == (100, 100, 3)
+
+
+@pytest.mark.slow
+def test_a_changed_raw_file_is_done_again(root, tmp_path):
+    raw = tmp_path / "raw"
+    shutil.copytree(root, raw, symlinks=True)
+    with pytest.raises(UserError):
+        make(raw, tmp_path)
+    shutil.copy(raw / "still 2.jpg", raw / "still 1.jpg")
+    _, out = make(raw, tmp_path, max_rejected=0.9)
+    index = read_index(out, "s").set_index("raw_path")
+    assert index.loc["still 1.jpg", "sha256"] == index.loc["still 2.jpg", "sha256"]
+
+
+def test_a_full_disk_is_told_and_no_half_is_published(root, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("fakeforensics.storage.shards.ShardWriter.add", full)
+    with pytest.raises(UserError, match="the disk is full"):
+        make(root, tmp_path, max_rejected=0.9)
+    assert not (tmp_path / "out/s").exists()
+    monkeypatch.undo()
+    assert make(root, tmp_path, max_rejected=0.9)[0].images == 13
+
+
+@pytest.mark.slow
+def test_a_file_that_kills_workers_is_rejected(root, whole, tmp_path, monkeypatch):
+    raw = tmp_path / "raw"
+    shutil.copytree(root, raw, symlinks=True)
+    (raw / "killer.jpg").write_bytes(b"KILL")
+    script = (
+        "import os, sys; from pathlib import Path\n"
+        "import fakeforensics.faces.extract as extract\n"
+        "from tests.unit.faces.test_run import make\n"
+        f"totals, _ = make(Path({str(raw)!r}), Path({str(tmp_path)!r}), max_rejected=0.9, workers=2)\n"
+    )
+    # The workers import this module, which ends them at the file.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, pathlib\n"
+        "read = pathlib.Path.read_bytes\n"
+        "def deadly(self):\n"
+        "    data = read(self)\n"
+        "    if data == b'KILL':\n"
+        "        os._exit(9)\n"
+        "    return data\n"
+        "pathlib.Path.read_bytes = deadly\n"
+    )
+    here = Path(__file__).resolve().parents[3]
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{here}"}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment, cwd=here, timeout=120)
+    rejected = pd.read_csv(tmp_path / "out/s/rejected.csv").set_index("path").reason
+    assert rejected["killer.jpg"].startswith("reading it ends the process")
+    assert read_index(tmp_path / "out", "s").sha256.tolist() == read_index(whole[1], "s").sha256.tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_any_moment_the_next_run_gives_the_same_bytes(root, whole, tmp_path, seed):
+    here = Path(__file__).resolve().parents[3]
+    script = (
+        "from pathlib import Path; from tests.unit.faces.test_run import make\n"
+        f"make(Path({str(root)!r}), Path({str(tmp_path)!r}), max_rejected=0.9, workers={1 + seed % 2})\n"
+    )
+    for attempt in range(40):
+        process = subprocess.Popen([sys.executable, "-c", script], cwd=here, start_new_session=True)
+        try:
+            process.wait(timeout=1.0 + 0.37 * seed + 0.4 * attempt)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if process.returncode == 0:
+            break
+    assert process.returncode == 0
+    assert attempt > 0
+    assert digests(tmp_path / "out/s") == digests(whole[1] / "s")
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_bytes(root, whole, tmp_path):
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+    address = tmp_path / "scheduler.json"
+    workers = []
+    scheduler = subprocess.Popen([*command, "--host", "127.0.0.1", "--scheduler-file", str(address)])
+    try:
+        while not address.exists():
+            time.sleep(0.1)
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(address)]
+        worker += ["--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
+        workers = [subprocess.Popen(worker) for _ in range(2)]
+        import json
+
+        scheduler_address = json.loads(address.read_text())["address"]
+        _, out = make(root, tmp_path, max_rejected=0.9, executor="dask", scheduler=scheduler_address)
+    finally:
+        for process in (*workers, scheduler):
+            process.terminate()
+            process.wait(timeout=20)
+    assert digests(out / "s") == digests(whole[1] / "s")
+
+
+def test_a_cluster_without_an_address_is_told(root, tmp_path):
+    with pytest.raises(UserError, match="names no cluster"):
+        make(root, tmp_path, executor="dask")
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_answer_is_told(root, tmp_path):
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    with pytest.raises(UserError, match="no Dask scheduler answers"):
+        make(root, tmp_path, executor="dask", scheduler="tcp://127.0.0.1:9")
