@@ -28,7 +28,7 @@ from fakeforensics.training.dataset import Batch, ManifestDataset, collate
 from fakeforensics.training.device import takes_bf16, worker_count
 from fakeforensics.training.epochs import Epochs
 from fakeforensics.training.module import Training
-from fakeforensics.training.run import build_trainer
+from fakeforensics.training.trainer import build_trainer
 
 LAMBDA = 0.01
 

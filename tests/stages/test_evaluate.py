@@ -37,7 +37,7 @@ def test_scores_and_metrics_follow_the_contract(project, objective, columns, sco
     assert len(table) == 24  # two sets of 6 reals and 6 fakes
     assert table.equals(table.sort_values(["test_set", "key"], ignore_index=True))
     metrics = json.loads((project / f"metrics/p/{objective}.json").read_text())
-    assert list(metrics) == ["ap", "auc", "eer", "ap_interval", "auc_interval", "details"]
+    assert list(metrics) == ["ap", "auc", "eer", "ap_interval", "auc_interval", "details", "validation"]
     for metric in ("ap", "auc", "eer"):
         assert list(metrics[metric]) == scores
         for values in metrics[metric].values():

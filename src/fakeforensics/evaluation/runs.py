@@ -12,6 +12,7 @@ from fakeforensics.evaluation.details import details
 from fakeforensics.evaluation.intervals import intervals
 from fakeforensics.evaluation.scoring import score_manifest
 from fakeforensics.evaluation.summary import summarise
+from fakeforensics.evaluation.validation import validation_summary
 from fakeforensics.models.saving import load_detector
 from fakeforensics.scores.table import INSTANCES, in_order
 
@@ -77,9 +78,10 @@ def measure_run(
         replicates: Number of draws.
 
     Returns:
-        What `metrics/<protocol>/<objective>.json` holds: ap, auc, eer, ap_interval, auc_interval and details
-        (rows by frame and by video); for sets of fakes alone, accuracy by number of seen instances. And the
-        test scores in the protocol's order; of several models those of the one that saw most.
+        What `metrics/<protocol>/<objective>.json` holds: ap, auc, eer, ap_interval, auc_interval, details
+        (rows by frame and by video) and validation (what lambda is picked by); for sets of fakes alone,
+        accuracy by number of seen instances. And the test scores in the protocol's order; of several models
+        those of the one that saw most.
 
     Raises:
         UserError: If a test set of the protocol has no scores, or a score is not finite.
@@ -102,4 +104,6 @@ def measure_run(
     metrics |= {f"{metric}_interval": values for metric, values in bounds.items()}
     if rows := details(table, validation, seed, replicates):
         metrics["details"] = rows
+    if validated := validation_summary(validation):
+        metrics["validation"] = validated
     return metrics, table

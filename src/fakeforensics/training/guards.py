@@ -19,27 +19,31 @@ log = logging.getLogger(__name__)
 CLASSES = {0: "real", 1: "fake"}
 
 
-def check_classes(split: str, manifest: pd.DataFrame, objective: Objective, one_class: bool) -> None:
-    """Refuse a split that the objective cannot be trained or validated on.
+def check_classes(train: pd.DataFrame, val: pd.DataFrame, objective: Objective) -> None:
+    """Refuse splits that the objective cannot be trained or validated on.
+
+    Every objective needs real images, and those that train a classifier need fakes. Without fakes in training
+    SAD is Deep SVDD, which needs none in validation either.
 
     Args:
-        split: Its name, for the message.
-        manifest: Its rows.
-        objective: Real images are needed by every objective, fakes by those that train a classifier.
-        one_class: Whether the training split has no fakes: then SAD is Deep SVDD, and validation needs none.
+        train: The training manifest.
+        val: The validation manifest.
+        objective: To be trained.
 
     Raises:
-        UserError: Naming the class that is missing.
+        UserError: Naming the split and the class that is missing.
     """
-    present = set(manifest["label"].unique())
-    needed = {0} if one_class and not objective.uses_classifier else {0, 1}
-    for label in sorted(needed - present):
-        raise UserError(
-            f"the {split} split has no {CLASSES[label]} images, which the objective {objective.name!r} needs",
-            found=", ".join(f"{(manifest['label'] == value).sum()} {CLASSES[value]}" for value in CLASSES),
-            fix="check the protocol's `train` selections and `holdout`, and counts.json beside the manifests"
-            + ("; `sad` alone can train without fakes" if label == 1 and split == "train" else ""),
-        )
+    one_class = not objective.uses_classifier and not (train["label"] == 1).any()
+    for split, manifest in {"train": train, "val": val}.items():
+        for label in (0,) if one_class else (0, 1):
+            if not (manifest["label"] == label).any():
+                raise UserError(
+                    f"the {split} split has no {CLASSES[label]} images, "
+                    f"which the objective {objective.name!r} needs",
+                    found=", ".join(f"{(manifest['label'] == y).sum()} {CLASSES[y]}" for y in CLASSES),
+                    fix="check the protocol's `train` selections and `holdout`, and counts.json beside the "
+                    "manifests" + ("; `sad` alone can train without fakes" if label == 1 else ""),
+                )
 
 
 class FiniteLoss:

@@ -23,7 +23,7 @@ def fingerprint(settings: dict[str, Any], files: list[Path], device: dict[str, A
     difference gives another fingerprint and a fresh start.
 
     Args:
-        settings: Resolved settings, and what the weights started from.
+        settings: Resolved settings; a local file of weights counts by its SHA-256 there or its name.
         files: The manifests, whose rows carry each image's SHA-256.
         device: Kind, processes and threads.
 

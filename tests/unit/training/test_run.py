@@ -190,3 +190,18 @@ def test_a_missing_manifest_names_the_stage_that_writes_it(tmp_path):
     (tmp_path / "data/manifests/tiny/val.parquet").unlink()
     with pytest.raises(UserError, match=r"val\.parquet: no such file(?s:.*)splits"):
         train_detector(settings, places(tmp_path), FacesParams())
+
+
+def test_the_pilot_study_trains_a_model_for_each_number_of_instances(tmp_path):
+    path = tiny_project(tmp_path, [0, 1] * 9, [0, 1] * 3, objective="bce", max_epochs=1)
+    for split in ("train", "val"):
+        file = tmp_path / f"data/manifests/tiny/{split}.parquet"
+        manifest = pd.read_parquet(file)
+        # the last two rows are seen by the second model alone
+        manifest.assign(n_from=[1] * (len(manifest) - 2) + [2, 2], n_to=2).to_parquet(file)
+    train_detector(load_settings(path), places(tmp_path), FacesParams())
+    cards = {n: load_detector(tmp_path / f"model/n{n}")[1] for n in (1, 2)}
+    assert sum(cards[1]["counts"]["train"]["src_train"].values()) == 16
+    assert sum(cards[2]["counts"]["train"]["src_train"].values()) == 18
+    assert (tmp_path / "model.csv").read_bytes() == (tmp_path / "model/n2/history.csv").read_bytes()
+    assert list((tmp_path / "scratch").iterdir()) == []

@@ -16,8 +16,8 @@ from fakeforensics.training.augment import Augment
 from fakeforensics.training.data import ManifestData
 from fakeforensics.training.epochs import Epochs
 from fakeforensics.training.module import Training
-from fakeforensics.training.run import build_trainer
 from fakeforensics.training.settings import load_settings
+from fakeforensics.training.trainer import build_trainer
 
 
 def main(project: Path, checkpoint: Path, out: Path) -> None:
