@@ -110,7 +110,7 @@ def test_pilot_models_are_measured_by_number_of_instances(tmp_path, monkeypatch)
         manifest.to_parquet(path)
     evaluate.main("p", "bce")
     metrics = json.loads((root / "metrics/p/bce.json").read_text())
-    assert list(metrics) == ["accuracy"]
+    assert list(metrics) == ["accuracy", "validation"]
     assert {name: list(values) for name, values in metrics["accuracy"].items()} == {
         "stylegan": ["1", "3"],
         "stargan": ["1", "3"],
