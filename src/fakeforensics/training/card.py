@@ -11,6 +11,9 @@ from fakeforensics.params import FacesParams
 from fakeforensics.training.scratch import versions
 from fakeforensics.training.settings import RunSettings
 
+# How the crop stage is run, not what it gives.
+_NOT_ABOUT_PIXELS = {"max_rejected", "workers", "executor", "scheduler", "shard_mb"}
+
 
 def model_card(
     settings: RunSettings,
@@ -45,7 +48,7 @@ def model_card(
                 str(name): "whole" if rows.all() else "faces"
                 for name, rows in whole.groupby(train["source"], sort=True)
             },
-            "faces": faces.model_dump(mode="json", include={"size", "padding", "landmarks"}),
+            "faces": faces.model_dump(mode="json", exclude=_NOT_ABOUT_PIXELS),
         },
         "counts": {split: counts(manifest) for split, manifest in manifests.items()},
         "epochs": len(history),
