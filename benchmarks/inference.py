@@ -114,7 +114,7 @@ def _crops(folder: Path | None, images: int, root: Path) -> Any:
             data = encode_png(pixels)
             (root / f"crops/{number:05d}.png").write_bytes(data)
             rows.append(writer.add(f"{number:05d}", data)._asdict() | {"key": f"s/{number:05d}"})
-    fixed = {
+    fixed: dict[str, Any] = {
         "source": "s",
         "method": "real",
         "domain": "d",
