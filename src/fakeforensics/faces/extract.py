@@ -26,8 +26,8 @@ from fakeforensics.storage.images import encode_png
 _NO_FACE = "no face found"
 # Stills are mostly portraits: the first search is for faces of half the shorter side.
 _PORTRAIT = 0.5
-# Stills are held together up to so many pixels.
-_HELD_PIXELS = 8_000_000
+# Pictures are held together up to so many pixels.
+_HELD_PIXELS = 16_000_000
 # Frames are searched, then cut, then encoded by so many at once: each step then finds its model in the
 # processor's cache.
 _BATCH = 8
@@ -132,10 +132,11 @@ class Extractor:
             frames = self._frames(clip)
             tracker = Tracker(self._detector, self._params.tracks)
             people = _Gallery(self._predict, self._encoder)
+            size = max(1, min(_BATCH, _HELD_PIXELS // clip.pixels))
             crops: list[Crop] = []
             rejections: list[Rejection] = []
             shape = (0, 0)
-            for batch in _batched(clip.pictures(frames), _BATCH):
+            for batch in _batched(clip.pictures(frames), size):
                 pictures = [item for item in batch if isinstance(item, Picture)]
                 rejections += [Rejection(str(item[1]), item[0]) for item in batch if isinstance(item, tuple)]
                 if pictures:

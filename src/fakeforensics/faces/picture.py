@@ -7,6 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import UInt8
 
+# Two copies of a picture's pixels are alive while decoding: 50 megapixels keep a worker under 600 MB.
+MAX_PIXELS = 50_000_000
+
 
 class UnreadableError(Exception):
     """A raw file, or one frame of it, that cannot be used; the message is the reason given to the user."""

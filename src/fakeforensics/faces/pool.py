@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from fakeforensics.errors import UserError
 from fakeforensics.params import FacesParams
 
+# Seconds; a batch system may keep a cluster's workers in its queue for a while.
+_WORKERS_COME_WITHIN = 600
 Task = TypeVar("Task")
 Done = TypeVar("Done")
 
@@ -41,7 +43,14 @@ def fan_out(work: Callable[[Task], Done], tasks: Sequence[Task], params: FacesPa
             from distributed import KilledWorker
 
             parallel = Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered")
-            yield from _guarded(parallel(delayed(work)(task) for task in tasks), KilledWorker)
+            try:
+                results = parallel(delayed(work)(task) for task in tasks)
+            except TimeoutError:
+                raise UserError(
+                    f"the Dask cluster at {params.scheduler} has no worker",
+                    fix="start some with `dask worker`, or see why they wait in the batch system's queue",
+                ) from None
+            yield from _guarded(results, KilledWorker)
         return
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
@@ -114,7 +123,9 @@ class _DaskBackend:
     def __enter__(self) -> None:
         from joblib import parallel_config
 
-        self._config = parallel_config(backend="dask", client=self._client)
+        self._config = parallel_config(
+            backend="dask", client=self._client, wait_for_workers_timeout=_WORKERS_COME_WITHIN
+        )
         self._config.__enter__()
 
     def __exit__(self, *error: Any) -> None:

@@ -13,11 +13,9 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from fakeforensics.faces.facts import Facts, chroma_sampling, jpeg_quality
-from fakeforensics.faces.picture import Picture, UnreadableError
+from fakeforensics.faces.picture import MAX_PIXELS, Picture, UnreadableError
 from fakeforensics.storage.images import decode
 
-# Two copies of the pixels are alive while decoding: 50 megapixels keep a worker under 600 MB.
-MAX_PIXELS = 50_000_000
 MAX_BYTES = 256 * 2**20
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
 

@@ -12,7 +12,7 @@ from typing import Any
 import av
 import numpy as np
 
-from fakeforensics.faces.picture import Picture, UnreadableError
+from fakeforensics.faces.picture import MAX_PIXELS, Picture, UnreadableError
 
 # A file whose index promises this share of frames more than it holds was cut off.
 _MISSING_TOLERATED = 0.05
@@ -57,6 +57,7 @@ class Clip:
 
     Attributes:
         count: Number of frames.
+        pixels: In a frame.
         format: The codec's name, upper case.
         chroma: Chroma sampling, "4:2:0" …, or "".
     """
@@ -81,6 +82,9 @@ class Clip:
             raise UnreadableError("no video frame in the file")
         if len(self._packets) < declared * (1 - _MISSING_TOLERATED):
             raise UnreadableError(f"truncated: {len(self._packets)} of {declared} frames are there")
+        self.pixels = self._stream.width * self._stream.height
+        if self.pixels > MAX_PIXELS:
+            raise UnreadableError(f"frames of more than {MAX_PIXELS // 10**6} megapixels")
         self._rate = float(self._stream.average_rate or 25)
         codec = self._stream.codec_context
         self.format = str(codec.name).upper()

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from fakeforensics.faces.picture import UnreadableError
-from fakeforensics.faces.still import MAX_PIXELS, read_still
+from fakeforensics.faces.picture import MAX_PIXELS, UnreadableError
+from fakeforensics.faces.still import read_still
 
 # Left to right darker, and a bright corner: every turn and flip of it looks different.
 SCENE = np.tile(np.linspace(250, 10, 48).astype(np.uint8)[None, :, None], (32, 1, 3))
