@@ -66,6 +66,7 @@ def _measure_videos(
     paths: Sequence[Path], frames: int, stride: int, landmarks: int, repeats: int
 ) -> dict[str, Any]:
     from benchmarks._reference_faces import Reference, count_frames
+    from fakeforensics.faces.picture import UnreadableError
     from fakeforensics.faces.video import open_clip, spread
 
     reference, ours, strided = Reference(), _Ours(landmarks, frames), _Ours(landmarks, frames, stride or None)
@@ -75,8 +76,12 @@ def _measure_videos(
     heads = ("decode s", "ours s", "ref. s", "over decode", "ratio", "strided")
     typer.echo(f"{'clip':32}" + "".join(f"{head:>12}" for head in heads))
     for path in paths:
-        with open_clip(path) as clip:
-            count = clip.count
+        try:
+            with open_clip(path) as clip:
+                count = clip.count
+        except UnreadableError as error:
+            typer.echo(f"{path.name[-32:]:32} left out: {error}")
+            continue
         decoding, _ = _fastest(repeats, count_frames, path)
         every = float("nan")
         with tempfile.TemporaryDirectory() as out:
