@@ -32,9 +32,10 @@ def main(
     scores = score_models(models, manifests, Path("data/images"), evaluate.batch_size, evaluate.workers)
     for name, suffix in {"val": ".val.parquet", "test": ".parquet"}.items():
         write_parquet(Path("data/scores") / f"{run}{suffix}", scores[name])
-    metrics, table = measure_run(scores, test_sets.names, test_sets.unseen, settings.seed, evaluate.bootstrap)
-    write_curves(table, Path("plots") / run)
-    write_json(Path("metrics") / f"{run}.json", metrics)
+    found = measure_run(scores, test_sets.names, test_sets.unseen, settings.seed, evaluate.bootstrap)
+    write_curves(found.table, Path("plots") / run)
+    write_json(Path("metrics") / f"{run}.json", found.metrics)
+    write_json(Path("metrics") / f"{run}.details.json", found.details)
 
 
 if __name__ == "__main__":

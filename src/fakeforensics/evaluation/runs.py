@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -61,13 +61,29 @@ def score_models(
     return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
 
 
+class Measurement(NamedTuple):
+    """What is known of a run's scores.
+
+    Attributes:
+        metrics: `metrics/<protocol>/<objective>.json`, short enough for DVC's tables: ap, auc and eer, or for
+            sets of fakes alone accuracy by number of seen instances; validation, by which lambda is picked.
+        details: `metrics/<protocol>/<objective>.details.json`: ap_interval, auc_interval, and details by
+            frame and by video.
+        table: The test scores in the protocol's order; of several models those of the one that saw most.
+    """
+
+    metrics: dict[str, Any]
+    details: dict[str, Any]
+    table: pd.DataFrame
+
+
 def measure_run(
     scores: dict[str, pd.DataFrame],
     names: tuple[str, ...],
     unseen: tuple[str, ...],
     seed: int,
     replicates: int,
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> Measurement:
     """The metrics of a run.
 
     Args:
@@ -78,10 +94,7 @@ def measure_run(
         replicates: Number of draws.
 
     Returns:
-        What `metrics/<protocol>/<objective>.json` holds: ap, auc, eer, ap_interval, auc_interval, details
-        (rows by frame and by video) and validation (what lambda is picked by); for sets of fakes alone,
-        accuracy by number of seen instances. And the test scores in the protocol's order; of several models
-        those of the one that saw most.
+        The metrics, their details, and the test scores that they are about.
 
     Raises:
         UserError: If a test set of the protocol has no scores, or a score is not finite.
@@ -100,10 +113,9 @@ def measure_run(
             for name, values in found.get("accuracy", {}).items():
                 metrics["accuracy"][name] = accuracy.get(name, {}) | values
         validation = validation[validation[INSTANCES] == validation[INSTANCES].max()]
-    bounds = intervals(table, unseen, seed, replicates)
-    metrics |= {f"{metric}_interval": values for metric, values in bounds.items()}
-    if rows := details(table, validation, seed, replicates):
-        metrics["details"] = rows
     if validated := validation_summary(validation):
         metrics["validation"] = validated
-    return metrics, table
+    bounds = intervals(table, unseen, seed, replicates)
+    more: dict[str, Any] = {f"{metric}_interval": values for metric, values in bounds.items()}
+    more["details"] = details(table, validation, seed, replicates)
+    return Measurement(metrics, more, table)

@@ -53,7 +53,7 @@ def measured(trained: Trained) -> list[Measured]:
     """Every average precision that the evaluate stage measured, in the protocol's order."""
     known = bool(_protocol(trained))
     unseen = unseen_sets(trained)
-    intervals = trained.metrics.get("intervals", {}).get("ap", {})
+    intervals = trained.details.get("ap_interval", {})
     return [
         Measured(
             test_set,

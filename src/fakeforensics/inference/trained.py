@@ -87,6 +87,11 @@ class Trained:
         return self._measured("metrics.json", ".json")
 
     @cached_property
+    def details(self) -> dict[str, Any]:
+        """Intervals of the metrics; empty if they are not at hand."""
+        return self._measured("details.json", ".details.json")
+
+    @cached_property
     def thresholds(self) -> dict[str, Any]:
         """The threshold analysis; empty if that is not at hand."""
         return self._measured("thresholds.json", ".thresholds.json")

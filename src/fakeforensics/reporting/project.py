@@ -67,6 +67,7 @@ class ProtocolResults:
         protocol: Its file.
         counts: `data/manifests/<name>/counts.json`, or None while the splits stage has not run.
         metrics: Objective → its metrics; objectives that were not evaluated are absent.
+        details: Objective → the intervals of its metrics.
         thresholds: Objective → its threshold analysis.
         cards: Objective (in the pilot study `bce/n1` and so on) → its `model.json`.
         missing: The files that were not there.
@@ -77,6 +78,7 @@ class ProtocolResults:
     protocol: ProtocolFile
     counts: dict[str, Any] | None
     metrics: dict[str, dict[str, Any]]
+    details: dict[str, dict[str, Any]]
     thresholds: dict[str, dict[str, Any]]
     cards: dict[str, dict[str, Any]]
     missing: tuple[str, ...] = field(default=())
@@ -92,7 +94,7 @@ class ProtocolResults:
 
     def ap_interval(self, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
         """The 95 % interval of average precision in percent, or None where there is none."""
-        intervals = self.metrics.get(column.objective, {}).get("ap_interval", {})
+        intervals = self.details.get(column.objective, {}).get("ap_interval", {})
         bounds = intervals.get(column.score, {}).get(test_set)
         return None if bounds is None else (100 * float(bounds[0]), 100 * float(bounds[1]))
 
@@ -160,6 +162,7 @@ def read_results(root: Path, name: str) -> ProtocolResults:
         protocol=protocol,
         counts=counts,
         metrics=metrics,
+        details=each(f"metrics/{name}/{{}}.details.json", ranked),
         thresholds=thresholds,
         cards=each(f"{models}/{{}}/model.json", runs),
         missing=tuple(missing),

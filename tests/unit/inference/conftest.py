@@ -42,9 +42,8 @@ def project(tmp_path_factory) -> Path:
     (root / "protocols").mkdir()
     (root / "protocols/p.yaml").write_text("title: Trained on this\nunseen: [strange]\n")
     ap = {"sl": {"known": 0.9912, "strange": 0.61, "mean": 0.8006, "mean_unseen": 0.61}}
-    write_json(
-        root / "metrics/p/joint.json", {"ap": ap, "intervals": {"ap": {"sl": {"known": [0.98, 0.995]}}}}
-    )
+    write_json(root / "metrics/p/joint.json", {"ap": ap})
+    write_json(root / "metrics/p/joint.details.json", {"ap_interval": {"sl": {"known": [0.98, 0.995]}}})
     row = {"score": "sl", "test_set": "known", "criterion": "accuracy", "chosen_on": "validation"}
     write_json(root / "metrics/p/joint.thresholds.json", {"table_4_10": [row | {"threshold": 0.25}]})
     return root

@@ -68,7 +68,8 @@ class Project:
                 score: {set_: [round(x - 0.02, 6), round(x + 0.02, 6)] for set_, x in by_set.items()}
                 for score, by_set in values.items()
             }
-            self.write(f"metrics/{name}/{objective}.json", {"ap": values, "ap_interval": bounds})
+            self.write(f"metrics/{name}/{objective}.json", {"ap": values})
+            self.write(f"metrics/{name}/{objective}.details.json", {"ap_interval": bounds})
 
     def thresholds(self, rows, objective="bce", name="p"):
         self.write(f"metrics/{name}/{objective}.thresholds.json", {"table_4_10": rows})
