@@ -33,7 +33,7 @@ class Corruption:
     def __post_init__(self) -> None:
         _parse(self.name)
 
-    def __call__(self, image: Rgb) -> Rgb:
+    def __call__(self, image: Rgb) -> UInt8[np.ndarray, "h2 w2 3"]:
         """Corrupt an 8-bit RGB image."""
         kind, strength = _parse(self.name)
         if kind == "resize":
@@ -74,14 +74,14 @@ def _noise(image: Rgb, deviation: float) -> Rgb:
     return noisy.round().clip(0, 255).astype(np.uint8)
 
 
-def _resize(image: Rgb, factor: float) -> Rgb:
+def _resize(image: Rgb, factor: float) -> UInt8[np.ndarray, "h2 w2 3"]:
     """Height and width times a factor: area averages to shrink, bicubic to enlarge."""
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     height, width = (max(1, round(side * factor)) for side in image.shape[:2])
     return cv2.resize(image, (width, height), interpolation=method)
 
 
-def _fit(image: Rgb, like: Rgb) -> Rgb:
+def _fit(image: UInt8[np.ndarray, "h2 w2 3"], like: Rgb) -> Rgb:
     height, width = like.shape[:2]
     method = cv2.INTER_AREA if image.shape[0] > height else cv2.INTER_CUBIC
     return cv2.resize(image, (width, height), interpolation=method)

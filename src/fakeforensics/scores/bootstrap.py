@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 
 from fakeforensics.scores.ranking import Ranking
 from fakeforensics.scores.resampling import Resampling
 
-Statistic = Callable[[Int[np.ndarray, " groups"]], float]
+Statistic = Callable[[Integer[np.ndarray, " groups"]], float]
 
 
 class _Workspace(threading.local):
@@ -50,7 +50,7 @@ class WeightedRanking:
     block_ends: Int[np.ndarray, " distinct"]
     space: _Workspace
 
-    def average_precision(self, counts: Int[np.ndarray, " groups"]) -> float:
+    def average_precision(self, counts: Integer[np.ndarray, " groups"]) -> float:
         """AP where each image counts as often as its group was drawn.
 
         Equal to scikit-learn's on the drawn images to rounding. A block without a fake adds no recall, so
@@ -69,7 +69,7 @@ class WeightedRanking:
         precision[0] *= hits[0]
         return float(precision.sum() / hits[-1])
 
-    def roc_auc(self, counts: Int[np.ndarray, " groups"]) -> float:
+    def roc_auc(self, counts: Integer[np.ndarray, " groups"]) -> float:
         """AUC where each image counts as often as its group was drawn; ties count half."""
         weights = counts.take(self.unit)
         seen = np.cumsum(weights, dtype=np.int64).take(self.block_ends)

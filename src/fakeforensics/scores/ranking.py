@@ -37,7 +37,9 @@ class Ranking:
         return self.labels.size - self.fakes
 
 
-def rank(scores: Shaped[np.ndarray, " n"], labels: Shaped[np.ndarray, " n"], what: str = "scores") -> Ranking:
+def rank(
+    scores: Shaped[np.ndarray, " n"], labels: Shaped[np.ndarray, " labels"], what: str = "scores"
+) -> Ranking:
     """Sort scores once.
 
     Args:

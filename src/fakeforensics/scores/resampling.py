@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Int, Integer, UInt8
 
 BLOCK = 2**16  # places that fit 16 random bits
 
@@ -34,7 +34,7 @@ class Resampling:
         """Number of groups."""
         return int(self.bounds[-1])
 
-    def draw(self, replicate: int) -> Int[np.ndarray, " groups"]:
+    def draw(self, replicate: int) -> Integer[np.ndarray, " groups"]:
         """How often each group occurs in a replicate: the same on every call, in any order of calls."""
         generator = np.random.Generator(np.random.SFC64([self.seed, replicate]))
         counts = np.empty(self.groups, dtype=np.uint8)
@@ -43,7 +43,7 @@ class Resampling:
         return counts
 
 
-def multinomial(size: int, generator: np.random.Generator) -> Int[np.ndarray, " size"]:
+def multinomial(size: int, generator: np.random.Generator) -> UInt8[np.ndarray, " size"]:
     """How often each of `size` things is drawn in `size` draws with replacement.
 
     Many things are drawn in two steps, first the block and then the place in it: counting then stays within
@@ -90,7 +90,7 @@ def resample_groups(table: pd.DataFrame, seed: int) -> Resampling:
 
 def _signatures(
     memberships: Int[np.ndarray, "pairs 2"], groups: int, kinds: int
-) -> Int[np.ndarray, " groups"]:
+) -> Integer[np.ndarray, " groups"]:
     """Number the groups by which kinds (test set and class) they hold, in order of first appearance."""
     # Each kind refines the partition; renumbering after each keeps the codes small whatever their count.
     stratum = np.zeros(groups, dtype=np.int64)

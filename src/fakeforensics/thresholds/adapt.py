@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -181,6 +182,6 @@ METHODS: dict[str, Method] = {
 }
 
 
-def _normal(x: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+def _normal(x: np.ndarray, mean: Any, variance: Any) -> np.ndarray:
     density: np.ndarray = np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
     return density

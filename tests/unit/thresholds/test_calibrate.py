@@ -89,7 +89,7 @@ def test_reliability_keeps_the_last_bin_closed():
 
 def test_nothing_to_judge_is_an_error():
     with pytest.raises(UserError, match="no probability"):
-        calibration_errors(np.array([]), np.array([]))
+        calibration_errors(np.array([]), np.array([], dtype=int))
 
 
 def test_decision_json_holds_what_inference_reads():
