@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -166,7 +166,7 @@ class AugmentParams(Group):
     flip_prob: Probability = 0.5
 
     @model_validator(mode="after")
-    def _ranges_ascend(self) -> Self:
+    def _ranges_ascend(self) -> AugmentParams:
         for name in ("blur_sigma", "jpeg_quality"):
             low, high = getattr(self, name)
             if low > high:

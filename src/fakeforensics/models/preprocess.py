@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 Rgb = UInt8[np.ndarray, "h w 3"]
+AnyRgb = UInt8[np.ndarray, "_ _ 3"]  # of another size than the Rgb that went in
 
 
 class Preprocess(BaseModel):
@@ -52,7 +53,7 @@ def _constants(preprocess: Preprocess, device: torch.device) -> tuple[Tensor, Te
     return mean, std
 
 
-def pad(image: Rgb, size: int) -> Rgb:
+def pad(image: Rgb, size: int) -> AnyRgb:
     """Pad `image` with black, evenly on both sides, to at least `size` in height and width."""
     down, right = (max(0, size - side) for side in image.shape[:2])
     if not down and not right:

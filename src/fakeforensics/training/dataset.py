@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from fakeforensics.errors import UserError
-from fakeforensics.models.preprocess import Rgb
+from fakeforensics.models.preprocess import AnyRgb, Rgb
 from fakeforensics.storage.images import decode
 from fakeforensics.storage.shards import ShardReader
 from fakeforensics.training.augment import Augment
@@ -58,7 +58,7 @@ class ManifestDataset(Dataset[Sample]):
         transform: From a decoded RGB image to one of the common size, such as `Preprocess.crop`.
     """
 
-    def __init__(self, manifest: pd.DataFrame, images_root: Path, transform: Callable[[Rgb], Rgb]) -> None:
+    def __init__(self, manifest: pd.DataFrame, images_root: Path, transform: Callable[[Rgb], AnyRgb]) -> None:
         self.transform = transform
         self._places = list(
             zip(*(manifest[name].tolist() for name in ("source", "shard", "offset", "size")), strict=True)
@@ -85,7 +85,7 @@ class ManifestDataset(Dataset[Sample]):
         """The manifest's row that `item` stands for."""
         return int(item)
 
-    def apply(self, item: Any, image: Rgb) -> Rgb:  # noqa: ARG002
+    def apply(self, item: Any, image: Rgb) -> AnyRgb:  # noqa: ARG002
         """Bring a decoded image to the common size."""
         return self.transform(image)
 
@@ -134,7 +134,7 @@ class AugmentedDataset(ManifestDataset):
         """The manifest's row of the draw."""
         return item.row
 
-    def apply(self, item: Draw, image: Rgb) -> Rgb:
+    def apply(self, item: Draw, image: Rgb) -> AnyRgb:
         """Augment the image as its epoch and place decide."""
         return self.augment(image, item.epoch, item.place)
 

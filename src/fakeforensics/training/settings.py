@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -40,7 +40,7 @@ class RunSettings(Group):
         )
 
     @model_validator(mode="after")
-    def _lambda_is_joints(self) -> Self:
+    def _lambda_is_joints(self) -> RunSettings:
         if (self.lambda_ is None) == (self.objective == "joint"):
             raise ValueError("`lambda` belongs to the joint objective, and only there")
         return self
