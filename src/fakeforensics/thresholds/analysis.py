@@ -72,13 +72,13 @@ def analyse(table: pd.DataFrame, validation: pd.DataFrame, params: ThresholdsPar
 
 
 def _without_answer(rules: pd.DataFrame) -> list[dict[str, Any]]:
-    """Which rules say nothing of which set, and why."""
+    """Which rules say nothing of which sets, and why; that depends on the images and on no score."""
     if rules.empty:
         return []
     silent = rules[rules["fake_share"] == "any"]
     return [
-        {str(key): value for key, value in row.items()}
-        for row in silent[["score", "rule", "test_set", "note"]].to_dict("records")
+        {"rule": str(rule), "note": str(note), "test_sets": list(dict.fromkeys(rows["test_set"]))}
+        for (rule, note), rows in silent.groupby(["rule", "note"], sort=False)
     ]
 
 
