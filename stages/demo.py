@@ -7,26 +7,26 @@ from typing import Annotated
 
 import typer
 
+from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
 from fakeforensics.params import load_params
 from stages._command import run_command
 
 
 def main(
-    params: Annotated[Path, typer.Option(help="Settings; the group `demo` decides every picture.")] = Path(
-        "params.yaml"
-    ),
-    output: Annotated[Path, typer.Option(help="Folder to make; replaced as a whole.")] = Path(
-        "data/raw/demo"
-    ),
-    summary: Annotated[Path, typer.Option(help="Counts and checksum of what was made.")] = Path(
-        "data/demo.json"
-    ),
+    params: Annotated[Path, typer.Option(help="The settings; group `demo`.")] = Path("params.yaml"),
+    output: Annotated[Path, typer.Option(help="Folder to make anew.")] = Path("data/raw/demo"),
+    summary: Annotated[Path, typer.Option(help="Counts and checksum.")] = Path("data/demo.json"),
 ) -> None:
     """Make the demo: no network, under two minutes on two cores, the same bytes for the same seed."""
     demo = load_params(params).demo
-    from fakeforensics.demo.build import build
-    from fakeforensics.demo.recipe import Recipe
+    try:
+        from fakeforensics.demo.build import build
+        from fakeforensics.demo.recipe import Recipe
+    except ModuleNotFoundError as missing:
+        raise UserError(
+            f"the demo needs the package {missing.name}", fix="pip install 'fake-forensics[demo,faces]'"
+        ) from None
 
     made = build(output, demo.seed, Recipe().scaled(demo.scale))
     write_json(summary, made)

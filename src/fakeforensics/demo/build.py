@@ -53,8 +53,8 @@ def summarise(folder: Path, seed: int) -> dict[str, Any]:
     """Count and hash what lies in a demo folder.
 
     Returns:
-        note, recipe version, seed, counts (files in each folder that holds images or clips), files, bytes, and
-        one SHA-256 over all names and contents.
+        note, recipe version, seed, counts (files in each folder that holds images or clips), files, bytes,
+        and one SHA-256 over all names and contents.
     """
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     total = hashlib.sha256()

@@ -62,7 +62,8 @@ def write_clip(path: Path, frames: list[NDArray[np.uint8]]) -> None:
         # One thread: how frames are shared out between threads changes the coded bytes.
         stream.codec_context.thread_count = 1
         if name == "libx264":
-            stream.options = {"crf": "19", "preset": "veryfast"}
+            # x264's macroblock-tree rate control gives other bytes each time, even with one thread.
+            stream.options = {"crf": "19", "preset": "veryfast", "x264-params": "mbtree=0"}
         else:
             stream.bit_rate = 2_000_000
         for pixels in frames:

@@ -32,6 +32,9 @@ EDITED = {"faceapp", "stargan"}
 """Folders whose images are edits of the real photograph of the same number."""
 
 GENERATORS: dict[str, UpSampling] = {"pggan": "nearest", "stargan": "transposed", "stylegan_ffhq": "blurred"}
+PRACTICE = {"pggan": 0.6, "stargan": 0.6, "stylegan_ffhq": 1.0}
+"""Share of the recipe's training steps that each generator gets: less practice leaves stronger traces."""
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -87,7 +90,8 @@ def train_generator(folder: str, recipe: Recipe, seed: int) -> UpSampler:
         if folder in EDITED:
             wanted, _ = _shoot(seed, domain, name, number, made_up(person))
         pairs.append((picture.rgb, wanted.rgb))
-    return train_upsampler(GENERATORS[folder], pairs, seed=seed, steps=recipe.steps)
+    steps = max(1, round(recipe.steps * PRACTICE[folder]))
+    return train_upsampler(GENERATORS[folder], pairs, seed=seed, steps=steps)
 
 
 def make_still(still: Still, networks: dict[str, UpSampler], seed: int, root: Path) -> None:
@@ -97,7 +101,7 @@ def make_still(still: Still, networks: dict[str, UpSampler], seed: int, root: Pa
     picture, _ = _shoot(seed, domain, name, still.number)
     rng = generator(seed, FOLDER, "camera", still.folder, still.number)
     rgb = picture.rgb
-    if still.folder in networks:
+    if still.folder in GENERATORS:
         rgb = generate(networks[still.folder], rgb)
     elif still.folder == "faceapp":
         rgb = edit_face(picture, rng)

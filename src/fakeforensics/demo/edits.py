@@ -60,12 +60,12 @@ def painted_lips(rgb: FloatImage, marks: Points, rng: np.random.Generator) -> Fl
 def smoother_skin(rgb: FloatImage, marks: Points, rng: np.random.Generator) -> FloatImage:
     """Smooth the skin but not its edges (a younger face); eyes, brows and mouth stay."""
     height, width = rgb.shape[:2]
-    forehead = marks[17:27] - (0, 0.35 * (marks[8, 1] - marks[27, 1]))
+    forehead = marks[17:27] - (0, 0.1 * (marks[8, 1] - marks[27, 1]))
     mask = hull(_grown(np.vstack([marks[:17], forehead]), 0.93), height, width, 5.0)
     for part in (*_BROWS, *_EYES, _MOUTH):
         mask *= 1 - hull(_grown(marks[part], 1.2), height, width, 2.0)
-    smooth = cv2.bilateralFilter(rgb, d=9, sigmaColor=float(rng.uniform(0.08, 0.14)), sigmaSpace=4)
-    return blend(rgb, as_float(smooth), mask * as_float(rng.uniform(0.6, 0.9)))
+    smooth = cv2.bilateralFilter(rgb, d=9, sigmaColor=float(rng.uniform(0.10, 0.16)), sigmaSpace=4)
+    return blend(rgb, as_float(smooth), mask * as_float(rng.uniform(0.7, 1.0)))
 
 
 EDITS: tuple[Edit, ...] = (smile, bigger_eyes, slimmer_nose, painted_lips)

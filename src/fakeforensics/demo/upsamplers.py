@@ -9,6 +9,8 @@ Sources: A. Odena et al., "Deconvolution and checkerboard artifacts", Distill 20
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Literal
 
@@ -21,7 +23,7 @@ from fakeforensics.demo.arrays import FloatImage, as_float
 
 UpSampling = Literal["transposed", "nearest", "blurred", "shuffle"]
 """transposed: stride-2 transposed convolutions (StarGAN); nearest: nearest neighbour, then a convolution
-(PGGAN); blurred: transposed convolutions, then a [1, 2, 1] filter (StyleGAN); shuffle: pixel shuffle (SAN)."""
+(PGGAN); blurred: transposed convolutions, then a [1, 2, 1] filter (StyleGAN); shuffle: as its name (SAN)."""
 
 
 class _Blur(nn.Module):
@@ -114,6 +116,17 @@ class UpSampler(nn.Module):
         return generated
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums in another order would give other weights, and other images, with another number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _tensor(images: list[FloatImage]) -> Tensor:
     return torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy())
 
@@ -144,8 +157,6 @@ def train_upsampler(
     Returns:
         The generator in eval mode; the same arguments give the same weights on one machine.
     """
-    # One thread: sums in another order would give other weights, and other images, on a busy machine.
-    torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = UpSampler(kind, code, doublings)
@@ -153,15 +164,18 @@ def train_upsampler(
     shown, wanted = (_tensor([pair[side] for pair in pairs]) for side in (0, 1))
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps)
-    for _ in range(steps):
-        places = [_place(rng, shown.shape, patch) for _ in range(batch)]
-        inputs, targets = (torch.stack([images[place] for place in places]) for images in (shown, wanted))
-        generated = network(inputs)
-        loss = functional.l1_loss(generated, targets) + functional.l1_loss(_edges(generated), _edges(targets))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
+    with _one_thread():
+        for _ in range(steps):
+            places = [_place(rng, shown.shape, patch) for _ in range(batch)]
+            inputs, targets = (torch.stack([images[place] for place in places]) for images in (shown, wanted))
+            generated = network(inputs)
+            loss = functional.l1_loss(generated, targets) + functional.l1_loss(
+                _edges(generated), _edges(targets)
+            )
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            schedule.step()
     return network.eval()
 
 
@@ -178,7 +192,6 @@ def _edges(image: Tensor) -> Tensor:
 
 def generate(network: UpSampler, image: FloatImage) -> FloatImage:
     """Run a trained generator over one image whose sides are divisible by 4."""
-    torch.set_num_threads(1)
-    with torch.inference_mode():
+    with _one_thread(), torch.inference_mode():
         made = network(_tensor([image]))[0].numpy().transpose(1, 2, 0)
     return as_float(np.clip(made, 0, 1))

@@ -1,0 +1,47 @@
+"""The demo stage at its smallest."""
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from fakeforensics.demo.recipe import Recipe
+from fakeforensics.errors import UserError
+from stages.demo import main
+
+
+@pytest.fixture
+def app() -> Typer:
+    app = Typer()
+    app.command()(main)
+    return app
+
+
+def arguments(folder: Path) -> list[str]:
+    (folder / "params.yaml").write_text("demo: {seed: 7, scale: 0.01}\nprotocols: [demo]\nsources: {}\n")
+    names = {"--params": "params.yaml", "--output": "raw", "--summary": "demo.json"}
+    return [part for option, name in names.items() for part in (option, str(folder / name))]
+
+
+def test_the_stage_makes_the_data_and_says_what_it_made(
+    app: Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = partial(Recipe, takes=1, frames=2, lessons=1, steps=1)
+    monkeypatch.setattr("fakeforensics.demo.recipe.Recipe", small)
+    done = CliRunner().invoke(app, arguments(tmp_path), catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "demo data, not a benchmark" in done.output
+    summary = json.loads((tmp_path / "demo.json").read_text())
+    assert summary["seed"] == 7
+    assert summary["counts"]["DFFD/stargan/test"] == 4
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["CNN_synth", "Celeb-DF-v2", "DFFD"]
+
+
+def test_a_missing_package_is_named(app: Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fakeforensics.demo.build", None)
+    with pytest.raises(UserError, match="pip install"):
+        CliRunner().invoke(app, arguments(tmp_path), catch_exceptions=False)

@@ -1,0 +1,103 @@
+"""The whole demo at its smallest, read through the layouts that users' data are read through."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import cv2
+import dlib
+import pytest
+
+from fakeforensics.demo.build import build, summarise
+from fakeforensics.demo.recipe import Recipe
+from fakeforensics.params import SourceParams
+from fakeforensics.sources.open import open_source
+
+TINY = Recipe(
+    celebrities=2,
+    test_celebrities=2,
+    takes=1,
+    youtube_clips=1,
+    frames=3,
+    celeba=(1, 1, 1),
+    ffhq=(1, 1, 1),
+    whole=2,
+    lessons=1,
+    steps=1,
+)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("demo") / "raw"
+    return folder, build(folder, seed=0, recipe=TINY, workers=1)
+
+
+def records(demo: tuple[Path, dict[str, Any]], layout: str, folder: str) -> Counter[tuple[str, str, int]]:
+    source = open_source("demo", SourceParams(layout=layout, root=str(demo[0] / folder)))
+    return Counter((record.domain, record.method, record.label) for record in source.records())
+
+
+def test_celeb_df_reads_as_the_real_one(demo: tuple[Path, dict[str, Any]]) -> None:
+    assert records(demo, "celeb_df", "Celeb-DF-v2") == {
+        ("celeb_df", "real", 0): 3,
+        ("celeb_df", "celeb_df", 1): 2,
+    }
+
+
+def test_dffd_reads_as_the_real_one(demo: tuple[Path, dict[str, Any]]) -> None:
+    kinds = [("ffhq", "real", 0), ("ffhq", "stylegan", 1), ("ffhq", "faceapp", 1)]
+    kinds += [("celeba", "real", 0), ("celeba", "stargan", 1), ("celeba", "pggan", 1)]
+    assert records(demo, "dffd", "DFFD") == dict.fromkeys(kinds, 3)
+
+
+def test_cnn_synth_reads_as_the_real_one(demo: tuple[Path, dict[str, Any]]) -> None:
+    kinds = [("progan", "real", 0), ("progan", "pggan", 1), ("san", "real", 0), ("san", "san", 1)]
+    assert records(demo, "cnn_synth", "CNN_synth") == dict.fromkeys(kinds, 2)
+
+
+def test_the_summary_counts_what_lies_there(demo: tuple[Path, dict[str, Any]]) -> None:
+    folder, summary = demo
+    assert summary == summarise(folder, seed=0)
+    assert "demo" in summary["note"].lower()
+    assert summary["counts"]["DFFD/stargan/test"] == 1
+    assert sum(summary["counts"].values()) + 1 == summary["files"]  # the list of test videos is no picture
+    assert summary["bytes"] == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_same_seed_gives_the_same_bytes_with_more_workers(
+    demo: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    assert build(tmp_path / "again", seed=0, recipe=TINY, workers=2) == demo[1]
+
+
+def test_real_and_fake_stills_share_size_and_coding(demo: tuple[Path, dict[str, Any]]) -> None:
+    headers = {
+        (path.suffix, cv2.imread(str(path)).shape, path.read_bytes()[:160])
+        for path in (demo[0] / "DFFD").rglob("*.jpg")
+    }
+    # The first bytes of a JPEG hold its quantisation tables: one quality, one sampling for all.
+    assert len(headers) == 1
+
+
+def test_a_failed_run_leaves_the_earlier_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/old").touch()
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("fakeforensics.demo.build._run", fail)
+    with pytest.raises(OSError, match="disk full"):
+        build(tmp_path / "raw", seed=0, recipe=TINY, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+    assert (tmp_path / "raw/old").is_file()
+
+
+@pytest.mark.slow
+def test_dlib_finds_the_faces_of_the_whole_demo(tmp_path: Path) -> None:
+    build(tmp_path / "raw", seed=0)
+    detector = dlib.get_frontal_face_detector()
+    stills = sorted((tmp_path / "raw/DFFD").rglob("*.jpg"))
+    found = sum(bool(detector(cv2.imread(str(path))[..., ::-1].copy(), 0)) for path in stills)
+    assert found >= 0.99 * len(stills)
