@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test test-full lint format
+.PHONY: help install repro sample lambda-grid test test-full lint format
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,6 +20,23 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 repro: $(INSTALLED) ## Reproduce the whole pipeline; on a fresh clone, on the embedded demo data
 	dvc repro
+
+sample: $(INSTALLED) ## Run the protocol `sample` on the real images below $FAKEFORENSICS_SAMPLE
+	@test -d "$(FAKEFORENSICS_SAMPLE)" || { echo 'set FAKEFORENSICS_SAMPLE to the folder: docs/data.md, "The real sample"' >&2; exit 1; }
+	dvc exp run \
+	  -S 'protocols=[sample]' \
+	  -S '+sources.sample_dffd={layout: dffd, root: $$FAKEFORENSICS_SAMPLE/DFFD, options: {subset: true}}' \
+	  -S '+sources.sample_photoshop={layout: folder, root: $$FAKEFORENSICS_SAMPLE/photoshop}' \
+	  -S '+sources.sample_celeb_df={layout: celeb_df, root: $$FAKEFORENSICS_SAMPLE/Celeb-DF-v2, options: {subset: true}}'
+
+LAMBDAS ?= 0.001,0.01,0.1,1
+SEEDS ?= 0
+PROTOCOL ?= demo
+
+lambda-grid: $(INSTALLED) ## Train joint with each of LAMBDAS and SEEDS, then say which lambda validation picks
+	dvc exp run --queue -S 'lambda=$(LAMBDAS)' -S 'seed=$(SEEDS)'
+	dvc exp run --run-all
+	python -m fakeforensics.training.grid --protocol $(PROTOCOL)
 
 test: $(INSTALLED) lint ## Run the linters and the quick tests
 	pytest
