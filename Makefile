@@ -26,7 +26,7 @@ sample: $(INSTALLED) ## Run the protocol `sample` on the real images below $FAKE
 	dvc exp run \
 	  -S 'protocols=[sample]' \
 	  -S '+sources.sample_dffd={layout: dffd, root: $$FAKEFORENSICS_SAMPLE/DFFD, options: {subset: true}}' \
-	  -S '+sources.sample_photoshop={layout: folder, root: $$FAKEFORENSICS_SAMPLE/photoshop}' \
+	  -S '+sources.sample_photoshop={layout: folder, root: $$FAKEFORENSICS_SAMPLE/photoshop, options: {method: photoshop}}' \
 	  -S '+sources.sample_celeb_df={layout: celeb_df, root: $$FAKEFORENSICS_SAMPLE/Celeb-DF-v2, options: {subset: true}}'
 
 LAMBDAS ?= 0.001,0.01,0.1,1
