@@ -101,7 +101,7 @@ def write_history(path: Path, history: list[dict[str, Any]]) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
-def _short(value: float | None) -> str:
+def _short(value: int | float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
