@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -230,8 +231,9 @@ def _peak_memory(paths: Sequence[Path], frames: int, landmarks: int) -> float:
 
 
 def _in_new_process(function: Callable[..., float], *args: Any) -> float:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, args)
+    # Not a Pool: its daemonic process could not start workers of its own.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
 
 
 def _fastest(repeats: int, function: Callable[..., Result], *args: Any) -> tuple[float, Result]:
