@@ -8,7 +8,7 @@ def make_scores(sets, objective="joint", images=200, seed=0, gap=3.0, share=0.5,
     """A score table.
 
     Args:
-        sets: Test set → shift of its scores; reals lie at the shift, fakes `gap` above, both with deviation 1.
+        sets: Test set → shift of its scores; reals lie at the shift, fakes `gap` above, deviation 1.
         objective: bce, sad or joint: which scores there are.
         images: Per set.
         seed: Of the noise.

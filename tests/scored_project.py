@@ -1,4 +1,4 @@
-"""A project as the train stage leaves it: shards of noise images, manifests, and a detector that nobody trained."""
+"""A project as the train stage leaves it: noise images, manifests, and a detector that nobody trained."""
 
 import hashlib
 from pathlib import Path
@@ -49,7 +49,8 @@ def make_project(root: Path, objectives=("bce", "sad", "joint"), shared_reals=Tr
     write_parquet(root / "data/manifests/p/test.parquet", pd.concat(parts, ignore_index=True))
     torch.manual_seed(0)
     for objective in objectives:
-        card = {"objective": objective.partition("/")[0], "protocol": "p", "preprocess": Preprocess(crop_size=32).model_dump()}
+        preprocess = Preprocess(crop_size=32).model_dump()
+        card = {"objective": objective.partition("/")[0], "protocol": "p", "preprocess": preprocess}
         save_detector(root / "models/p" / objective, Detector("resnet18"), card)
     protocol = {"title": "t", "train": [], "test": {"stylegan": [], "stargan": []}, "unseen": ["stylegan"]}
     (root / "protocols").mkdir()

@@ -181,8 +181,8 @@ class EvaluateParams(Group):
         batch_size: Images a forward pass.
         workers: Decoding processes.
         bootstrap: Replicates of the group bootstrap behind each interval.
-        corruptions: What the robustness stage does to test images: JPEG quality, standard deviation of a blur in
-            pixels, factor of a resizing, standard deviation of noise in gray levels.
+        corruptions: What the robustness stage does to test images: JPEG quality, standard deviation of a
+            blur in pixels, factor of a resizing, standard deviation of noise in gray levels.
     """
 
     batch_size: Annotated[Count, Field(ge=1)] = 128

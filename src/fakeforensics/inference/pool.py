@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
+from threading import Event, Timer
 from typing import NamedTuple
 
 from fakeforensics.faces.picture import UnreadableError
@@ -106,13 +107,23 @@ def cut_alone(
     process = _SPAWN.Process(target=_alone, args=arguments, daemon=True)
     process.start()
     theirs.close()
+    late = Event()
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    # Killed from aside, for the answer itself may stall as well.
+    watch = Timer(seconds or 0, end)
+    if seconds is not None:
+        watch.start()
     try:
-        if not ours.poll(seconds):
-            return Alone(CutFile(item.path, (), f"it took longer than {seconds:g} s"))
         result = ours.recv()
-    except EOFError:
-        return Alone(CutFile(item.path, (), CRASHED))
+    except (EOFError, ConnectionResetError):
+        reason = f"it took longer than {seconds:g} s" if late.is_set() else CRASHED
+        return Alone(CutFile(item.path, (), reason))
     finally:
+        watch.cancel()
         process.kill()
         process.join()
         ours.close()
