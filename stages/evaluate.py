@@ -21,6 +21,7 @@ def main(
     from fakeforensics.files import write_json, write_parquet
     from fakeforensics.params import load_params
     from fakeforensics.scores.test_sets import read_test_sets
+    from fakeforensics.training.device import worker_count
 
     settings = load_params(params)
     evaluate, test_sets = settings.evaluate, read_test_sets(protocol)
@@ -29,7 +30,8 @@ def main(
         name: read_manifest(Path("data/manifests") / protocol / f"{name}.parquet") for name in ("val", "test")
     }
     models = Path("models") / (test_sets.models_from or protocol) / objective
-    scores = score_models(models, manifests, Path("data/images"), evaluate.batch_size, evaluate.workers)
+    workers = worker_count(evaluate.workers)
+    scores = score_models(models, manifests, Path("data/images"), evaluate.batch_size, workers)
     for name, suffix in {"val": ".val.parquet", "test": ".parquet"}.items():
         write_parquet(Path("data/scores") / f"{run}{suffix}", scores[name])
     found = measure_run(scores, test_sets.names, test_sets.unseen, settings.seed, evaluate.bootstrap)

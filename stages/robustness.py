@@ -26,6 +26,7 @@ def main(
     from fakeforensics.params import load_params
     from fakeforensics.scores.table import read_scores
     from fakeforensics.scores.test_sets import read_test_sets
+    from fakeforensics.training.device import worker_count
 
     settings = load_params(params).evaluate
     test_sets = read_test_sets(protocol)
@@ -33,7 +34,7 @@ def main(
     detector, card = load_detector(Path("models") / (test_sets.models_from or protocol) / objective)
     manifest = read_manifest(Path("data/manifests") / protocol / "test.parquet")
     tables = {CLEAN: read_scores(Path(f"data/scores/{run}.parquet"))}
-    batch, workers = settings.batch_size, settings.workers
+    batch, workers = settings.batch_size, worker_count(settings.workers)
     for name in settings.corruptions:
         tables[name] = score_corrupted(
             detector, card, manifest, Path("data/images"), name, scratch, batch, workers

@@ -179,14 +179,14 @@ class EvaluateParams(Group):
 
     Args:
         batch_size: Images a forward pass.
-        workers: Decoding processes.
+        workers: Decoding processes; `auto` as in training: none on a CPU, where they would contend.
         bootstrap: Replicates of the group bootstrap behind each interval.
         corruptions: What the robustness stage does to test images: JPEG quality, standard deviation of a
             blur in pixels, factor of a resizing, standard deviation of noise in gray levels.
     """
 
     batch_size: Annotated[Count, Field(ge=1)] = 128
-    workers: Annotated[Count, Field(ge=0)] = 2
+    workers: Annotated[Count, Field(ge=0)] | Literal["auto"] = "auto"
     bootstrap: Annotated[Count, Field(ge=100)] = 1000
     corruptions: tuple[Name, ...] = (
         *("jpeg_90", "jpeg_50", "jpeg_30"),

@@ -27,8 +27,8 @@ _LEAD = (
     "How well detectors trained on a few forgery methods recognise methods that they have never seen. BCE is "
     "an ordinary binary classifier; SAD a semi-supervised anomaly detector, which measures the distance to "
     "the centre of the real images; BCE+SAD one model trained with both objectives and read either way: S_SL "
-    "is its classifier, S_CD its distance. The thesis is Liou, Target Domain Agnostic Fake Image Forensics, "
-    "National Taiwan University, 2020."
+    "is its classifier, S_CD its distance. The thesis is Liou, Generalized Fake Image Forensics via "
+    "Semi-Supervised Anomaly Detection, National Taiwan University, 2020."
 )
 _DEMO = (
     "{} on the embedded demo: one portrait warped into made-up identities and forged by small generators. "
