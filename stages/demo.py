@@ -28,6 +28,7 @@ def main(
             f"the demo needs the package {missing.name}", fix="pip install 'fake-forensics[demo,faces]'"
         ) from None
 
+    typer.echo("making synthetic faces, clips and photographs: about a minute on two cores")
     made = build(output, demo.seed, Recipe().scaled(demo.scale))
     write_json(summary, made)
     typer.echo(f"{made['files']} files, {made['bytes'] / 1e6:.1f} MB in {output}: demo data, not a benchmark")

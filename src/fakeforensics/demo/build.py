@@ -14,7 +14,7 @@ from fakeforensics.demo import celeb_df, cnn_synth, dffd
 from fakeforensics.demo.recipe import VERSION, Recipe
 from fakeforensics.files import atomic_directory, sha256_file
 
-NOTE = "Embedded demo: one public-domain portrait warped into many synthetic identities. Not a benchmark."
+NOTE = "Demo data: one public-domain portrait warped into many synthetic identities. Not a benchmark."
 _CHUNK = 16
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -46,6 +46,7 @@ def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = 
         ]
         _run(tasks)
         celeb_df.write_testing_list(recipe, folder / celeb_df.FOLDER)
+        (folder / "README.txt").write_text(NOTE + "\n", encoding="utf-8")
         return summarise(folder, seed)
 
 

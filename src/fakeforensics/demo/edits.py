@@ -10,14 +10,17 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from fakeforensics.demo.arrays import FloatImage, Points, as_float
-from fakeforensics.demo.pixels import blend, hull, sampled
+from fakeforensics.demo.arrays import FloatImage, Mask, Points, as_float
+from fakeforensics.demo.pixels import blend, hull, resized, sampled
 from fakeforensics.demo.render import Rendering
 from fakeforensics.demo.warp import backward_map
 
 _MOUTH, _NOSE = np.arange(48, 68), np.arange(27, 36)
 _EYES = (np.arange(36, 42), np.arange(42, 48))
 _BROWS = (np.arange(17, 22), np.arange(22, 27))
+SHRUNK_BY = 1.3
+"""An app edits the face at its own working size, smaller than the photograph, and pastes it back."""
+
 Edit = Callable[[FloatImage, Points, np.random.Generator], FloatImage]
 
 
@@ -60,8 +63,7 @@ def painted_lips(rgb: FloatImage, marks: Points, rng: np.random.Generator) -> Fl
 def smoother_skin(rgb: FloatImage, marks: Points, rng: np.random.Generator) -> FloatImage:
     """Smooth the skin but not its edges (a younger face); eyes, brows and mouth stay."""
     height, width = rgb.shape[:2]
-    forehead = marks[17:27] - (0, 0.1 * (marks[8, 1] - marks[27, 1]))
-    mask = hull(_grown(np.vstack([marks[:17], forehead]), 0.93), height, width, 5.0)
+    mask = _oval(marks, height, width)
     for part in (*_BROWS, *_EYES, _MOUTH):
         mask *= 1 - hull(_grown(marks[part], 1.2), height, width, 2.0)
     smooth = cv2.bilateralFilter(rgb, d=9, sigmaColor=float(rng.uniform(0.10, 0.16)), sigmaSpace=4)
@@ -73,10 +75,20 @@ EDITS: tuple[Edit, ...] = (smile, bigger_eyes, slimmer_nose, painted_lips)
 
 def edit_face(picture: Rendering, rng: np.random.Generator) -> FloatImage:
     """Smooth the skin and apply two or three of `EDITS` to a picture; Float["height width 3"] in [0, 1]."""
-    rgb = smoother_skin(picture.rgb, picture.landmarks, rng)
+    height, width = picture.rgb.shape[:2]
+    marks = picture.landmarks
+    rgb = smoother_skin(picture.rgb, marks, rng)
     for index in sorted(rng.choice(len(EDITS), size=int(rng.integers(2, 4)), replace=False)):
-        rgb = EDITS[index](rgb, picture.landmarks, rng)
-    return as_float(np.clip(rgb, 0, 1))
+        rgb = EDITS[index](rgb, marks, rng)
+    small = resized(rgb, round(width / SHRUNK_BY), round(height / SHRUNK_BY), "area")
+    face = resized(small, width, height, "cubic")
+    return as_float(np.clip(blend(picture.rgb, face, _oval(marks, height, width)), 0, 1))
+
+
+def _oval(marks: Points, height: int, width: int) -> Mask:
+    """The face from a little above the brows to the chin."""
+    forehead = marks[17:27] - (0, 0.1 * (marks[8, 1] - marks[27, 1]))
+    return hull(_grown(np.vstack([marks[:17], forehead]), 0.93), height, width, 5.0)
 
 
 def _grown(points: Points, factor: float) -> Points:

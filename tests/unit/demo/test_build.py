@@ -61,7 +61,9 @@ def test_the_summary_counts_what_lies_there(demo: tuple[Path, dict[str, Any]]) -
     assert summary == summarise(folder, seed=0)
     assert "demo" in summary["note"].lower()
     assert summary["counts"]["DFFD/stargan/test"] == 1
-    assert sum(summary["counts"].values()) + 1 == summary["files"]  # the list of test videos is no picture
+    # Beside pictures and clips there are the list of test videos and the note.
+    assert sum(summary["counts"].values()) + 2 == summary["files"]
+    assert "synthetic" in (folder / "README.txt").read_text()
     assert summary["bytes"] == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 

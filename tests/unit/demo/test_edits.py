@@ -30,5 +30,6 @@ def test_a_whole_edit_depends_on_its_generator_alone(portrait: Rendering) -> Non
     first, same, other = (edit_face(portrait, np.random.default_rng(seed)) for seed in (0, 0, 1))
     assert np.array_equal(first, same)
     assert not np.array_equal(first, other)
+    assert np.abs(first - portrait.rgb)[:25].max() < 1e-3
     assert first.min() >= 0
     assert first.max() <= 1
