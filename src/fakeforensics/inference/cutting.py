@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -78,7 +79,10 @@ class Cutter:
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         self._as_trained = Extractor(recipe.faces)
-        self._everybody = Extractor(recipe.faces.model_copy(update={"tracks": "all"}))
+
+    @cached_property
+    def _everybody(self) -> Extractor:
+        return Extractor(self._recipe.faces.model_copy(update={"tracks": "all"}))
 
     def cut(self, item: Item) -> CutFile:
         """Cut one file; what is wrong with it becomes the reason."""
