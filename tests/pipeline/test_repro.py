@@ -101,6 +101,6 @@ def test_a_missing_source_is_explained_and_an_unconfigured_one_spoils_no_other_p
     clone.edit("params.yaml", lambda params: params.update(protocols=["mff_4_4", "demo"]))
     printed = clone.run("dvc", "repro", "--keep-going", check=False)
     assert "mff_4_4" in printed
-    assert "is not configured" in printed
+    assert "needs the source dffd, which params.yaml does not configure" in printed
     assert not any("demo" in line for line in printed.splitlines() if "ERROR" in line)
     clone.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
