@@ -38,7 +38,8 @@ def test_the_stage_makes_the_data_and_says_what_it_made(
     summary = json.loads((tmp_path / "demo.json").read_text())
     assert summary["seed"] == 7
     assert summary["counts"]["DFFD/stargan/test"] == 4
-    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["CNN_synth", "Celeb-DF-v2", "DFFD"]
+    made = sorted(path.name for path in (tmp_path / "raw").iterdir())
+    assert made == ["CNN_synth", "Celeb-DF-v2", "DFFD", "README.txt"]
 
 
 def test_a_missing_package_is_named(app: Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
