@@ -26,7 +26,8 @@ def main(
     from fakeforensics.training.settings import load_settings
 
     run = Path(protocol) / objective
-    resolved, faces = load_settings(settings / f"{run}.json"), load_params(params).faces
+    here = load_params(params)
+    resolved = load_settings(settings / f"{run}.json").on_machine(here.train)
 
     from fakeforensics.training.run import Places, train_detector
 
@@ -40,7 +41,7 @@ def main(
             plot=plots / run / "history.csv",
             scratch=scratch,
         ),
-        faces,
+        here.faces,
     )
 
 

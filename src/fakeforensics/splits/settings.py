@@ -9,11 +9,16 @@ from fakeforensics.errors import UserError
 from fakeforensics.params import Objective, Params
 from fakeforensics.splits.protocol import load_protocol, resolve
 
+# They say who does the work; a change must not train anew.
+_MACHINE = {"workers", "devices"}
+
 
 def resolve_settings(
     params: Params, protocol_name: str, objective: str, protocols: Path = Path("protocols")
 ) -> dict[str, Any]:
     """What a training run depends on: protocol, objective, seed, lambda (joint only), train and augment.
+
+    `train.workers` and `train.devices` are left out: the machine's, not the experiment's.
 
     Raises:
         UserError: If the protocol or the objective does not exist, or an override is faulty.
@@ -31,4 +36,7 @@ def resolve_settings(
         settings["instances"] = list(protocol.instances.seen)
     if protocol.models_from is not None:
         settings["models_from"] = protocol.models_from
-    return settings | {"train": train.model_dump(mode="json"), "augment": augment.model_dump(mode="json")}
+    return settings | {
+        "train": train.model_dump(mode="json", exclude=_MACHINE),
+        "augment": augment.model_dump(mode="json"),
+    }

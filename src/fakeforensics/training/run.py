@@ -69,7 +69,9 @@ def train_detector(settings: RunSettings, places: Places, faces: FacesParams) ->
     for rows in models.values():
         check_classes(rows["train"], rows["val"], objective)
     scratch = places.scratch / fingerprint(
-        settings.model_dump(mode="json"), list(files.values()), describe_device(settings.train.devices)
+        {"protocol": settings.protocol, "objective": settings.objective} | settings.resolved(),
+        list(files.values()),
+        describe_device(settings.train.devices),
     )
     first = True
     for name, rows in models.items():

@@ -32,12 +32,22 @@ class RunSettings(Group):
     augment: AugmentParams
 
     def resolved(self) -> dict[str, Any]:
-        """Everything but the names, as JSON would have it; `lambda` for `joint` alone."""
+        """What decides the weights, as JSON has it: no names, no machine; `lambda` for `joint` alone."""
         return self.model_dump(
             mode="json",
             by_alias=True,
-            exclude={"protocol", "objective"} | ({"lambda_"} if self.lambda_ is None else set()),
+            exclude={
+                "protocol": True,
+                "objective": True,
+                "lambda_": self.lambda_ is None,
+                "train": {"workers", "devices"},
+            },
         )
+
+    def on_machine(self, machine: TrainParams) -> RunSettings:
+        """The same run with the `workers` and `devices` of `machine`."""
+        here = {"workers": machine.workers, "devices": machine.devices}
+        return self.model_copy(update={"train": self.train.model_copy(update=here)})
 
     @model_validator(mode="after")
     def _lambda_is_joints(self) -> RunSettings:

@@ -38,6 +38,11 @@ def test_the_protocols_own_settings_replace_those_of_params(tmp_path: Path) -> N
     assert settings["augment"]["flip_prob"] == 0
 
 
+def test_who_does_the_work_is_no_part_of_the_experiment(tmp_path: Path) -> None:
+    here, there = ({"workers": 2, "devices": 1}, {"workers": "auto", "devices": 4})
+    assert resolve(tmp_path, "bce", train=here) == resolve(tmp_path, "bce", train=there)
+
+
 @pytest.mark.parametrize(
     "fault", ["{train: {epochs: 3}}", "{train: {max_epochs: 0}}", "{faces: {size: 128}}"]
 )

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from fakeforensics.errors import UserError
+from fakeforensics.params import TrainParams
 from fakeforensics.training.settings import load_settings
 
 GOOD = {"protocol": "demo", "objective": "joint", "seed": 0, "lambda": 0.1, "train": {}, "augment": {}}
@@ -24,6 +25,13 @@ def test_the_record_holds_every_value_and_lambda_for_joint_alone(tmp_path):
     bce = load(tmp_path, {key: GOOD[key] for key in GOOD if key != "lambda"} | {"objective": "bce"})
     assert set(bce.resolved()) == {"seed", "train", "augment"}
     assert bce.resolved()["train"]["betas"] == [0.9, 0.999]
+
+
+def test_the_machine_decides_who_works_and_nothing_else(tmp_path):
+    settings = load(tmp_path, GOOD | {"train": {"batch_size": 8}})
+    moved = settings.on_machine(TrainParams(workers=3, devices=2, batch_size=64))
+    assert (moved.train.workers, moved.train.devices, moved.train.batch_size) == (3, 2, 8)
+    assert moved.resolved() == settings.resolved()
 
 
 @pytest.mark.parametrize(
