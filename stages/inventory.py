@@ -15,11 +15,13 @@ def main(
 ) -> None:
     """Write data/inventory/<source>.csv: path, bytes and sha256 of every file that the layout reads."""
     from fakeforensics.params import load_params
-    from fakeforensics.sources.inventory import write_inventory
+    from fakeforensics.sources.inventory import UNREADABLE, write_inventory
     from fakeforensics.sources.open import open_source
 
     rows = write_inventory(open_source(source, load_params(params).source(source)), out)
     typer.echo(f"{source}: {len(rows)} files, {sum(size for _, size, _ in rows) / 2**20:.1f} MiB")
+    if unreadable := [path for path, _, digest in rows if digest == UNREADABLE]:
+        typer.echo(f"{source}: {len(unreadable)} cannot be read, {unreadable[0]!r} the first", err=True)
 
 
 if __name__ == "__main__":

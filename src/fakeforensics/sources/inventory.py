@@ -13,13 +13,21 @@ from fakeforensics.files import sha256_file, write_text
 from fakeforensics.sources.layout import Layout
 from fakeforensics.sources.open import read_records
 
+UNREADABLE = ""
+
 
 def inventory(layout: Layout, workers: int | None = None) -> list[tuple[str, int, str]]:
-    """Relative path, size in bytes and SHA-256 of every file that the layout reads, tables first."""
+    """Relative path, size in bytes and SHA-256 of every file that the layout reads, tables first.
+
+    A file that cannot be read has no SHA-256; the crop stage rejects it with the reason.
+    """
 
     def describe(path: str) -> tuple[str, int, str]:
         file = layout.root / path
-        return path, file.stat().st_size, sha256_file(file)
+        try:
+            return path, file.stat().st_size, sha256_file(file)
+        except OSError:
+            return path, 0, UNREADABLE
 
     paths = [*map(str, layout.tables()), *(record.path for record in read_records(layout))]
     # Hashing and reading release the interpreter's lock.
