@@ -40,6 +40,7 @@ def main(
             model=out / run,
             plot=plots / run / "history.csv",
             scratch=scratch,
+            finished=out,
         ),
         here.faces,
     )

@@ -16,7 +16,6 @@ class TestSets(BaseModel):
     Args:
         test: Test sets by name, in the order of the tables.
         unseen: Those whose forgery method or image world was not trained on.
-        models_from: A protocol with the same training part, whose models are scored here.
     """
 
     __test__ = False  # not a test case, whatever pytest makes of the name
@@ -25,7 +24,6 @@ class TestSets(BaseModel):
 
     test: dict[str, Any]
     unseen: tuple[str, ...] = ()
-    models_from: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

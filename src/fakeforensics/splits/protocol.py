@@ -121,7 +121,6 @@ class Protocol(Group):
         frames_per_video: Frames kept of each video, evenly spread over those stored; all if left out.
         limits: By source, the most images of one method and domain in each split.
         instances: For the pilot study.
-        models_from: A protocol with the same training part, whose models this one scores.
         params: Settings to override.
     """
 
@@ -134,7 +133,6 @@ class Protocol(Group):
     frames_per_video: PerClass | None = None
     limits: dict[Name, Limits] = Field(default={})
     instances: Instances | None = None
-    models_from: Name | None = None
     params: Overrides = Overrides()
 
     @model_validator(mode="after")

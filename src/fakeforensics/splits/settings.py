@@ -34,8 +34,6 @@ def resolve_settings(
         settings["lambda"] = params.lambda_
     if protocol.instances is not None:
         settings["instances"] = list(protocol.instances.seen)
-    if protocol.models_from is not None:
-        settings["models_from"] = protocol.models_from
     return settings | {
         "train": train.model_dump(mode="json", exclude=_MACHINE),
         "augment": augment.model_dump(mode="json"),

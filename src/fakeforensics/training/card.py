@@ -48,7 +48,7 @@ def model_card(
                 str(name): "whole" if rows.all() else "faces"
                 for name, rows in whole.groupby(train["source"], sort=True)
             },
-            "faces": faces.model_dump(mode="json", exclude=_NOT_ABOUT_PIXELS),
+            "faces": pixels(faces),
         },
         "counts": {split: counts(manifest) for split, manifest in manifests.items()},
         "epochs": len(history),
@@ -56,6 +56,11 @@ def model_card(
         "validation_loss": best["val_loss"],
         "versions": versions(),
     }
+
+
+def pixels(faces: FacesParams) -> dict[str, Any]:
+    """The part of the face settings that decides a crop's pixels."""
+    return faces.model_dump(mode="json", exclude=_NOT_ABOUT_PIXELS)
 
 
 def counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:

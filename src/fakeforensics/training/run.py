@@ -17,12 +17,13 @@ from fakeforensics.models.saving import save_detector
 from fakeforensics.objectives.registry import build_objective
 from fakeforensics.params import FacesParams
 from fakeforensics.training.augment import Augment
-from fakeforensics.training.card import model_card
+from fakeforensics.training.card import model_card, pixels
 from fakeforensics.training.data import ManifestData
 from fakeforensics.training.device import describe_device
 from fakeforensics.training.epochs import Epochs, write_history
 from fakeforensics.training.guards import check_classes
 from fakeforensics.training.module import Training
+from fakeforensics.training.reuse import FINGERPRINT, find_finished, take_over
 from fakeforensics.training.scratch import fingerprint
 from fakeforensics.training.settings import RunSettings
 from fakeforensics.training.trainer import build_trainer, fit
@@ -38,6 +39,8 @@ class Places:
         model: Gets `model.safetensors`, `model.json` and `history.csv`.
         plot: The CSV of the learning curves.
         scratch: Parent of the folder that survives a kill.
+        finished: The folder of all protocols' models, where one of the same fingerprint is used again; None
+            trains in any case.
     """
 
     manifests: Path
@@ -45,13 +48,15 @@ class Places:
     model: Path
     plot: Path
     scratch: Path
+    finished: Path | None = None
 
 
 def train_detector(settings: RunSettings, places: Places, faces: FacesParams) -> None:
     """Train, keeping the weights of the lowest validation loss, and save them.
 
-    A run that was killed goes on from its last finished epoch. In the pilot study, whose rows say which
-    models they are for, a model is trained for each number n of seen instances, in the subfolder `n<n>`.
+    A run that was killed goes on from its last finished epoch. In the pilot study a model is trained for each
+    number n of seen instances, in the subfolder `n<n>`. A model that another protocol has trained from the
+    same settings and images is used again.
 
     Args:
         settings: Of the run.
@@ -64,29 +69,37 @@ def train_detector(settings: RunSettings, places: Places, faces: FacesParams) ->
     """
     files = {split: places.manifests / f"{split}.parquet" for split in ("train", "val")}
     manifests = {split: _read(path) for split, path in files.items()}
-    models = by_instances(manifests)
+    models = by_instances(manifests, settings.instances)
     objective = build_objective(settings.objective, settings.lambda_)
     for rows in models.values():
         check_classes(rows["train"], rows["val"], objective)
-    scratch = places.scratch / fingerprint(
-        {"protocol": settings.protocol, "objective": settings.objective} | settings.resolved(),
+    identity = fingerprint(
+        {"objective": settings.objective, "pixels": pixels(faces)} | settings.resolved(),
         list(files.values()),
         describe_device(settings.train.devices),
     )
+    scratch = places.scratch / identity
     first = True
     for name, rows in models.items():
-        first = _train_one(settings, rows, places, name, scratch / name, faces)
-    if first:
+        model = places.model / name
+        finished = places.finished and find_finished(
+            places.finished, f"{settings.objective}/{name}", identity, model
+        )
+        if finished:
+            take_over(finished, model, places.plot, settings.protocol)
+        else:
+            first = _train_one(settings, rows, places, name, scratch / name, faces, identity)
+    if first and scratch.is_dir():
         # Kept until all models are done: a killed run loses what it saved to the pipeline's tidying up.
         shutil.rmtree(scratch)
 
 
-def by_instances(manifests: dict[str, pd.DataFrame]) -> dict[str, dict[str, pd.DataFrame]]:
+def by_instances(
+    manifests: dict[str, pd.DataFrame], numbers: tuple[int, ...] | None
+) -> dict[str, dict[str, pd.DataFrame]]:
     """The manifests of each model: of `n1`, `n2`, … in the pilot study, otherwise of one without a name."""
-    train = manifests["train"]
-    if "n_from" not in train:
+    if numbers is None:
         return {"": manifests}
-    numbers = range(max(1, int(train["n_from"].min())), int(train["n_to"].max()) + 1)
     return {
         f"n{number}": {
             split: rows[rows["n_from"].le(number) & rows["n_to"].ge(number)].reset_index(drop=True)
@@ -103,6 +116,7 @@ def _train_one(
     name: str,
     scratch: Path,
     faces: FacesParams,
+    identity: str,
 ) -> bool:
     """Train and save one model; whether this is the process that saves."""
     params = settings.train
@@ -127,7 +141,7 @@ def _train_one(
     if not trainer.is_global_zero:
         return False
     card = model_card(settings, preprocess, faces, manifests, start, epochs.history, epochs.best)
-    save_detector(places.model / name, detector, card)
+    save_detector(places.model / name, detector, card | {FINGERPRINT: identity})
     for path in (places.model / name / "history.csv", places.plot):
         write_history(path, epochs.history)
     return True

@@ -1,4 +1,4 @@
-"""Where an unfinished run keeps its checkpoint, and how it knows its own."""
+"""How a run is known again: by its fingerprint, under which an unfinished one keeps its checkpoints."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ PACKAGES = ("torch", "torchvision", "lightning", "opencv-python-headless", "nump
 def fingerprint(settings: dict[str, Any], files: list[Path], device: dict[str, Any]) -> str:
     """A run's identity: its parameters, its data, the code and the libraries, and what computes.
 
-    Two runs of one fingerprint go through the same weights, so one may go on where the other was killed; any
-    difference gives another fingerprint and a fresh start.
+    Two runs of one fingerprint go through the same weights, so one may go on where the other was killed, or
+    take over what the other finished; any difference gives another fingerprint and a fresh start.
 
     Args:
-        settings: Resolved settings; a local file of weights counts by its SHA-256 there or its name.
+        settings: Resolved settings without the protocol's name; a local file of weights counts by its SHA-256
+            there or its name.
         files: The manifests, whose rows carry each image's SHA-256.
         device: Kind, processes and threads.
 

@@ -20,6 +20,7 @@ class RunSettings(Group):
         objective: `bce`, `sad` or `joint`.
         seed: Of initial weights, batches and augmentation.
         lambda_: λ of equation 3.5; given for `joint` and for nothing else, `lambda` in the file.
+        instances: In the pilot study, the numbers of seen instances for which a model is trained.
         train: How the detector is trained.
         augment: How training images are augmented.
     """
@@ -28,20 +29,16 @@ class RunSettings(Group):
     objective: Objective
     seed: Annotated[Count, Field(ge=0, lt=2**32)]
     lambda_: Annotated[Number | None, Field(ge=0, alias="lambda")] = None
+    instances: Annotated[tuple[Annotated[Count, Field(ge=1)], ...] | None, Field(min_length=1)] = None
     train: TrainParams
     augment: AugmentParams
 
     def resolved(self) -> dict[str, Any]:
-        """What decides the weights, as JSON has it: no names, no machine; `lambda` for `joint` alone."""
+        """What decides the weights, as JSON has it: no names, no machine, nothing that is not given."""
+        absent = {name: True for name in ("lambda_", "instances") if getattr(self, name) is None}
+        names: dict[str, Any] = {"protocol": True, "objective": True}
         return self.model_dump(
-            mode="json",
-            by_alias=True,
-            exclude={
-                "protocol": True,
-                "objective": True,
-                "lambda_": self.lambda_ is None,
-                "train": {"workers", "devices"},
-            },
+            mode="json", by_alias=True, exclude=names | absent | {"train": {"workers", "devices"}}
         )
 
     def on_machine(self, machine: TrainParams) -> RunSettings:

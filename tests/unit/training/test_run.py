@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -10,10 +11,12 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.models.saving import load_detector
 from fakeforensics.params import FacesParams
+from fakeforensics.training import run
 from fakeforensics.training.epochs import Epochs
 from fakeforensics.training.module import Training
 from fakeforensics.training.run import Places, train_detector
 from fakeforensics.training.settings import load_settings
+from fakeforensics.training.trainer import fit
 from tests.tiny_images import tiny_project
 
 LABELS = [0, 1] * 9 + [0]
@@ -192,16 +195,45 @@ def test_a_missing_manifest_names_the_stage_that_writes_it(tmp_path):
         train_detector(settings, places(tmp_path), FacesParams())
 
 
-def test_the_pilot_study_trains_a_model_for_each_number_of_instances(tmp_path):
-    path = tiny_project(tmp_path, [0, 1] * 9, [0, 1] * 3, objective="bce", max_epochs=1)
+def pilot(root, **project):
+    """Settings and manifests whose last two rows are seen by the model for two instances alone."""
+    path = tiny_project(root, [0, 1] * 9, [0, 1] * 3, max_epochs=1, **project)
     for split in ("train", "val"):
-        file = tmp_path / f"data/manifests/tiny/{split}.parquet"
+        file = root / f"data/manifests/tiny/{split}.parquet"
         manifest = pd.read_parquet(file)
-        # the last two rows are seen by the second model alone
         manifest.assign(n_from=[1] * (len(manifest) - 2) + [2, 2], n_to=2).to_parquet(file)
-    train_detector(load_settings(path), places(tmp_path), FacesParams())
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"instances": [1, 2]}))
+    return load_settings(path)
+
+
+def test_the_pilot_study_trains_a_model_for_each_number_of_instances(tmp_path):
+    train_detector(pilot(tmp_path, objective="bce"), places(tmp_path), FacesParams())
     cards = {n: load_detector(tmp_path / f"model/n{n}")[1] for n in (1, 2)}
     assert sum(cards[1]["counts"]["train"]["src_train"].values()) == 16
     assert sum(cards[2]["counts"]["train"]["src_train"].values()) == 18
     assert (tmp_path / "model.csv").read_bytes() == (tmp_path / "model/n2/history.csv").read_bytes()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_what_another_protocol_has_trained_is_taken_over_and_no_other(tmp_path, monkeypatch):
+    settings = pilot(tmp_path, objective="sad")
+    trained = []
+    monkeypatch.setattr(run, "fit", lambda *args: trained.append(args) or fit(*args))
+
+    def train_as(protocol, settings=settings):
+        trained.clear()
+        here = replace(places(tmp_path, f"models/{protocol}/sad"), finished=tmp_path / "models")
+        train_detector(settings.model_copy(update={"protocol": protocol}), here, FacesParams())
+        return len(trained), tmp_path / f"models/{protocol}/sad"
+
+    models, first = train_as("one")
+    assert models == 2
+    models, second = train_as("two")
+    assert models == 0
+    for name in ("n1/model.safetensors", "n1/history.csv", "n2/model.safetensors"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+    cards = [json.loads((folder / "n2/model.json").read_text()) for folder in (first, second)]
+    assert cards[1] == cards[0] | {"protocol": "two"}
+    assert (tmp_path / "models/two/sad.csv").read_bytes() == (second / "n2/history.csv").read_bytes()
+    # Another seed is another model.
+    assert train_as("three", settings.model_copy(update={"seed": 4}))[0] == 2
