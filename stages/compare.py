@@ -15,25 +15,38 @@ def main(
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
     """Compare S_CD and S_SL of joint, and S_CD of sad, with S_SL of bce by a paired bootstrap."""
+    from fakeforensics.evaluation.fakes_alone import Judgement, judge
+    from fakeforensics.evaluation.fakes_alone_intervals import compare_accuracies
     from fakeforensics.evaluation.intervals import Model, compare
     from fakeforensics.files import write_json
     from fakeforensics.params import load_params
-    from fakeforensics.scores.table import RANKED_BY, in_order, read_scores
+    from fakeforensics.scores.table import RANKED_BY, by_instances, in_order, read_scores
     from fakeforensics.scores.test_sets import read_test_sets
 
     settings = load_params(params)
-    test_sets = read_test_sets(protocol)
+    test_sets, folder = read_test_sets(protocol), Path("data/scores") / protocol
+    tables, judged = {}, {}
+    for objective in ("bce", "sad", "joint"):
+        models = by_instances(read_scores(folder / f"{objective}.parquet"))
+        in_turn = {number: in_order(rows, test_sets.names) for number, rows in models.items()}
+        tables[objective] = list(in_turn.values())[-1]
+        judged[objective] = judge(in_turn, by_instances(read_scores(folder / f"{objective}.val.parquet")))
 
     def model(objective: str, score: str) -> Model:
-        table = in_order(read_scores(Path(f"data/scores/{protocol}/{objective}.parquet")), test_sets.names)
-        return Model(f"{objective}/{score}", [table], RANKED_BY[score])
+        return Model(f"{objective}/{score}", [tables[objective]], RANKED_BY[score])
 
-    rows = []
-    for objective, score in (("joint", "cd"), ("joint", "sl"), ("sad", "cd")):
-        first, second = model(objective, score), model("bce", "sl")
-        draws = settings.evaluate.bootstrap
-        rows += compare(first, second, test_sets.unseen, settings.seed, draws)
-    write_json(Path(f"metrics/{protocol}/comparison.json"), {"ap_difference": rows})
+    def verdicts(objective: str, score: str) -> tuple[str, list[Judgement]]:
+        return f"{objective}/{score}", [one for one in judged[objective] if one.score == score]
+
+    precision, accuracy = [], []
+    for pair in (("joint", "cd"), ("joint", "sl"), ("sad", "cd")):
+        draws = settings.seed, settings.evaluate.bootstrap
+        precision += compare(model(*pair), model("bce", "sl"), test_sets.unseen, *draws)
+        accuracy += compare_accuracies(verdicts(*pair), verdicts("bce", "sl"), *draws)
+    found = {"ap_difference": precision, "accuracy_difference": accuracy}
+    write_json(
+        Path(f"metrics/{protocol}/comparison.json"), {name: rows for name, rows in found.items() if rows}
+    )
 
 
 if __name__ == "__main__":

@@ -29,8 +29,7 @@ def main(
     manifests = {
         name: read_manifest(Path("data/manifests") / protocol / f"{name}.parquet") for name in ("val", "test")
     }
-    models = Path("models") / (test_sets.models_from or protocol) / objective
-    workers = worker_count(evaluate.workers)
+    models, workers = Path("models") / run, worker_count(evaluate.workers)
     scores = score_models(models, manifests, Path("data/images"), evaluate.batch_size, workers)
     for name, suffix in {"val": ".val.parquet", "test": ".parquet"}.items():
         write_parquet(Path("data/scores") / f"{run}{suffix}", scores[name])

@@ -98,8 +98,9 @@ def test_a_test_set_without_images_is_named(tmp_path, monkeypatch):
         evaluate.main("p", "bce")
 
 
-def test_pilot_models_are_measured_by_number_of_instances(tmp_path, monkeypatch):
-    root = make_project(tmp_path, objectives=("bce/n1", "bce/n3"))
+@pytest.mark.parametrize(("objective", "scores"), [("bce", ["sl"]), ("sad", ["cd"]), ("joint", ["sl", "cd"])])
+def test_pilot_models_are_measured_by_number_of_instances(tmp_path, monkeypatch, objective, scores):
+    root = make_project(tmp_path, objectives=(f"{objective}/n1", f"{objective}/n3"))
     monkeypatch.chdir(root)
     for name in ("val", "test"):
         path = root / f"data/manifests/p/{name}.parquet"
@@ -110,15 +111,19 @@ def test_pilot_models_are_measured_by_number_of_instances(tmp_path, monkeypatch)
             manifest = manifest.assign(n_from=1, n_to=3)
             manifest.loc[manifest.index[-1], "n_from"] = 2
         manifest.to_parquet(path)
-    evaluate.main("p", "bce")
-    metrics = json.loads((root / "metrics/p/bce.json").read_text())
-    assert list(metrics) == ["accuracy", "validation"]
-    assert {name: list(values) for name, values in metrics["accuracy"].items()} == {
-        "stylegan": ["1", "3"],
-        "stargan": ["1", "3"],
-    }
-    scores = pd.read_parquet(root / "data/scores/p/bce.parquet")
-    by_hand = (scores.query("instances == 3 and test_set == 'stargan'")["logit"] >= 0).mean()
-    assert metrics["accuracy"]["stargan"]["3"] == pytest.approx(by_hand, abs=1e-6)
-    validation = pd.read_parquet(root / "data/scores/p/bce.val.parquet")
+    evaluate.main("p", objective)
+    metrics = json.loads((root / f"metrics/p/{objective}.json").read_text())
+    names = {"sl": "accuracy", "cd": "accuracy_at_validation_threshold"}
+    assert list(metrics) == [*(names[score] for score in scores), "validation"]
+    details = json.loads((root / f"metrics/p/{objective}.details.json").read_text())["fakes_alone"]
+    assert len(details) == 2 * len(scores) * 2  # models, scores, sets
+    table = pd.read_parquet(root / f"data/scores/p/{objective}.parquet")
+    for row in details:
+        column = {"sl": "logit", "cd": "score_cd"}[row["score"]]
+        mine = table[(table["instances"] == int(row["instances"])) & (table["test_set"] == row["test_set"])]
+        by_hand = (mine[column] >= row["threshold"]).mean()
+        assert row["accuracy"] == pytest.approx(by_hand, abs=1e-6)
+        found = metrics[names[row["score"]]][row["score"]][row["test_set"]][row["instances"]]
+        assert found == row["accuracy"]
+    validation = pd.read_parquet(root / f"data/scores/p/{objective}.val.parquet")
     assert validation.groupby("instances").size().to_dict() == {1: 7, 3: 8}

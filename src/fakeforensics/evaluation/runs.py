@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from fakeforensics.evaluation.details import details
+from fakeforensics.evaluation.fakes_alone import accuracies, judge
+from fakeforensics.evaluation.fakes_alone_intervals import accuracy_rows
 from fakeforensics.evaluation.intervals import intervals
 from fakeforensics.evaluation.scoring import score_manifest
 from fakeforensics.evaluation.summary import summarise
 from fakeforensics.evaluation.validation import validation_summary
 from fakeforensics.models.saving import load_detector
-from fakeforensics.scores.table import INSTANCES, in_order
-
-ALL = "all"
+from fakeforensics.scores.table import ALL, INSTANCES, by_instances, in_order
 
 
 def model_folders(folder: Path) -> dict[str, Path]:
@@ -65,10 +65,12 @@ class Measurement(NamedTuple):
     """What is known of a run's scores.
 
     Attributes:
-        metrics: `metrics/<protocol>/<objective>.json`, short enough for DVC's tables: ap, auc and eer, or for
-            sets of fakes alone accuracy by number of seen instances; validation, by which lambda is picked.
-        details: `metrics/<protocol>/<objective>.details.json`: ap_interval, auc_interval, and details by
-            frame and by video.
+        metrics: `metrics/<protocol>/<objective>.json`, short enough for DVC's tables: ap, auc and eer; for
+            sets of fakes alone, which have none of these, accuracy (S_SL at probability 0.5) and
+            accuracy_at_validation_threshold (S_CD), by number of seen instances; validation, by which lambda
+            is picked.
+        details: `metrics/<protocol>/<objective>.details.json`: ap_interval, auc_interval, details by frame
+            and by video, and the sets of fakes alone.
         table: The test scores in the protocol's order; of several models those of the one that saw most.
     """
 
@@ -99,23 +101,17 @@ def measure_run(
     Raises:
         UserError: If a test set of the protocol has no scores, or a score is not finite.
     """
-    test, validation = scores["test"], scores["val"]
-    if INSTANCES not in test:
-        table = in_order(test, names)
-        metrics = summarise(table, unseen)
-    else:
-        metrics = {}
-        for number in sorted(test[INSTANCES].unique()):
-            table = in_order(test[test[INSTANCES] == number], names)
-            found = summarise(table, unseen, instances=str(number))
-            accuracy = metrics.get("accuracy", {})
-            metrics = found
-            for name, values in found.get("accuracy", {}).items():
-                metrics["accuracy"][name] = accuracy.get(name, {}) | values
-        validation = validation[validation[INSTANCES] == validation[INSTANCES].max()]
+    tables = {number: in_order(rows, names) for number, rows in by_instances(scores["test"]).items()}
+    validations = by_instances(scores["val"])
+    most = list(tables)[-1]
+    table, validation = tables[most], validations[most]
+    judgements = judge(tables, validations)
+    metrics: dict[str, Any] = summarise(table, unseen) | accuracies(judgements)
     if validated := validation_summary(validation):
         metrics["validation"] = validated
     bounds = intervals(table, unseen, seed, replicates)
     more: dict[str, Any] = {f"{metric}_interval": values for metric, values in bounds.items()}
     more["details"] = details(table, validation, seed, replicates)
+    if judgements:
+        more["fakes_alone"] = accuracy_rows(judgements, seed, replicates)
     return Measurement(metrics, more, table)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fakeforensics.errors import UserError
 from fakeforensics.scores.metrics import average_precision, equal_error_rate, roc_auc
 from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns
 
@@ -20,39 +19,34 @@ METRICS: dict[str, Callable[..., float]] = {
 }
 
 
-def summarise(table: pd.DataFrame, unseen: tuple[str, ...], instances: str = "all") -> dict[str, Any]:
+def summarise(table: pd.DataFrame, unseen: tuple[str, ...]) -> dict[str, Any]:
     """Metrics of every test set and score, and their means over all and over unseen sets.
 
     Args:
-        table: A score table, its test sets in the protocol's order.
+        table: A score table, its test sets in the protocol's order; those with one class have no metrics.
         unseen: The test sets that `mean_unseen` is about; without any, the key is left out.
-        instances: For fake-only sets, what the accuracy is filed under: the number of seen instances.
 
     Returns:
-        `ap`, `auc`, `eer`: by score, by test set; fractions of six digits. Sets of fakes alone have none of
-        these but an `accuracy`: the share called fake at probability 0.5.
+        `ap`, `auc`, `eer`: by score, by test set; fractions of six digits. Empty where no set has both
+        classes.
 
     Raises:
-        UserError: If a score is not finite, or a set holds reals alone.
+        UserError: If a score is not finite.
     """
-    result: dict[str, Any] = {}
     ranked = {name: rows for name, rows in by_test_set(table) if has_both_classes(rows)}
-    if ranked:
-        for metric, function in METRICS.items():
-            result[metric] = {
-                score: _with_means(
-                    {name: function(rows[column].to_numpy(), rows["label"].to_numpy(), f"{name}, {score}")
-                     for name, rows in ranked.items()},
-                    unseen,
-                )
-                for score, column in score_columns(table).items()
-            }  # fmt: skip
-    fake_only = {name: rows for name, rows in by_test_set(table) if name not in ranked}
-    if fake_only:
-        result["accuracy"] = {
-            name: {instances: round(_recall_at_half(rows, name), DIGITS)} for name, rows in fake_only.items()
+    if not ranked:
+        return {}
+    return {
+        metric: {
+            score: _with_means(
+                {name: function(rows[column].to_numpy(), rows["label"].to_numpy(), f"{name}, {score}")
+                 for name, rows in ranked.items()},
+                unseen,
+            )
+            for score, column in score_columns(table).items()
         }
-    return result
+        for metric, function in METRICS.items()
+    }  # fmt: skip
 
 
 def _with_means(values: dict[str, float], unseen: tuple[str, ...]) -> dict[str, float]:
@@ -65,14 +59,3 @@ def means(values: dict[str, Any], unseen: tuple[str, ...]) -> dict[str, Any]:
     if chosen := [value for name, value in values.items() if name in unseen]:
         found["mean_unseen"] = np.mean(chosen, axis=0)
     return found
-
-
-def _recall_at_half(rows: pd.DataFrame, name: str) -> float:
-    if (rows["label"] == 0).any():
-        raise UserError(f"{name}: the test set holds reals alone", expected="fakes, with or without reals")
-    if "logit" not in rows:
-        raise UserError(
-            f"{name}: a set of fakes alone is judged at probability 0.5, which this objective lacks",
-            fix="train with the bce or the joint objective, or add reals to the test set",
-        )
-    return float(np.mean(rows["logit"].to_numpy() >= 0))

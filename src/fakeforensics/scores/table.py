@@ -14,6 +14,7 @@ IDENTITY = ("key", "test_set", "method", "domain", "source", "label", "group", "
 SCORES = ("score_sl", "logit", "score_cd")
 VALIDATION = "validation"
 INSTANCES = "instances"  # in the pilot study: how many instances the model that gave the score has seen
+ALL = "all"  # stands for the number of instances where there is but one model
 
 # What each score is ranked and cut by: sigmoids saturate into ties, so S_SL goes by its logit.
 RANKED_BY = {"sl": "logit", "cd": "score_cd", "score": "score"}
@@ -85,6 +86,13 @@ def of_one_model(table: pd.DataFrame) -> pd.DataFrame:
         return table
     one: pd.DataFrame = table[table[INSTANCES] == table[INSTANCES].max()]
     return one.reset_index(drop=True)
+
+
+def by_instances(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The scores of each model, by the number of instances that it has seen, ascending; else of `all`."""
+    if INSTANCES not in table:
+        return {ALL: table}
+    return {str(number): rows.reset_index(drop=True) for number, rows in table.groupby(INSTANCES)}
 
 
 def has_both_classes(rows: pd.DataFrame) -> bool:

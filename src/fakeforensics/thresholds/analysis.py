@@ -13,6 +13,7 @@ from fakeforensics.params import ThresholdsParams
 from fakeforensics.thresholds.calibration import calibration_table, fit_calibrators
 from fakeforensics.thresholds.decision import decide
 from fakeforensics.thresholds.deployable import deployable
+from fakeforensics.thresholds.fakes_alone import fakes_alone
 from fakeforensics.thresholds.gap_picture import draw_gap
 from fakeforensics.thresholds.oracle import oracle_table
 from fakeforensics.thresholds.pictures import draw_oracle
@@ -26,6 +27,7 @@ class Analysis:
 
     Attributes:
         oracle: Table 4.10: each set's best thresholds beside validation's.
+        fakes_alone: What validation's find of sets without reals; empty where there is no such set.
         rules: Each threshold rule on each set, score and share of fakes.
         summary: The same over the sets.
         calibration: ECE, NLL and Brier score of each calibrator on each set.
@@ -35,6 +37,7 @@ class Analysis:
     """
 
     oracle: list[dict[str, Any]]
+    fakes_alone: dict[str, Any]
     rules: pd.DataFrame
     summary: list[dict[str, Any]]
     calibration: list[dict[str, Any]]
@@ -68,7 +71,8 @@ def analyse(table: pd.DataFrame, validation: pd.DataFrame, params: ThresholdsPar
     calibrators = fit_calibrators(validation)
     calibration, reliability = calibration_table(table, calibrators)
     decision = decide(validation, calibrators, params.criterion, params.calibrator)
-    return Analysis(oracle, rules, summary, calibration, reliability, decision, params.criterion)
+    alone = fakes_alone(table, validation)
+    return Analysis(oracle, alone, rules, summary, calibration, reliability, decision, params.criterion)
 
 
 def _without_answer(rules: pd.DataFrame) -> list[dict[str, Any]]:
@@ -113,6 +117,7 @@ def write_analysis(
         {
             "accuracy": accuracy,
             "table_4_10": analysis.oracle,
+            **({"fakes_alone": analysis.fakes_alone} if analysis.fakes_alone else {}),
             "deployable": analysis.summary,
             "no_answer": _without_answer(analysis.rules),
             "calibration": analysis.calibration,

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fakeforensics.errors import UserError
@@ -43,20 +44,12 @@ def test_saturated_probabilities_do_not_tie():
     assert summarise(table, ())["ap"]["sl"]["a"] == 1.0
 
 
-def test_fakes_alone_get_an_accuracy_at_one_half():
-    table = make_scores({"pggan": 0}, "bce", images=4, share=1.0)
-    table["logit"] = [1.0, 0.0, -0.1, 5.0]  # probability 0.5 counts as fake
-    assert summarise(table, (), instances="3") == {"accuracy": {"pggan": {"3": 0.75}}}
-
-
-def test_fakes_alone_need_a_probability():
-    with pytest.raises(UserError, match="which this objective lacks"):
-        summarise(make_scores({"pggan": 0}, "sad", images=4, share=1.0), ())
-
-
-def test_reals_alone_are_refused():
-    with pytest.raises(UserError, match="stylegan: the test set holds reals alone"):
-        summarise(make_scores({"stylegan": 0}, "bce", images=4, share=0.0), ())
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_set_with_one_class_has_no_metrics(share):
+    both, one = make_scores({"a": 0}, images=60), make_scores({"pggan": 0}, images=4, share=share)
+    found = summarise(pd.concat([both, one]), ("a", "pggan"))
+    assert list(found["ap"]["sl"]) == ["a", "mean", "mean_unseen"]
+    assert summarise(one, ("pggan",)) == {}
 
 
 def test_broken_scores_are_refused_by_name():
