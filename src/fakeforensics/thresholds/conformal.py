@@ -44,15 +44,18 @@ class FewReals:
     """What the conformal rule does on a set, over many draws of the known reals.
 
     Attributes:
-        called: For each image, the share of the draws that leave it in the evaluation and call it fake; NaN
-            if none does.
+        called: For each image, among the draws that leave it in the evaluation, the share that call it fake;
+            NaN if none leaves it.
         thresholds: Of each draw.
         fpr: Of each draw: over the real images whose group gave no known real.
+        fpr_by_group: Mean over the groups of the share of their reals that are called fake: the rate that is
+            guaranteed.
     """
 
     called: Float[np.ndarray, " n"]
     thresholds: Float[np.ndarray, " draws"]
     fpr: Float[np.ndarray, " draws"]
+    fpr_by_group: float
 
 
 def few_reals(
@@ -62,6 +65,11 @@ def few_reals(
 
     A draw takes one image of each of `known` random groups of reals. These groups leave the evaluation with
     all their images, fakes included: what is known is not predicted.
+
+    What is exchangeable with the known reals is one random real of a further random group. Its probability of
+    being called fake, averaged over draws, is at most alpha: every group counts once, however many images it
+    has. The rate over images weighs groups by their size. Both are the same where groups are of equal size;
+    elsewhere the rate over images has no guarantee, and lies above alpha where large groups score higher.
 
     Args:
         target: The set.
@@ -111,8 +119,15 @@ def few_reals(
         stayed = draws - left_out
         called = np.full(target.scores.size, np.nan)
         np.divide(total - called_left_out[number], stayed, out=called, where=stayed > 0)
-        found[alpha] = FewReals(called, thresholds[:, number], fpr[:, number])
+        by_group = _mean_by_group(called[reals], group_of_real)
+        found[alpha] = FewReals(called, thresholds[:, number], fpr[:, number], by_group)
     return found
+
+
+def _mean_by_group(called: Float[np.ndarray, " reals"], group: Int[np.ndarray, " reals"]) -> float:
+    left = ~np.isnan(called)  # by group: all of its images were known, or none was, in each draw
+    sums, sizes = np.bincount(group[left], called[left]), np.bincount(group[left])
+    return float(np.mean(sums[sizes > 0] / sizes[sizes > 0]))
 
 
 def _spans(begins: Int[np.ndarray, " k"], ends: Int[np.ndarray, " k"]) -> Int[np.ndarray, " positions"]:

@@ -41,6 +41,31 @@ def test_mean_false_positive_rate_is_within_its_bound(known, alpha):
     assert rates.mean() >= alpha - 1 / (known + 1) - error
 
 
+# Half of the groups are single images with uniform scores; half hold nine, whose scores lie 0.5 higher.
+SIZES, SHIFTS = np.array([1, 9]), np.array([0.0, 0.5])
+
+
+def exceeded(threshold):
+    """The probability that a score of either kind of group lies above a threshold."""
+    return np.clip(1 + SHIFTS - threshold, 0, 1)
+
+
+@pytest.mark.parametrize(("known", "alpha"), [(10, 0.1), (19, 0.05), (50, 0.05), (99, 0.1)])
+def test_with_unequal_groups_the_bound_holds_by_group_and_not_by_image(known, alpha):
+    rng = np.random.default_rng(known)
+    by_group, by_image = [], []
+    for _ in range(1000):
+        kinds = rng.integers(0, 2, known)
+        threshold = conformal_threshold(rng.random(known) + SHIFTS[kinds], alpha)
+        by_group.append(exceeded(threshold).mean())
+        by_image.append(np.average(exceeded(threshold), weights=SIZES))
+    error = 3 * np.std(by_group) / np.sqrt(1000)
+    assert alpha - 1 / (known + 1) - error <= np.mean(by_group) <= alpha + error
+    # Nine of ten images are of the higher kind: nearly twice the rate asked for.
+    assert np.mean(by_image) > 1.5 * np.mean(by_group)
+    assert np.mean(by_image) > alpha + 3 * np.std(by_image) / np.sqrt(1000)
+
+
 def test_ties_only_lower_the_rate():
     # Half of all scores are 0: calling 0 real, never more than α are called fake.
     rng = np.random.default_rng(0)
@@ -67,6 +92,25 @@ def test_on_a_set_the_mean_rate_over_draws_keeps_its_bound():
     for alpha, result in found.items():
         error = 3 * result.fpr.std() / np.sqrt(1000)
         assert alpha - 1 / 51 - error <= result.fpr.mean() <= alpha + error
+
+
+def test_on_a_set_of_unequal_groups_the_rate_by_group_keeps_its_bound():
+    rng = np.random.default_rng(3)
+    kinds = np.repeat([0, 1], 200)
+    unit = np.append(np.repeat(np.arange(400), SIZES[kinds]), 400)
+    scores = np.append(rng.random(2000) + np.repeat(SHIFTS[kinds], SIZES[kinds]), 3.0)
+    fake = np.arange(2001) == 2000
+    target = Target("t", scores, fake, unit, np.arange(2001))
+    found = few_reals(target, 50, (0.1,), draws=1000, seed=4)[0.1]
+    by_draw = [exceeded(threshold).mean() for threshold in found.thresholds]
+    error = 3 * np.std(by_draw) / np.sqrt(1000)
+    assert 0.1 - 1 / 51 - error <= found.fpr_by_group <= 0.1 + error
+    assert found.fpr.mean() > 0.15
+
+
+def test_with_equal_groups_both_rates_are_one():
+    found = few_reals(make_target(groups=60, per_group=3), 20, (0.1,), draws=2000, seed=2)[0.1]
+    assert found.fpr_by_group == pytest.approx(found.fpr.mean(), abs=0.002)
 
 
 def test_what_each_image_is_called_agrees_with_the_draws():
