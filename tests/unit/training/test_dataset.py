@@ -42,6 +42,7 @@ def test_a_batch_is_uint8_and_channels_last(project):
     assert torch.equal(batch.images[2], dataset[4].image)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
 @pytest.mark.parametrize("workers", [0, 2])
 def test_workers_change_nothing(project, workers):
     augment = Augment(AugmentParams(blur_prob=0.5, jpeg_prob=0.5), 32, seed=0)

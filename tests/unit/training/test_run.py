@@ -184,6 +184,7 @@ def test_a_loss_that_explodes_stops_the_run_with_the_images(tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
 def test_options_train(tmp_path):
     train(tmp_path, objective="joint", balance="method", stem="no_downsampling", workers=2, max_epochs=1)
 
