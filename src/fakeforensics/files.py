@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,25 @@ def write_json(path: Path, value: Any) -> None:
         ValueError: If `value` holds NaN or infinity, which JSON cannot express.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_json_tables(path: Path, value: dict[str, Any]) -> None:
+    """Write a JSON object atomically; of its lists, each item has a line of its own.
+
+    Tables of rows stay short, and a changed row is one line of a diff.
+
+    Raises:
+        ValueError: If `value` holds NaN or infinity, which JSON cannot express.
+    """
+    dump = partial(json.dumps, allow_nan=False, ensure_ascii=False)
+    parts = []
+    for name, item in value.items():
+        if isinstance(item, list) and item:
+            text = "[\n    " + ",\n    ".join(map(dump, item)) + "\n  ]"
+        else:
+            text = dump(item, indent=2).replace("\n", "\n  ")
+        parts.append(f"  {dump(name)}: {text}")
+    write_text(path, "{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:

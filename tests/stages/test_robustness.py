@@ -48,19 +48,33 @@ def test_only_what_is_new_is_scored(project, monkeypatch):
     assert len(scored) == 6
 
 
-def test_rows_and_picture(project):
+def test_files(project):
     clean = [(project / name).read_bytes() for name in ("data/scores/p/bce.parquet", "metrics/p/bce.json")]
     ask_for(project, "blur_4, resize_0.5")
     robustness.main("p", "bce")
-    rows = json.loads((project / "metrics/p/bce.robustness.json").read_text())["robustness"]
-    assert [(row["test_set"], row["corruption"]) for row in rows[:3]] == [
-        ("stylegan", "clean"),
-        ("stylegan", "blur_4"),
-        ("stylegan", "resize_0.5"),
-    ]
-    assert rows[0]["ap_lost"] == rows[0]["accuracy_lost"] == 0
-    assert rows[0]["ap"] == json.loads((project / "metrics/p/bce.json").read_text())["ap"]["sl"]["stylegan"]
+    found = json.loads((project / "metrics/p/bce.robustness.json").read_text())
+    assert [row["corruption"] for row in found["ap"]] == ["clean", "blur_4", "resize_0.5"]
+    assert list(found["accuracy"][1]["by_set"]) == ["stylegan", "stargan", "mean", "mean_unseen"]
+    clean_ap = json.loads((project / "metrics/p/bce.json").read_text())["ap"]["sl"]["stylegan"]
+    assert found["ap"][0]["by_set"]["stylegan"] == pytest.approx(clean_ap, abs=5e-5)
+    rows = pd.read_csv(project / "data/robustness/p/bce.csv")
+    assert len(rows) == 3 * 4
+    assert rows.loc[rows["corruption"] == "clean", "ap_lost"].eq(0).all()
     assert (project / "plots/p/bce/robustness.png").stat().st_size > 5_000
     # The clean path is untouched.
     again = [(project / name).read_bytes() for name in ("data/scores/p/bce.parquet", "metrics/p/bce.json")]
     assert again == clean
+
+
+def test_a_set_of_fakes_alone_has_an_accuracy(tmp_path, monkeypatch):
+    root = make_project(tmp_path, objectives=("sad",))
+    path = root / "data/manifests/p/test.parquet"
+    manifest = pd.read_parquet(path)
+    manifest[manifest["label"] == 1].to_parquet(path)
+    monkeypatch.chdir(root)
+    evaluate.main("p", "sad")
+    ask_for(root, "jpeg_30")
+    robustness.main("p", "sad")
+    found = json.loads((root / "metrics/p/sad.robustness.json").read_text())
+    assert list(found) == ["accuracy"]
+    assert list(found["accuracy"][1]["by_set"]) == ["stylegan", "stargan", "mean", "mean_unseen"]

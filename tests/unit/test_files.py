@@ -1,5 +1,6 @@
 """A write that fails leaves what was there, and nothing else."""
 
+import json
 import stat
 
 import pandas as pd
@@ -10,6 +11,7 @@ from fakeforensics.files import (
     atomic_path,
     sha256_file,
     write_json,
+    write_json_tables,
     write_parquet,
     write_text,
 )
@@ -63,6 +65,21 @@ def test_json_keeps_the_order_of_keys_and_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"ap": float("nan")})
     assert '"z"' in (tmp_path / "a.json").read_text()
+
+
+def test_json_tables_have_a_row_a_line(tmp_path):
+    path = tmp_path / "a.json"
+    value = {"mean": {"sl": 0.5}, "rows": [{"a": 1}, {"a": [2, 3]}], "none": []}
+    write_json_tables(path, value)
+    assert json.loads(path.read_text()) == value
+    assert path.read_text().splitlines()[4:8] == [
+        '  "rows": [',
+        '    {"a": 1},',
+        '    {"a": [2, 3]}',
+        "  ],",
+    ]
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json_tables(path, {"rows": [float("nan")]})
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path):

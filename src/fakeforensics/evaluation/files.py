@@ -1,4 +1,4 @@
-"""The files of the evaluate stage."""
+"""The files of the stages evaluate and robustness."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import pandas as pd
 
 from fakeforensics.errors import UserError
 from fakeforensics.evaluation.curves import pr_curve, roc_curve
-from fakeforensics.files import atomic_directory
+from fakeforensics.evaluation.robustness_picture import draw_robustness
+from fakeforensics.evaluation.robustness_table import robustness_metrics
+from fakeforensics.files import atomic_directory, atomic_path, write_json_tables
 from fakeforensics.scores.ranking import rank
 from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns
 
@@ -52,3 +54,18 @@ def write_curves(table: pd.DataFrame, folder: Path) -> None:
                     for score, column in score_columns(table).items()
                 ]
                 pd.concat(parts).round(6).to_csv(directory / f"{test_set}.csv", index=False)
+
+
+def write_robustness(rows: pd.DataFrame, *, metrics: Path, details: Path, picture: Path) -> None:
+    """Write what corruptions cost.
+
+    Args:
+        rows: From `robustness_table`.
+        metrics: The JSON: AP and accuracy, and what the means lose.
+        details: CSV of all rows, with the intervals of each set.
+        picture: A PNG.
+    """
+    write_json_tables(metrics, robustness_metrics(rows))
+    with atomic_path(details) as temporary:
+        rows.round(6).to_csv(temporary, index=False)
+    draw_robustness(rows, picture)

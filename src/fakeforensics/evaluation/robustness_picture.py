@@ -11,44 +11,41 @@ mpl.use("Agg")  # a server has no screen
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 
 from fakeforensics.files import atomic_path
 
 VALUES = {"ap": "average precision", "accuracy": "accuracy at validation's threshold"}
 
 
-def draw_robustness(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw a table of colours for each score.
+def draw_robustness(rows: pd.DataFrame, path: Path) -> None:
+    """Draw a table of colours for each score and measure.
 
     Args:
-        rows: From `robustness_table`; at least one.
+        rows: From `robustness_table`; at least one. A measure that no set has is left out.
         path: The PNG to write.
     """
-    scores = list(dict.fromkeys(row["score"] for row in rows))
-    sets = list(dict.fromkeys(row["test_set"] for row in rows))
-    corruptions = list(dict.fromkeys(row["corruption"] for row in rows))
-    size = (1.5 + 1.25 * len(corruptions), (1.1 + 0.4 * len(sets)) * len(scores))
-    figure, axes = plt.subplots(len(scores), 2, figsize=size, squeeze=False, layout="constrained")
+    scores, sets, corruptions = (list(rows[name].unique()) for name in ("score", "test_set", "corruption"))
+    drawn = {key: title for key, title in VALUES.items() if rows[key].notna().any()}
+    size = (1.5 + 0.62 * len(corruptions) * len(drawn), (1.1 + 0.32 * len(sets)) * len(scores))
+    figure, axes = plt.subplots(len(scores), len(drawn), figsize=size, squeeze=False, layout="constrained")
     for line, score in zip(axes, scores, strict=True):
-        for axis, (key, title) in zip(line, VALUES.items(), strict=True):
-            found = {(row["test_set"], row["corruption"]): row[key] for row in rows if row["score"] == score}
-            values = np.array([[found[name, corruption] for corruption in corruptions] for name in sets])
-            axis.imshow(values, cmap="viridis", vmin=0.4, vmax=1, aspect="auto")
-            for place in np.ndindex(values.shape):
-                dark = values[place] < 0.7
-                axis.text(
-                    place[1],
-                    place[0],
-                    f"{100 * values[place]:.1f}",
-                    ha="center",
-                    va="center",
-                    fontsize=7,
-                    color="white" if dark else "black",
-                )
-            names = [name.replace("_", " ") for name in corruptions]
-            axis.set_xticks(range(len(names)), names, fontsize=7, rotation=40, ha="right")
-            axis.set_yticks(range(len(sets)), sets, fontsize=8)
+        for axis, (key, title) in zip(line, drawn.items(), strict=True):
+            wide = rows[rows["score"] == score].pivot(index="test_set", columns="corruption", values=key)
+            _draw_table(axis, wide.loc[sets, corruptions])
             axis.set_title(f"S_{score.upper()}: {title}, %", fontsize=9)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
     plt.close(figure)
+
+
+def _draw_table(axis: Any, wide: pd.DataFrame) -> None:
+    values = wide.to_numpy()
+    axis.imshow(values, cmap="viridis", vmin=0.4, vmax=1, aspect="auto")
+    for (line, column), value in np.ndenumerate(values):
+        text = "–" if np.isnan(value) else f"{100 * value:.1f}"
+        colour = "white" if value < 0.7 else "black"
+        axis.text(column, line, text, ha="center", va="center", fontsize=7, color=colour)
+    names = [name.replace("_", " ") for name in wide.columns]
+    axis.set_xticks(range(len(names)), names, fontsize=7, rotation=40, ha="right")
+    axis.set_yticks(range(len(wide)), [name.replace("_", " ") for name in wide.index], fontsize=8)
