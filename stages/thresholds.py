@@ -19,7 +19,8 @@ def main(
     from fakeforensics.params import load_params
     from fakeforensics.scores.table import in_order, of_one_model, read_scores
     from fakeforensics.scores.test_sets import read_test_sets
-    from fakeforensics.thresholds.analysis import analyse, write_analysis
+    from fakeforensics.thresholds.analysis import analyse
+    from fakeforensics.thresholds.files import write_analysis
 
     settings = load_params(params)
     run = f"{protocol}/{objective}"

@@ -19,7 +19,8 @@ from fakeforensics.evaluation.summary import summarise
 from fakeforensics.files import write_json
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.scores.table import has_both_classes
-from fakeforensics.thresholds.analysis import analyse, write_analysis
+from fakeforensics.thresholds.analysis import analyse
+from fakeforensics.thresholds.files import write_analysis
 from fakeforensics.thresholds.oracle import oracle_table
 from fakeforensics.thresholds.pictures import draw_oracle
 

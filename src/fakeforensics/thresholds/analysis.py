@@ -1,23 +1,18 @@
-"""The whole threshold analysis of a run, and its files."""
+"""The whole threshold analysis of a run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from fakeforensics.files import atomic_path, write_json
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.thresholds.calibration import calibration_table, fit_calibrators
 from fakeforensics.thresholds.decision import decide
 from fakeforensics.thresholds.deployable import deployable
 from fakeforensics.thresholds.fakes_alone import fakes_alone
-from fakeforensics.thresholds.gap_picture import draw_gap
 from fakeforensics.thresholds.oracle import oracle_table
-from fakeforensics.thresholds.pictures import draw_oracle
-from fakeforensics.thresholds.reliability_picture import draw_reliability
 from fakeforensics.thresholds.rules import Settings
 
 
@@ -73,53 +68,3 @@ def analyse(table: pd.DataFrame, validation: pd.DataFrame, params: ThresholdsPar
     decision = decide(validation, calibrators, params.criterion, params.calibrator)
     alone = fakes_alone(table, validation)
     return Analysis(oracle, alone, rules, summary, calibration, reliability, decision, params.criterion)
-
-
-def _without_answer(rules: pd.DataFrame) -> list[dict[str, Any]]:
-    """Which rules say nothing of which sets, and why; that depends on the images and on no score."""
-    if rules.empty:
-        return []
-    silent = rules[rules["fake_share"] == "any"]
-    return [
-        {"rule": str(rule), "note": str(note), "test_sets": list(dict.fromkeys(rows["test_set"]))}
-        for (rule, note), rows in silent.groupby(["rule", "note"], sort=False)
-    ]
-
-
-def write_analysis(
-    analysis: Analysis, *, metrics: Path, decision: Path | None, details: Path, plots: Path
-) -> None:
-    """Write an analysis.
-
-    Args:
-        analysis: What came out.
-        metrics: The JSON. Its tables are lists of rows, which DVC leaves out of its own tables of metrics;
-            what DVC shows is `accuracy`: by score, the mean over the sets at validation's threshold and at
-            each set's own best.
-        decision: The policy for inference; None writes none.
-        details: CSV of each rule on each set.
-        plots: A folder for `thresholds.png`, `gap.png`, `reliability.png` and `reliability.csv`.
-    """
-    accuracy: dict[str, dict[str, float]] = {}
-    for row in analysis.summary:
-        if row["fake_share"] == "own" and row["rule"] in ("validation", "oracle"):
-            accuracy.setdefault(row["score"], {})[row["rule"]] = row["accuracy"]
-    draw_oracle(analysis.oracle, plots / "thresholds.png", analysis.criterion)
-    draw_gap(analysis.summary, plots / "gap.png")
-    draw_reliability(analysis.reliability, plots / "reliability.png")
-    for path, rows in ((plots / "reliability.csv", analysis.reliability), (details, analysis.rules)):
-        with atomic_path(path) as temporary:
-            rows.to_csv(temporary, index=False)
-    if decision is not None:
-        write_json(decision, analysis.decision)
-    write_json(
-        metrics,
-        {
-            "accuracy": accuracy,
-            "table_4_10": analysis.oracle,
-            **({"fakes_alone": analysis.fakes_alone} if analysis.fakes_alone else {}),
-            "deployable": analysis.summary,
-            "no_answer": _without_answer(analysis.rules),
-            "calibration": analysis.calibration,
-        },
-    )
