@@ -1,67 +1,82 @@
-from fakeforensics.inference import pool
-from fakeforensics.inference.cutting import CutFile, Cutter, Recipe
+import time
+
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.inference import worker
+from fakeforensics.inference.cutting import CutFile, Recipe
 from fakeforensics.inference.inputs import Item
-from fakeforensics.inference.pool import CRASHED, CuttingPool, cut_alone
+from fakeforensics.inference.pool import CuttingPool
+from fakeforensics.inference.worker import CRASHED
 from fakeforensics.params import FacesParams
 
 RECIPE = Recipe("faces", FacesParams(size=96))
 
 
-def test_results_come_in_order_and_are_those_of_one_cutter(photo, group_photo, tmp_path):
-    (tmp_path / "bad.png").write_text("no image")
-    paths = [photo, tmp_path / "bad.png", group_photo, photo]
-    workers = CuttingPool(RECIPE, len(paths), workers=2)
-    files = list(workers.cut([Item(path, "image") for path in paths]))
+class NamedCutter:
+    """Cuts nothing; a file's name says what becomes of it and of the process."""
+
+    def __init__(self, recipe):
+        pass
+
+    def cut(self, item):
+        if item.path.stem == "kills":
+            import os
+
+            os._exit(1)
+        if item.path.stem == "slow":
+            time.sleep(0.3)
+        if item.path.stem == "stalls":
+            time.sleep(600)
+        return CutFile(item.path, (), f"cut {item.path.name}")
+
+
+def serve_names(*arguments):
+    """What the worker's process runs, with a cutter that needs no models."""
+    worker.Cutter = NamedCutter
+    SERVE(*arguments)
+
+
+SERVE = worker._serve
+
+
+@pytest.fixture
+def pool(monkeypatch):
+    monkeypatch.setattr(worker, "_serve", serve_names)
+    started = CuttingPool(RECIPE, files=9, workers=2)
+    yield started
+    started.close()
+
+
+def items(tmp_path, *names):
+    return [Item(tmp_path / name, "image") for name in names]
+
+
+def test_results_come_in_order(pool, tmp_path):
+    names = ("slow.png", *(f"{number}.png" for number in range(6)))
+    assert [file.reason for file in pool.cut(items(tmp_path, *names))] == [f"cut {name}" for name in names]
+
+
+def test_a_file_that_kills_its_worker_costs_itself_alone(pool, tmp_path):
+    names = ("kills.png", "slow.png", "a.png", "kills.jpg", "kills.bmp", "b.png", "c.png")
+    reasons = [file.reason for file in pool.cut(items(tmp_path, *names))]
+    assert reasons == [CRASHED, "cut slow.png", "cut a.png", CRASHED, CRASHED, "cut b.png", "cut c.png"]
+
+
+def test_closing_does_not_wait_for_files_at_work(pool, tmp_path):
+    pool.cut(items(tmp_path, *(f"{number}/stalls.png" for number in range(9))))
+    started = time.monotonic()
+    pool.close()
+    assert time.monotonic() - started < 60  # not the 600 s of each
+
+
+def refuse(connection, *_):
+    connection.send(UserError("no landmark model", fix="install it"))
+
+
+def test_a_worker_that_cannot_start_its_work_says_why(monkeypatch, tmp_path):
+    monkeypatch.setattr(worker, "_serve", refuse)
+    workers = CuttingPool(RECIPE, files=1)
+    with pytest.raises(UserError, match=r"no landmark model(.|\n)*install it"):
+        list(workers.cut(items(tmp_path, "a.png")))
     workers.close()
-    assert [file.path for file in files] == paths
-    cutter = Cutter(RECIPE)
-    assert files == [cutter.cut(Item(path, "image")) for path in paths]
-
-
-def test_alone_gives_views_beside_the_crops(clip):
-    alone = cut_alone(Item(clip, "video"), RECIPE, seconds=120, megabytes=4096, views=2)
-    assert alone.file == Cutter(RECIPE).cut(Item(clip, "video"))
-    assert [view.frame for view in alone.views] == [0, 8]  # the first and the last with a face
-    assert {view.pixels.shape for view in alone.views} == {(256, 320, 3)}
-
-
-def test_what_takes_too_long_is_stopped(photo):
-    alone = cut_alone(Item(photo, "image"), RECIPE, seconds=0.01)
-    assert alone.file == CutFile(photo, (), "it took longer than 0.01 s")
-
-
-def test_what_takes_too_much_memory_is_told(photo):
-    alone = cut_alone(Item(photo, "image"), RECIPE, seconds=120, megabytes=1)
-    assert alone.file.reason == CRASHED
-
-
-def test_a_file_that_kills_its_worker_costs_itself_alone(photo, tmp_path):
-    bad = tmp_path / "kills.png"
-    bad.touch()
-    workers = KillingPool(RECIPE, 2, workers=1)
-    files = {file.path: file for file in workers.cut([Item(bad, "image"), Item(photo, "image")])}
-    workers.close()
-    assert files[photo].reason is None
-    assert files[bad].reason == "empty file"  # what it says once it is alone
-
-
-class KillingPool(CuttingPool):
-    def _submit(self, item):
-        if item.path.name != "kills.png":
-            return super()._submit(item)
-        return self._pool.submit(die)
-
-
-def die():
-    import os
-
-    os._exit(1)
-
-
-def test_a_process_that_is_killed_is_told(monkeypatch, photo):
-    monkeypatch.setattr(pool, "_alone", dies)
-    assert cut_alone(Item(photo, "image"), RECIPE, seconds=60).file.reason == CRASHED
-
-
-def dies(*_):
-    die()
