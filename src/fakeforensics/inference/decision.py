@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fakeforensics.errors import UserError
+from fakeforensics.inference.scores import sigmoid
 from fakeforensics.params import Number, parse
 
 DECISION = "decision.json"
@@ -28,8 +28,7 @@ class Sigmoid(BaseModel):
 
     def __call__(self, score: float) -> float:
         """The probability of fake, 0 … 1."""
-        z = self.slope * score + self.intercept
-        return 1 / (1 + math.exp(-z)) if z > -700 else 0.0
+        return sigmoid(self.slope * score + self.intercept)
 
 
 class Steps(BaseModel):

@@ -11,7 +11,8 @@ from fakeforensics.errors import UserError
 from fakeforensics.inference.cutting import Cut, CutFile
 from fakeforensics.inference.inputs import Kind
 from fakeforensics.inference.judgement import Judgement, Policy
-from fakeforensics.inference.scorer import Crops, Scorer, Scores
+from fakeforensics.inference.scorer import Crops, Scorer
+from fakeforensics.inference.scores import Scores
 from fakeforensics.inference.trained import Trained
 from fakeforensics.models.card import CARD
 from fakeforensics.models.preprocess import Preprocess

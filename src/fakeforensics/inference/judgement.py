@@ -10,7 +10,7 @@ from pathlib import Path
 from fakeforensics.inference.cutting import Cut
 from fakeforensics.inference.decision import Decision, Verdict
 from fakeforensics.inference.inputs import Kind
-from fakeforensics.inference.scorer import Scores
+from fakeforensics.inference.scores import Scores, sigmoid
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Policy:
         if self.decision is not None and self.decision.calibrator is not None:
             probability: float | None = self.decision.calibrator(score)
         else:
-            probability = _sigmoid(score) if self.score == "sl" else None
+            probability = sigmoid(score) if self.score == "sl" else None
         return Answer(score, probability, self.decision.verdict(score) if self.decision else None)
 
     def faces(self, cuts: Sequence[Cut], scores: Sequence[Scores]) -> list[Face]:
@@ -115,7 +115,3 @@ def _given(scores: Scores, name: str) -> float:
     if value is None:
         raise ValueError(f"the detector gives no score {name!r}")
     return value
-
-
-def _sigmoid(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0

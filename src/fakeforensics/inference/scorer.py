@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from fakeforensics.inference.scores import Scores
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
 
 Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What the detector says of one crop.
-
-    Args:
-        logit: S_SL before its sigmoid (equation 3.6); None if the objective does not train it.
-        score_cd: S_CD, the squared distance to the centre (equation 3.3); None likewise.
-    """
-
-    logit: float | None
-    score_cd: float | None
-
-    @property
-    def score_sl(self) -> float | None:
-        """S_SL, 0 … 1."""
-        if self.logit is None:
-            return None
-        return float(1 / (1 + np.exp(-np.float64(self.logit)))) if self.logit > -700 else 0.0
-
-    def get(self, name: str) -> float | None:
-        """What is ranked and cut by: the logit for `sl`, S_CD for `cd`."""
-        return self.logit if name == "sl" else self.score_cd
 
 
 class Scorer:

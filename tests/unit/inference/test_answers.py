@@ -10,7 +10,7 @@ from fakeforensics.inference.cutting import Cut
 from fakeforensics.inference.decision import Decision
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.judgement import Judgement, Policy
-from fakeforensics.inference.scorer import Scores
+from fakeforensics.inference.scores import Scores
 
 POLICY = Policy(Decision(score="sl", threshold=0.0, chosen="c"), "sl")
 

@@ -3,7 +3,7 @@ import pytest
 from fakeforensics.inference.cutting import Cut
 from fakeforensics.inference.decision import Decision, Sigmoid
 from fakeforensics.inference.judgement import Policy
-from fakeforensics.inference.scorer import Scores
+from fakeforensics.inference.scores import Scores
 
 
 def cut(frame, face=0):

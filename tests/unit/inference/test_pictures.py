@@ -9,7 +9,7 @@ from fakeforensics.inference.galleries import fakest_frames
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.judgement import Answer, Face, Judgement
 from fakeforensics.inference.pictures import COLORS, caption, draw_faces, grid, marked, overlay, picture_names
-from fakeforensics.inference.scorer import Scores
+from fakeforensics.inference.scores import Scores
 
 
 def face(frame=-1, number=0, box=(10.0, 30.0, 50.0, 70.0), score=1.0, verdict="fake"):
