@@ -9,6 +9,11 @@ from typing import Any
 from fakeforensics.inference.trained import Trained
 from fakeforensics.params import read_yaml
 
+DEMO_WARNING = (
+    "Demo model: it was trained on synthetic faces that the demo makes from one portrait, to show that the "
+    "pipeline runs. Do not judge real pictures by it."
+)
+
 
 @dataclass(frozen=True)
 class Measured:

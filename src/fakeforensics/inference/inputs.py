@@ -12,7 +12,7 @@ from typing import Literal
 from fakeforensics.sources.layout import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 Kind = Literal["image", "video"]
-_IMAGE_SUFFIXES = IMAGE_SUFFIXES | {".jp2", ".ppm", ".pgm"}
+_IMAGE_SUFFIXES = IMAGE_SUFFIXES | {".gif", ".jp2", ".ppm", ".pgm"}
 _VIDEO_SUFFIXES = VIDEO_SUFFIXES | {".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".ts"}
 
 
@@ -65,9 +65,9 @@ def find_inputs(arguments: Sequence[str], listed: Iterable[str] = ()) -> Inputs:
                 if kind is None:
                     ignored += 1
                 else:
-                    items.setdefault(inside, Item(inside, kind))
+                    items.setdefault(inside, _item(inside, kind))
         else:
-            items.setdefault(path, _single(path))
+            items.setdefault(path, _item(path, kind_of(path) or "image"))
     return Inputs(list(items.values()), ignored)
 
 
@@ -93,8 +93,7 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(files) if not name.startswith("."))
 
 
-def _single(path: Path) -> Item:
-    kind = kind_of(path) or "image"
+def _item(path: Path, kind: Kind) -> Item:
     if not path.exists():
         return Item(path, kind, "no such file")
     if not path.is_file():

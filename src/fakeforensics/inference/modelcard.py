@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fakeforensics.inference.decision import Decision
 from fakeforensics.inference.facts import (
+    DEMO_WARNING,
     Measured,
     is_demo,
     measured,
@@ -111,10 +112,7 @@ def _files(files: dict[str, str]) -> list[str]:
 def _warning(trained: Trained) -> list[str]:
     if not is_demo(trained):
         return []
-    return [
-        "> **Demo model.** It was trained on synthetic faces that the demo makes from one portrait, to show "
-        "that the pipeline runs. Do not judge real pictures by it."
-    ]
+    return [f"> {DEMO_WARNING}"]
 
 
 def _usage(trained: Trained) -> str:

@@ -14,6 +14,7 @@ import typer
 
 from fakeforensics.errors import UserError
 from fakeforensics.inference.answers import TextTable, as_dict, csv_lines, policy_line
+from fakeforensics.inference.facts import DEMO_WARNING, is_demo
 from fakeforensics.inference.inputs import Inputs, find_inputs
 from fakeforensics.inference.judgement import Judgement
 from fakeforensics.inference.trained import Trained, open_trained
@@ -59,6 +60,8 @@ class PredictCommand:
         inputs = _inputs(arguments)
         if trained.decision is None or self.shape is Shape.TABLE:
             typer.echo(policy_line(trained), err=True)
+        if is_demo(trained):
+            typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
         failed: list[Path] = []
         answers = self._watched(self._answers(trained, inputs), failed)
         if self.shape is Shape.JSON:

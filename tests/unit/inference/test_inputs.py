@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from fakeforensics.inference.inputs import find_inputs, kind_of
@@ -52,3 +54,9 @@ def test_an_explicit_file_of_an_unknown_suffix_is_tried_as_an_image(tree):
     (item,) = find_inputs([f"{tree}/notes.txt"]).items
     assert (item.kind, item.missing) == ("image", None)
     assert kind_of(item.path) is None
+
+
+def test_what_is_no_regular_file_in_a_folder_is_told_and_not_opened(tree):
+    os.mkfifo(tree / "pipe.png")  # opening it would wait for a writer
+    (item,) = [one for one in find_inputs([str(tree)]).items if one.path.name == "pipe.png"]
+    assert item.missing == "not a regular file"

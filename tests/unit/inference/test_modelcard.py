@@ -50,7 +50,7 @@ def test_the_demos_models_are_labelled(trained, tmp_path):
     card = (folder / "model.json").read_text().replace('"src"', '"demo_celeb_df"')
     (folder / "model.json").write_text(card)
     assert is_demo(Trained(folder))
-    assert "**Demo model.**" in model_card(Trained(folder), {})
+    assert "Demo model: " in model_card(Trained(folder), {})
 
 
 def test_the_list_of_models_has_their_precision_and_the_damaged_ones(project, trained, tmp_path):
