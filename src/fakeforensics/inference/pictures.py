@@ -27,6 +27,7 @@ COLORS: dict[str | None, tuple[int, int, int]] = {
 _TILES, _TILE_WIDTH = 9, 640
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MARGIN = 8
+_SMALLEST_TEXT = 0.45
 
 
 def picture_names(paths: Sequence[Path]) -> dict[Path, str]:
@@ -70,7 +71,7 @@ def draw_faces(image: Rgb, faces: Sequence[Face]) -> Rgb:
         left, top, right, bottom = (round(side) for side in box)
         color = COLORS[face.answer.verdict]
         cv2.rectangle(canvas, (left, top), (right, bottom), color, stroke)
-        _label(canvas, f"{face.cut.face}  {caption(face.answer)}", left, top, color, stroke)
+        _label(canvas, f"{face.cut.face}  {caption(face.answer)}", (left, top, right), color, stroke)
     return canvas
 
 
@@ -114,9 +115,15 @@ def grid(tiles: Sequence[Rgb], columns: int = 3) -> Rgb:
     return canvas
 
 
-def _label(canvas: Rgb, text: str, left: int, top: int, color: tuple[int, int, int], stroke: int) -> None:
-    scale = max(0.45, min(canvas.shape[:2]) / 900)
-    thick = max(1, stroke // 2)
+def _label(
+    canvas: Rgb, text: str, edge: tuple[int, int, int], color: tuple[int, int, int], stroke: int
+) -> None:
+    """Text on the upper edge (left, top, right) of a box; in a crowd not much wider than the box."""
+    left, top, right = edge
+    largest = max(_SMALLEST_TEXT, min(canvas.shape[:2]) / 900)
+    unit_width = cv2.getTextSize(text, _FONT, 1.0, 1)[0][0]
+    scale = max(_SMALLEST_TEXT, min(largest, 1.2 * (right - left) / unit_width))
+    thick = max(1, round(stroke / 2 * scale / largest))
     (width, height), base = cv2.getTextSize(text, _FONT, scale, thick)
     x = max(0, min(left, canvas.shape[1] - width - 6))
     y = top if top >= height + base + 4 else top + height + base + 4

@@ -20,8 +20,8 @@ from fakeforensics.inference.inputs import Item, kind_of
 from fakeforensics.inference.judgement import Face, Judgement
 from fakeforensics.inference.limits import Limits
 from fakeforensics.inference.pictures import draw_faces, overlay
-from fakeforensics.inference.pool import cut_alone
 from fakeforensics.inference.trained import Trained
+from fakeforensics.inference.worker import cut_alone
 
 Rgb = UInt8[np.ndarray, "height width 3"]
 MOST_FACES = 12
@@ -93,9 +93,11 @@ class Desk:
         return Reply(judgement, [_marked(view, judgement) for view in alone.views], explained)
 
     def _explain(self, judgement: Judgement) -> list[Explained]:
-        faces = fakest_frames(judgement)[:MOST_FACES]
+        faces = fakest_frames(judgement)
         if not faces:
             return []
+        if len(faces) > MOST_FACES:
+            faces = sorted(faces, key=lambda face: -face.answer.score)[:MOST_FACES]
         crops = [self._judge.read(face.cut) for face in faces]
         heats = self._explainer.heat(crops)
         return [

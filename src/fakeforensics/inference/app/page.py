@@ -12,7 +12,7 @@ from fakeforensics.inference.answers import SCORE_NAMES
 from fakeforensics.inference.app.desk import Explained, Reply, Rgb
 from fakeforensics.inference.app.scale import frame_chart, score_scale
 from fakeforensics.inference.decision import Decision
-from fakeforensics.inference.facts import is_demo, title
+from fakeforensics.inference.facts import DEMO_WARNING, is_demo, title
 from fakeforensics.inference.judgement import Answer, Judgement
 from fakeforensics.inference.limits import Limits
 from fakeforensics.inference.modelcard import LIMITS
@@ -24,12 +24,7 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
 
 def header_html(trained: Trained, limits: Limits) -> str:
     """The page's head: what it does, by which model."""
-    demo = (
-        '<div class="warn"><b>Demo model.</b> It was trained on synthetic faces, to show that the pipeline '
-        "runs. Do not judge real pictures by it.</div>"
-        if is_demo(trained)
-        else ""
-    )
+    demo = f'<div class="warn">{escape(DEMO_WARNING)}</div>' if is_demo(trained) else ""
     takes = (
         "faces are found and judged one by one" if trained.crop == "faces" else "the whole image is judged"
     )
@@ -134,7 +129,7 @@ def _face_title(judgement: Judgement, explained: Sequence[Explained]) -> str:
         return "The most suspicious frames"
     count = len(judgement.faces)
     if len(explained) < count:
-        return f"{len(explained)} of {count} faces"
+        return f"The {len(explained)} most suspicious of {count} faces"
     return (
         "The face"
         if count == 1 and judgement.faces[0].cut.box

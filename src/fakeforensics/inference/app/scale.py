@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from fakeforensics.inference.decision import Decision
 from fakeforensics.inference.judgement import Answer, Face
 
 _WIDTH, _EDGE = 760, 24
+_ROWS, _LABEL_WIDTH = 3, 18
 _COLORS = {"fake": "var(--ff-fake)", "real": "var(--ff-real)", None: "var(--ff-soft)"}
 
 
@@ -38,15 +40,29 @@ def score_scale(answers: Sequence[tuple[int, Answer]], decision: Decision | None
             'stroke-width="2"/>'
             f'<text x="{x}" y="{line + 28}" text-anchor="middle">threshold {decision.threshold:.3g}</text>'
         )
-    for number, (face, answer) in enumerate(answers):
-        x = _place(answer.score, middle, reach)
-        y = line - 22 - 14 * (number % 2)
-        color = _COLORS[answer.verdict]
+    places = [_place(answer.score, middle, reach) for _, answer in answers]
+    for (face, answer), x, row in zip(answers, places, label_rows(places), strict=True):
         parts.append(
-            f'<circle cx="{x:.1f}" cy="{line}" r="8" fill="{color}" stroke="var(--ff-card)" '
-            f'stroke-width="2.5"/><text x="{x:.1f}" y="{y}" text-anchor="middle">{face}</text>'
+            f'<circle cx="{x:.1f}" cy="{line}" r="8" fill="{_COLORS[answer.verdict]}" '
+            'stroke="var(--ff-card)" stroke-width="2.5"/>'
         )
+        if row is not None:
+            y = line - 22 - 13 * row
+            parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{face}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def label_rows(places: Sequence[float]) -> list[int | None]:
+    """For each dot the lowest row above the line whose labels leave it room; None where all are full."""
+    last = [-math.inf] * _ROWS
+    rows: list[int | None] = [None] * len(places)
+    for number in sorted(range(len(places)), key=places.__getitem__):
+        x = places[number]
+        row = next((row for row in range(_ROWS) if x - last[row] >= _LABEL_WIDTH), None)
+        if row is not None:
+            last[row] = x
+        rows[number] = row
+    return rows
 
 
 def frame_chart(faces: Sequence[Face], decision: Decision | None) -> str:
@@ -68,9 +84,11 @@ def frame_chart(faces: Sequence[Face], decision: Decision | None) -> str:
     y = base / 2 + 6
     parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="score by frame">']
     if decision is not None:
+        is_above = max(faces, key=lambda face: face.frame).answer.score >= middle
+        label = y + 18 if is_above else y - 10  # on the side where the last dots are not
         parts.append(
             f'<line x1="{_EDGE}" x2="{_WIDTH - _EDGE}" y1="{y}" y2="{y}" stroke="var(--ff-soft)" '
-            f'stroke-dasharray="5 5"/><text x="{_WIDTH - _EDGE}" y="{y - 10}" text-anchor="end">threshold '
+            f'stroke-dasharray="5 5"/><text x="{_WIDTH - _EDGE}" y="{label}" text-anchor="end">threshold '
             f"{decision.threshold:.3g}</text>"
         )
     for person in sorted({face.cut.face for face in faces}):

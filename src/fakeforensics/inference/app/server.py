@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import sys
 import tempfile
-import time
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 from fakeforensics.errors import UserError
 from fakeforensics.inference.app.desk import Desk
-from fakeforensics.inference.app.page import header_html, problem_html, reply_html
-from fakeforensics.inference.app.style import CSS
+from fakeforensics.inference.app.page import header_html
+from fakeforensics.inference.app.style import page_css
+from fakeforensics.inference.app.uploads import FORGET, judged
 from fakeforensics.inference.limits import Limits
 from fakeforensics.inference.modelcard import model_card
 from fakeforensics.inference.trained import Trained
@@ -24,8 +27,6 @@ _PRIVATE = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
-# An upload whose judging never began (the page was closed) is deleted after this many seconds.
-_FORGET = 600
 
 
 class Served:
@@ -59,6 +60,7 @@ def serve(trained: Trained, host: str, port: int, limits: Limits) -> None:
         UserError: If a package is missing, the model is damaged, or the port is taken.
     """
     served = start(trained, host, port, limits)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that a service manager's stop cleans up, too
     try:
         print(f"Judging with {trained.name} at {served.url} (Ctrl-C ends it)", flush=True)  # noqa: T201
         served.wait()
@@ -78,8 +80,42 @@ def start(trained: Trained, host: str, port: int, limits: Limits) -> Served:
     Raises:
         UserError: If a package is missing, the model is damaged, or the port is taken.
     """
-    uploads = Path(tempfile.mkdtemp(prefix="fakeforensics-"))
-    os.environ.update(_PRIVATE, GRADIO_TEMP_DIR=str(uploads))
+    with ExitStack() as undo:
+        uploads = Path(tempfile.mkdtemp(prefix="fakeforensics-"))
+        undo.callback(shutil.rmtree, uploads, ignore_errors=True)
+        os.environ.update(_PRIVATE, GRADIO_TEMP_DIR=str(uploads))
+        gradio = _gradio()
+        blocks = _blocks(gradio, Desk(trained, limits), trained, limits, uploads)
+        theme = gradio.themes.Base(
+            font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], radius_size="lg"
+        )
+        try:
+            _, url, _ = blocks.launch(
+                server_name=host,
+                server_port=port,
+                share=False,
+                prevent_thread_lock=True,
+                quiet=True,
+                show_error=True,
+                max_file_size=f"{limits.max_mb}mb",
+                allowed_paths=[],
+                footer_links=[],
+                ssr_mode=False,
+                pwa=False,
+                mcp_server=False,
+                enable_monitoring=False,
+                css=page_css(limits),
+                theme=theme,
+            )
+        except OSError as error:
+            raise UserError(
+                f"cannot listen at {host}:{port}", found=str(error), fix="choose another --port"
+            ) from None
+        undo.pop_all()
+    return Served(blocks, uploads, url)
+
+
+def _gradio() -> ModuleType:
     try:
         import gradio
     except ModuleNotFoundError:
@@ -87,75 +123,21 @@ def start(trained: Trained, host: str, port: int, limits: Limits) -> Served:
             "the web page needs the package gradio, which is not installed",
             fix="pip install 'fake-forensics[app]'",
         ) from None
-    desk = Desk(trained, limits)
-    blocks = _blocks(gradio, desk, trained, limits, uploads)
-    theme = gradio.themes.Base(
-        font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], radius_size="lg"
-    )
-    try:
-        _, url, _ = blocks.launch(
-            server_name=host,
-            server_port=port,
-            share=False,
-            prevent_thread_lock=True,
-            quiet=True,
-            show_error=True,
-            max_file_size=f"{limits.max_mb}mb",
-            allowed_paths=[],
-            footer_links=[],
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-            enable_monitoring=False,
-            css=CSS,
-            theme=theme,
-        )
-    except OSError as error:
-        shutil.rmtree(uploads, ignore_errors=True)
-        raise UserError(
-            f"cannot listen at {host}:{port}", found=str(error), fix="choose another --port"
-        ) from None
-    return Served(blocks, uploads, url)
-
-
-def judged(desk: Desk, trained: Trained, uploads: Path, name: str | None) -> str:
-    """The page's answer about an upload, which is deleted.
-
-    Args:
-        desk: Judges.
-        trained: The model.
-        uploads: The folder of uploads; a path outside of it is refused.
-        name: The upload's path, as gradio gives it; None if there is none.
-    """
-    if name is None:
-        return ""
-    path = Path(name).resolve()
-    if not path.is_relative_to(uploads.resolve()) or not path.is_file():
-        return problem_html("that is not an uploaded file")
-    try:
-        return reply_html(desk.reply(path), trained.decision)
-    finally:
-        path.unlink(missing_ok=True)
-        _sweep(uploads)
-
-
-def _sweep(uploads: Path) -> None:
-    """Remove what is older than `_FORGET`: gradio leaves an empty file behind each upload."""
-    before = time.time() - _FORGET
-    for path in uploads.rglob("*"):
-        with suppress(FileNotFoundError):  # two requests may sweep at once
-            if path.is_file() and path.stat().st_mtime < before:
-                path.unlink()
+    return cast(ModuleType, gradio)
 
 
 def _blocks(gradio: Any, desk: Desk, trained: Trained, limits: Limits, uploads: Path) -> Any:
     with gradio.Blocks(
-        title="Real or fake?", analytics_enabled=False, delete_cache=(_FORGET, _FORGET)
+        title="Real or fake?", analytics_enabled=False, delete_cache=(FORGET, FORGET)
     ) as blocks:
         gradio.HTML(header_html(trained, limits))
         upload = gradio.File(label="Image or video", type="filepath", elem_id="upload", height=150)
         answer = gradio.HTML(elem_id="answer")
-        with gradio.Accordion("About this model", open=False, elem_classes="ff-card"):
+        with gradio.Accordion(
+            "About this model: what it was trained on and never saw, how good it is",
+            open=False,
+            elem_classes="ff-card",
+        ):
             gradio.Markdown(model_card(trained, {}))
         upload.upload(
             lambda name: judged(desk, trained, uploads, name),

@@ -1,6 +1,10 @@
 """The page's look: no web font, no image, nothing from elsewhere."""
 
-CSS = """
+from __future__ import annotations
+
+from fakeforensics.inference.limits import Limits
+
+_CSS = """
 :root { --ff-ink: #1b2430; --ff-soft: #5b6675; --ff-line: #dfe4ea; --ff-card: #ffffff; --ff-ground: #f5f7f9;
   --ff-real: #1e7854; --ff-fake: #c4302b; --ff-warn: #8a5a00; --ff-warn-ground: #fff6e0; }
 .dark { --ff-ink: #e8edf3; --ff-soft: #a3afbd; --ff-line: #38424f; --ff-card: #1c232c; --ff-ground: #12171d;
@@ -8,6 +12,7 @@ CSS = """
 html, body, gradio-app, .gradio-container { background: var(--ff-ground) !important; }
 .gradio-container { max-width: 1120px !important; margin: 0 auto !important; background: var(--ff-ground); }
 footer { display: none !important; }
+.html-container { padding: 0 !important; }
 .ff { color: var(--ff-ink); font-size: 15px; line-height: 1.5; }
 .ff h1 { font-size: 26px; font-weight: 650; margin: 12px 0 2px; letter-spacing: -0.01em;
   color: var(--ff-ink); }
@@ -34,7 +39,16 @@ footer { display: none !important; }
   justify-content: space-between; font-size: 14px;
   font-variant-numeric: tabular-nums; }
 .ff ul { margin: 4px 0 4px 18px; list-style: disc; }
-#upload a, #upload .download { pointer-events: none; color: var(--ff-soft); text-decoration: none; }
+#upload .download { display: none; }
 .ff-card h1 { font-size: 19px !important; } .ff-card h2 { font-size: 16px !important; }
 .ff-card table { font-variant-numeric: tabular-nums; }
 """
+
+
+def page_css(limits: Limits) -> str:
+    """The style sheet, which also words what gradio shows of an upload that it refuses as "Error"."""
+    return (
+        f"{_CSS}#upload .error {{ font-size: 0; }}\n"
+        f'#upload .error::after {{ content: "Not uploaded. A file may have {limits.max_mb} MB at most."; '
+        "font-size: 15px; }\n"
+    )

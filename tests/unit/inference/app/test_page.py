@@ -8,8 +8,8 @@ import pytest
 
 from fakeforensics.inference.app.desk import Desk, Reply
 from fakeforensics.inference.app.page import header_html, problem_html, reply_html
-from fakeforensics.inference.app.scale import score_scale
-from fakeforensics.inference.app.server import judged
+from fakeforensics.inference.app.scale import label_rows, score_scale
+from fakeforensics.inference.app.uploads import judged
 from fakeforensics.inference.decision import Decision
 from fakeforensics.inference.judgement import Answer
 from fakeforensics.inference.limits import Limits
@@ -120,3 +120,10 @@ def test_what_an_earlier_upload_left_behind_is_swept(desk, trained, tmp_path):
     (tmp_path / "bad.png").write_text("no image")
     judged(desk, trained, tmp_path, str(tmp_path / "bad.png"))
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_in_a_crowd_the_labels_of_faces_do_not_meet():
+    # 100 and 101 cannot share a row, 118 is 18 right of 100 and can; a fourth within 18 finds no room.
+    assert label_rows([100, 101, 118]) == [0, 1, 0]
+    assert label_rows([103, 100, 102, 101]) == [None, 0, 2, 1]
+    assert label_rows([]) == []
