@@ -113,7 +113,8 @@ def _report_copies(reports: Mapping[str, SourceReport]) -> None:
             findings.setdefault((source, what, is_error), []).append(line)
     for (source, what, is_error), lines in findings.items():
         target = reports[source].errors if is_error else reports[source].warnings
-        target.append(_listed(f"the same bytes {what}, {len(lines)} times", lines))
+        times = f"{len(lines)} time{'s' * (len(lines) > 1)}"
+        target.append(_listed(f"the same bytes {what}, {times}", lines))
 
 
 def _judge_copies(group: Sequence[Located]) -> tuple[str, bool]:

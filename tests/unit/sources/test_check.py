@@ -78,7 +78,7 @@ def test_copies_across_labels_or_splits_are_errors_others_warnings(root: Path) -
     (root / "train/0_real/again.png").write_bytes((root / "train/0_real/r0.png").read_bytes())
     report = check(root)
     assert report.is_good
-    assert "under several names, 1 times" in report.warnings[0]
+    assert "under several names, 1 time:" in report.warnings[0]
     (root / "test/0_real").mkdir()
     (root / "test/0_real/r1.png").write_bytes((root / "train/0_real/r1.png").read_bytes())
     assert "in two splits" in check(root).errors[0]

@@ -1,0 +1,94 @@
+"""Replicas of the thesis's data sets: their trees and names with tiny made-up pictures in them."""
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fakeforensics.demo.clips import write_clip
+
+SETS = [
+    *("biggan", "crn", "deepfake", "gaugan", "imle", "san", "seeingdark", "stargan", "whichfaceisreal"),
+    *(f"{name}/cat" for name in ("progan", "stylegan", "stylegan2", "cyclegan")),
+]
+PERSONS, FRAMES = 8, 2
+
+
+def dffd() -> Iterator[tuple[str, int]]:
+    """The files of Many Fake Faces but for Celeb-DF, and their labels."""
+    for folder in ("ffhq", "faceapp", "stylegan_ffhq", "celeba", "stargan", "stylegan_celeba", "pggan"):
+        for start, split in enumerate(("train", "validation", "test")):
+            for number in range(6):
+                yield f"{folder}/{split}/{start * 100 + number:05d}.png", folder not in ("ffhq", "celeba")
+
+
+def cnn_synth() -> Iterator[tuple[str, int]]:
+    """The thirteen test sets, and a category to train on."""
+    for folder in [*SETS, "progan_train/cat", "progan_val/cat"]:
+        for name, label in (("0_real", 0), ("1_fake", 1)):
+            yield from ((f"{folder}/{name}/{number}.png", label) for number in range(6))
+
+
+def pilot() -> Iterator[tuple[str, int]]:
+    """CelebA's aligned photographs, and the samples of every instance."""
+    yield from ((f"celeba/{number:06d}.jpg", 0) for number in range(60))
+    for method, instances in (("pggan", 10), ("cramergan", 4), ("mmdgan", 4), ("sngan", 4)):
+        for seed in range(1, instances + 1):
+            yield from ((f"{method}/seed_{seed}/{number}.png", 1) for number in range(12))
+
+
+def celeb_df() -> Iterator[tuple[str, int]]:
+    """Two videos of each person, and everybody with everybody else's face."""
+    for person in range(PERSONS):
+        yield from ((f"Celeb-real/id{person}_000{number}.mp4", 0) for number in range(2))
+        faces = (face for face in range(PERSONS) if face != person)
+        yield from ((f"Celeb-synthesis/id{person}_id{face}_0001.mp4", 1) for face in faces)
+    yield from ((f"YouTube-real/{number:05d}.mp4", 0) for number in range(2))
+
+
+TREES = {"dffd": dffd, "celeb_df": celeb_df, "cnn_synth": cnn_synth, "pilot": pilot}
+LAYOUTS = {"dffd": "dffd", "celeb_df": "celeb_df", "cnn_synth": "cnn_synth", "pilot": "gan_instances"}
+
+
+def write_replicas(root: Path) -> dict[str, dict[str, object]]:
+    """Write all four data sets below `root`; their entries for params.yaml.
+
+    Pictures are kept whole, so that nobody has to look for faces in them.
+    """
+    for source in TREES:
+        write_replica(root / source, source)
+    return {
+        source: {"layout": layout, "root": str(root / source), "crop": "whole", "options": {"subset": True}}
+        for source, layout in LAYOUTS.items()
+    }
+
+
+def write_replica(root: Path, source: str) -> None:
+    """Write one data set."""
+    for name, label in TREES[source]():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".mp4":
+            write_clip(path, [picture(f"{name}{frame}", label) for frame in range(FRAMES)])
+        else:
+            # CRN and IMLE are tested against the same photographs.
+            shared = name.replace("imle/0_real", "crn/0_real")
+            size = (178, 218) if source == "pilot" and not label else (40, 40)
+            cv2.imwrite(str(path), picture(f"{source}/{shared}", label, size))
+    if source == "celeb_df":
+        pairs = (
+            (f"1 Celeb-real/id{n}_0000.mp4", f"0 Celeb-synthesis/id{n}_id{n + 1}_0001.mp4") for n in (0, 5)
+        )
+        listed = "".join(f"{line}\n" for pair in pairs for line in pair)
+        (root / "List_of_testing_videos.txt").write_text(listed)
+
+
+def picture(name: str, label: int, size: tuple[int, int] = (40, 40)) -> np.ndarray:
+    """Coloured squares that no other name has; a fake's columns are striped."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    squares = rng.integers(40, 200, (8, 8, 3)).astype(np.uint8)
+    pixels = cv2.resize(squares, size, interpolation=cv2.INTER_NEAREST)
+    pixels[:, ::4] += np.uint8(30 * label)
+    return pixels
