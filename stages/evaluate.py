@@ -16,7 +16,7 @@ def main(
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
     """Score every validation and test image once, and measure the detector on each test set."""
-    from fakeforensics.evaluation.files import read_manifest, write_curves
+    from fakeforensics.evaluation.files import read_manifest, read_undetected, write_curves
     from fakeforensics.evaluation.runs import measure_run, score_models
     from fakeforensics.files import write_json, write_parquet
     from fakeforensics.params import load_params
@@ -33,7 +33,10 @@ def main(
     scores = score_models(models, manifests, Path("data/images"), evaluate.batch_size, workers)
     for name, suffix in {"val": ".val.parquet", "test": ".parquet"}.items():
         write_parquet(Path("data/scores") / f"{run}{suffix}", scores[name])
-    found = measure_run(scores, test_sets.names, test_sets.unseen, settings.seed, evaluate.bootstrap)
+    undetected = read_undetected(Path("data/manifests") / protocol / "counts.json")
+    found = measure_run(
+        scores, test_sets.names, test_sets.unseen, settings.seed, evaluate.bootstrap, undetected
+    )
     write_curves(found.table, Path("plots") / run)
     write_json(Path("metrics") / f"{run}.json", found.metrics)
     write_json(Path("metrics") / f"{run}.details.json", found.details)

@@ -28,11 +28,15 @@ def main(
     from fakeforensics.splits.counts import count, table
     from fakeforensics.splits.manifest import build_manifests
     from fakeforensics.storage.images import decode
-    from fakeforensics.storage.schema import read_index
+    from fakeforensics.storage.schema import read_index, read_undetected
     from fakeforensics.storage.shards import ShardReader
 
     manifests = build_manifests(
-        protocol, plan, lambda source: read_index(images, source), settings.splits.seed
+        protocol,
+        plan,
+        lambda source: read_index(images, source),
+        settings.splits.seed,
+        lambda source: read_undetected(images, source),
     )
     counts = count(manifests)
     shards = ShardReader(images)

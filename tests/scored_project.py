@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 import yaml
 
-from fakeforensics.files import write_parquet
+from fakeforensics.files import write_json, write_parquet
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import save_detector
@@ -47,6 +47,7 @@ def make_project(root: Path, objectives=("bce", "sad", "joint"), shared_reals=Tr
     ]
     write_parquet(root / "data/manifests/p/val.parquet", validation)
     write_parquet(root / "data/manifests/p/test.parquet", pd.concat(parts, ignore_index=True))
+    write_json(root / "data/manifests/p/counts.json", {"undetected": {}})
     torch.manual_seed(0)
     for objective in objectives:
         preprocess = Preprocess(crop_size=32).model_dump()

@@ -40,7 +40,7 @@ def test_crops_index_and_rejections_are_written(project, capsys):
     index = read_index(project / "data/images", "mine")
     assert index.label.tolist() == [0, 0, 1, 1]
     assert {path.name for path in (project / "data/images/mine").iterdir()} == {
-        "shard-00000.tar", "index.parquet", "rejected.csv",
+        "shard-00000.tar", "index.parquet", "rejected.csv", "undetected.csv",
     }  # fmt: skip
     assert "mine: 4 images from 4 of 4 files" in capsys.readouterr().out
 

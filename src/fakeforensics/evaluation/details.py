@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,18 @@ LIMITS = {"tpr_at_fpr_1": 0.01, "tpr_at_fpr_5": 0.05}
 
 
 def details(
-    table: pd.DataFrame, validation: pd.DataFrame, seed: int, replicates: int
+    table: pd.DataFrame,
+    validation: pd.DataFrame,
+    seed: int,
+    replicates: int,
+    undetected: Mapping[str, Mapping[str, int]] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure every test set with both classes at frame level, and those with videos at video level too.
 
     A video's score is the mean over its frames with a found face (of logits, for S_SL). A frame without a
-    face has no score and is passed over. A video without any face has no row and is left out of both levels:
-    it is neither right nor wrong, and the source's rejected.csv lists it.
+    face has no score and is passed over. A video without any face raises no alarm, so it counts as called
+    real: for the values `with_undetected` it stands below every scored video. The others, and the frame
+    level, are about what was scored.
 
     Args:
         table: The test scores in the protocol's order of sets.
@@ -32,15 +38,18 @@ def details(
             at: chosen at the same level, or by frame where validation has no videos of both classes.
         seed: Of the bootstrap.
         replicates: Number of draws.
+        undetected: By test set, how many real_videos and fake_videos gave no image; from counts.json.
 
     Returns:
         A row for each level, score and set: numbers of images (or videos), reals, fakes and groups, AP and
         AUC with 95% intervals, EER, TPR at FPR 1% and 5%, the threshold and the accuracy there. Fractions.
+        By video besides: how many reals and fakes are undetected, and all but the intervals with these.
 
     Raises:
         UserError: If validation lacks a class or a score is not finite.
     """
     rows = []
+    missing = undetected or {}
     by_video = video_level(validation)
     levels = {
         "frame": (table, validation, "frame"),
@@ -60,7 +69,8 @@ def details(
                 rank(chosen_on[column].to_numpy(), labels, "validation"), "accuracy", "validation"
             )
             for name, here in by_test_set(kept):
-                found = _measure(here[column].to_numpy(), here["label"].to_numpy(), threshold)
+                scores, truth = here[column].to_numpy(), here["label"].to_numpy()
+                found = _measure(scores, truth, threshold)
                 rows.append(
                     {"level": level, "score": score, "test_set": name, "count": len(here)}
                     | {"reals": int((here["label"] == 0).sum()), "fakes": int((here["label"] == 1).sum())}
@@ -68,8 +78,28 @@ def details(
                     | {key: round(value, DIGITS) for key, value in found.items()}
                     | {f"{metric}_interval": bounds[metric][score][name] for metric in ("ap", "auc")}
                     | {"threshold": threshold, "threshold_chosen_by": chosen_level}
+                    | (
+                        _undetected(scores, truth, threshold, missing.get(name, {}))
+                        if level == "video"
+                        else {}
+                    )
                 )
     return rows
+
+
+def _undetected(
+    scores: np.ndarray, labels: np.ndarray, threshold: float, missing: Mapping[str, int]
+) -> dict[str, Any]:
+    """What the videos without a face make of the metrics: tied below all others, and called real."""
+    reals, fakes = (missing.get(f"{name}_videos", 0) for name in ("real", "fake"))
+    lowest = np.nextafter(min(float(scores.min()), threshold), -np.inf)
+    everything = np.append(scores, np.full(reals + fakes, lowest))
+    truth = np.concatenate([labels, np.zeros(reals, labels.dtype), np.ones(fakes, labels.dtype)])
+    found = _measure(everything, truth, threshold)
+    return {
+        "undetected": {"reals": reals, "fakes": fakes},
+        "with_undetected": {key: round(value, DIGITS) for key, value in found.items()},
+    }
 
 
 def _measure(scores: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:

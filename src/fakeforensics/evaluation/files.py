@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -30,6 +31,21 @@ def read_manifest(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: not a parquet file", found=str(error), fix="run the splits stage again"
+        ) from None
+
+
+def read_undetected(path: Path) -> dict[str, dict[str, int]]:
+    """The files of each test set that gave no image, from `counts.json`.
+
+    Raises:
+        UserError: If it is missing, or not what the splits stage writes.
+    """
+    try:
+        counts: dict[str, dict[str, dict[str, int]]] = json.loads(path.read_text(encoding="utf-8"))
+        return counts["undetected"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path}: no count of undetected files", found=repr(error), fix="run the splits stage again"
         ) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,6 +86,7 @@ def measure_run(
     unseen: tuple[str, ...],
     seed: int,
     replicates: int,
+    undetected: Mapping[str, Mapping[str, int]] | None = None,
 ) -> Measurement:
     """The metrics of a run.
 
@@ -94,6 +96,7 @@ def measure_run(
         unseen: Those that are unseen.
         seed: Of the bootstrap.
         replicates: Number of draws.
+        undetected: Videos without a found face, by test set and class; from counts.json.
 
     Returns:
         The metrics, their details, and the test scores that they are about.
@@ -111,7 +114,7 @@ def measure_run(
         metrics["validation"] = validated
     bounds = intervals(table, unseen, seed, replicates)
     more: dict[str, Any] = {f"{metric}_interval": values for metric, values in bounds.items()}
-    more["details"] = details(table, validation, seed, replicates)
+    more["details"] = details(table, validation, seed, replicates, undetected)
     if judgements:
         more["fakes_alone"] = accuracy_rows(judgements, seed, replicates)
     return Measurement(metrics, more, table)

@@ -19,7 +19,14 @@ from fakeforensics.faces.part import Contents, Crop, Part
 from fakeforensics.faces.scratch import Scratch
 from fakeforensics.params import FacesParams
 from fakeforensics.storage.keys import frame_key, printable_path
-from fakeforensics.storage.schema import INDEX_FILE, INDEX_SCHEMA, REJECTED_COLUMNS, REJECTED_FILE
+from fakeforensics.storage.schema import (
+    INDEX_FILE,
+    INDEX_SCHEMA,
+    REJECTED_COLUMNS,
+    REJECTED_FILE,
+    UNDETECTED_COLUMNS,
+    UNDETECTED_FILE,
+)
 from fakeforensics.storage.shards import Location, ShardWriter
 
 _ROWS_A_GROUP = 10_000
@@ -81,7 +88,8 @@ def assemble(source: str, items: Sequence[Item], scratch: Scratch, params: Faces
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
     totals = Totals(files=len(items))
-    _write_rejected(items, scratch, building / REJECTED_FILE, totals)
+    undetected = _write_rejected(items, scratch, building / REJECTED_FILE, totals)
+    _write_undetected(undetected, building / UNDETECTED_FILE)
     _check(source, totals, params, building / REJECTED_FILE)
     with (
         ShardWriter(building, params.shard_mb * 2**20) as shards,
@@ -104,7 +112,9 @@ def assemble(source: str, items: Sequence[Item], scratch: Scratch, params: Faces
     return totals
 
 
-def _write_rejected(items: Sequence[Item], scratch: Scratch, path: Path, totals: Totals) -> None:
+def _write_rejected(items: Sequence[Item], scratch: Scratch, path: Path, totals: Totals) -> list[Any]:
+    """Write what was rejected and why; the records of the files that gave no image at all."""
+    undetected = []
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(REJECTED_COLUMNS)
@@ -112,6 +122,7 @@ def _write_rejected(items: Sequence[Item], scratch: Scratch, path: Path, totals:
             contents = Part(scratch.part(item.record.path)).contents()
             totals.images += len(contents.crops)
             if not contents.crops:
+                undetected.append(item.record)
                 totals.rejected += 1
                 totals.reasons.update(rejection.reason for rejection in contents.rejections)
             else:
@@ -119,6 +130,16 @@ def _write_rejected(items: Sequence[Item], scratch: Scratch, path: Path, totals:
             for rejection in contents.rejections:
                 frame = "" if rejection.frame < 0 else rejection.frame
                 writer.writerow([printable_path(item.record.path), frame, rejection.reason])
+    return undetected
+
+
+def _write_undetected(records: Sequence[Any], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(UNDETECTED_COLUMNS)
+        for record in records:
+            row = {name: getattr(record, name) for name in UNDETECTED_COLUMNS}
+            writer.writerow([printable_path(str(value)) for value in row.values()])
 
 
 def _check(source: str, totals: Totals, params: FacesParams, rejected: Path) -> None:

@@ -104,7 +104,7 @@ def video_level(table: pd.DataFrame) -> pd.DataFrame:
     """One row a video, with the mean of its frames' scores (of logits, for S_SL).
 
     Stills are left out: a test set without videos has no rows. A frame without a found face has no score and
-    does not count; a video without any has no row.
+    does not count; a video without any has no row: `evaluation.details` says how it is counted.
 
     Raises:
         UserError: If the frames of one video have different labels.

@@ -17,7 +17,8 @@ def count(manifests: Manifests) -> dict[str, Any]:
         `train` and `val`, and `test` by set: real, fake, groups, and images by "<domain>/<method>". Then
         `dropped` rows by source and reason, `subsampled` (images before a limit was applied), and
         `identity_overlap`: by source, the number of persons in each split and of those whom the test videos
-        share with training and with validation. Where the protocol asks for frames of videos,
+        share with training and with validation. `undetected`: by test set the real and fake videos and stills
+        that gave no image, where there are any. Where the protocol asks for frames of videos,
         `frames_per_video`: by class how many were `asked`, and the `most` that a video has. For the pilot
         study `instances`: the real and fake images of the model for each number of seen instances.
     """
@@ -29,6 +30,7 @@ def count(manifests: Manifests) -> dict[str, Any]:
         "dropped": manifests.dropped,
         "subsampled": manifests.subsampled,
         "identity_overlap": _overlap(pd.concat([manifests.train, manifests.val, tests])),
+        "undetected": manifests.undetected,
     }
     if manifests.frames_asked is not None:
         counts["frames_per_video"] = _frames(manifests, manifests.frames_asked)
@@ -52,6 +54,11 @@ def table(counts: dict[str, Any]) -> str:
     lines += [
         f"{source}: {numbers['train_test']} of {numbers['test']} persons in test videos are trained on too"
         for source, numbers in counts["identity_overlap"].items()
+    ]
+    lines += [
+        f"test {name}: no image of "
+        + ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in numbers.items() if n)
+        for name, numbers in counts["undetected"].items()
     ]
     lines += [
         f"{name} videos give at most {frames['most']} frames where the protocol asks for {frames['asked']}: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -14,6 +14,7 @@ from fakeforensics.splits.leaks import check_leaks
 from fakeforensics.splits.protocol import PerClass, Protocol
 from fakeforensics.splits.sample import limit_rows, spread_frames
 from fakeforensics.splits.select import check_unseen, select_tests, select_training
+from fakeforensics.splits.undetected import DROPPED_UNDETECTED, assign_splits, count_undetected
 
 DROPPED_TRACKS = "a face other than the main person's"
 
@@ -31,6 +32,7 @@ class Manifests:
         subsampled: How many rows there were before a limit was applied, by
             "<source>/<domain>/<method>/<split>".
         frames_asked: Frames that the protocol wants of each real and each fake video, if it says so.
+        undetected: How many files of each test set gave no image, from `splits.undetected`.
     """
 
     train: pd.DataFrame
@@ -40,10 +42,15 @@ class Manifests:
     dropped: dict[str, dict[str, int]]
     subsampled: dict[str, int]
     frames_asked: PerClass | None
+    undetected: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def build_manifests(
-    name: str, protocol: Protocol, read_index: Callable[[str], pd.DataFrame], seed: int
+    name: str,
+    protocol: Protocol,
+    read_index: Callable[[str], pd.DataFrame],
+    seed: int,
+    read_undetected: Callable[[str], pd.DataFrame] | None = None,
 ) -> Manifests:
     """Cut, sample, select and check.
 
@@ -54,14 +61,21 @@ def build_manifests(
         protocol: What to train and test on.
         read_index: Gives the index of a source by name.
         seed: Seed of the cut and of every sub-sample.
+        read_undetected: Gives the files of a source that gave no image, which are only counted.
 
     Raises:
         UserError: If a class is empty, a selection finds nothing, or something leaks between splits.
     """
-    parts, dropped = [], {}
+    parts, lost, dropped = [], [], {}
     for source in protocol.sources():
-        rows, left_out = _prepare(protocol, read_index(source), seed)
+        index = read_index(source)
+        rows, left_out = _prepare(protocol, index, seed)
         parts.append(rows)
+        if read_undetected is not None:
+            files = assign_splits(read_undetected(source), index, rows)
+            lost.append(files)
+            if unknown := int((files["split"] == "").sum()):
+                left_out[DROPPED_UNDETECTED] = unknown
         if left_out:
             dropped[source] = left_out
     rows = spread_frames(pd.concat(parts, ignore_index=True), protocol.frames_per_video)
@@ -81,6 +95,7 @@ def build_manifests(
         dropped=dropped,
         subsampled=subsampled,
         frames_asked=protocol.frames_per_video,
+        undetected=count_undetected(protocol, pd.concat(lost)) if lost else {},
     )
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 INDEX_FILE = "index.parquet"
 REJECTED_FILE = "rejected.csv"
 REJECTED_COLUMNS = ("path", "frame", "reason")
+UNDETECTED_FILE = "undetected.csv"  # one row a file that gave no image
+UNDETECTED_COLUMNS = ("path", "method", "domain", "label", "group", "own_split", "video")
 
 INDEX_SCHEMA = pa.schema(
     [
@@ -78,3 +80,19 @@ def read_index(images_root: Path, source: str) -> pd.DataFrame:
         )
     frame: pd.DataFrame = table.select(list(INDEX_COLUMNS)).to_pandas()
     return frame
+
+
+def read_undetected(images_root: Path, source: str) -> pd.DataFrame:
+    """The files of a source that gave no image, with what the data set says about them.
+
+    Returns:
+        One row a file: source, path, method, domain, label (0 or 1), group, own_split, video ("" for stills).
+        Empty where the folder does not tell.
+    """
+    import pandas as pd
+
+    path = Path(images_root) / source / UNDETECTED_FILE
+    if not path.is_file():
+        return pd.DataFrame(columns=["source", *UNDETECTED_COLUMNS])
+    rows = pd.read_csv(path, dtype=dict.fromkeys(UNDETECTED_COLUMNS, str), keep_default_na=False)
+    return rows.assign(source=source, label=rows["label"].astype("int8"))

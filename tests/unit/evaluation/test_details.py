@@ -62,3 +62,28 @@ def test_accuracy_is_at_validations_threshold():
 def test_sets_with_one_class_have_no_row():
     table = make_scores({"a": 0}, "bce", images=10, share=1.0)
     assert details(table, make_scores({"validation": 0}, "bce"), 0, 100) == []
+
+
+def test_videos_without_a_face_count_as_called_real():
+    # Four videos of one frame, told apart at 0; of two more fakes and a real no face was found.
+    table = make_scores({"celeb_df": 0}, "bce", images=4, video_frames=1)
+    table["logit"] = [2.0, 1.0, -1.0, -2.0]
+    validation = table.assign(test_set="validation")
+    undetected = {"celeb_df": {"real_videos": 1, "fake_videos": 2, "real_stills": 9, "fake_stills": 9}}
+    frame, video = details(table, validation, 0, 100, undetected)
+    assert "undetected" not in frame
+    assert video["undetected"] == {"reals": 1, "fakes": 2}
+    assert (video["ap"], video["accuracy"], video["count"]) == (1, 1, 4)
+    found = video["with_undetected"]
+    # Half of the four fakes come first; the rest is tied at the end, where 4 of 7 are fakes.
+    assert found["ap"] == pytest.approx(0.5 * 1 + 0.5 * 4 / 7, abs=1e-6)
+    assert found["accuracy"] == pytest.approx(5 / 7, abs=1e-6)
+    # Both found fakes beat all three reals; each lost one loses to two and ties with one: (6 + 1) / 12.
+    assert found["auc"] == pytest.approx(7 / 12, abs=1e-6)
+
+
+def test_without_undetected_videos_nothing_changes():
+    table = make_scores({"celeb_df": 0}, "bce", images=40, video_frames=4, gap=1.0)
+    _, video = details(table, table.assign(test_set="validation"), 0, 100)
+    assert video["undetected"] == {"reals": 0, "fakes": 0}
+    assert video["with_undetected"] == {key: video[key] for key in video["with_undetected"]}

@@ -21,7 +21,7 @@ from fakeforensics.faces.run import make_images
 from fakeforensics.params import FacesParams
 from fakeforensics.sources.record import RawFile
 from fakeforensics.storage.images import decode
-from fakeforensics.storage.schema import read_index
+from fakeforensics.storage.schema import read_index, read_undetected
 from fakeforensics.storage.shards import ShardReader
 
 from .conftest import portrait, write_video
@@ -98,6 +98,9 @@ def test_every_file_is_cropped_or_rejected_with_its_reason(whole):
     for path, reason in expected.items():
         assert reasons[path].startswith(reason)
     assert (totals.files, totals.images, totals.rejected) == (15, 13, 8)
+    undetected = read_undetected(out, "s")
+    assert set(undetected["path"]) == set(expected)
+    assert set(undetected["source"]) == {"s"}
 
 
 def test_the_index_tells_where_each_crop_came_from(whole, root):
