@@ -15,7 +15,7 @@ from fakeforensics.reporting.curve_figures import curve_figures
 from fakeforensics.reporting.facts import fact_blocks
 from fakeforensics.reporting.overview import Reference, overview
 from fakeforensics.reporting.pilot_figure import pilot_figure
-from fakeforensics.reporting.pilot_table import pilot_tables
+from fakeforensics.reporting.pilot_table import pilot_blocks
 from fakeforensics.reporting.project import ProtocolResults, read_results
 from fakeforensics.reporting.rule_table import rule_blocks
 from fakeforensics.reporting.score_figure import score_figure
@@ -71,10 +71,12 @@ def _chapter(results: ProtocolResults, reference: Reference, criterion: str) -> 
     if reference is not None:
         tags = (*tags, f"thesis, table {reference.number}")
     pilot = reference if isinstance(reference, PilotReference) else None
-    accuracies: list[Block] = [*pilot_tables(results, pilot), *pilot_figure(results, pilot)]
-    sections = [Section("Accuracy by seen instances", tuple(accuracies))]
+    accuracies: list[Block] = [*pilot_blocks(results, pilot), *pilot_figure(results, pilot)]
+    sections = [Section("Accuracy on fakes alone", tuple(accuracies))]
     if results.has_ap:
         sections += _ranked(results, reference if isinstance(reference, ApReference) else None, criterion)
+    elif accuracies:
+        sections += _fakes_alone(results, criterion)
     sections += [
         Section("Class counts", tuple(count_blocks(results))),
         Section("Audit of the images", tuple(audit_blocks(results))),
@@ -98,5 +100,14 @@ def _ranked(results: ProtocolResults, reference: ApReference | None, criterion: 
         Section("Average precision", (ap_table(results, reference), ap_figure(results, reference))),
         Section("Curves", tuple(curves)),
         Section("Scores and thresholds", (*score_figure(results, sets, criterion), *thresholds)),
+        Section("Worst errors", tuple(worst_gallery(results, sets, criterion))),
+    ]
+
+
+def _fakes_alone(results: ProtocolResults, criterion: str) -> list[Section]:
+    """What sets of fakes alone can show besides accuracies."""
+    sets = list(results.protocol.test)
+    return [
+        Section("Scores", tuple(score_figure(results, sets, criterion))),
         Section("Worst errors", tuple(worst_gallery(results, sets, criterion))),
     ]

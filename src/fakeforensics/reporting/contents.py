@@ -22,7 +22,8 @@ class Cell:
         interval: Its 95 % interval as shown, or "".
         reference: The thesis's value as shown, or "".
         difference: Ours minus the thesis's, in percentage points.
-        best: Whether it is the best of its row.
+        best: Whether it is the best of its row, or otherwise to be seen first.
+        alarm: Whether it is a finding that must not be overlooked.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Cell:
     reference: str = ""
     difference: float | None = None
     best: bool = False
+    alarm: bool = False
 
 
 @dataclass(frozen=True)

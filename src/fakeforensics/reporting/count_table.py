@@ -39,6 +39,10 @@ def _remarks(counts: dict[str, Any]) -> Iterator[str]:
             yield f"Left out of {source}: {told}."
     for what, n in counts.get("subsampled", {}).items():
         yield f"{what} was sub-sampled from {n:,} images."
+    if instances := counts.get("instances"):
+        sizes = {(count["real"], count["fake"]) for count in instances.values()}
+        each = " or ".join(f"{real:,} real and {fake:,} fake" for real, fake in sorted(sizes))
+        yield f"Each of the {len(instances)} models is trained on {each} images of these."
     for source, people in counts.get("identity_overlap", {}).items():
         yield (
             f"{source}: {people['train_test']} of the {people['test']} persons in test videos are trained on "

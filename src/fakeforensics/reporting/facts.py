@@ -20,8 +20,8 @@ def fact_blocks(results: ProtocolResults) -> list[Block]:
     rows = [Row(name, tuple(Cell(card.get(name, EMPTY)) for card in cards.values())) for name in names]
     demo = "Demo data: what" if results.protocol.is_demo else "What"
     columns = tuple(Column(run, numeric=False) for run in cards)
-    folder = f"models/{results.protocol.models_from or results.name}"
-    caption = f"{demo} each model's card records: `{folder}/*/model.json`."
+    paths = [f"models/{results.name}/{run}/model.json" for run in cards]
+    caption = f"{demo} each model's card records: {', '.join(f'`{path}`' for path in paths)}."
     return [Table(caption, "Setting", columns, tuple(rows))]
 
 

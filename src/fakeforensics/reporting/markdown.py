@@ -101,7 +101,7 @@ def _label(row: Row) -> str:
 
 def _value(cell: Cell) -> str:
     text = _inline(cell.text)
-    text = f"**{text}**" if cell.best else text
+    text = f"⚠ **{text}**" if cell.alarm else f"**{text}**" if cell.best else text
     return f"{text} ({_inline(cell.interval)})" if cell.interval else text
 
 

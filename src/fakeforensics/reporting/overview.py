@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fakeforensics.reporting.ap_table import mark_best, mean, row_order, thesis_average
 from fakeforensics.reporting.columns import COLUMNS
 from fakeforensics.reporting.contents import EMPTY, Block, Cell, Chapter, Column, Row, Section, Table, Text
+from fakeforensics.reporting.pilot_table import instance_order
 from fakeforensics.reporting.project import ProtocolResults
 from fakeforensics.reporting.thesis import ApReference, PilotReference
 
@@ -14,7 +15,7 @@ Reference = ApReference | PilotReference | None
 
 
 def overview(everything: Sequence[tuple[ProtocolResults, Reference]]) -> Chapter:
-    """Average precision over the unseen test sets of each protocol, and what is missing."""
+    """Average precision over the unseen test sets of each protocol, the pilot study, and what is missing."""
     rows = [_row(results, reference) for results, reference in everything if results.has_ap]
     blocks: list[Block] = []
     if rows:
@@ -24,6 +25,21 @@ def overview(everything: Sequence[tuple[ProtocolResults, Reference]]) -> Chapter
                 "Protocol",
                 tuple(Column(column.title, column.group) for column in COLUMNS),
                 tuple(rows),
+            )
+        )
+    pilot = [
+        row
+        for results, reference in everything
+        for row in _pilot_rows(results, reference if isinstance(reference, PilotReference) else None)
+    ]
+    if pilot:
+        blocks.append(
+            Table(
+                "Accuracy on fakes alone, in percent, of the models that saw most instances. S_CD (so "
+                "SAD, too) is cut at the threshold from validation, the others at probability 0.5.",
+                "Protocol",
+                tuple(Column(column.title, column.group) for column in COLUMNS),
+                tuple(pilot),
             )
         )
     blocks += [_missing(results) for results, _ in everything if results.missing]
@@ -40,18 +56,41 @@ def _row(results: ProtocolResults, reference: Reference) -> Row:
     for column in COLUMNS:
         ours = mean(results.ap(column, name) for name in averaged)
         theirs = thesis_average(ap_reference, column, kind, averaged) if ap_reference else None
-        cells.append(
-            Cell(
-                EMPTY if ours is None else f"{ours:.2f}",
-                reference="" if theirs is None else f"{theirs:.2f}",
-                difference=None if ours is None or theirs is None else ours - theirs,
-            )
-        )
+        cells.append(_cell(ours, theirs))
     share = f"{len(unseen)} unseen of" if unseen else "none unseen: all"
     what = f"{share} {len(sets)} test sets"
     demo = "Demo data; " if results.protocol.is_demo else ""
     detail = f"{results.protocol.title}. {demo}{what}."
     return Row(results.name, mark_best(cells), detail, link=results.name)
+
+
+def _pilot_rows(results: ProtocolResults, reference: PilotReference | None) -> list[Row]:
+    """A row for each set of fakes alone; the thesis averages none of them, nor do we."""
+    found = {column.key: results.accuracies(column) for column in COLUMNS}
+    rows = []
+    for name in results.protocol.test:
+        numbers = {number for by_set in found.values() for number in by_set.get(name, ())}
+        if not numbers:
+            continue
+        most = max(numbers, key=instance_order)
+        theirs = reference.accuracy.get(name, {}).get(instance_order(most)) if reference else None
+        cells = [
+            _cell(found[column.key].get(name, {}).get(most), theirs if column.key == "bce" else None)
+            for column in COLUMNS
+        ]
+        seen = f" {most} instances seen." if most.isdigit() else ""
+        detail = f"{results.protocol.title}.{seen}"
+        label = f"{results.name}: {results.label(name)}"
+        rows.append(Row(label, mark_best(cells), detail, link=results.name))
+    return rows
+
+
+def _cell(ours: float | None, thesis: float | None) -> Cell:
+    return Cell(
+        EMPTY if ours is None else f"{ours:.2f}",
+        reference="" if thesis is None else f"{thesis:.2f}",
+        difference=None if ours is None or thesis is None else ours - thesis,
+    )
 
 
 def _missing(results: ProtocolResults) -> Text:

@@ -2,60 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fakeforensics.reporting.contents import EMPTY, Cell, Column, Row, Table
+from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
+from fakeforensics.reporting.contents import EMPTY, Block, Cell, Column, Row, Table, Text
 from fakeforensics.reporting.project import ProtocolResults
 from fakeforensics.reporting.thesis import PilotReference
 
-_NAMES = {"bce": "BCE", "sad": "SAD", "joint": "BCE+SAD"}
+_CUT = {
+    "sl": "at probability 0.5",
+    "cd": "at the threshold of highest accuracy on each model's own validation images",
+}
+_UNDEFINED = (
+    "These test sets hold fakes alone: average precision, curves and a best threshold are undefined. S_CD "
+    "has no probability at which it could be cut; its threshold is each model's own, from validation."
+)
 
 
-def pilot_tables(results: ProtocolResults, reference: PilotReference | None) -> list[Table]:
-    """One table for each objective that was measured by accuracy; the thesis trained with BCE alone."""
-    return [
-        _table(results, objective, metrics["accuracy"], reference if objective == "bce" else None)
-        for objective, metrics in results.metrics.items()
-        if "accuracy" in metrics and "ap" not in metrics
+def pilot_blocks(results: ProtocolResults, reference: PilotReference | None) -> list[Block]:
+    """A table for each score that was measured by accuracy; the thesis trained with BCE alone."""
+    tables = [
+        _table(results, column, reference if column.key == "bce" else None)
+        for column in COLUMNS
+        if results.accuracies(column)
     ]
+    return [*tables, Text(_UNDEFINED, "note")] if tables else []
 
 
-def _table(
-    results: ProtocolResults,
-    objective: str,
-    accuracy: dict[str, dict[str, Any]],
-    reference: PilotReference | None,
-) -> Table:
+def instance_order(number: str) -> int:
+    """Numbers of instances ascending; `all`, where the number is not varied, before them."""
+    return int(number) if number.isdigit() else 0
+
+
+def _table(results: ProtocolResults, column: ScoreColumn, reference: PilotReference | None) -> Table:
+    ours, intervals = results.accuracies(column), results.accuracy_intervals(column)
     theirs = dict(reference.accuracy) if reference else {}
-    sets = list(theirs) + [name for name in accuracy if name not in theirs]
-    instances = sorted(
-        {int(n) for values in accuracy.values() for n in values}
-        | {n for values in theirs.values() for n in values}
-    )
+    sets = list(theirs) + [name for name in results.protocol.test if name in ours and name not in theirs]
+    numbers = {n for values in ours.values() for n in values} | {
+        str(n) for values in theirs.values() for n in values
+    }
     rows = [
         Row(
-            str(n),
-            tuple(_cell(accuracy.get(name, {}).get(str(n)), theirs.get(name, {}).get(n)) for name in sets),
+            number,
+            tuple(
+                _cell(
+                    ours.get(name, {}).get(number),
+                    theirs.get(name, {}).get(instance_order(number)),
+                    intervals.get((name, number)),
+                )
+                for name in sets
+            ),
         )
-        for n in instances
+        for number in sorted(numbers, key=instance_order)
     ]
-    seen = f"# seen {reference.train} instances" if reference else "# seen instances"
     beside = f", beside table {reference.number} of the thesis" if reference else ""
-    demo = "Demo data: " if results.protocol.is_demo else ""
-    what = "accuracy on fake-only test sets at probability 0.5, in percent"
+    demo = "Demo data: accuracy" if results.protocol.is_demo else "Accuracy"
+    what = f"{demo} of {column.name} on fake-only test sets {_CUT[column.score]}, in percent"
+    notes = ["The number of fakes in training is the same in every row."] if len(rows) > 1 else []
+    if any(cell.interval for row in rows for cell in row.cells):
+        notes.append("Beside or below a value: its 95 % interval from a bootstrap over groups of images.")
     return Table(
-        caption=f"{demo}{_NAMES[objective]}: {what}{beside}.",
-        stub=seen,
+        caption=f"{what}{beside}.",
+        stub=f"# seen {reference.train} instances" if reference else "# seen instances",
         columns=tuple(Column(results.label(name)) for name in sets),
         rows=tuple(rows),
-        notes=("Training sees the same number of fakes whatever the number of instances.",),
+        notes=tuple(notes),
     )
 
 
-def _cell(ours: float | None, thesis: float | None) -> Cell:
-    mine = None if ours is None else 100 * float(ours)
+def _cell(ours: float | None, thesis: float | None, interval: tuple[float, float] | None) -> Cell:
     return Cell(
-        text=EMPTY if mine is None else f"{mine:.2f}",
+        text=EMPTY if ours is None else f"{ours:.2f}",
+        interval="" if interval is None else f"{interval[0]:.1f} … {interval[1]:.1f}",
         reference="" if thesis is None else f"{thesis:.2f}",
-        difference=None if mine is None or thesis is None else mine - thesis,
+        difference=None if ours is None or thesis is None else ours - thesis,
     )

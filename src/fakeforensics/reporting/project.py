@@ -17,6 +17,8 @@ from fakeforensics.reporting.columns import OBJECTIVES, ScoreColumn
 from fakeforensics.reporting.thesis import label
 
 DEMO_PREFIX = "demo"
+# How accuracies on sets of fakes alone are filed: S_SL is cut at probability 0.5, S_CD where validation says.
+ACCURACY = {"sl": "accuracy", "cd": "accuracy_at_validation_threshold"}
 
 
 def _listed(value: Any) -> Any:
@@ -39,7 +41,6 @@ class ProtocolFile(BaseModel):
         reference: The thesis's table that it repeats, such as `table_4_6`.
         unseen: Test sets whose forgery method or domain training never sees.
         instances: Given in the pilot study alone, where the number of seen instances varies.
-        models_from: The protocol whose models are scored, if not its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -49,7 +50,6 @@ class ProtocolFile(BaseModel):
     test: dict[str, _Sources]
     unseen: tuple[str, ...] = ()
     instances: dict[str, Any] | None = None
-    models_from: str | None = None
 
     @property
     def is_demo(self) -> bool:
@@ -69,7 +69,7 @@ class ProtocolResults:
         metrics: Objective → its metrics; objectives that were not evaluated are absent.
         details: Objective → the intervals of its metrics.
         thresholds: Objective → its threshold analysis.
-        cards: Objective (in the pilot study `bce/n1` and so on) → its `model.json`.
+        cards: Objective → its `model.json`; of the pilot study's the one that saw most instances, `bce/n9`.
         missing: The files that were not there.
     """
 
@@ -98,15 +98,47 @@ class ProtocolResults:
         bounds = intervals.get(column.score, {}).get(test_set)
         return None if bounds is None else (100 * float(bounds[0]), 100 * float(bounds[1]))
 
+    def accuracies(self, column: ScoreColumn) -> dict[str, dict[str, float]]:
+        """Test set → number of seen instances → the share of fakes recognised, in percent.
+
+        Sets with both classes have none.
+        """
+        metrics = self.metrics.get(column.objective, {})
+        found = metrics.get(ACCURACY[column.score], {}).get(column.score, {})
+        return {
+            name: {number: 100 * float(value) for number, value in values.items()}
+            for name, values in found.items()
+        }
+
+    def accuracy_intervals(self, column: ScoreColumn) -> dict[tuple[str, str], tuple[float, float]]:
+        """(Test set, number of seen instances) → the 95 % interval of the accuracy in percent."""
+        return {
+            (row["test_set"], row["instances"]): (
+                100 * row["accuracy_interval"][0],
+                100 * row["accuracy_interval"][1],
+            )
+            for row in self.details.get(column.objective, {}).get("fakes_alone", ())
+            if row["score"] == column.score
+        }
+
     @property
     def has_ap(self) -> bool:
         """Whether any objective has average precisions; fake-only protocols have accuracies instead."""
         return any("ap" in metrics for metrics in self.metrics.values())
 
     def scores(self, objective: str) -> pd.DataFrame | None:
-        """Test scores, one row for each (test_set, key), or None where they are not at hand."""
+        """Test scores, one row for each (test_set, key), or None where they are not at hand.
+
+        Of the pilot study's models those of the one that saw most instances.
+        """
         path = self.root / "data" / "scores" / self.name / f"{objective}.parquet"
-        return pd.read_parquet(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        table = pd.read_parquet(path)
+        if "instances" not in table:
+            return table
+        of_one: pd.DataFrame = table[table["instances"] == table["instances"].max()]
+        return of_one.drop(columns="instances")
 
     def curve(self, kind: str, objective: str, test_set: str) -> pd.DataFrame | None:
         """A `pr` or `roc` curve, the scores below one another, or None where it is not at hand."""
@@ -117,6 +149,11 @@ class ProtocolResults:
         """The test manifest, or None where it is not at hand."""
         path = self.root / "data" / "manifests" / self.name / "test.parquet"
         return pd.read_parquet(path) if path.is_file() else None
+
+    def robustness(self, objective: str) -> dict[str, Any]:
+        """AP and accuracy under corruptions; empty where the robustness stage has not run."""
+        path = self.root / "metrics" / self.name / f"{objective}.robustness.json"
+        return read_json(path) if path.is_file() else {}
 
     def audit(self) -> dict[str, Any] | None:
         """The audit of leakage and format bias, or None where none was made."""
@@ -148,31 +185,29 @@ def read_results(root: Path, name: str) -> ProtocolResults:
         found = {objective: optional(pattern.format(objective)) for objective in objectives}
         return {objective: value for objective, value in found.items() if value is not None}
 
-    # On sets of fakes alone (chapter 3) nothing can be ranked, and the thesis trains with BCE only.
-    pilot = protocol.instances is not None
     counts = optional(f"data/manifests/{name}/counts.json")
-    metrics = each(f"metrics/{name}/{{}}.json", ("bce",) if pilot else OBJECTIVES)
-    ranked = [objective for objective, values in metrics.items() if "ap" in values]
-    thresholds = each(f"metrics/{name}/{{}}.thresholds.json", ranked)
-    models = f"models/{protocol.models_from or name}"
-    runs = _instance_runs(root / models / "bce") if pilot else list(metrics)
+    metrics = each(f"metrics/{name}/{{}}.json", OBJECTIVES)
+    runs = metrics if protocol.instances is None else _most_instances(root / "models" / name, metrics)
     return ProtocolResults(
         root=root,
         name=name,
         protocol=protocol,
         counts=counts,
         metrics=metrics,
-        details=each(f"metrics/{name}/{{}}.details.json", ranked),
-        thresholds=thresholds,
-        cards=each(f"{models}/{{}}/model.json", runs),
+        thresholds=each(f"metrics/{name}/{{}}.thresholds.json", metrics),
+        details=each(f"metrics/{name}/{{}}.details.json", metrics),
+        cards=each(f"models/{name}/{{}}/model.json", runs),
         missing=tuple(missing),
     )
 
 
-def _instance_runs(folder: Path) -> list[str]:
-    """The pilot study's models, `bce/n1`, `bce/n2`, …, by number of instances; none where none is at hand."""
-    numbers = sorted(int(path.name[1:]) for path in folder.glob("n*") if path.name[1:].isdigit())
-    return [f"bce/n{number}" for number in numbers]
+def _most_instances(folder: Path, objectives: Iterable[str]) -> list[str]:
+    """For each objective `bce/n9`: the model that saw most instances; none where none is at hand."""
+    found = []
+    for objective in objectives:
+        numbers = [int(path.name[1:]) for path in (folder / objective).glob("n*") if path.name[1:].isdigit()]
+        found += [f"{objective}/n{max(numbers)}"] if numbers else []
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any]:

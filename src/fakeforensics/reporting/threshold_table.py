@@ -36,7 +36,8 @@ class Thresholds(NamedTuple):
 
     Args:
         oracle: Test set → the outcome at that set's own best threshold, which needs its labels.
-        validation: Test set → the outcome at the one threshold that validation chose.
+        validation: Test set → the outcome at the one threshold that validation chose; of a set of fakes alone
+            no more than its recall and false negatives.
     """
 
     oracle: dict[str, dict[str, Any]]
@@ -52,7 +53,8 @@ class Thresholds(NamedTuple):
 
 def thresholds_of(results: ProtocolResults, column: ScoreColumn, criterion: str) -> Thresholds:
     """The threshold analysis of one score by one criterion; empty where there is none."""
-    rows = results.thresholds.get(column.objective, {}).get("table_4_10", [])
+    analysis = results.thresholds.get(column.objective, {})
+    rows = [*analysis.get("table_4_10", ()), *analysis.get("fakes_alone", {}).get("rows", ())]
     mine = [row for row in rows if (row["score"], row["criterion"]) == (column.score, criterion)]
     by_choice = {
         choice: {str(row["test_set"]): row for row in mine if row["chosen_on"] == choice}

@@ -71,6 +71,25 @@ class Project:
             self.write(f"metrics/{name}/{objective}.json", {"ap": values})
             self.write(f"metrics/{name}/{objective}.details.json", {"ap_interval": bounds})
 
+    def pilot(self, accuracy, name="p", **protocol):
+        """A protocol of chapter 3 with the same accuracies, fractions, for every score."""
+        seen = sorted({int(number) for values in accuracy.values() for number in values})
+        self.protocol(list(accuracy), name, instances={"seen": seen}, **protocol)
+        sizes = {str(number): {"real": 1000, "fake": 1000} for number in seen}
+        self.counts(list(accuracy), name, real=0, instances=sizes)
+        filed = {"sl": "accuracy", "cd": "accuracy_at_validation_threshold"}
+        for objective, scores in SCORES.items():
+            self.write(f"metrics/{name}/{objective}.json", {filed[s]: {s: accuracy} for s in scores})
+            rows = [
+                {"instances": number, "score": score, "test_set": set_, "accuracy": value}
+                | {"accuracy_interval": [value - 0.02, value + 0.02]}
+                for score in scores
+                for set_, values in accuracy.items()
+                for number, value in values.items()
+            ]
+            self.write(f"metrics/{name}/{objective}.details.json", {"fakes_alone": rows})
+            self.write(f"metrics/{name}/{objective}.thresholds.json", {"table_4_10": []})
+
     def thresholds(self, rows, objective="bce", name="p"):
         self.write(f"metrics/{name}/{objective}.thresholds.json", {"table_4_10": rows})
 

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from fakeforensics.errors import UserError
@@ -26,16 +27,29 @@ def test_a_complete_run_misses_nothing(full):
     assert full.results().missing == ()
 
 
-def test_the_pilot_study_reads_bce_and_the_models_of_each_number(project):
-    project.protocol(["a"], instances={"seen": [2, 10]}, models_from="other")
-    project.counts(["a"])
-    project.write("metrics/p/bce.json", {"accuracy": {"a": {"2": 0.5, "10": 0.6}}})
-    for number in (10, 2):
-        project.write(f"models/other/bce/n{number}/model.json", {"seed": number})
+def test_the_pilot_study_has_accuracies_and_the_models_that_saw_most(project):
+    project.pilot({"a": {"2": 0.5, "10": 0.6}})
+    for objective in ("bce", "sad", "joint"):
+        for number in (10, 2):
+            project.write(f"models/p/{objective}/n{number}/model.json", {"seed": number})
     results = project.results()
     assert results.missing == ()
-    assert list(results.cards) == ["bce/n2", "bce/n10"]
+    assert list(results.cards) == ["bce/n10", "sad/n10", "joint/n10"]
     assert not results.has_ap
+    for column in COLUMNS:
+        assert results.accuracies(column) == {"a": {"2": 50, "10": 60}}
+        assert results.accuracy_intervals(column)["a", "10"] == pytest.approx((58, 62))
+
+
+def test_of_the_pilot_studys_scores_those_of_the_model_that_saw_most_are_read(project):
+    project.pilot({"a": {"2": 0.5}})
+    table = pd.DataFrame({"key": ["x", "x"], "instances": [2, 10], "logit": [1.0, 3.0]})
+    path = project.root / "data/scores/p/bce.parquet"
+    path.parent.mkdir(parents=True)
+    table.to_parquet(path)
+    scores = project.results().scores("bce")
+    assert scores[["key", "logit"]].values.tolist() == [["x", 3.0]]
+    assert "instances" not in scores
 
 
 @pytest.mark.parametrize(("source", "demo"), [("demo_dffd", True), ("dffd", False)])

@@ -1,6 +1,5 @@
-"""The smaller tables: counts, thresholds, settings, audit, overview."""
+"""The smaller tables: counts, thresholds, settings, overview."""
 
-from fakeforensics.reporting.audit import audit_blocks
 from fakeforensics.reporting.columns import COLUMNS
 from fakeforensics.reporting.contents import EMPTY, Table, Text
 from fakeforensics.reporting.count_table import count_blocks
@@ -111,14 +110,6 @@ def test_flattened_values_read_well():
     assert dict(flatten(value)) == {"a": "none", "b": "yes", "c.d": "0.0001", "e": "x" * 63 + "…"}
 
 
-def test_the_audit_is_shown_where_there_is_one(project):
-    project.protocol(["a"])
-    assert audit_blocks(project.results()) == []
-    project.write("data/manifests/p/audit.json", {"format": {"p": 0.004}})
-    (table,) = audit_blocks(project.results())
-    assert (table.rows[0].label, cells(table.rows[0])) == ("format.p", ["0.004"])
-
-
 def test_the_overview_averages_unseen_sets_and_names_what_is_missing(full):
     (section,) = overview([(full.results(), load_reference("table_4_4"))]).sections
     (table,) = section.blocks
@@ -130,3 +121,22 @@ def test_the_overview_averages_unseen_sets_and_names_what_is_missing(full):
     (full.root / "metrics/p/sad.json").unlink()
     *_, warning = overview([(full.results(), None)]).sections[0].blocks
     assert "metrics/p/sad.json" in warning.text
+
+
+def test_the_overview_shows_each_set_of_fakes_alone_where_most_was_seen(project):
+    project.pilot({"cramergan": {"2": 0.5, "3": 0.75}}, reference="table_3_4")
+    ((table,),) = [
+        section.blocks for section in overview([(project.results(), load_reference("table_3_4"))]).sections
+    ]
+    (row,) = table.rows
+    assert row.label == "p: CramerGAN"
+    assert "3 instances seen" in row.detail
+    assert cells(row) == ["75.00"] * 4
+    # Table 3.4 after three instances; the thesis trained with BCE alone.
+    assert [cell.reference for cell in row.cells] == ["99.98", "", "", ""]
+
+
+def test_the_sizes_of_the_pilot_studys_training_are_told(project):
+    project.pilot({"a": {"1": 0.5, "2": 0.75}})
+    remarks = [block.text for block in count_blocks(project.results()) if isinstance(block, Text)]
+    assert remarks == ["Each of the 2 models is trained on 1,000 real and 1,000 fake images of these."]
