@@ -1,5 +1,6 @@
 """Cut a protocol's train, validation and test manifests."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="Folder of the manifests.")] = Path("data/manifests"),
 ) -> None:
-    """Write data/manifests/<protocol>/{train,val,test}.parquet, counts.json and audit.json."""
+    """Write data/manifests/<protocol>/{train,val,test}.parquet, counts.json, audit.json, protocol.yaml."""
     from fakeforensics.params import load_params
     from fakeforensics.splits.protocol import check_sources, load_protocol
 
@@ -23,7 +24,7 @@ def main(
     plan = load_protocol(protocol, protocols)
     check_sources(protocol, plan, settings)
 
-    from fakeforensics.files import atomic_directory, write_json, write_parquet
+    from fakeforensics.files import atomic_directory, write_json, write_parquet, write_text
     from fakeforensics.splits.audit import audit
     from fakeforensics.splits.counts import count, table
     from fakeforensics.splits.manifest import build_manifests
@@ -31,13 +32,8 @@ def main(
     from fakeforensics.storage.schema import read_index, read_undetected
     from fakeforensics.storage.shards import ShardReader
 
-    manifests = build_manifests(
-        protocol,
-        plan,
-        lambda source: read_index(images, source),
-        settings.splits.seed,
-        lambda source: read_undetected(images, source),
-    )
+    indexes, undetected = partial(read_index, images), partial(read_undetected, images)
+    manifests = build_manifests(protocol, plan, indexes, settings.splits.seed, undetected)
     counts = count(manifests)
     shards = ShardReader(images)
     findings = audit(
@@ -53,6 +49,8 @@ def main(
         write_parquet(folder / "test.parquet", manifests.test)
         write_json(folder / "counts.json", counts)
         write_json(folder / "audit.json", findings)
+        # The report shows titles and test sets: it depends on this copy (docs/decisions/001-dependencies.md).
+        write_text(folder / "protocol.yaml", (protocols / f"{protocol}.yaml").read_text(encoding="utf-8"))
     typer.echo(f"{protocol}: {plan.title}\n{table(counts)}")
     for warning in findings["warnings"]:
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW)

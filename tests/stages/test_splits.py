@@ -57,6 +57,7 @@ def test_manifests_and_counts_are_written_and_shown(project: Path) -> None:
     assert counts["train"]["methods"] == {"faces/edit": 3, "faces/real": 3}
     assert "test seen" in done.stdout
     assert json.loads((folder / "audit.json").read_text())["warnings"] == []
+    assert (folder / "protocol.yaml").read_bytes() == (project / "protocols/p.yaml").read_bytes()
 
 
 def test_the_same_input_gives_the_same_bytes(project: Path) -> None:
