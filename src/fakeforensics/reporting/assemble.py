@@ -17,10 +17,12 @@ from fakeforensics.reporting.overview import Reference, overview
 from fakeforensics.reporting.pilot_figure import pilot_figure
 from fakeforensics.reporting.pilot_table import pilot_blocks
 from fakeforensics.reporting.project import ProtocolResults, read_results
+from fakeforensics.reporting.robustness import robustness_blocks
 from fakeforensics.reporting.rule_table import rule_blocks
 from fakeforensics.reporting.score_figure import score_figure
 from fakeforensics.reporting.thesis import ApReference, PilotReference, load_reference
 from fakeforensics.reporting.threshold_table import threshold_blocks
+from fakeforensics.reporting.video_table import video_blocks
 from fakeforensics.reporting.worst import worst_gallery
 
 _LEAD = (
@@ -78,6 +80,7 @@ def _chapter(results: ProtocolResults, reference: Reference, criterion: str) -> 
     elif accuracies:
         sections += _fakes_alone(results, criterion)
     sections += [
+        Section("Robustness", tuple(robustness_blocks(results))),
         Section("Class counts", tuple(count_blocks(results))),
         Section("Audit of the images", tuple(audit_blocks(results))),
         Section("Settings and versions", tuple(fact_blocks(results)), folded=True),
@@ -97,11 +100,15 @@ def _ranked(results: ProtocolResults, reference: ApReference | None, criterion: 
     curves = curve_figures(results, sets)
     thresholds = [*threshold_blocks(results, reference, criterion), *rule_blocks(results)]
     return [
-        Section("Average precision", (ap_table(results, reference), ap_figure(results, reference))),
+        Section("Average precision", _precision(results, reference)),
         Section("Curves", tuple(curves)),
         Section("Scores and thresholds", (*score_figure(results, sets, criterion), *thresholds)),
         Section("Worst errors", tuple(worst_gallery(results, sets, criterion))),
     ]
+
+
+def _precision(results: ProtocolResults, reference: ApReference | None) -> tuple[Block, ...]:
+    return (ap_table(results, reference), ap_figure(results, reference), *video_blocks(results))
 
 
 def _fakes_alone(results: ProtocolResults, criterion: str) -> list[Section]:
