@@ -119,8 +119,9 @@ def _inputs(arguments: Sequence[str]) -> Inputs:
 
 def _print_table(inputs: Inputs, answers: Iterator[Judgement]) -> None:
     table = TextTable(inputs.items)
-    typer.echo(table.header())
-    for judgement in answers:
+    for number, judgement in enumerate(answers):
+        if number == 0:  # only now is it known that the model is sound
+            typer.echo(table.header())
         for line in table.lines(judgement):
             typer.echo(line)
     typer.echo(table.footer())

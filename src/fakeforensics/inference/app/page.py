@@ -13,7 +13,7 @@ from fakeforensics.inference.app.desk import Explained, Reply, Rgb
 from fakeforensics.inference.app.scale import frame_chart, score_scale
 from fakeforensics.inference.decision import Decision
 from fakeforensics.inference.facts import DEMO_WARNING, is_demo, title
-from fakeforensics.inference.judgement import Answer, Judgement
+from fakeforensics.inference.judgement import Answer, Judgement, Policy
 from fakeforensics.inference.limits import Limits
 from fakeforensics.inference.modelcard import LIMITS
 from fakeforensics.inference.trained import Trained
@@ -106,7 +106,9 @@ def _headline(judgement: Judgement, answers: Sequence[tuple[int, Answer]]) -> st
 def _meaning(decision: Decision | None) -> str:
     if decision is None:
         return '<p class="soft">This model has no threshold, so there is no verdict.</p>'
-    text = f"Fake from {decision.threshold:.3g} in {SCORE_NAMES[decision.score]}; {decision.chosen}. "
+    probability = Policy(decision, decision.score).answer(decision.threshold).probability
+    there = "" if probability is None else f", a probability of {100 * probability:.1f} %"
+    text = f"Fake from {decision.threshold:.3g} in {SCORE_NAMES[decision.score]}{there}; {decision.chosen}. "
     if decision.calibrator is None:
         text += "The probability is not calibrated: its expected error is not known."
     elif decision.expected_calibration_error is not None:
