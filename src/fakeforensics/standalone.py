@@ -73,6 +73,8 @@ def evaluate_scores(
     metrics |= {f"{metric}_interval": values for metric, values in bounds.items()}
     if validation is not None:
         metrics["details"] = details(table, validation, seed, params.bootstrap)
+    if bounds["auc"]["score"]["mean"][1] < 0.5:
+        remarks.append("fakes score lower than reals: if a higher score means real, change its sign")
     if len(runs) > 1:
         metrics["over_runs"] = _over_runs(runs)
     comparison: list[dict[str, Any]] = []

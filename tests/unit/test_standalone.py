@@ -80,7 +80,7 @@ def test_a_second_detector_is_compared_in_pairs(tmp_path):
         ("score,label,test_set\nhigh,0,a\n", "line 2: score is 'high'"),
         ("score,label,test_set\n1,0,a\nnan,1,a\n", "line 3: score is 'nan'"),
         ("score,label,test_set\ninf,1,a\n", "line 2: score is 'inf'"),
-        ("score,label,test_set\n1,fake,a\n", "line 2: label is 'fake'"),
+        ("score,label,test_set\n1,2,a\n", "line 2: label is '2'"),
         ("score,label,test_set\n1,1,\n", "line 2: test_set is ''"),
         ("score,label,test_set,split\n1,1,a,train\n", "line 2: split is 'train'"),
         ("score,label,test_set,split\n1,1,a,val\n", "there is no row with split test"),
@@ -94,6 +94,26 @@ def test_faulty_files_are_explained(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         evaluate_scores([path], params=QUICK)
+
+
+def test_text_in_another_encoding_is_named(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_bytes("score,label,test_set\n1,1,é\n".encode("latin-1"))
+    with pytest.raises(UserError, match="not text in UTF-8"):
+        read_stranger(path)
+
+
+def test_labels_may_be_words_or_decimals(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("score,label,test_set\n1,Fake,a\n2,real,a\n3,1.0,a\n4,0.0,a\n")
+    assert read_stranger(path)[0]["label"].tolist() == [1, 0, 1, 0]
+
+
+def test_scores_of_the_wrong_sign_are_remarked_on(tmp_path):
+    path = write(tmp_path / "scores.csv")
+    rows = pd.read_csv(path)
+    rows.assign(score=-rows["score"]).to_csv(path, index=False)
+    assert "change its sign" in evaluate_scores([path], params=QUICK).remarks[-1]
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -114,6 +134,9 @@ def test_constant_scores_and_two_images_have_values(tmp_path):
     path.write_text("score,label,test_set\n0.5,1,a\n0.5,0,a\n")
     metrics = evaluate_scores([path], params=QUICK).metrics
     assert [metrics[name]["score"]["a"] for name in ("ap", "auc", "eer")] == [0.5, 0.5, 0.5]
+    remarks = " ".join(read_stranger(path)[2])
+    assert "all scores are equal, which tells nothing: a" in remarks
+    assert "fewer than 10 groups of a class make intervals too narrow: a" in remarks
 
 
 def test_the_command_prints_and_writes(tmp_path):

@@ -12,17 +12,18 @@ from fakeforensics.errors import UserError
 NEEDED = ("score", "label", "test_set")
 OPTIONAL = ("group", "split", "key", "video")
 SPLITS = {"test": "test", "": "test", "val": "val", "validation": "val"}
+LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "real": 0, "fake": 1}
+FEW = 10  # groups of a class below which an interval is too narrow
 SATURATED = 0.01  # share of scores that are exactly 0 or 1 from which on a remark is due
 
 
 def read_stranger(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
     """Read a score file.
 
-    Columns: `score` (a finite number; higher is faker), `label` (0 real, 1 fake), `test_set`; and if there
-        are
-    any, `group` (rows of a group are resampled together: a video, a photograph with its edits), `split`
-    (`test` or `val`; test by default), `key` (names an image, so that one that is in several sets is known to
-    be one), `video`. Other columns are passed over.
+    Columns: `score` (a finite number; higher is faker), `label` (0 or real, 1 or fake), `test_set`; and if
+    there are any, `group` (rows of a group are resampled together: a video, a photograph with its edits),
+    `split` (`test` or `val`; test by default), `key` (names an image, so that one that is in several sets is
+    known to be one), `video`. Other columns are passed over.
 
     Returns:
         The test scores, sets in order of appearance; the validation scores or None; and remarks for the
@@ -35,6 +36,8 @@ def read_stranger(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, list[s
         raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not text in UTF-8", expected="a CSV file", found=error.reason) from None
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         raise UserError(f"{path}: not a CSV file", found=str(error)) from None
     if missing := [name for name in NEEDED if name not in raw]:
@@ -45,7 +48,8 @@ def read_stranger(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, list[s
         )
     score = pd.to_numeric(raw["score"], errors="coerce").to_numpy(dtype=np.float64)
     _refuse(path, raw, "score", ~np.isfinite(score), "a finite number")
-    _refuse(path, raw, "label", ~raw["label"].isin(["0", "1"]).to_numpy(), "0 for real or 1 for fake")
+    label = raw["label"].str.strip().str.lower().map(LABELS)
+    _refuse(path, raw, "label", label.isna().to_numpy(), "0 for real or 1 for fake")
     split = raw["split"].str.strip().str.lower() if "split" in raw else pd.Series("test", index=raw.index)
     _refuse(path, raw, "split", ~split.isin(list(SPLITS)).to_numpy(), "test or val")
     split = split.map(SPLITS)
@@ -58,7 +62,7 @@ def read_stranger(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, list[s
             "method": "",
             "domain": "",
             "source": "",
-            "label": raw["label"].astype(np.int8),
+            "label": label.astype(np.int8),
             "group": raw.get("group", ""),
             "video": raw.get("video", ""),
             "frame": -1,
@@ -100,9 +104,21 @@ def _remarks(raw: pd.DataFrame, test: pd.DataFrame, validation: pd.DataFrame) ->
         remarks.append(
             f"{ends:.0%} of the scores are exactly 0 or 1: ties cost precision; give logits instead"
         )
-    one_class = [
-        str(name) for name, rows in test.groupby("test_set", sort=False) if rows["label"].nunique() == 1
-    ]
-    if one_class:
-        remarks.append("sets with one class have no metrics: " + ", ".join(one_class))
+    remarks += _about_sets(test)
     return remarks
+
+
+def _about_sets(test: pd.DataFrame) -> list[str]:
+    """What some of the sets cannot tell."""
+    unit = test["group"].where(test["group"] != "", test["key"])
+    groups = test.assign(unit=unit).groupby(["test_set", "label"], sort=False)["unit"].nunique()
+    by_set = test.groupby("test_set", sort=False)
+    found = {
+        "sets with one class have no metrics": by_set["label"].nunique() == 1,
+        "all scores are equal, which tells nothing": by_set["score"].nunique() == 1,
+        f"fewer than {FEW} groups of a class make intervals too narrow": groups.groupby("test_set").min()
+        < FEW,
+    }
+    return [
+        f"{what}: {', '.join(map(str, is_so.index[is_so]))}" for what, is_so in found.items() if is_so.any()
+    ]
