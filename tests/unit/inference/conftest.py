@@ -7,6 +7,7 @@ import torch
 from skimage import data as pictures
 
 from fakeforensics.files import write_json
+from fakeforensics.inference.cutting import Cutter, Recipe
 from fakeforensics.inference.trained import Trained
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
@@ -15,6 +16,7 @@ from fakeforensics.params import FacesParams
 from fakeforensics.storage.images import encode_png
 
 CROP = 64  # pixels that the detector sees: small, for speed
+RECIPE = Recipe("faces", FacesParams(size=96))
 
 
 def make_model(folder: Path, objective="joint", crop="faces", protocol="p", seed=0) -> Path:
@@ -26,7 +28,7 @@ def make_model(folder: Path, objective="joint", crop="faces", protocol="p", seed
         "protocol": protocol,
         "objective": objective,
         "preprocess": Preprocess(crop_size=CROP).model_dump(mode="json"),
-        "images": {"crop": {"src": crop}, "faces": FacesParams(size=96).model_dump(mode="json")},
+        "images": {"crop": {"src": crop}, "faces": RECIPE.faces.model_dump(mode="json")},
         "counts": {"train": {"src": {"real": 1200, "pggan": 300, "stargan": 900}}},
         "versions": {"torch": torch.__version__},
     }
@@ -52,6 +54,11 @@ def project(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def trained(project) -> Trained:
     return Trained(project / "models/p/joint")
+
+
+@pytest.fixture(scope="session")
+def cutter() -> Cutter:
+    return Cutter(RECIPE)
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,15 @@
 import io
 
 import numpy as np
-import pytest
 
 from fakeforensics.faces.extract import Extractor, Job
 from fakeforensics.faces.part import PartWriter
 from fakeforensics.inference.cutting import Cutter, Recipe
 from fakeforensics.inference.inputs import Item
-from fakeforensics.params import FacesParams
 from fakeforensics.storage.images import decode, encode_png
+from tests.unit.inference.conftest import RECIPE
 
-FACES = FacesParams(size=96)
+FACES = RECIPE.faces
 
 
 def stored_by_the_crop_stage(path, kind, crop="faces"):
@@ -18,11 +17,6 @@ def stored_by_the_crop_stage(path, kind, crop="faces"):
     buffer = io.BytesIO()
     (contents,) = Extractor(FACES).extract([Job(path, kind, crop)], [PartWriter(buffer)])
     return [buffer.getvalue()[c.blob.offset : c.blob.offset + c.blob.size] for c in contents.crops]
-
-
-@pytest.fixture(scope="module")
-def cutter():
-    return Cutter(Recipe("faces", FACES))
 
 
 def test_a_still_is_cut_as_the_crop_stage_cuts_it(cutter, photo):

@@ -4,13 +4,11 @@ import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.inference import worker
-from fakeforensics.inference.cutting import CutFile, Recipe
+from fakeforensics.inference.cutting import CutFile
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.pool import CuttingPool
 from fakeforensics.inference.worker import CRASHED
-from fakeforensics.params import FacesParams
-
-RECIPE = Recipe("faces", FacesParams(size=96))
+from tests.unit.inference.conftest import RECIPE
 
 
 class NamedCutter:

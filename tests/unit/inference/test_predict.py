@@ -1,5 +1,8 @@
 """Parity with the pipeline: the same image, the same score."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -18,7 +21,15 @@ from tests.unit.inference.conftest import make_model
 
 def judge(trained, items, people="stills", **options):
     recipe = Recipe(trained.crop, trained.faces, people)
-    return list(Predictor(trained, Options(recipe, **options)).predict(items))
+    return list(Predictor(trained, Options(recipe, workers=1, **options)).predict(items))
+
+
+def test_workers_can_start_before_torch_is_imported():
+    code = (
+        "import sys, fakeforensics.inference.run, fakeforensics.inference.predict\n"
+        "assert not {'torch', 'lightning', 'pandas', 'sklearn', 'captum'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def pipeline_scores(trained, files, crop, root):

@@ -3,25 +3,23 @@ import os
 import pytest
 
 from fakeforensics.inference import worker
-from fakeforensics.inference.cutting import CutFile, Cutter, Recipe
+from fakeforensics.inference.cutting import CutFile
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.worker import CRASHED, Worker, cut_alone
-from fakeforensics.params import FacesParams
-
-RECIPE = Recipe("faces", FacesParams(size=96))
+from tests.unit.inference.conftest import RECIPE
 
 
-def test_a_worker_gives_what_a_cutter_gives_file_after_file(photo, group_photo, tmp_path):
+def test_a_worker_gives_what_a_cutter_gives_file_after_file(cutter, photo, group_photo, tmp_path):
     (tmp_path / "bad.png").write_text("no image")
     items = [Item(path, "image") for path in (photo, tmp_path / "bad.png", group_photo)]
-    process, cutter = Worker(RECIPE), Cutter(RECIPE)
+    process = Worker(RECIPE)
     assert [process.cut(item).file for item in items] == [cutter.cut(item) for item in items]
     process.stop()
 
 
-def test_alone_gives_views_beside_the_crops(clip):
+def test_alone_gives_views_beside_the_crops(cutter, clip):
     outcome = cut_alone(Item(clip, "video"), RECIPE, seconds=120, megabytes=4096, views=2)
-    assert outcome.file == Cutter(RECIPE).cut(Item(clip, "video"))
+    assert outcome.file == cutter.cut(Item(clip, "video"))
     assert [view.frame for view in outcome.views] == [0, 8]  # the first and the last with a face
     assert {view.pixels.shape for view in outcome.views} == {(256, 320, 3)}
 

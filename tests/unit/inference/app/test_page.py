@@ -1,9 +1,12 @@
 """What the page shows, without a server."""
 
+import os
 import re
 import shutil
+import struct
+import time
+import zlib
 
-import numpy as np
 import pytest
 
 from fakeforensics.inference.app.desk import Desk, Reply
@@ -11,7 +14,7 @@ from fakeforensics.inference.app.page import header_html, problem_html, reply_ht
 from fakeforensics.inference.app.scale import label_rows, score_scale
 from fakeforensics.inference.app.uploads import judged
 from fakeforensics.inference.decision import Decision
-from fakeforensics.inference.judgement import Answer
+from fakeforensics.inference.judgement import Answer, Judgement
 from fakeforensics.inference.limits import Limits
 
 
@@ -56,9 +59,6 @@ def test_a_bad_upload_gets_its_reason_and_is_deleted(desk, trained, tmp_path):
 
 def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(desk, tmp_path):
     # A PNG whose header promises 30,000 x 30,000 pixels.
-    import struct
-    import zlib
-
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -73,8 +73,12 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(desk, tmp_p
     assert "megapixels" in desk.reply(bomb).judgement.reason
 
 
-def test_a_clip_is_shown_with_its_frames(desk, trained, clip):
-    reply = desk.reply(clip)
+@pytest.fixture(scope="module")
+def reply(desk, clip):
+    return desk.reply(clip)
+
+
+def test_a_clip_is_shown_with_its_frames(trained, reply):
     assert len(reply.views) == 3
     assert len(reply.explained) == 4  # the fakest frames
     page = reply_html(reply, trained.decision)
@@ -102,16 +106,24 @@ def test_the_head_says_model_and_limits(trained):
     assert "7 MB and 9 seconds" in head
 
 
-def test_the_page_of_a_face_without_threshold_gives_no_verdict(desk, photo, trained):
-    judgement = desk.reply(photo).judgement
-    page = reply_html(Reply(judgement, [np.zeros((9, 9, 3), np.uint8)]), None)
-    assert "no threshold, so there is no verdict" in page
+def test_the_page_of_a_face_without_threshold_gives_no_verdict(reply):
+    assert "no threshold, so there is no verdict" in reply_html(reply, None)
 
 
-def test_what_an_earlier_upload_left_behind_is_swept(desk, trained, tmp_path):
-    import os
-    import time
+def test_the_page_says_at_which_probability_the_verdict_turns(reply, trained):
+    # 1 / (1 + exp(-0.25)) of the threshold 0.25
+    assert "Fake from 0.25 in S_SL as a logit, a probability of 56.2 %;" in reply_html(
+        reply, trained.decision
+    )
 
+
+class RefusingDesk:
+    def reply(self, path):
+        return Reply(Judgement(path, "image", (), {}, "not an image"))
+
+
+def test_what_an_earlier_upload_left_behind_is_swept(trained, tmp_path):
+    desk = RefusingDesk()
     for name, age in (("old", 700), ("new", 0)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
