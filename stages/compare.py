@@ -15,9 +15,9 @@ def main(
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
     """Compare S_CD and S_SL of joint, and S_CD of sad, with S_SL of bce by a paired bootstrap."""
+    from fakeforensics.evaluation.comparison import Model, compare
     from fakeforensics.evaluation.fakes_alone import Judgement, judge
     from fakeforensics.evaluation.fakes_alone_intervals import compare_accuracies
-    from fakeforensics.evaluation.intervals import Model, compare
     from fakeforensics.files import write_json
     from fakeforensics.params import load_params
     from fakeforensics.scores.table import RANKED_BY, by_instances, in_order, read_scores

@@ -12,7 +12,10 @@ from typer import Argument, Option
 def evaluate(
     scores: Annotated[
         list[Path],
-        Argument(help="CSV files with columns score, label, test_set and optionally group, split, key."),
+        Argument(
+            help="CSV files with columns score, label, test_set and optionally group, split, key; or the "
+            "pipeline's own tables in data/scores."
+        ),
     ],
     out: Annotated[Path | None, Option(help="Folder for tables and pictures.")] = None,
     against: Annotated[
@@ -20,6 +23,9 @@ def evaluate(
     ] = None,
     bootstrap: Annotated[int, Option(min=100, help="Replicates behind each interval.")] = 1000,
     seed: Annotated[int, Option(min=0, help="Of the bootstrap.")] = 0,
+    score: Annotated[
+        str | None, Option(help="sl or cd: which score of a parquet table that has both.")
+    ] = None,
 ) -> None:
     """Measure any detector's scores: AP, AUC, EER with intervals, and thresholds.
 
@@ -30,12 +36,13 @@ def evaluate(
     Examples:
       fakeforensics evaluate scores.csv
       fakeforensics evaluate seed0.csv seed1.csv --against baseline.csv --out report
+      fakeforensics evaluate data/scores/demo/joint.parquet --score cd
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.params import ThresholdsParams
     from fakeforensics.standalone import evaluate_scores, render
 
     params = ThresholdsParams(bootstrap=bootstrap)
-    report = evaluate_scores(scores, out, against or (), params, seed)
+    report = evaluate_scores(scores, out, against or (), params, seed, score)
     typer.echo(render(report))
     if out is not None:
         typer.echo(f"\nwritten to {out}")

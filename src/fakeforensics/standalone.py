@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from fakeforensics.errors import UserError
+from fakeforensics.evaluation.comparison import Model, compare, interval_over_runs
 from fakeforensics.evaluation.details import details
 from fakeforensics.evaluation.files import write_curves
-from fakeforensics.evaluation.intervals import Model, compare, intervals
+from fakeforensics.evaluation.intervals import intervals
 from fakeforensics.evaluation.stranger import read_stranger
 from fakeforensics.evaluation.summary import summarise
 from fakeforensics.files import write_json
@@ -50,6 +51,7 @@ def evaluate_scores(
     against: Sequence[Path] = (),
     params: ThresholdsParams | None = None,
     seed: int = 0,
+    score: str | None = None,
 ) -> Report:
     """Evaluate score files.
 
@@ -60,14 +62,15 @@ def evaluate_scores(
         against: Runs of another detector on the same images (by key, or else by line), compared in pairs.
         params: Settings of the threshold analysis and the number of bootstrap draws.
         seed: Of the draws.
+        score: `sl` or `cd`, where a table of the pipeline has both.
 
     Raises:
         UserError: If a file is faulty, no test set has both classes, or runs are not about the same images.
     """
     params = params or ThresholdsParams()
-    table, validation, remarks = read_stranger(paths[0])
+    table, validation, remarks = read_stranger(paths[0], score)
     table = _ranked(table, paths[0])
-    runs = [table, *(_ranked(read_stranger(path)[0], path) for path in paths[1:])]
+    runs = [table, *(_ranked(read_stranger(path, score)[0], path) for path in paths[1:])]
     metrics: dict[str, Any] = summarise(table, ())
     bounds = intervals(table, (), seed, params.bootstrap)
     metrics |= {f"{metric}_interval": values for metric, values in bounds.items()}
@@ -76,10 +79,11 @@ def evaluate_scores(
     if bounds["auc"]["score"]["mean"][1] < 0.5:
         remarks.append("fakes score lower than reals: if a higher score means real, change its sign")
     if len(runs) > 1:
-        metrics["over_runs"] = _over_runs(runs)
+        of_all = interval_over_runs(Model("first", runs, "score"), (), seed, params.bootstrap)
+        metrics["over_runs"] = _over_runs(runs) | {"ap_interval": of_all}
     comparison: list[dict[str, Any]] = []
     if against:
-        others = [_ranked(read_stranger(path)[0], path) for path in against]
+        others = [_ranked(read_stranger(path, score)[0], path) for path in against]
         ours, theirs = Model("first", runs, "score"), Model("second", others, "score")
         comparison = compare(ours, theirs, (), seed, params.bootstrap)
         metrics["ap_difference"] = comparison
@@ -130,6 +134,13 @@ def render(report: Report) -> str:
                     f"{row['rule']:24}  {row['sets']:>4}  {row['accuracy']:13.4f}  {closed:>10}  "
                     f"{row['worst_set']} {row['worst_accuracy']:.4f}{leaning}"
                 )
+    if "over_runs" in report.metrics:
+        runs = report.metrics["over_runs"]
+        lines += ["", f"{'test set':{widest}}  AP over {runs['runs']} runs [95% interval], deviation"]
+        lines += [
+            f"{name:{widest}}  {_with_bounds(values['mean'], runs['ap_interval'][name])}  {values['deviation']:.4f}"
+            for name, values in runs["ap"].items()
+        ]
     if report.comparison:
         lines += ["", f"{'test set':{widest}}  AP difference, first minus second, paired"]
         lines += [

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.errors import UserError
 from fakeforensics.evaluation.stranger import read_stranger
+from fakeforensics.files import write_parquet
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.standalone import evaluate_scores, render
 from tests.score_tables import make_scores
@@ -56,9 +57,13 @@ def test_three_columns_are_enough(tmp_path):
 
 def test_several_runs_have_a_mean_and_a_deviation(tmp_path):
     paths = [write(tmp_path / f"seed{seed}.csv", seed, noise=1.0) for seed in range(3)]
-    metrics = evaluate_scores(paths, params=QUICK).metrics
+    report = evaluate_scores(paths, params=QUICK)
+    metrics = report.metrics
+    assert "AP over 3 runs" in render(report)
     values = [evaluate_scores([path], params=QUICK).metrics["ap"]["score"]["stargan"] for path in paths]
     assert metrics["over_runs"]["runs"] == 3
+    low, high = metrics["over_runs"]["ap_interval"]["stargan"]
+    assert low < metrics["over_runs"]["ap"]["stargan"]["mean"] < high
     assert metrics["over_runs"]["ap"]["stargan"]["mean"] == pytest.approx(np.mean(values), abs=2e-6)
     assert metrics["over_runs"]["ap"]["stargan"]["deviation"] == pytest.approx(
         np.std(values, ddof=1), abs=2e-6
@@ -114,6 +119,17 @@ def test_scores_of_the_wrong_sign_are_remarked_on(tmp_path):
     rows = pd.read_csv(path)
     rows.assign(score=-rows["score"]).to_csv(path, index=False)
     assert "change its sign" in evaluate_scores([path], params=QUICK).remarks[-1]
+
+
+def test_the_pipelines_own_tables_are_read(tmp_path):
+    path = tmp_path / "joint.parquet"
+    write_parquet(path, make_scores({"a": 0}, images=60))
+    write_parquet(tmp_path / "joint.val.parquet", make_scores({"validation": 0}, images=60, seed=1))
+    with pytest.raises(UserError, match=r"which score\?[\s\S]*sl or cd[\s\S]*--score sl"):
+        read_stranger(path)
+    test, validation, remarks = read_stranger(path, "cd")
+    assert test["score"].tolist() == pd.read_parquet(path)["score_cd"].tolist()  # to the last bit
+    assert (len(validation), remarks) == (60, [])
 
 
 def test_a_missing_file_is_named(tmp_path):

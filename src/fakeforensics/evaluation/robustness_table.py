@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fakeforensics.evaluation.intervals import Model, compare
+from fakeforensics.evaluation.comparison import Model, compare
 from fakeforensics.evaluation.summary import means
 from fakeforensics.scores.operating import best_threshold
 from fakeforensics.scores.ranking import rank

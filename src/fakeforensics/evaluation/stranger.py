@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fakeforensics.errors import UserError
+from fakeforensics.evaluation.own_scores import read_own
 
 NEEDED = ("score", "label", "test_set")
 OPTIONAL = ("group", "split", "key", "video")
@@ -17,13 +18,19 @@ FEW = 10  # groups of a class below which an interval is too narrow
 SATURATED = 0.01  # share of scores that are exactly 0 or 1 from which on a remark is due
 
 
-def read_stranger(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+def read_stranger(
+    path: Path, score: str | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
     """Read a score file.
 
     Columns: `score` (a finite number; higher is faker), `label` (0 or real, 1 or fake), `test_set`; and if
     there are any, `group` (rows of a group are resampled together: a video, a photograph with its edits),
     `split` (`test` or `val`; test by default), `key` (names an image, so that one that is in several sets is
     known to be one), `video`. Other columns are passed over.
+
+    Args:
+        path: CSV, or one of the pipeline's own tables, `data/scores/<protocol>/<objective>.parquet`.
+        score: `sl` or `cd`, for a table of the pipeline that has both.
 
     Returns:
         The test scores, sets in order of appearance; the validation scores or None; and remarks for the
@@ -32,22 +39,15 @@ def read_stranger(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, list[s
     Raises:
         UserError: If the file is missing, is no CSV, lacks a column or a row's value, or has no test rows.
     """
-    try:
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not text in UTF-8", expected="a CSV file", found=error.reason) from None
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        raise UserError(f"{path}: not a CSV file", found=str(error)) from None
+    raw = read_own(path, score) if path.suffix == ".parquet" else _read_csv(path)
     if missing := [name for name in NEEDED if name not in raw]:
         raise UserError(
             f"{path}: the column {missing[0]} is missing",
             expected=", ".join(NEEDED) + "; optionally " + ", ".join(OPTIONAL),
             found=", ".join(map(str, raw.columns)) or "no column at all",
         )
-    score = pd.to_numeric(raw["score"], errors="coerce").to_numpy(dtype=np.float64)
-    _refuse(path, raw, "score", ~np.isfinite(score), "a finite number")
+    values = pd.to_numeric(raw["score"], errors="coerce").to_numpy(dtype=np.float64)
+    _refuse(path, raw, "score", ~np.isfinite(values), "a finite number")
     label = raw["label"].str.strip().str.lower().map(LABELS)
     _refuse(path, raw, "label", label.isna().to_numpy(), "0 for real or 1 for fake")
     split = raw["split"].str.strip().str.lower() if "split" in raw else pd.Series("test", index=raw.index)
@@ -66,7 +66,7 @@ def read_stranger(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, list[s
             "group": raw.get("group", ""),
             "video": raw.get("video", ""),
             "frame": -1,
-            "score": score,
+            "score": values,
         }
     )
     test = table[is_test].reset_index(drop=True)
@@ -78,6 +78,17 @@ def read_stranger(path: Path) -> tuple[pd.DataFrame, pd.DataFrame | None, list[s
         raise UserError(f"{path}: the key {row['key']!r} is twice in the test set {row['test_set']!r}")
     validation = table[~is_test].assign(test_set="validation").reset_index(drop=True)
     return test, (None if validation.empty else validation), _remarks(raw, test, validation)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not text in UTF-8", expected="a CSV file", found=error.reason) from None
+    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
+        raise UserError(f"{path}: not a CSV file", found=str(error)) from None
 
 
 def _refuse(path: Path, raw: pd.DataFrame, column: str, bad: np.ndarray, expected: str) -> None:
