@@ -33,7 +33,7 @@ def audit_blocks(results: ProtocolResults) -> list[Block]:
 def _bias_warnings(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> list[Text]:
     return [
         Text(
-            f"The file format alone tells real from fake in {_set(results, name)}: "
+            f"The file format alone tells real from fake in {where}: "
             f"`p = {bias['p_value']:g}`, AUC {bias['auc']:.2f}. "
             "A detector may learn it in place of the forgery. "
             + "; ".join(bias["telling"] or ["It takes a combination of properties"])
@@ -41,6 +41,7 @@ def _bias_warnings(results: ProtocolResults, biases: dict[str, dict[str, Any]]) 
             "warning",
         )
         for name, bias in biases.items()
+        for where in ("the training images" if name == "train" else results.label(name),)
         if bias["is_biased"]
     ]
 

@@ -11,9 +11,11 @@ _CUT = {
     "sl": "at probability 0.5",
     "cd": "at the threshold of highest accuracy on each model's own validation images",
 }
-_UNDEFINED = (
+_REMARKS = (
+    "The number of fakes in training is the same whatever the number of instances. Beside or below a value: "
+    "its 95 % interval from a bootstrap over groups of images.",
     "These test sets hold fakes alone: average precision, curves and a best threshold are undefined. S_CD "
-    "has no probability at which it could be cut; its threshold is each model's own, from validation."
+    "has no probability at which it could be cut; its threshold is each model's own, from validation.",
 )
 
 
@@ -24,7 +26,7 @@ def pilot_blocks(results: ProtocolResults, reference: PilotReference | None) -> 
         for column in COLUMNS
         if results.accuracies(column)
     ]
-    return [*tables, Text(_UNDEFINED, "note")] if tables else []
+    return [*tables, *(Text(remark, "note") for remark in _REMARKS)] if tables else []
 
 
 def instance_order(number: str) -> int:
@@ -56,16 +58,21 @@ def _table(results: ProtocolResults, column: ScoreColumn, reference: PilotRefere
     beside = f", beside table {reference.number} of the thesis" if reference else ""
     demo = "Demo data: accuracy" if results.protocol.is_demo else "Accuracy"
     what = f"{demo} of {column.name} on fake-only test sets {_CUT[column.score]}, in percent"
-    notes = ["The number of fakes in training is the same in every row."] if len(rows) > 1 else []
-    if any(cell.interval for row in rows for cell in row.cells):
-        notes.append("Beside or below a value: its 95 % interval from a bootstrap over groups of images.")
     return Table(
         caption=f"{what}{beside}.",
-        stub=f"# seen {reference.train} instances" if reference else "# seen instances",
+        stub=_stub(reference),
         columns=tuple(Column(results.label(name)) for name in sets),
         rows=tuple(rows),
-        notes=tuple(notes),
     )
+
+
+def _stub(reference: PilotReference | None) -> str:
+    """As the thesis heads its tables."""
+    if reference is None:
+        return "# seen instances"
+    if "+" in reference.train:
+        return "# seen instances per architecture in training"
+    return f"# seen {reference.train} instances in training"
 
 
 def _cell(ours: float | None, thesis: float | None, interval: tuple[float, float] | None) -> Cell:

@@ -37,10 +37,10 @@ def score_figure(results: ProtocolResults, sets: Sequence[str], criterion: str) 
     if not shown:
         return []
     demo = "Demo data. " if results.protocol.is_demo else ""
+    best = ", the dashed one the best of each test set" if results.has_ap else ""
     caption = (
         f"{demo}Scores of real and fake images: to the right is faker. The solid line is the threshold that "
-        "validation chose, the dashed one the best of each test set. S_SL is shown as a logit, S_CD on a "
-        "logarithmic axis."
+        f"validation chose{best}. S_SL is shown as a logit, S_CD on a logarithmic axis."
     )
     return [
         Figure(
@@ -87,8 +87,11 @@ def _draw(
         Patch(color=COLOURS["real"], alpha=0.55, label="real"),
         Patch(color=COLOURS["fake"], alpha=0.55, label="fake"),
         Line2D([], [], color=COLOURS["ink"], lw=1.1, label="threshold from validation"),
-        Line2D([], [], color=COLOURS["ink"], lw=1.1, ls="--", label="best threshold of the set"),
     ]
+    if results.has_ap:
+        handles.append(
+            Line2D([], [], color=COLOURS["ink"], lw=1.1, ls="--", label="best threshold of the set")
+        )
     legend(figure, handles)
     return figure
 

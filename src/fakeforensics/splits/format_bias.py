@@ -18,6 +18,7 @@ ENOUGH = 10  # permutations that do as well as the truth; then the answer is cle
 SIGNIFICANT = 0.01
 MOST_FILES = 500  # of each class
 FEWEST_FILES = 10  # of each class
+_NAMELESS: dict[Any, str] = {"": "none", -1: "none"}  # how the index writes that a file has no such property
 
 
 @dataclass(frozen=True)
@@ -164,4 +165,4 @@ def _differences(files: pd.DataFrame) -> tuple[str, ...]:
 
 def _top(shares: pd.Series[float]) -> str:
     largest = shares[shares > 0].sort_values(ascending=False, kind="stable").head(3)
-    return " / ".join(f"{value} ({share:.0%})" for value, share in largest.items())
+    return " / ".join(f"{_NAMELESS.get(value, value)} ({share:.0%})" for value, share in largest.items())

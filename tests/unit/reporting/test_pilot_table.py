@@ -18,7 +18,7 @@ def tables(results, reference):
 
 def test_rows_are_instances_and_columns_are_test_sets(pilot):
     table = tables(pilot, load_reference("table_3_4"))[0]
-    assert table.stub == "# seen MMDGAN instances"
+    assert table.stub == "# seen MMDGAN instances in training"
     assert [column.title for column in table.columns] == ["CramerGAN", "PGGAN", "SNGAN", "MMDGAN"]
     assert [row.label for row in table.rows] == ["1", "2", "3"]
     first = table.rows[0].cells[0]
@@ -39,8 +39,14 @@ def test_every_score_has_its_table_and_says_where_it_is_cut_the_thesis_has_bce_a
 
 
 def test_what_fakes_alone_cannot_have_is_said(pilot):
-    (note,) = [block for block in pilot_blocks(pilot, None) if isinstance(block, Text)]
-    assert "average precision, curves and a best threshold are undefined" in note.text
+    *_, last = [block for block in pilot_blocks(pilot, None) if isinstance(block, Text)]
+    assert "average precision, curves and a best threshold are undefined" in last.text
+
+
+def test_several_generators_are_headed_as_in_table_3_6(project):
+    project.pilot({"pggan": {"1": 0.5}}, reference="table_3_6")
+    table = tables(project.results(), load_reference("table_3_6"))[0]
+    assert table.stub == "# seen instances per architecture in training"
 
 
 def test_instances_are_counted_not_spelt(project):
