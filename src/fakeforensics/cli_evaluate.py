@@ -39,7 +39,8 @@ def evaluate(
       fakeforensics evaluate data/scores/demo/joint.parquet --score cd
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.params import ThresholdsParams
-    from fakeforensics.standalone import evaluate_scores, render
+    from fakeforensics.standalone import evaluate_scores
+    from fakeforensics.standalone_text import render
 
     params = ThresholdsParams(bootstrap=bootstrap)
     report = evaluate_scores(scores, out, against or (), params, seed, score)

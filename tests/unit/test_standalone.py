@@ -14,7 +14,8 @@ from fakeforensics.errors import UserError
 from fakeforensics.evaluation.stranger import read_stranger
 from fakeforensics.files import write_parquet
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.standalone import evaluate_scores, render
+from fakeforensics.standalone import evaluate_scores
+from fakeforensics.standalone_text import render
 from tests.score_tables import make_scores
 
 QUICK = ThresholdsParams(bootstrap=100, known_reals=(10,), draws=10)
