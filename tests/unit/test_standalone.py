@@ -131,6 +131,9 @@ def test_the_pipelines_own_tables_are_read(tmp_path):
     test, validation, remarks = read_stranger(path, "cd")
     assert test["score"].tolist() == pd.read_parquet(path)["score_cd"].tolist()  # to the last bit
     assert (len(validation), remarks) == (60, [])
+    # A table with one score is compared by that, whatever is asked of the others.
+    write_parquet(tmp_path / "bce.parquet", make_scores({"a": 0}, "bce", images=60))
+    assert len(read_stranger(tmp_path / "bce.parquet", "cd")[0]) == 60
 
 
 def test_a_missing_file_is_named(tmp_path):

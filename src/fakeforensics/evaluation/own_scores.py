@@ -19,7 +19,7 @@ def read_own(path: Path, score: str | None) -> pd.DataFrame:
 
     Args:
         path: `data/scores/<protocol>/<objective>.parquet`.
-        score: `sl` or `cd`; may be None where the table has but one.
+        score: `sl` or `cd`, where the table has both; else its own is meant.
 
     Raises:
         UserError: If a file is no score table, or it is not clear which score is meant.
@@ -27,7 +27,7 @@ def read_own(path: Path, score: str | None) -> pd.DataFrame:
     beside = path.with_suffix(".val.parquet")
     parts = {"test": read_scores(path)} | ({"val": read_scores(beside)} if beside.is_file() else {})
     columns = score_columns(parts["test"])
-    if score is None and len(columns) == 1:
+    if len(columns) == 1:
         (score,) = columns
     if score not in columns:
         raise UserError(
