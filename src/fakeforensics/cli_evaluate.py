@@ -19,7 +19,8 @@ def evaluate(
     ],
     out: Annotated[Path | None, Option(help="Folder for tables and pictures.")] = None,
     against: Annotated[
-        list[Path] | None, Option(help="The same images' scores by another detector; again for each of its runs.")
+        list[Path] | None,
+        Option(help="Another detector's scores of the same images; again for each of its runs."),
     ] = None,
     bootstrap: Annotated[int, Option(min=100, help="Replicates behind each interval.")] = 1000,
     seed: Annotated[int, Option(min=0, help="Of the bootstrap.")] = 0,
