@@ -198,6 +198,9 @@ def _scaling(paths: Sequence[Path], frames: int, landmarks: int) -> float:
     """Wall time of one worker process over that of two, after both have loaded their models."""
     from joblib import Parallel, delayed
 
+    # By the module's own name: the workers cannot find what belongs to a script's `__main__`.
+    from benchmarks.faces import _one_clip
+
     tasks = [delayed(_one_clip)(path, frames, landmarks) for path in paths]
     times: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(3):
