@@ -1,8 +1,10 @@
 """The web page in a real Chromium: uploads, bad and hostile files, two users at once."""
 
+import gc
 import json
 import os
 import shutil
+import socket
 import struct
 import urllib.error
 import urllib.request
@@ -40,10 +42,14 @@ def served(trained):
     from fakeforensics.inference.app.server import start
     from fakeforensics.inference.limits import Limits
 
-    page = start(trained, "127.0.0.1", 7963, Limits(max_mb=5, max_seconds=100))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page = start(trained, "127.0.0.1", port, Limits(max_mb=5, max_seconds=100))
     yield page
     page.close()
     assert not page.uploads.exists()
+    gc.collect()  # sockets that gradio leaves open are complained of here, not in another file's tests
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +173,8 @@ def test_a_large_file_is_turned_away(page, served, tmp_path):
     upload(page, large)
     page.wait_for_selector("text=/exceed|large|too big/i", timeout=PATIENCE)
     assert page.query_selector("#answer [data-verdict]") is None
+    told = "getComputedStyle(document.querySelector('#upload .error'), '::after').content"
+    assert "A file may have 5 MB at most" in page.evaluate(told)
     assert sum(path.stat().st_size for path in left_over(served)) < 6 * 2**20
     picture(page, "large")
 

@@ -1,0 +1,50 @@
+"""Starting and stopping the page; what it answers is tested in a browser."""
+
+import gc
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.inference.limits import Limits
+
+pytestmark = [
+    pytest.mark.slow,
+    # gradio's and its server's own use of what others deprecated
+    pytest.mark.filterwarnings("default"),
+]
+
+
+@pytest.fixture
+def port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_a_stop_by_signal_leaves_nothing_behind(trained, tmp_path, port):
+    code = "from fakeforensics.cli import main; main()"
+    command = [sys.executable, "-c", code, "serve", "--model", trained.directory, "--port", str(port)]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert f"Judging with p/joint at http://127.0.0.1:{port}/" in server.stdout.readline()
+        assert len(list(tmp_path.glob("fakeforensics-*"))) == 1
+        server.terminate()
+        assert server.wait(timeout=60) == 0
+    assert not list(tmp_path.glob("fakeforensics-*"))
+
+
+def test_a_port_that_is_taken_is_told_and_leaves_nothing_behind(trained, tmp_path, monkeypatch):
+    from fakeforensics.inference.app import server
+
+    monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(UserError, match="cannot listen at"):
+            server.start(trained, "127.0.0.1", taken.getsockname()[1], Limits())
+    assert not list(tmp_path.iterdir())
+    gc.collect()  # sockets that gradio leaves open are complained of here, not in another file's tests
