@@ -20,6 +20,7 @@ NAMES = {
     "valley": "unlabelled: valley",
     "standardise": "unlabelled: standardised",
 }
+WORST = -2.0  # below, how much worse than validation a rule is does not matter
 SHARES = {"own": "as it is", "0.01": "1%", "0.1": "10%", "0.5": "50%", "0.9": "90%"}
 
 
@@ -79,7 +80,7 @@ def _draw_closed(axis: Any, rows: list[dict[str, Any]], rules: list[str]) -> Non
     axis.imshow(np.clip(values, -1, 1), cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
     for row, column in np.ndindex(values.shape):
         value = values[row, column]
-        text = "–" if np.isnan(value) else f"{100 * value:.0f}%"
+        text = "–" if np.isnan(value) else f"{100 * value:.0f}%" if value > WORST else f"< {100 * WORST:.0f}%"
         dark = abs(value) > 0.6  # False for NaN
         axis.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
     axis.set_xticks(range(len(shares)), [SHARES.get(share, share) for share in shares], fontsize=8)

@@ -68,7 +68,8 @@ def test_rules_are_compared_on_the_test_sets_as_they_are(project):
     def rule(name, accuracy, share="own", sets=2):
         what = {"score": "cd", "rule": name, "saw": f"the saw of {name}", "fake_share": share}
         interval = [round(accuracy - 0.01, 3), round(accuracy + 0.01, 3)]
-        return what | {"accuracy": accuracy, "accuracy_interval": interval, "sets": sets, "of_sets": 2}
+        what |= {"accuracy": accuracy, "accuracy_interval": interval, "sets": sets, "of_sets": 2}
+        return what | {"gap_closed": 0.5, "leans_on_fake_share": sets == 1}
 
     project.protocol(["a", "b"])
     project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
@@ -82,7 +83,8 @@ def test_rules_are_compared_on_the_test_sets_as_they_are(project):
         "valley": [EMPTY, "75.0", EMPTY, EMPTY],
     }
     assert table.rows[1].detail == "looks at the saw of validation"
-    assert table.rows[2].cells[1].interval == "74.0 … 76.0,\n1 of 2 sets"
+    assert table.rows[1].cells[1].interval == "69.0 … 71.0"
+    assert table.rows[2].cells[1].interval == "74.0 … 76.0,\n1 of 2 sets,\ncloses 50 %,\nleans"
 
 
 def test_no_thresholds_no_table(project):
