@@ -74,6 +74,7 @@ def test_a_set_of_fakes_alone_is_left_out(project):
     thresholds.main("p", "bce")
     found = json.loads((project / "metrics/p/bce.thresholds.json").read_text())
     assert {row["test_set"] for row in found["table_4_10"]} == {"stargan"}
+    assert {row["test_set"] for row in found["fakes_alone"]["rows"]} == {"stylegan"}
     table["label"] = 1
     write_parquet(path, table)
     thresholds.main("p", "bce")
