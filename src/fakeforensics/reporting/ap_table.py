@@ -30,12 +30,14 @@ def ap_table(results: ProtocolResults, reference: ApReference | None) -> Table:
 
 
 def row_order(results: ProtocolResults, reference: ApReference | None) -> list[str]:
-    """The protocol's test sets in the thesis's order, those that the thesis lacks last.
+    """The protocol's test sets with both classes in the thesis's order, those that the thesis lacks last.
 
-    A set of the thesis's table that the protocol does not test is kept, so that it shows as missing.
+    A set of the thesis's table that the protocol does not test is kept, so that it shows as missing. Sets of
+    fakes alone have no average precision and stand in a table of their own.
     """
     thesis = list(reference.rows) if reference else []
-    return thesis + [name for name in results.protocol.test if name not in thesis]
+    others = [name for name in results.protocol.test if name not in results.fakes_alone]
+    return thesis + [name for name in others if name not in thesis]
 
 
 def mean(values: Iterable[float | None]) -> float | None:

@@ -97,13 +97,14 @@ def _chapter(results: ProtocolResults, reference: Reference, criterion: str) -> 
 def _ranked(results: ProtocolResults, reference: ApReference | None, criterion: str) -> list[Section]:
     """What needs test sets with both classes."""
     sets = row_order(results, reference)
+    every = [*sets, *(name for name in results.protocol.test if name in results.fakes_alone)]
     curves = curve_figures(results, sets)
     thresholds = [*threshold_blocks(results, reference, criterion), *rule_blocks(results)]
     return [
         Section("Average precision", _precision(results, reference)),
         Section("Curves", tuple(curves)),
-        Section("Scores and thresholds", (*score_figure(results, sets, criterion), *thresholds)),
-        Section("Worst errors", tuple(worst_gallery(results, sets, criterion))),
+        Section("Scores and thresholds", (*score_figure(results, every, criterion), *thresholds)),
+        Section("Worst errors", tuple(worst_gallery(results, every, criterion))),
     ]
 
 

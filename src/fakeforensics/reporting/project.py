@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from fakeforensics.errors import UserError
 from fakeforensics.params import parse, read_yaml
-from fakeforensics.reporting.columns import OBJECTIVES, ScoreColumn
+from fakeforensics.reporting.columns import COLUMNS, OBJECTIVES, ScoreColumn
 from fakeforensics.reporting.thesis import label
 
 DEMO_PREFIX = "demo"
@@ -120,6 +120,11 @@ class ProtocolResults:
             for row in self.details.get(column.objective, {}).get("fakes_alone", ())
             if row["score"] == column.score
         }
+
+    @property
+    def fakes_alone(self) -> frozenset[str]:
+        """The test sets that hold no reals."""
+        return frozenset(name for column in COLUMNS for name in self.accuracies(column))
 
     @property
     def has_ap(self) -> bool:

@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from fakeforensics.reporting.ap_table import ap_table
 from fakeforensics.reporting.contents import EMPTY, Table, Text
 from fakeforensics.reporting.pilot_figure import pilot_figure
 from fakeforensics.reporting.pilot_table import pilot_blocks
@@ -64,3 +67,20 @@ def test_the_figure_draws_ours_and_the_thesis(pilot):
 def test_a_protocol_with_average_precision_has_no_pilot_table(full):
     assert pilot_blocks(full.results(), None) == []
     assert pilot_figure(full.results(), None) == []
+
+
+def test_sets_of_fakes_alone_stand_beside_ranked_ones_and_spoil_no_average(project):
+    project.protocol(["a", "b", "c"], unseen=["b", "c"])
+    project.metrics({"a": (0.9, 0.9, 0.9, 0.9), "b": (0.8, 0.8, 0.8, 0.8)})
+    path = project.root / "metrics/p/bce.json"
+    metrics = json.loads(path.read_text()) | {"accuracy": {"sl": {"c": {"all": 0.25}}}}
+    path.write_text(json.dumps(metrics))
+    results = project.results()
+    (table,) = tables(results, None)
+    assert [(row.label, row.cells[0].text) for row in table.rows] == [("all", "25.00")]
+    ranked = ap_table(results, None)
+    assert [(row.label, row.cells[0].text) for row in ranked.rows] == [
+        ("a", "90.00"),
+        ("b", "80.00"),
+        ("Average of all 2", "85.00"),
+    ]
