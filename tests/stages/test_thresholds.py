@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -50,11 +51,26 @@ def test_writes_table_and_picture(project, objective, scores):
     assert (project / f"plots/p/{objective}/thresholds.png").stat().st_size > 10_000
 
 
+def test_what_lies_in_git_is_short_and_the_rest_in_tables(project):
+    thresholds.main("p", "joint")
+    path = project / "metrics/p/joint.thresholds.json"
+    found = json.loads(path.read_text())
+    assert {row["fake_share"] for row in found["deployable"]} == {"own"}
+    rules = {(row["score"], row["rule"], row["test_set"]): row for row in found["rules"]}
+    assert len(rules) == len(found["rules"])
+    assert rules["sl", "validation", "stylegan"]["fnr"] > 0.9  # 4 deviations lower: called real
+    assert len(path.read_text().splitlines()) < 250
+    summary = pd.read_csv(project / "data/thresholds/p/joint.summary.csv")
+    assert set(summary["fake_share"]) == {"own", "0.01", "0.1", "0.5", "0.9"}
+    assert (summary["accuracy_low"] <= summary["accuracy_high"]).all()
+
+
 def test_same_scores_give_the_same_files(project):
     names = (
         "metrics/p/joint.thresholds.json",
         "metrics/p/joint.decision.json",
         "data/thresholds/p/joint.csv",
+        "data/thresholds/p/joint.summary.csv",
         "plots/p/joint/thresholds.png",
         "plots/p/joint/gap.png",
         "plots/p/joint/reliability.png",

@@ -40,7 +40,7 @@ def write_analysis(
     for path, rows in (
         (plots / "reliability.csv", analysis.reliability),
         (details, analysis.rules),
-        (details.with_suffix(".summary.csv"), pd.DataFrame(analysis.summary)),
+        (details.with_suffix(".summary.csv"), pd.DataFrame(map(_flat, analysis.summary))),
     ):
         with atomic_path(path) as temporary:
             rows.to_csv(temporary, index=False)
@@ -59,6 +59,18 @@ def write_analysis(
     if not analysis.fakes_alone:
         del tables["fakes_alone"]
     write_json_tables(metrics, _rounded(tables))
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """A summary's row for a CSV: an interval's ends in columns of their own."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if name.endswith("_interval"):
+            ends = value or (None, None)
+            flat |= {name.replace("_interval", "_low"): ends[0], name.replace("_interval", "_high"): ends[1]}
+        else:
+            flat[name] = value
+    return flat
 
 
 def _ends(summary: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
