@@ -42,8 +42,8 @@ def robustness_blocks(results: ProtocolResults) -> list[Block]:
         return []
     explanation = (
         "The test images again under compression, blur, resizing and noise; training and validation stay as "
-        "they are, and so does the threshold. Single test sets are in "
-        f"`plots/{results.name}/<objective>/robustness.png`."
+        "they are, and so does the threshold. The single test sets are in `robustness.png` of each objective "
+        f"below `plots/{results.name}`."
     )
     return [Text(explanation), *tables, _figure(results, found)]
 
