@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -19,20 +20,45 @@ class Clone:
 
     path: Path
 
-    def run(self, *command: str, check: bool = True) -> str:
-        """Run a command there and return what it printed."""
-        environment = os.environ | {
+    @property
+    def environment(self) -> dict[str, str]:
+        """In which commands find this interpreter and the copy's own code."""
+        return os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.path / "src"),
             "PYTHONWARNINGS": "default",
         }
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Run a command there and return what it printed."""
         done = subprocess.run(
-            command, cwd=self.path, env=environment, capture_output=True, text=True, check=False
+            command, cwd=self.path, env=self.environment, capture_output=True, text=True, check=False
         )
         printed = done.stdout + done.stderr
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)} exited with {done.returncode}:\n{printed}")
         return printed
+
+    def kill(self, *command: str, after: str) -> None:
+        """Start a command and kill it, children included, once it has printed a line that begins so."""
+        process = subprocess.Popen(
+            command,
+            cwd=self.path,
+            env=self.environment | {"PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        printed = []
+        for line in process.stdout:
+            printed.append(line)
+            if line.startswith(after):
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+                return
+        pytest.fail(f"{' '.join(command)} ended before {after!r}:\n{''.join(printed)}")
 
     def edit(self, name: str, change) -> None:
         """Apply `change` to a YAML file's content in place."""

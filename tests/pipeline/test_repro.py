@@ -13,6 +13,8 @@ def shrink(params):
     params["demo"]["scale"] = 0.1
     params["train"]["max_epochs"] = 1
     params["evaluate"]["bootstrap"] = 100
+    params["evaluate"]["corruptions"] = ["jpeg_50", "blur_2"]
+    params["thresholds"] |= {"bootstrap": 100, "known_reals": [5], "draws": 5}
 
 
 def shorten(protocol):
@@ -50,6 +52,7 @@ def test_it_leaves_every_file_of_the_contract(clone):
         }
         assert (clone.path / f"data/scores/demo/{objective}.parquet").exists()
         assert (clone.path / f"metrics/demo/{objective}.thresholds.json").exists()
+        assert (clone.path / f"metrics/demo/{objective}.robustness.json").exists()
     assert (clone.path / "report/report.md").exists()
 
 
@@ -80,6 +83,19 @@ def test_lambda_retrains_joint_alone_and_going_back_trains_nothing(clone):
     assert not {name for name in restored if name.startswith(("train", "evaluate"))}
     card = json.loads((clone.path / "models/demo/joint/model.json").read_text())
     assert card["settings"]["lambda"] == 0.01
+
+
+@pytest.mark.slow
+def test_a_killed_repro_goes_on_and_ends_with_the_same_weights(clone):
+    clone.edit("protocols/demo.yaml", lambda protocol: protocol["params"]["train"].update(max_epochs=3))
+    clone.kill("dvc", "repro", "train@demo-bce", after="epoch 1")
+    assert "going on after" in clone.run("dvc", "repro", "train@demo-bce")
+    apart = ("--out", "apart", "--plots", "apart", "--scratch", "apart")
+    train = ("python", "-m", "stages.train", "--protocol", "demo", "--objective", "bce")
+    assert "going on after" not in clone.run(*train, *apart)
+    killed, whole = (clone.path / folder / "demo/bce/model.safetensors" for folder in ("models", "apart"))
+    assert killed.read_bytes() == whole.read_bytes()
+    clone.run("git", "checkout", "--quiet", ".")
 
 
 def test_a_faulty_lambda_is_refused_before_any_work(clone):
