@@ -115,7 +115,8 @@ def reference(images: Sequence[Path]) -> dict[Path, list[Face]]:
     predictor = dlib.shape_predictor(str(model_path("shape_predictor_68_face_landmarks.dat")))
     found = {}
     for image in images:
-        rgb = cv2.cvtColor(cv2.imread(str(image)), cv2.COLOR_BGR2RGB)
+        bgr: Any = cv2.imread(str(image))
+        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
         found[image] = [
             Face(
                 Box(place.left(), place.top(), place.right(), place.bottom()),
