@@ -10,7 +10,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 from fakeforensics.errors import UserError
 from fakeforensics.inference.app.desk import Desk
@@ -123,7 +123,7 @@ def _gradio() -> ModuleType:
             "the web page needs the package gradio, which is not installed",
             fix="pip install 'fake-forensics[app]'",
         ) from None
-    return cast(ModuleType, gradio)
+    return gradio
 
 
 def _blocks(gradio: Any, desk: Desk, trained: Trained, limits: Limits, uploads: Path) -> Any:
