@@ -12,17 +12,32 @@ def main(
     source: Annotated[str, typer.Option(help="A source of params.yaml.")],
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of all sources' images.")] = Path("data/images"),
+    inventory: Annotated[Path, typer.Option(help="Folder of the lists of raw files.")] = Path(
+        "data/inventory"
+    ),
     scratch: Annotated[Path, typer.Option(help="Where unfinished work survives a kill.")] = Path(
         ".scratch/faces"
     ),
 ) -> None:
-    """Write data/images/<source>: shards of lossless crops, index.parquet and rejected.csv."""
+    """Write data/images/<source>: shards of lossless crops, index.parquet and rejected.csv.
+
+    Of a source that was listed without its folder only the reason is written, missing.txt.
+    """
     from fakeforensics.faces.run import make_images
     from fakeforensics.params import load_params
-    from fakeforensics.sources.open import crop_mode, open_source, read_records
+    from fakeforensics.sources.inventory import is_empty
+    from fakeforensics.sources.open import MissingSourceError, crop_mode, open_source, read_records
+    from fakeforensics.storage.missing import write_missing
 
     settings = load_params(params)
-    layout = open_source(source, settings.source(source))
+    try:
+        layout = open_source(source, settings.source(source))
+    except MissingSourceError as error:
+        if not is_empty(source, inventory):
+            raise
+        write_missing(out / source, str(error))
+        typer.secho(f"warning: no images of {source!r}: its raw data is missing", err=True, fg="yellow")
+        return
     crop = crop_mode(layout, settings.source(source))
     totals = make_images(
         source, layout.root, read_records(layout), crop, settings.faces, out / source, scratch

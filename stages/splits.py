@@ -29,9 +29,11 @@ def main(
     from fakeforensics.splits.counts import count, table
     from fakeforensics.splits.manifest import build_manifests
     from fakeforensics.storage.images import decode
+    from fakeforensics.storage.missing import check_present
     from fakeforensics.storage.schema import read_index, read_undetected
     from fakeforensics.storage.shards import ShardReader
 
+    check_present(images, plan.sources())
     indexes, undetected = partial(read_index, images), partial(read_undetected, images)
     manifests = build_manifests(protocol, plan, indexes, settings.splits.seed, undetected)
     counts = count(manifests)

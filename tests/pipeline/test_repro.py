@@ -32,6 +32,10 @@ def clone(make_clone, tmp_path_factory):
     return clone
 
 
+def failed_stages(printed: str) -> set[str]:
+    return set(re.findall(r"failed to reproduce '(.+?)'", printed))
+
+
 def stages_run(printed: str) -> set[str]:
     return set(re.findall(r"Running stage '(.+?)'", printed))
 
@@ -105,18 +109,18 @@ def test_a_faulty_lambda_is_refused_before_any_work(clone):
     clone.run("git", "checkout", "--quiet", "params.yaml")
 
 
-def test_a_missing_source_is_explained_and_an_unconfigured_one_spoils_no_other_protocol(clone):
-    printed = clone.run(
-        "dvc", "exp", "run", "-S", "+sources.mine={layout: celeb_df, root: /nowhere/Celeb-DF}", check=False
-    )
-    assert "source 'mine': the folder /nowhere/Celeb-DF does not exist" in printed
-    assert "List_of_testing_videos.txt" in printed
-    assert "docs/data.md" in printed
-    clone.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
-
+def test_an_unconfigured_or_missing_source_is_explained_and_spoils_no_other_protocol(clone):
     clone.edit("params.yaml", lambda params: params.update(protocols=["mff_4_4", "demo"]))
     printed = clone.run("dvc", "repro", "--keep-going", check=False)
-    assert "mff_4_4" in printed
     assert "needs the source dffd, which params.yaml does not configure" in printed
-    assert not any("demo" in line for line in printed.splitlines() if "ERROR" in line)
+    assert failed_stages(printed) == {"splits@mff_4_4"}
+
+    nowhere = {"layout": "dffd", "root": "/nowhere/DFFD"}
+    clone.edit("params.yaml", lambda params: params["sources"].update(dffd=nowhere))
+    printed = clone.run("dvc", "repro", "--keep-going", check=False)
+    assert "raw data is missing: dffd" in printed
+    for part in ("the folder /nowhere/DFFD does not exist", "docs/data.md", "data check dffd --update"):
+        assert part in printed
+    assert failed_stages(printed) == {"splits@mff_4_4"}
+    assert "splits@demo" in stages_run(printed)
     clone.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")

@@ -12,6 +12,8 @@ from PIL import Image
 from skimage.data import astronaut
 
 from fakeforensics.errors import UserError
+from fakeforensics.sources.inventory import write_empty
+from fakeforensics.storage.missing import check_present
 from fakeforensics.storage.schema import read_index
 from stages import faces
 
@@ -55,6 +57,20 @@ def test_a_second_run_replaces_the_first_with_the_same_bytes(project):
 def test_an_unknown_source_is_told(project):
     with pytest.raises(UserError, match="'yours' is not configured"):
         faces.main("yours")
+
+
+def test_a_source_listed_without_its_folder_leaves_the_reason(project):
+    (project / "raw").rename(project / "elsewhere")
+    with pytest.raises(UserError, match="folder raw does not exist"):
+        faces.main("mine")
+    write_empty("mine", project / "data/inventory")
+    faces.main("mine")
+    assert [path.name for path in (project / "data/images/mine").iterdir()] == ["missing.txt"]
+    with pytest.raises(UserError, match=r"raw data is missing: mine[\s\S]*folder raw does not exist"):
+        check_present(project / "data/images", ["mine"])
+    (project / "elsewhere").rename(project / "raw")
+    faces.main("mine")
+    check_present(project / "data/images", ["mine"])
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root reads every file")

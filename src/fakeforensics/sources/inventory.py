@@ -42,6 +42,17 @@ def write_inventory(layout: Layout, folder: Path) -> list[tuple[str, int, str]]:
     return rows
 
 
+def write_empty(source: str, folder: Path) -> None:
+    """Write the list of a source whose folder is not there: no rows."""
+    write_text(folder / f"{source}.csv", to_csv([]))
+
+
+def is_empty(source: str, folder: Path) -> bool:
+    """Whether a source was listed while its folder was not there."""
+    path = folder / f"{source}.csv"
+    return path.is_file() and path.read_text(encoding="utf-8") == to_csv([])
+
+
 def to_csv(rows: Iterable[tuple[str, int, str]]) -> str:
     """The inventory as CSV text; bytes of a file name that are not UTF-8 are escaped."""
     text = io.StringIO()

@@ -14,6 +14,10 @@ from fakeforensics.sources.layouts import LAYOUTS
 from fakeforensics.sources.record import RawFile
 
 
+class MissingSourceError(UserError):
+    """The folder of a configured source is not there."""
+
+
 def open_source(name: str, source: SourceParams) -> Layout:
     """The layout of a configured source, its root resolved and found to exist.
 
@@ -22,7 +26,8 @@ def open_source(name: str, source: SourceParams) -> Layout:
         source: Its settings; `$VARIABLES` and `~` in the root are expanded.
 
     Raises:
-        UserError: If the layout is unknown, a variable is unset, the root is missing or an option is wrong.
+        MissingSourceError: If the root does not exist, or a variable in it is not set.
+        UserError: If the layout is unknown or an option is wrong.
     """
     if source.layout not in LAYOUTS:
         raise UserError(
@@ -32,7 +37,7 @@ def open_source(name: str, source: SourceParams) -> Layout:
     layout = LAYOUTS[source.layout]
     root = expand_root(name, source.root)
     if not root.is_dir():
-        raise UserError(
+        raise MissingSourceError(
             f"source {name!r}: the folder {root} does not exist",
             expected=f"a data set of layout {source.layout}:\n{layout.tree}",
             fix=f"docs/data.md says how to get it; then set sources.{name}.root in params.yaml, "
@@ -62,12 +67,12 @@ def expand_root(name: str, root: str) -> Path:
     """A root with `~` and environment variables replaced.
 
     Raises:
-        UserError: If a variable is not set.
+        MissingSourceError: If a variable is not set.
     """
     expanded = os.path.expandvars(str(Path(root).expanduser()))
     unset = re.search(r"\$\{?(\w+)", expanded)
     if unset:
-        raise UserError(
+        raise MissingSourceError(
             f"source {name!r}: the environment variable {unset.group(1)} in its root {root} is not set",
             fix=f"export {unset.group(1)}=…, or write the folder itself into sources.{name}.root",
         )

@@ -5,11 +5,11 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.params import SourceParams
 from fakeforensics.sources.layouts import LAYOUTS
-from fakeforensics.sources.open import crop_mode, open_source, read_records
+from fakeforensics.sources.open import MissingSourceError, crop_mode, open_source, read_records
 
 
 def test_a_missing_folder_names_the_source_the_tree_and_the_page(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(MissingSourceError) as caught:
         open_source("mine", SourceParams(layout="celeb_df", root=str(tmp_path / "nowhere")))
     text = str(caught.value)
     for part in ("'mine'", "nowhere", "Celeb-real/id0_0000.mp4", "docs/data.md", "sources.mine.root"):
@@ -20,7 +20,7 @@ def test_variables_in_the_root_are_replaced(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("MY_DATA", str(tmp_path))
     assert open_source("mine", SourceParams(layout="folder", root="$MY_DATA")).root == tmp_path
     monkeypatch.delenv("MY_DATA")
-    with pytest.raises(UserError, match=r"variable MY_DATA .* is not set"):
+    with pytest.raises(MissingSourceError, match=r"variable MY_DATA .* is not set"):
         open_source("mine", SourceParams(layout="folder", root="$MY_DATA"))
 
 
