@@ -197,6 +197,7 @@ class _Recall:
 def _scaling(paths: Sequence[Path], frames: int, landmarks: int) -> float:
     """Wall time of one worker process over that of two, after both have loaded their models."""
     from joblib import Parallel, delayed
+    from joblib.externals.loky import get_reusable_executor
 
     # By the module's own name: the workers cannot find what belongs to a script's `__main__`.
     from benchmarks.faces import _one_clip
@@ -210,6 +211,8 @@ def _scaling(paths: Sequence[Path], frames: int, landmarks: int) -> float:
                 start = time.perf_counter()
                 pool(tasks)
                 times[workers].append(time.perf_counter() - start)
+    # This process is itself a worker, and at its end waits for its children.
+    get_reusable_executor().shutdown(wait=True)
     return min(times[1]) / min(times[2])
 
 
