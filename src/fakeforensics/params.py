@@ -316,6 +316,9 @@ def _describe(problem: Any) -> str:
         return f"unknown key `{key}`"
     if problem["type"] == "missing":
         return f"`{key}` is missing"
+    if problem["type"] == "value_error":  # one of ours, which names what was found itself
+        message = str(problem["ctx"]["error"])
+        return f"`{key}`: {message}" if problem["loc"] else message
     return f"`{key}`: {problem['msg'][0].lower()}{problem['msg'][1:]}, found {problem['input']!r}"
 
 

@@ -8,7 +8,7 @@ from fakeforensics.standalone import Report
 def render(report: Report) -> str:
     """The report as text for a terminal."""
     lines = []
-    widest = max(len(name) for name in report.metrics["ap"]["score"])
+    widest = max(map(len, ["test set", *report.metrics["ap"]["score"]]))
     lines.append(f"{'test set':{widest}}     AP [95% interval]        AUC [95% interval]       EER")
     for name in report.metrics["ap"]["score"]:
         cells = [

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fakeforensics.errors import UserError
 from fakeforensics.scores.table import of_one_model, read_scores, score_columns
 
+SMALLEST = 1e-12  # a distance of 0 has no logarithm
 KEPT = ("key", "test_set", "label", "group", "video")
 
 
 def read_own(path: Path, score: str | None) -> pd.DataFrame:
     """A score table with the columns of a stranger's file, as text.
 
-    The validation scores are taken from the file beside it, `<name>.val.parquet`, if there is one.
+    The validation scores are taken from the file beside it, `<name>.val.parquet`, if there is one. S_CD is
+    given by its logarithm, on which the pipeline's own rules work: thresholds are logarithms, too.
 
     Args:
         path: `data/scores/<protocol>/<objective>.parquet`.
@@ -42,4 +45,7 @@ def read_own(path: Path, score: str | None) -> pd.DataFrame:
         .assign(split=split)
         for split, table in parts.items()
     ]
-    return pd.concat(tables, ignore_index=True).astype(str)
+    own = pd.concat(tables, ignore_index=True)
+    if score == "cd":
+        own["score"] = np.log(np.maximum(own["score"].astype(np.float64), SMALLEST))
+    return own.astype(str)

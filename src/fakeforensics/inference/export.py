@@ -19,7 +19,7 @@ from fakeforensics.inference.decision import DECISION
 from fakeforensics.inference.facts import crops_on_disk
 from fakeforensics.inference.modelcard import model_card
 from fakeforensics.inference.trained import Trained
-from fakeforensics.models.card import CARD
+from fakeforensics.models.card import CARD, read_card
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import load_detector
@@ -81,10 +81,16 @@ def export_model(trained: Trained, out: Path, kind: Literal["onnx", "torch"]) ->
         What was written and how far its scores are from the model's.
 
     Raises:
-        UserError: If a package is missing, the model is damaged, or the export's scores differ by more than
-            1e-4 of their size.
+        UserError: If the folder holds another model, a package is missing, the model is damaged, or the
+            export's scores differ by more than 1e-4 of their size.
     """
     detector, card = load_detector(trained.directory)
+    if (out / CARD).is_file() and read_card(out)["weights_sha256"] != card["weights_sha256"]:
+        raise UserError(
+            f"{out}: holds the export of another model, whose threshold and card would be replaced",
+            found=read_card(out).get("protocol", "?") + "/" + read_card(out).get("objective", "?"),
+            fix="give another folder with --out, or remove this one",
+        )
     preprocess = parse(Preprocess, card["preprocess"], f"{trained.directory / CARD}: preprocess")
     network = Exported(detector, preprocess, OUTPUTS[trained.objective]).eval()
     images, origin = check_images(trained, preprocess)

@@ -139,7 +139,9 @@ class Protocol(Group):
     def _names_agree(self) -> Protocol:
         strangers = [name for name in self.unseen if name not in self.test]
         if strangers:
-            raise ValueError(f"unseen names {', '.join(strangers)}, which test lacks")
+            raise ValueError(
+                f"unseen names {', '.join(strangers)}, which test lacks: it has {', '.join(self.test)}"
+            )
         trained = {selection.source for selection in self.train}
         for name, selections in self.test.items():
             for selection in selections:

@@ -81,6 +81,15 @@ def test_torch_export_gives_the_models_scores(trained, crops, tmp_path):
     assert values[2].detach().numpy() == pytest.approx(expected, rel=1e-4)
 
 
+def test_a_folder_with_another_models_export_is_refused(trained, tmp_path):
+    card = json.loads((trained.directory / "model.json").read_text())
+    other = card | {"weights_sha256": "0" * 64, "objective": "bce"}
+    (tmp_path / "model.json").write_text(json.dumps(other))
+    with pytest.raises(UserError, match=r"export of another model(.|\n)*found: p/bce"):
+        export_model(trained, tmp_path, "torch")
+    assert json.loads((tmp_path / "model.json").read_text()) == other
+
+
 def test_an_export_that_differs_is_not_kept(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "largest_difference", lambda *_: 0.01)
     with pytest.raises(UserError, match=r"not the model's(.|\n)*found: 0\.01"):

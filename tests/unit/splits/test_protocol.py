@@ -26,7 +26,7 @@ def test_every_protocol_of_the_project_is_sound(name: str) -> None:
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
-        ({"unseen": ["y"]}, "unseen names y"),
+        ({"unseen": ["y"]}, "unseen names y, which test lacks: it has x"),
         ({"tests": {}}, "unknown key `tests`"),
         ({"test": {}}, "`test`"),
         ({"train": [{"source": "a", "splits": "all"}]}, "for test sets only"),
