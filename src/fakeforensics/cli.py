@@ -157,6 +157,7 @@ def models(
       fakeforensics models ../other-project/models
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.inference.catalogue import list_models
+    from fakeforensics.inference.facts import DEMO_WARNING
 
     entries = list_models(root)
     if not entries:
@@ -172,7 +173,11 @@ def models(
         for number, (score, (mean, unseen)) in enumerate(entry.ap.items()):
             start = " " * (width + 8) if number else f"{name}  {entry.crop:<6}"
             unseen_text = "-" if unseen is None else f"{unseen:.2f}"
-            typer.echo(f"{start}  S_{score.upper()}  {mean:>8.2f}  {unseen_text:>9}")
+            typer.echo(
+                f"{start}  S_{score.upper()}  {mean:>8.2f}  {unseen_text:>9}{'  demo' * entry.is_demo}"
+            )
+    if any(entry.is_demo for entry in entries):
+        typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
 
 
 app.command()(evaluate)

@@ -82,7 +82,7 @@ def test_predict_json_lists_and_pictures(here):
         input="one face.png\n",
     )
     answer = json.loads(text)
-    assert answer["model"] == "p/joint"
+    assert (answer["model"], answer["demo"]) == ("p/joint", False)
     assert answer["decision"]["threshold"] == 0.25
     (file,) = answer["files"]
     (face,) = file["faces"]
@@ -95,7 +95,9 @@ def test_predict_as_is_takes_crops(here):
     crop = here / "crop.png"
     crop.write_bytes(encode_png(np.full((96, 96, 3), 80, np.uint8)))  # no face in it
     assert "no face found" in run("predict", crop, status=1)
-    assert "crop.png,image,0,,,,,," in run("predict", crop, "--as-is", "--csv")
+    result = CliRunner().invoke(cli.app, ["predict", str(crop), "--as-is", "--csv"])
+    assert "crop.png,image,0,,,,,," in result.stdout
+    assert "trained on aligned faces" in result.stderr
 
 
 def test_predict_without_anything_to_judge(here, capsys, monkeypatch):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakeforensics.errors import UserError
+from fakeforensics.inference.facts import is_demo
 from fakeforensics.inference.trained import Trained, find_models
 
 
@@ -19,12 +20,14 @@ class Entry:
         ap: By score (`sl`, `cd`): mean average precision over all test sets and, if there are any, over the
             unseen ones; percent.
         problem: Why it cannot be used; None if it can.
+        is_demo: Whether it was trained on the demo's synthetic faces.
     """
 
     directory: Path
     crop: str
     ap: dict[str, tuple[float, float | None]]
     problem: str | None = None
+    is_demo: bool = False
 
 
 def list_models(root: Path) -> list[Entry]:
@@ -44,7 +47,7 @@ def _entry(directory: Path) -> Entry:
         for score, values in scores.items()
         if "mean" in values
     }
-    return Entry(directory, crop, ap)
+    return Entry(directory, crop, ap, is_demo=is_demo(trained))
 
 
 def _percent(value: float | None) -> float | None:

@@ -22,6 +22,11 @@ from fakeforensics.inference.trained import Trained, open_trained
 if TYPE_CHECKING:
     from fakeforensics.inference.predict import Predictor
 
+AS_IS_WARNING = (
+    "The model was trained on aligned faces: what --as-is judges must be such crops; of other pictures the "
+    "scores mean nothing."
+)
+
 
 class Shape(Enum):
     """How answers are printed."""
@@ -62,6 +67,8 @@ class PredictCommand:
             typer.echo(policy_line(trained), err=True)
         if is_demo(trained):
             typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
+        if self.as_is and trained.crop == "faces":
+            typer.secho(AS_IS_WARNING, err=True, fg=typer.colors.YELLOW)
         failed: list[Path] = []
         answers = self._watched(self._answers(trained, inputs), failed)
         if self.shape is Shape.JSON:
@@ -131,6 +138,7 @@ def _print_json(trained: Trained, answers: Iterator[Judgement]) -> None:
     decision = trained.decision
     head = {
         "model": trained.name,
+        "demo": is_demo(trained),
         "weights_sha256": trained.raw_card["weights_sha256"],
         "decision": None if decision is None else decision.model_dump(mode="json", exclude={"calibrator"}),
         "files": [as_dict(judgement) for judgement in answers],

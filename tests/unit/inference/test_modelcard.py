@@ -50,13 +50,14 @@ def test_the_demos_models_are_labelled(trained, tmp_path):
     card = (folder / "model.json").read_text().replace('"src"', '"demo_celeb_df"')
     (folder / "model.json").write_text(card)
     assert is_demo(Trained(folder))
+    assert all(entry.is_demo for entry in list_models(folder.parents[1]))
     assert "Demo model: " in model_card(Trained(folder), {})
 
 
 def test_the_list_of_models_has_their_precision_and_the_damaged_ones(project, trained, tmp_path):
     (entry,) = list_models(project / "models")
     assert entry.ap == {"sl": pytest.approx((80.06, 61.0))}
-    assert entry.crop == "faces"
+    assert (entry.crop, entry.is_demo) == ("faces", False)
     broken = tmp_path / "models/x/bce"
     broken.mkdir(parents=True)
     (broken / "model.json").write_text("{}")
