@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fakeforensics.errors import UserError
-from fakeforensics.scores.table import of_one_model, read_scores, score_columns
+from fakeforensics.scores.table import log_distance, of_one_model, read_scores, score_columns
 
-SMALLEST = 1e-12  # a distance of 0 has no logarithm
 KEPT = ("key", "test_set", "label", "group", "video")
 
 
@@ -47,5 +45,5 @@ def read_own(path: Path, score: str | None) -> pd.DataFrame:
     ]
     own = pd.concat(tables, ignore_index=True)
     if score == "cd":
-        own["score"] = np.log(np.maximum(own["score"].astype(np.float64), SMALLEST))
+        own["score"] = log_distance(own["score"].to_numpy())
     return own.astype(str)

@@ -14,6 +14,7 @@ IDENTITY = ("key", "test_set", "method", "domain", "source", "label", "group", "
 SCORES = ("score_sl", "logit", "score_cd")
 VALIDATION = "validation"
 INSTANCES = "instances"  # in the pilot study: how many instances the model that gave the score has seen
+_SMALLEST = 1e-12  # a distance of 0 has no logarithm
 ALL = "all"  # stands for the number of instances where there is but one model
 
 # What each score is ranked and cut by: sigmoids saturate into ties, so S_SL goes by its logit.
@@ -27,6 +28,12 @@ def score_columns(table: pd.DataFrame) -> dict[str, str]:
         For each score, the column to rank and to cut by.
     """
     return {name: column for name, column in RANKED_BY.items() if column in table.columns}
+
+
+def log_distance(distance: np.ndarray) -> np.ndarray:
+    """S_CD on the scale on which thresholds are chosen: distances are skewed, their logarithms are not."""
+    logarithm: np.ndarray = np.log(np.maximum(distance.astype(np.float64), _SMALLEST))
+    return logarithm
 
 
 def read_scores(path: Path) -> pd.DataFrame:

@@ -13,10 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fakeforensics.errors import UserError
-from fakeforensics.scores.table import score_columns
+from fakeforensics.scores.table import log_distance, score_columns
 
 FUSED = "fused"
-SMALLEST = 1e-12  # a distance of 0 has no logarithm
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def make_views(table: pd.DataFrame, validation: pd.DataFrame) -> list[View]:
             values = rows[column].to_numpy(dtype=np.float64)
             if not np.isfinite(values).all():
                 raise UserError(f"{where} scores: {column} holds values that are not finite numbers")
-            parts.append(np.log(np.maximum(values, SMALLEST)) if name == "cd" else values)
+            parts.append(log_distance(values) if name == "cd" else values)
         views.append(View(name, parts[0], parts[1], _exp if name == "cd" else float))
     if len(views) == 2:
         views.append(_fuse(views, validation["label"].to_numpy()))
