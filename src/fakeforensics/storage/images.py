@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from fakeforensics.storage import png
+
 
 def encode_png(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
     """Encode pixels losslessly.
@@ -16,9 +18,6 @@ def encode_png(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
     Returns:
         A PNG file; the same pixels give the same bytes.
     """
-    # Only whoever stores images needs the encoder: training nodes do without it.
-    from fakeforensics.storage import png
-
     return png.encode(rgb)
 
 
@@ -31,6 +30,8 @@ def decode(data: bytes) -> UInt8[np.ndarray, "height width 3"]:
     Raises:
         ValueError: If the bytes are not an image that OpenCV reads.
     """
+    if data.startswith(png.SIGNATURE) and (rgb := png.decode(data)) is not None:
+        return rgb
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None

@@ -1,7 +1,7 @@
-"""A PNG writer four times as fast as libpng's quickest setting, for files that are no larger.
+"""The PNG coder of stored images: four times as fast as libpng's quickest setting, for files no larger.
 
-PNG is deflate around a simple prediction. OpenCV's encoder spends its time in zlib; ISA-L's deflate does the
-same work with vector instructions. Measured on face crops (docs/benchmarks.md). Any reader decodes the files.
+PNG is deflate around a simple prediction. OpenCV's coder spends its time in zlib; ISA-L does the same work
+with vector instructions. Measured on face crops (docs/benchmarks.md). Any reader decodes the files.
 
 Source: PNG specification, third edition, sections 5 (structure), 9 (filtering) and 10 (compression).
 """
@@ -9,13 +9,20 @@ Source: PNG specification, third edition, sections 5 (structure), 9 (filtering) 
 from __future__ import annotations
 
 import struct
+from functools import cache
+from math import isqrt
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _UP = 2
 _DEPTH, _TRUECOLOUR = 8, 2
+_HEADER = struct.Struct(">IIBBBBB")
+_LENGTH = struct.Struct(">I")
+_IMAGE_DATA = len(SIGNATURE) + 12 + _HEADER.size  # where the second chunk begins
+_MOST_PIXELS = 1 << 26
 
 
 def encode(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
@@ -31,7 +38,7 @@ def encode(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
 
     def chunk(name: bytes, data: bytes) -> bytes:
         checksum = isal_zlib.crc32(data, isal_zlib.crc32(name))
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", checksum)
+        return _LENGTH.pack(len(data)) + name + data + _LENGTH.pack(checksum)
 
     height, width, channels = rgb.shape
     rows = np.ascontiguousarray(rgb).reshape(height, width * channels)
@@ -39,6 +46,66 @@ def encode(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
     filtered[:, 0] = _UP
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    header = struct.pack(">IIBBBBB", width, height, _DEPTH, _TRUECOLOUR, 0, 0, 0)
+    header = _HEADER.pack(width, height, _DEPTH, _TRUECOLOUR, 0, 0, 0)
     pixels = isal_zlib.compress(filtered, 1)
-    return _SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return SIGNATURE + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def decode(data: bytes) -> UInt8[np.ndarray, "height width 3"] | None:
+    """Decode what `encode` wrote, in half the time that OpenCV takes.
+
+    Args:
+        data: A file that begins with `SIGNATURE`.
+
+    Returns:
+        8-bit RGB, or None where another reader has to try: if the file is of another writer or damaged, or if
+        ISA-L is not installed.
+    """
+    isal = _isal()
+    if isal is None or len(data) < _IMAGE_DATA + 8:
+        return None
+    width, height, *coding = _HEADER.unpack_from(data, len(SIGNATURE) + 8)
+    size = height * (1 + 3 * width)
+    name = data[_IMAGE_DATA + 4 : _IMAGE_DATA + 8]
+    if coding != [_DEPTH, _TRUECOLOUR, 0, 0, 0] or name != b"IDAT" or not 0 < width * height <= _MOST_PIXELS:
+        return None
+    begin, length = _IMAGE_DATA + 8, _LENGTH.unpack_from(data, _IMAGE_DATA)[0]
+    inflate = isal.isal_zlib.decompressobj()
+    try:
+        # Bounded, so that a small file cannot ask for all memory.
+        filtered = inflate.decompress(memoryview(data)[begin : begin + length], size)
+    except isal.igzip_lib.IsalError:
+        return None
+    if not inflate.eof or len(filtered) != size:
+        return None
+    lines = np.frombuffer(filtered, np.uint8).reshape(height, 1 + 3 * width)
+    if (lines[:, 0] != _UP).any():
+        return None
+    return _undo_up(lines[:, 1:]).reshape(height, width, 3)
+
+
+def _undo_up(differences: UInt8[np.ndarray, "height bytes"]) -> UInt8[np.ndarray, "height bytes"]:
+    """Add up rows from the first to each, modulo 256: np.cumsum(axis=0) in a sixth of its time.
+
+    In blocks of about √height rows, first within all blocks at once and then from block to block, so that
+    there are few calls and each has enough to do.
+    """
+    rows = differences.copy()
+    block = isqrt(len(rows))
+    for place in range(1, block):
+        here = rows[place::block]
+        here += rows[place - 1 :: block][: len(here)]
+    for begin in range(block, len(rows), block):
+        rows[begin : begin + block] += rows[begin - 1]
+    return rows
+
+
+@cache
+def _isal() -> Any:
+    """ISA-L, or None where it is not installed."""
+    try:
+        import isal.igzip_lib
+        import isal.isal_zlib
+    except ModuleNotFoundError:
+        return None
+    return isal
