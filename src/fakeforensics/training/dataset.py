@@ -79,7 +79,14 @@ class ManifestDataset(Dataset[Sample]):
         data = [self._read(item) for item in items]
         if get_worker_info() is not None:
             return [self._sample(item, one) for item, one in zip(items, data, strict=True)]
-        return list(self._pool().map(self._sample, items, data))
+        # A share a thread: handing over single images takes a tenth of what decoding one does.
+        size = -(-len(items) // torch.get_num_threads())
+        shares = [slice(begin, begin + size) for begin in range(0, len(items), size)]
+
+        def decode_share(share: slice) -> list[Sample]:
+            return [self._sample(item, one) for item, one in zip(items[share], data[share], strict=True)]
+
+        return [sample for samples in self._pool().map(decode_share, shares) for sample in samples]
 
     def row(self, item: Any) -> int:
         """The manifest's row that `item` stands for."""
