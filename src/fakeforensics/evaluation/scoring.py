@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from fakeforensics.errors import UserError
 from fakeforensics.models.detector import Detector
+from fakeforensics.models.memory import keep_freed_memory
 from fakeforensics.models.preprocess import Preprocess, Rgb
 from fakeforensics.scores.table import IDENTITY, VALIDATION
 from fakeforensics.training.dataset import ManifestDataset, collate, start_worker
@@ -97,6 +98,8 @@ def _forward(
     detector: Detector, preprocess: Preprocess, dataset: ManifestDataset, batch_size: int, workers: int
 ) -> tuple[np.ndarray, np.ndarray]:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu":
+        keep_freed_memory()
     loader = DataLoader(
         dataset,
         batch_sampler=OrderedBatches(np.arange(len(dataset)), batch_size),

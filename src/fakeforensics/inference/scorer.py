@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 
 from fakeforensics.inference.scores import Scores
 from fakeforensics.models.detector import Detector
+from fakeforensics.models.memory import keep_freed_memory
 from fakeforensics.models.preprocess import Preprocess
 
 Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
@@ -28,6 +29,8 @@ class Scorer:
     def __init__(self, detector: Detector, preprocess: Preprocess, objective: str) -> None:
         self.preprocess = preprocess
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.detector = detector.to(self.device).eval().to(memory_format=torch.channels_last)
         self._has_logit, self._has_distance = objective != "sad", objective != "bce"
         cv2.setNumThreads(1)  # the batch's threads belong to torch

@@ -10,6 +10,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 import torch
 
+from fakeforensics.models.memory import keep_freed_memory
 from fakeforensics.params import TrainParams
 from fakeforensics.training.data import ManifestData
 from fakeforensics.training.device import processes, takes_bf16
@@ -26,6 +27,8 @@ def build_trainer(params: TrainParams, epochs: Epochs, scratch: Path) -> pl.Trai
     gpu = torch.cuda.is_available()
     if gpu:
         torch.set_float32_matmul_precision("high")
+    else:
+        keep_freed_memory()
     local, nodes = processes(params.devices)
     return pl.Trainer(
         accelerator="cuda" if gpu else "cpu",
