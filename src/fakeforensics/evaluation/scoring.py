@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from fakeforensics.errors import UserError
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.memory import keep_freed_memory
+from fakeforensics.models.precision import full_float32
 from fakeforensics.models.preprocess import Preprocess, Rgb
 from fakeforensics.scores.table import IDENTITY, VALIDATION
 from fakeforensics.training.dataset import ManifestDataset, collate, start_worker
@@ -109,11 +110,11 @@ def _forward(
         pin_memory=device.type == "cuda",
     )
     network = detector.to(device).eval().to(memory_format=torch.channels_last)
-    logits, distances = np.empty(len(dataset)), np.empty(len(dataset))
-    with torch.inference_mode():
+    # In the rows' order, as the batches are; kept on the device, so that no batch waits for the one before.
+    logits, distances = [], []
+    with torch.inference_mode(), full_float32():
         for batch in loader:
             output = network(preprocess.normalise(batch.images.to(device, non_blocking=True)))
-            rows = batch.rows.numpy()
-            logits[rows] = output.logit.cpu().numpy()
-            distances[rows] = output.distance.cpu().numpy()
-    return logits, distances
+            logits.append(output.logit)
+            distances.append(output.distance)
+        return torch.cat(logits).double().cpu().numpy(), torch.cat(distances).double().cpu().numpy()

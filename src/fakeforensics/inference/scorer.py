@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from fakeforensics.inference.scores import Scores
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.memory import keep_freed_memory
+from fakeforensics.models.precision import full_float32
 from fakeforensics.models.preprocess import Preprocess
 
 Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
@@ -38,7 +39,7 @@ class Scorer:
     def score(self, crops: Crops) -> list[Scores]:
         """Score crops of the size that `Preprocess.crop` gives."""
         stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
-        with torch.inference_mode():
+        with torch.inference_mode(), full_float32():
             output = self.detector(self.preprocess.normalise(stacked.to(self.device)))
         logits, distances = output.logit.cpu().tolist(), output.distance.cpu().tolist()
         return [

@@ -25,9 +25,7 @@ def build_trainer(params: TrainParams, epochs: Epochs, scratch: Path) -> pl.Trai
     """Lightning's Trainer on a GPU if there is one, over the processes that torchrun or Slurm started."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     gpu = torch.cuda.is_available()
-    if gpu:
-        torch.set_float32_matmul_precision("high")
-    else:
+    if not gpu:
         keep_freed_memory()
     local, nodes = processes(params.devices)
     return pl.Trainer(
