@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import time
 import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +21,7 @@ from torchvision import transforms
 
 from fakeforensics.evaluation.scoring import score_manifest
 from fakeforensics.models.detector import Detector
+from fakeforensics.models.precision import full_float32
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.objectives.registry import build_objective
 from fakeforensics.params import AugmentParams, TrainParams
@@ -62,18 +66,24 @@ def wait() -> None:
         torch.cuda.synchronize()
 
 
-class _Timer(pl.Callback):
-    """Times from the end of the first step to that of the last: loading all later batches counts."""
+def lead_in(workers: int) -> int:
+    """Steps before the clock starts: the first, and those whose batches workers had ready by then."""
+    return 1 + 4 * workers
 
-    def __init__(self) -> None:
+
+class _Timer(pl.Callback):
+    """Times from the end of the lead-in to that of the last step: loading all batches between counts."""
+
+    def __init__(self, lead: int) -> None:
+        self.last_before = lead - 1
         self.begin = self.end = 0.0
 
     def on_train_batch_end(self, trainer: pl.Trainer, *step: Any) -> None:
         *_, number = step
-        if number == 0 or trainer.is_last_batch:
+        if number == self.last_before or trainer.is_last_batch:
             wait()
         self.end = clock.now()
-        if number == 0:
+        if number == self.last_before:
             self.begin = self.end
 
 
@@ -110,12 +120,13 @@ class RealLoop:
 
     def images_per_second(self, steps: int) -> float:
         """See `Loop`."""
-        timer = _Timer()
+        lead = lead_in(worker_count(self.params.workers))
+        timer = _Timer(lead)
         trainer: Any = build_trainer(self.params, Epochs(self.scratch, 1), self.scratch)
         trainer.callbacks = [timer]
         trainer.fit_loop.max_epochs = 1
         trainer.limit_val_batches = 0
-        trainer.limit_train_batches = steps + 1
+        trainer.limit_train_batches = lead + steps
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             trainer.fit(self.module, datamodule=self.module.data)
@@ -200,21 +211,64 @@ class UsualLoop:
         """See `Loop`."""
         self.detector.train()
         begin, seen = 0.0, 0
-        for number, (images, labels) in enumerate(self.loader):
+        lead = lead_in(self.loader.num_workers)
+        for number, (images, labels) in enumerate(self.loader, start=1):
             output = self.detector(images.to(self.device))
             loss = self.objective.losses(output, labels.float().to(self.device)).mean()
             self.optimizer.zero_grad()
             torch.autograd.backward(loss)
             self.optimizer.step()
-            if number == 0:
+            if number > lead:
+                seen += len(labels)
+            if number == lead:
                 wait()
                 begin = clock.now()
-                continue
-            seen += len(labels)
-            if number == steps:
+            if number == lead + steps:
                 break
         wait()
         return seen / (clock.now() - begin)
+
+
+class Apart:
+    """A loop in a process of its own, untouched by what ours does to its process (how memory is kept).
+
+    Args:
+        build: Makes the loop there.
+        arguments: For `build`.
+    """
+
+    def __init__(self, build: Callable[..., Loop], *arguments: Any) -> None:
+        fresh = multiprocessing.get_context("spawn")
+        self.pipe, theirs = fresh.Pipe()
+        settings = torch.get_num_threads(), clock.processor
+        self.process = fresh.Process(target=_answer, args=(theirs, settings, build, arguments))
+        self.process.start()
+        theirs.close()
+
+    def images_per_second(self, steps: int) -> float:
+        """See `Loop`."""
+        self.pipe.send(steps)
+        speed: float = self.pipe.recv()
+        return speed
+
+    def close(self) -> None:
+        """End the process."""
+        self.pipe.close()
+        self.process.join()
+
+
+def _answer(
+    pipe: Connection, settings: tuple[int, bool], build: Callable[..., Loop], arguments: tuple[Any, ...]
+) -> None:
+    threads, clock.processor = settings
+    torch.set_num_threads(threads)
+    loop = build(*arguments)
+    while True:
+        try:
+            steps = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(loop.images_per_second(steps))
 
 
 class Scoring:
@@ -252,6 +306,7 @@ class ScoringCeiling:
         self.batch = collate(dataset.__getitems__(range(params.batch_size))).images.to(self.device)
 
     @torch.inference_mode()
+    @full_float32()
     def images_per_second(self, steps: int) -> float:
         """See `Loop`."""
         self.detector(self.preprocess.normalise(self.batch))
