@@ -30,7 +30,7 @@ def decode(data: bytes) -> UInt8[np.ndarray, "height width 3"]:
     Raises:
         ValueError: If the bytes are not an image that OpenCV reads.
     """
-    if data.startswith(png.SIGNATURE) and (rgb := png.decode(data)) is not None:
+    if (rgb := png.decode(data)) is not None:
         return rgb
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from fakeforensics.errors import UserError
 from fakeforensics.models.preprocess import AnyRgb, Rgb
+from fakeforensics.storage import png
 from fakeforensics.storage.images import decode
 from fakeforensics.storage.shards import ShardReader
 from fakeforensics.training.augment import Augment
@@ -72,21 +73,19 @@ class ManifestDataset(Dataset[Sample]):
         return len(self._places)
 
     def __getitem__(self, item: Any) -> Sample:
-        return self._sample(item, self._read(item))
+        return self._samples([item], [self._read(item)])[0]
 
     def __getitems__(self, items: Sequence[Any]) -> list[Sample]:
         """What a DataLoader calls for a whole batch."""
         data = [self._read(item) for item in items]
         if get_worker_info() is not None:
-            return [self._sample(item, one) for item, one in zip(items, data, strict=True)]
+            return self._samples(items, data)
         # A share a thread: handing over single images takes a tenth of what decoding one does.
         size = -(-len(items) // torch.get_num_threads())
-        shares = [slice(begin, begin + size) for begin in range(0, len(items), size)]
-
-        def decode_share(share: slice) -> list[Sample]:
-            return [self._sample(item, one) for item, one in zip(items[share], data[share], strict=True)]
-
-        return [sample for samples in self._pool().map(decode_share, shares) for sample in samples]
+        shares = (
+            [part[begin : begin + size] for begin in range(0, len(items), size)] for part in (items, data)
+        )
+        return [sample for samples in self._pool().map(self._samples, *shares) for sample in samples]
 
     def row(self, item: Any) -> int:
         """The manifest's row that `item` stands for."""
@@ -99,10 +98,14 @@ class ManifestDataset(Dataset[Sample]):
     def _read(self, item: Any) -> bytes:
         return self._reader.read(*self._places[self.row(item)])
 
-    def _sample(self, item: Any, data: bytes) -> Sample:
+    def _samples(self, items: Sequence[Any], data: Sequence[bytes]) -> list[Sample]:
+        decoded = zip(items, data, png.decode_all(data), strict=True)
+        return [self._sample(item, one, image) for item, one, image in decoded]
+
+    def _sample(self, item: Any, data: bytes, image: Rgb | None) -> Sample:
         row = self.row(item)
         try:
-            image = decode(data)
+            image = decode(data) if image is None else image
         except ValueError as error:
             source, shard, offset, _ = self._places[row]
             raise UserError(

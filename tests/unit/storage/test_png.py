@@ -66,3 +66,15 @@ def test_without_isal_the_other_reader_gives_the_same(monkeypatch):
     monkeypatch.setattr(png, "_isal", lambda: None)
     assert png.decode(data) is None
     assert np.array_equal(images.decode(data), rgb)
+
+
+def test_several_files_come_back_in_their_order():
+    rng = np.random.default_rng(0)
+    shapes = [(9, 7), (5, 5), (9, 7), (9, 8)] * 5  # more than are decoded ahead
+    pictures = [rng.integers(0, 256, (*shape, 3), np.uint8) for shape in shapes]
+    files = [png.encode(rgb) for rgb in pictures]
+    files[3] = cv2.imencode(".png", pictures[3])[1].tobytes()
+    decoded = list(png.decode_all(files))
+    assert decoded.pop(3) is None
+    pictures.pop(3)
+    assert all(np.array_equal(*pair) for pair in zip(decoded, pictures, strict=True))
