@@ -92,7 +92,7 @@ def main(
         for number in range(rounds):
             for name in loops if number % 2 == 0 else reversed(loops):
                 # The usual loop takes thrice the time and need not be known to the percent.
-                share = max(1, steps // 3) if name == "usual" else steps
+                share = max(2, steps // 2) if name == "usual" else steps
                 speeds[name].append(loops[name].images_per_second(share))
         usual.close()
 
