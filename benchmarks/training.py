@@ -16,6 +16,7 @@ from __future__ import annotations
 import platform
 import statistics
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,24 +78,17 @@ def main(
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         images, manifest = find_images(folder, scratch / "images", 512, max(256, crop_size))
-        manifest = _repeated(manifest, (lead_in(worker_count(params.workers)) + steps) * batch_size)
-        usual = Apart(UsualLoop, manifest, images, params, objective, worker_count(params.workers))
-        loops: dict[str, Loop] = {
-            "real": RealLoop(manifest, images, params, objective, scratch),
-            "ceiling": Ceiling(manifest, images, params, objective),
-            "usual": usual,
-            "scoring": Scoring(manifest, images, params),
-            "scoring_ceiling": ScoringCeiling(manifest, images, params),
-        }
-        speeds: dict[str, list[float]] = {name: [] for name in loops}
-        for loop in loops.values():
-            loop.images_per_second(1)  # what is made once is not the loop's
-        for number in range(rounds):
-            for name in loops if number % 2 == 0 else reversed(loops):
-                # The usual loop takes thrice the time and need not be known to the percent.
-                share = max(2, steps // 2) if name == "usual" else steps
-                speeds[name].append(loops[name].images_per_second(share))
-        usual.close()
+        loaders = worker_count(params.workers)
+        manifest = _repeated(manifest, (lead_in(loaders) + steps) * batch_size)
+        with closing(Apart(UsualLoop, manifest, images, params, objective, loaders)) as usual:
+            loops: dict[str, Loop] = {
+                "real": RealLoop(manifest, images, params, objective, scratch),
+                "ceiling": Ceiling(manifest, images, params, objective),
+                "usual": usual,
+                "scoring": Scoring(manifest, images, params),
+                "scoring_ceiling": ScoringCeiling(manifest, images, params),
+            }
+            speeds = _take_turns(loops, steps, rounds)
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu"
     report: dict[str, Any] = {
@@ -107,7 +101,7 @@ def main(
         "torch": torch.__version__,
         "batch_size": batch_size,
         "crop_size": crop_size,
-        "workers": worker_count(params.workers),
+        "workers": loaders,
         **{f"{name}_images_per_second": round(statistics.median(found), 2) for name, found in speeds.items()},
     }
     for key, value in report.items():
@@ -116,6 +110,19 @@ def main(
         print(f"{name:16} " + " ".join(f"{speed:8.2f}" for speed in found))
     if json_file:
         write_json(json_file, report)
+
+
+def _take_turns(loops: dict[str, Any], steps: int, rounds: int) -> dict[str, list[float]]:
+    """Images a second of each loop in each round."""
+    speeds: dict[str, list[float]] = {name: [] for name in loops}
+    for loop in loops.values():
+        loop.images_per_second(1)  # what is made once is not the loop's
+    for number in range(rounds):
+        for name in loops if number % 2 == 0 else reversed(loops):
+            # The usual loop takes thrice the time and need not be known to the percent.
+            share = max(2, steps // 2) if name == "usual" else steps
+            speeds[name].append(loops[name].images_per_second(share))
+    return speeds
 
 
 def _ratio(speeds: dict[str, list[float]], ours: str, other: str) -> float:

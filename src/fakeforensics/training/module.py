@@ -120,9 +120,9 @@ class Training(pl.LightningModule):
             "real_distance": _mean(self._real_sum) if distances else None,
             "fake_distance": _mean(self._fake_sum) if distances else None,
         }
-        self.log_dict(
-            {name: value for name, value in self.record.items() if value is not None}, prog_bar=True
-        )
+        shown = {name: value for name, value in self.record.items() if value is not None}
+        # Alike on all processes already; without `sync_dist` Lightning warns that they might not be.
+        self.log_dict(shown, prog_bar=True, sync_dist=True)
 
     def losses(self, batch: Batch) -> Float[Tensor, " batch"]:
         """The loss of each training image."""
