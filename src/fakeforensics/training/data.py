@@ -76,7 +76,7 @@ class ManifestData(pl.LightningDataModule):
             self.train.labels,
             self.params.batch_size,
             self.seed,
-            epoch=lambda: self.trainer.current_epoch if self.trainer else 0,
+            epoch=self._epoch,
             balance=self.params.balance,
             rank=rank,
             world=world,
@@ -97,6 +97,10 @@ class ManifestData(pl.LightningDataModule):
     def _ordered(self, dataset: ManifestDataset, rows: np.ndarray) -> DataLoader[Any]:
         rank, world = self._place()
         return self._loader(dataset, OrderedBatches(rows, self.params.batch_size // world, rank, world))
+
+    def _epoch(self) -> int:
+        # Not `current_epoch`: in a resumed run it is one behind while workers are sent their first batches.
+        return self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -137,9 +137,12 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("objective", "finished"), [("joint", 1), ("bce", 3), pytest.param("sad", 2, marks=pytest.mark.slow)]
+    ("objective", "finished", "workers"),
+    [("joint", 1, 1), ("bce", 3, 0), pytest.param("sad", 2, 0, marks=pytest.mark.slow)],
 )
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatch, objective, finished):
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
+    tmp_path, monkeypatch, objective, finished, workers
+):
     whole = train(tmp_path, "whole", objective=objective, max_epochs=3)
     end = Epochs.on_train_epoch_end
 
@@ -153,13 +156,13 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(tmp_path, monkeypatch
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Epochs, "on_train_epoch_end", killed)
-        train(tmp_path, "resumed", objective=objective, max_epochs=3)
+        train(tmp_path, "resumed", objective=objective, max_epochs=3, workers=workers)
     begun = []
     start = Training.on_train_epoch_start
     monkeypatch.setattr(
         Training, "on_train_epoch_start", lambda self: begun.append(self.current_epoch) or start(self)
     )
-    resumed = train(tmp_path, "resumed", objective=objective, max_epochs=3)
+    resumed = train(tmp_path, "resumed", objective=objective, max_epochs=3, workers=workers)
     assert begun == list(range(finished, 3))
     for file in ("model.safetensors", "model.json", "history.csv"):
         assert (resumed / file).read_bytes() == (whole / file).read_bytes(), file
