@@ -57,6 +57,7 @@ class ManifestData(pl.LightningDataModule):
         self.train = AugmentedDataset(train, images_root, augment)
         self.plain = ManifestDataset(train, images_root, preprocess.crop)
         self.val = ManifestDataset(val, images_root, preprocess.crop)
+        self._reals: DataLoader[Any] | None = None
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
         """Plan this process's share; Lightning calls it when rank and world are known.
@@ -91,8 +92,10 @@ class ManifestData(pl.LightningDataModule):
         return self._ordered(self.val, np.arange(len(self.val)))
 
     def real_dataloader(self) -> DataLoader[Any]:
-        """The real training images, each once, not augmented."""
-        return self._ordered(self.plain, np.flatnonzero(self.plain.labels == 0))
+        """The real training images, each once, not augmented; always the same loader, with its workers."""
+        if self._reals is None:
+            self._reals = self._ordered(self.plain, np.flatnonzero(self.plain.labels == 0))
+        return self._reals
 
     def _ordered(self, dataset: ManifestDataset, rows: np.ndarray) -> DataLoader[Any]:
         rank, world = self._place()
@@ -100,13 +103,16 @@ class ManifestData(pl.LightningDataModule):
 
     def _epoch(self) -> int:
         # Not `current_epoch`: in a resumed run it is one behind while workers are sent their first batches.
-        return self.trainer.fit_loop.epoch_progress.current.processed if self.trainer else 0
+        if self.trainer is None:
+            return 0
+        progress: Any = self.trainer.fit_loop.epoch_progress.current
+        return int(progress.processed)
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def _loader(self, dataset: ManifestDataset, batches: TrainBatches | OrderedBatches) -> DataLoader[Any]:
-        workers = worker_count(self.params.workers)
+        workers = worker_count(self.params.workers, self.params.devices)
         return DataLoader(
             dataset,
             batch_sampler=batches,
@@ -114,6 +120,6 @@ class ManifestData(pl.LightningDataModule):
             collate_fn=collate,
             worker_init_fn=start_worker,
             pin_memory=torch.cuda.is_available(),
-            persistent_workers=workers > 0 and dataset is self.train,
+            persistent_workers=workers > 0,
             prefetch_factor=4 if workers else None,
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +31,36 @@ def takes_bf16(precision: str) -> bool:
 def compile_pays(params: TrainParams) -> bool:
     """Whether the training step is compiled.
 
-    `auto` does it on a GPU that has what Triton needs, among it a C compiler. On a CPU a ResNet's time is
-    that of its convolutions, which are the same library's either way.
+    `auto` does it on a single GPU that has what Triton needs, among it a C compiler and Python's headers. On
+    a CPU a ResNet's time is that of its convolutions, which are the same library's either way; over several
+    GPUs the compiler stops at each synchronised batch normalisation, so that nothing is fused.
     """
     if params.compile != "auto":
         return params.compile
-    compiler = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
-    return torch.cuda.is_available() and torch.cuda.get_device_capability() >= (7, 0) and compiler
+    return (
+        processes(params.devices) == (1, 1)
+        and torch.cuda.is_available()
+        and torch.cuda.get_device_capability() >= (7, 0)
+        and _triton_can_build()
+    )
 
 
-def worker_count(setting: int | str) -> int:
+def worker_count(setting: int | str, devices: int = 1) -> int:
     """Decoding processes for `train.workers`.
 
     `auto` takes none on a CPU, where they would fight the training step for its cores, and beside a GPU all
-    of this process's cores but one.
+    of this process's cores but one: its share of the machine's, or what Slurm gave the task.
+
+    Args:
+        setting: A number, or `auto`.
+        devices: `train.devices`, over whose processes the machine's cores are shared out.
     """
     if setting != "auto":
         return int(setting)
     if not torch.cuda.is_available():
         return 0
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, len(os.sched_getaffinity(0)) // here - 1)
+    sharing = 1 if _slurm_started() else processes(devices)[0]
+    return max(1, len(os.sched_getaffinity(0)) // sharing - 1)
 
 
 def processes(devices: int) -> tuple[int, int]:
@@ -58,7 +69,7 @@ def processes(devices: int) -> tuple[int, int]:
     if "TORCHELASTIC_RUN_ID" in environment:
         local = int(environment["LOCAL_WORLD_SIZE"])
         return local, int(environment["WORLD_SIZE"]) // local
-    if int(environment.get("SLURM_NTASKS", "1")) > 1:
+    if _slurm_started():
         nodes = int(environment["SLURM_NNODES"])
         return int(environment["SLURM_NTASKS"]) // nodes, nodes
     return devices, 1
@@ -72,6 +83,18 @@ def describe_device(devices: int) -> dict[str, Any]:
         "processes": local * nodes,
         "threads": torch.get_num_threads(),
     }
+
+
+def _slurm_started() -> bool:
+    """Whether Slurm started several processes, each with cores of its own."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+
+
+def _triton_can_build() -> bool:
+    """Whether what Triton compiles against is here; torch.compile does not do without it, but fails."""
+    compiler = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
+    headers = Path(sysconfig.get_paths()["include"], "Python.h").is_file()
+    return compiler and headers and importlib.util.find_spec("triton") is not None
 
 
 def _cpu_has(flag: str) -> bool:
