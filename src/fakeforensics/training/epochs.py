@@ -26,7 +26,7 @@ class Epochs(pl.Callback):
     Everything but the weights lies in the history, so that a resumed run decides as an uninterrupted one.
 
     Args:
-        scratch: Gets `best.safetensors` and `last.ckpt` after each epoch.
+        scratch: Gets `last.ckpt` after each epoch, and `best-<epoch>.safetensors` of the best.
         patience: Epochs without a lower validation loss after which training stops.
 
     Attributes:
@@ -34,7 +34,7 @@ class Epochs(pl.Callback):
     """
 
     def __init__(self, scratch: Path, patience: int) -> None:
-        self.best_file = scratch / "best.safetensors"
+        self.scratch = scratch
         self.checkpoint = scratch / "last.ckpt"
         self.patience = patience
         self.history: list[dict[str, Any]] = []
@@ -43,6 +43,12 @@ class Epochs(pl.Callback):
     def best(self) -> dict[str, Any]:
         """The first row of the lowest validation loss."""
         return min(self.history, key=lambda row: float(row["val_loss"]))
+
+    @property
+    def best_file(self) -> Path:
+        """The weights of the best epoch."""
+        # Named by the epoch: one that is trained again after a kill may turn out otherwise on a GPU.
+        return self.scratch / f"best-{self.best['epoch']}.safetensors"
 
     @property
     def out_of_patience(self) -> bool:
@@ -70,11 +76,16 @@ class Epochs(pl.Callback):
         trainer.save_checkpoint(partial)
         if trainer.is_global_zero:
             partial.replace(self.checkpoint)
+            for file in self.scratch.glob("best-*.safetensors"):
+                if file != self.best_file:
+                    file.unlink()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Bring back the best weights."""
         trainer.strategy.barrier()
         self.restore_best(pl_module)
+        # The first process removes the file when it is done.
+        trainer.strategy.barrier()
 
     def restore_best(self, module: Training) -> None:
         """Load the best weights, with their centre.

@@ -143,7 +143,7 @@ def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: fl
     return True
 
 
-def out_of_memory(error: RuntimeError, batch_size: int, crop_size: int) -> UserError | None:
+def out_of_memory(error: Exception, batch_size: int, crop_size: int) -> UserError | None:
     """Turn running out of memory into what to lower; `None` if the error is another."""
     text = str(error)
     if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in text:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import warnings
 from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.strategies import DDPStrategy
 
 from fakeforensics.models.memory import keep_freed_memory
 from fakeforensics.params import TrainParams
@@ -32,7 +34,8 @@ def build_trainer(params: TrainParams, epochs: Epochs, scratch: Path) -> pl.Trai
         accelerator="cuda" if gpu else "cpu",
         devices=local,
         num_nodes=nodes,
-        strategy="ddp" if local * nodes > 1 else "auto",
+        # Running statistics are averaged at the end of an epoch instead of taken from the first process.
+        strategy=DDPStrategy(broadcast_buffers=False) if local * nodes > 1 else "auto",
         sync_batchnorm=gpu and local * nodes > 1,
         use_distributed_sampler=False,
         precision="bf16-mixed" if takes_bf16(params.precision) else "32-true",
@@ -64,6 +67,7 @@ def fit(trainer: pl.Trainer, module: Training, data: ManifestData, epochs: Epoch
         log.info("going on after %d finished epochs: %s", len(epochs.history), resume)
     if epochs.out_of_patience or len(epochs.history) >= params.max_epochs:
         data.setup("fit")
+        module.to(trainer.strategy.root_device)
         epochs.restore_best(module)
         return
     with warnings.catch_warnings():
@@ -71,9 +75,22 @@ def fit(trainer: pl.Trainer, module: Training, data: ManifestData, epochs: Epoch
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # Lightning 2.6.6 itself uses what torch 2.14 deprecates.
         warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+        # Its successor is not in torch 2.11.
+        warnings.filterwarnings("ignore", message=".*broadcast_buffers. is deprecated.*")
         try:
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
-        except RuntimeError as error:
+        except Exception as error:
+            _end_other_processes(trainer)
             if known := out_of_memory(error, params.batch_size, params.crop_size):
                 raise known from error
             raise
+
+
+def _end_other_processes(trainer: pl.Trainer) -> None:
+    """End the processes that Lightning started, which would wait for this one's tensors until they time out.
+
+    When one of theirs fails, Lightning ends this one; torchrun and Slurm see to their own.
+    """
+    # At a mere SIGTERM Lightning has them tell each other, and wait for this one again.
+    if trainer.strategy.launcher is not None:
+        trainer.strategy.launcher.kill(signal.SIGKILL)

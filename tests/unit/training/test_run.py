@@ -157,6 +157,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(Epochs, "on_train_epoch_end", killed)
         train(tmp_path, "resumed", objective=objective, max_epochs=3, workers=workers)
+    kept = [path.name for path in (tmp_path / "scratch").rglob("best-*")]
+    so_far = history(whole)["val_loss"][:finished]
+    assert kept == [f"best-{so_far.idxmin()}.safetensors"]
     begun = []
     start = Training.on_train_epoch_start
     monkeypatch.setattr(
