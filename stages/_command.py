@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,12 @@ from typing import Any
 import typer
 
 from fakeforensics.errors import UserError
+
+# How torch hands on what a decoding process raised: as text, with its traceback.
+_OF_A_WORKER = re.compile(
+    r"^Caught UserError in DataLoader worker process.*^fakeforensics\.errors\.UserError: ",
+    re.DOTALL | re.MULTILINE,
+)
 
 
 def run_command(function: Callable[..., Any]) -> None:
@@ -18,5 +25,5 @@ def run_command(function: Callable[..., Any]) -> None:
     try:
         app()
     except UserError as error:
-        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+        typer.secho(f"error: {_OF_A_WORKER.sub('', str(error))}", err=True, fg=typer.colors.RED)
         sys.exit(1)

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,23 @@ def test_a_bad_lambda_is_refused_before_any_work(tmp_path, lambda_):
     assert "`lambda`" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_an_image_that_cannot_be_decoded_is_named_whoever_decodes(tmp_path, workers):
+    tiny_project(tmp_path, [0, 1] * 3, [0, 1])
+    with (tmp_path / "data/images/src_train/shard-00000.tar").open("r+b") as shard:
+        shard.seek(512)  # behind the first image's header
+        shard.write(b"no image")
+    params = tmp_path / "params.yaml"
+    text = (REPOSITORY / "params.yaml").read_text()
+    params.write_text(re.sub(r"^  workers: \S+", f"  workers: {workers}", text, flags=re.MULTILINE))
+    done = subprocess.run(
+        [*command(tmp_path), "--params", str(params)], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "error: src_train/shard-00000.tar: the image src_train/0000 at 512" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
