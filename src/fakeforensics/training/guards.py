@@ -146,6 +146,12 @@ def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: fl
 def out_of_memory(error: Exception, batch_size: int, crop_size: int) -> UserError | None:
     """Turn running out of memory into what to lower; `None` if the error is another."""
     text = str(error)
+    if "out of shared memory" in text:
+        return UserError(
+            "decoding processes ran out of shared memory",
+            found=text.splitlines()[0],
+            fix="enlarge /dev/shm (of a container: `docker run --shm-size 8g`), or lower `train.workers`",
+        )
     if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in text:
         return None
     return UserError(

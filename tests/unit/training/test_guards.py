@@ -95,3 +95,14 @@ def test_out_of_memory_says_what_to_lower():
     assert "`train.batch_size` (now 64)" in str(known)
     assert "CUDA out of memory" in str(known)
     assert out_of_memory(RuntimeError("shapes differ"), 64, 224) is None
+
+
+def test_workers_out_of_shared_memory_are_told_from_the_device_out_of_memory():
+    # torch's words where /dev/shm is small, as it is in a container by default
+    text = (
+        "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers "
+        "are out of shared memory. Please try to raise your shared memory limit."
+    )
+    known = out_of_memory(RuntimeError(text), 64, 224)
+    assert "/dev/shm" in str(known)
+    assert "`train.workers`" in str(known)
