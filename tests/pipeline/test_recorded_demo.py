@@ -31,17 +31,9 @@ def test_seen_methods_are_found(objective, score, least):
     assert min(ap(objective, score)[name] for name in SEEN) > least
 
 
-@pytest.mark.parametrize(
-    ("objective", "score", "least"),
-    [
-        ("bce", "sl", 0.6),
-        ("joint", "sl", 0.6),
-        # 0.642 and 0.597 on processors of two makes, where a centre that means nothing gives 0.5
-        ("joint", "cd", 0.55),
-    ],
-)
-def test_unseen_methods_are_harder_than_seen_ones_and_not_guessed(objective, score, least):
+@pytest.mark.parametrize(("objective", "score"), [("bce", "sl"), ("joint", "sl"), ("joint", "cd")])
+def test_unseen_methods_are_harder_than_seen_ones_and_not_guessed(objective, score):
     found = ap(objective, score)
     seen, unseen = (sum(found[name] for name in names) / 3 for names in (SEEN, UNSEEN))
     # Unseen as good as seen would say that training has seen them.
-    assert least < unseen < seen - 0.02
+    assert 0.6 < unseen < seen - 0.02
