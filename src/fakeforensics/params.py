@@ -123,7 +123,8 @@ class TrainParams(Group):
         center: `epoch` computes c anew after each epoch; `init` keeps the first one.
         balance: Draw classes, or methods within classes, equally often (with replacement), or `none`.
         precision: Of the training step: `bf16` or `32`; `auto` takes bf16 where the processor has it.
-        compile: Whether torch.compile optimises the training step; `auto` does where it pays.
+        compile: Whether torch.compile optimises the training step, which `auto` does where it pays; with
+            `false` a single GPU does not replay it as a CUDA graph either.
         workers: Decoding processes for each training process; `auto` decodes in the training process on a
             CPU and leaves one core free beside a GPU.
         devices: GPUs (or CPU processes) on this machine; torchrun and Slurm overrule it.

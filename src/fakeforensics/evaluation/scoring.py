@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.special import expit
-from torch.utils.data import DataLoader
 
 from fakeforensics.errors import UserError
 from fakeforensics.models.detector import Detector
@@ -18,7 +17,8 @@ from fakeforensics.models.memory import keep_freed_memory
 from fakeforensics.models.precision import full_float32
 from fakeforensics.models.preprocess import Preprocess, Rgb
 from fakeforensics.scores.table import IDENTITY, VALIDATION
-from fakeforensics.training.dataset import ManifestDataset, collate, start_worker
+from fakeforensics.training.dataset import ManifestDataset
+from fakeforensics.training.loading import Loader
 from fakeforensics.training.sampling import OrderedBatches
 
 KEPT = {"bce": ("score_sl", "logit"), "sad": ("score_cd",), "joint": ("score_sl", "logit", "score_cd")}
@@ -101,20 +101,14 @@ def _forward(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
         keep_freed_memory()
-    loader = DataLoader(
-        dataset,
-        batch_sampler=OrderedBatches(np.arange(len(dataset)), batch_size),
-        collate_fn=collate,
-        num_workers=workers,
-        worker_init_fn=start_worker,
-        pin_memory=device.type == "cuda",
-    )
+    batches = OrderedBatches(np.arange(len(dataset)), batch_size)
+    loader = Loader(dataset, batches, batch_size, preprocess.crop_size, workers)
     network = detector.to(device).eval().to(memory_format=torch.channels_last)
     # In the rows' order, as the batches are; kept on the device, so that no batch waits for the one before.
     logits, distances = [], []
     with torch.inference_mode(), full_float32():
         for batch in loader:
-            output = network(preprocess.normalise(batch.images.to(device, non_blocking=True)))
+            output = network(preprocess.normalise(batch.images))
             logits.append(output.logit)
             distances.append(output.distance)
         return torch.cat(logits).double().cpu().numpy(), torch.cat(distances).double().cpu().numpy()

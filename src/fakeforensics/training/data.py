@@ -8,15 +8,14 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
-import torch
-from torch.utils.data import DataLoader
 
 from fakeforensics.errors import UserError
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import TrainParams
 from fakeforensics.training.augment import Augment
-from fakeforensics.training.dataset import AugmentedDataset, ManifestDataset, collate, start_worker
+from fakeforensics.training.dataset import AugmentedDataset, ManifestDataset
 from fakeforensics.training.device import worker_count
+from fakeforensics.training.loading import Loader
 from fakeforensics.training.sampling import OrderedBatches, TrainBatches
 
 
@@ -57,7 +56,7 @@ class ManifestData(pl.LightningDataModule):
         self.train = AugmentedDataset(train, images_root, augment)
         self.plain = ManifestDataset(train, images_root, preprocess.crop)
         self.val = ManifestDataset(val, images_root, preprocess.crop)
-        self._reals: DataLoader[Any] | None = None
+        self._reals: Loader | None = None
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
         """Plan this process's share; Lightning calls it when rank and world are known.
@@ -83,21 +82,21 @@ class ManifestData(pl.LightningDataModule):
             world=world,
         )
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> Loader:
         """Augmented batches, shuffled anew each epoch."""
         return self._loader(self.train, self.batches)
 
-    def val_dataloader(self) -> DataLoader[Any]:
+    def val_dataloader(self) -> Loader:
         """Validation images, each once."""
         return self._ordered(self.val, np.arange(len(self.val)))
 
-    def real_dataloader(self) -> DataLoader[Any]:
+    def real_dataloader(self) -> Loader:
         """The real training images, each once, not augmented; always the same loader, with its workers."""
         if self._reals is None:
             self._reals = self._ordered(self.plain, np.flatnonzero(self.plain.labels == 0))
         return self._reals
 
-    def _ordered(self, dataset: ManifestDataset, rows: np.ndarray) -> DataLoader[Any]:
+    def _ordered(self, dataset: ManifestDataset, rows: np.ndarray) -> Loader:
         rank, world = self._place()
         return self._loader(dataset, OrderedBatches(rows, self.params.batch_size // world, rank, world))
 
@@ -111,15 +110,7 @@ class ManifestData(pl.LightningDataModule):
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
-    def _loader(self, dataset: ManifestDataset, batches: TrainBatches | OrderedBatches) -> DataLoader[Any]:
+    def _loader(self, dataset: ManifestDataset, batches: TrainBatches | OrderedBatches) -> Loader:
+        _, world = self._place()
         workers = worker_count(self.params.workers, self.params.devices)
-        return DataLoader(
-            dataset,
-            batch_sampler=batches,
-            num_workers=workers,
-            collate_fn=collate,
-            worker_init_fn=start_worker,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=workers > 0,
-            prefetch_factor=4 if workers else None,
-        )
+        return Loader(dataset, batches, self.params.batch_size // world, self.params.crop_size, workers)

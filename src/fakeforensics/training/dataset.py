@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -160,7 +161,12 @@ def collate(samples: list[Sample]) -> Batch:
 
 
 def start_worker(_: int) -> None:
-    """Keep a decoding process to one thread, so that it does not contend with the training step."""
+    """Keep a decoding process to one thread, so that it does not contend with the training step.
+
+    It also leaves alone what it inherited: the training process's garbage may lie on a GPU, which it cannot
+    reach.
+    """
+    gc.freeze()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 

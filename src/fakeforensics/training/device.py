@@ -45,6 +45,14 @@ def compile_pays(params: TrainParams) -> bool:
     )
 
 
+def graph_pays(params: TrainParams) -> bool:
+    """Whether the training step is recorded as a CUDA graph: on a single GPU, unless `compile` is off.
+
+    Over several GPUs the processes' exchange of gradients would have to be part of it.
+    """
+    return params.compile is not False and processes(params.devices) == (1, 1) and torch.cuda.is_available()
+
+
 def worker_count(setting: int | str, devices: int = 1) -> int:
     """Decoding processes for `train.workers`.
 

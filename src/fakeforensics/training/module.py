@@ -14,9 +14,10 @@ from fakeforensics.params import TrainParams
 from fakeforensics.training.centre import away_from_zero, mean_code, set_centre
 from fakeforensics.training.data import ManifestData
 from fakeforensics.training.dataset import Batch
-from fakeforensics.training.device import compile_pays
+from fakeforensics.training.device import compile_pays, graph_pays, takes_bf16
 from fakeforensics.training.distributed import all_sum, average_buffers, world_size
 from fakeforensics.training.guards import FiniteLoss
+from fakeforensics.training.step import GraphedStep
 
 
 class Training(pl.LightningModule):
@@ -60,11 +61,19 @@ class Training(pl.LightningModule):
             # Parameters that no loss reaches would make distributed training wait for their gradients.
             detector.classifier.requires_grad_(False)
         self._compiled = torch.compile(detector.forward, dynamic=False) if compile_pays(params) else None
+        self._bf16 = takes_bf16(params.precision)
+        # Either Lightning takes the steps, or a recorded one does all of it.
+        self.automatic_optimization = not graph_pays(params)
+        self._step: GraphedStep | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam, as in section 4.2 of the thesis."""
         weights = [weight for weight in self.detector.parameters() if weight.requires_grad]
         return torch.optim.Adam(weights, lr=self.params.learning_rate, betas=self.params.betas, fused=True)
+
+    def on_fit_start(self) -> None:
+        """Forget the step of another fit, whose optimizer is not this one's."""
+        self._step = None
 
     def on_train_start(self) -> None:
         """Compute the first centre; a resumed run brings its own."""
@@ -77,16 +86,26 @@ class Training(pl.LightningModule):
         # From the epoch alone rather than by a scheduler, whose step Lightning takes only after the hook in
         # which the checkpoint is written.
         self._rate = self.params.learning_rate * self.params.lr_decay**self.current_epoch
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self._rate
+        optimizer = self.trainer.optimizers[0]
+        if self.automatic_optimization:
+            for group in optimizer.param_groups:
+                group["lr"] = self._rate
+        else:
+            self._step = self._step or GraphedStep(self.losses, optimizer, self.params.batch_size)
+            self._step.set_rate(self._rate)
         self._train_sum = self._zeros()
         self._finite = FiniteLoss(self.data.train.keys, self._delay)
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
-        """The loss of a batch: this process's share of the mean over the global batch."""
-        losses = self.losses(batch)
+    def training_step(self, batch: Batch, index: int) -> Tensor | None:
+        """The loss of a batch, for Lightning to step down; or nothing, where that is done.
+
+        It is this process's share of the mean over the global batch.
+        """
+        losses = self._step(batch) if self._step else self.losses(batch)
         self._finite.watch(f"epoch {self.current_epoch}, batch {index}", losses, batch.rows)
         self._train_sum += _sum_and_count(losses.detach(), torch.ones_like(batch.labels))
+        if self._step:
+            return None
         # Distributed training averages gradients over processes, whose shares may differ by an image.
         return losses.sum() * (world_size() / self.data.batches.global_size(index))
 
@@ -101,9 +120,8 @@ class Training(pl.LightningModule):
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Add up losses and distances, in float32 whatever the training precision."""
-        with torch.autocast(self.device.type, enabled=False):
-            output = self.detector(self.preprocess.normalise(batch.images))
-            losses = self.objective.losses(output, batch.labels)
+        output = self.detector(self.preprocess.normalise(batch.images))
+        losses = self.objective.losses(output, batch.labels)
         self._finite.watch(f"validation after epoch {self.current_epoch}, batch {index}", losses, batch.rows)
         self._val_sum += _sum_and_count(losses, torch.ones_like(batch.labels))
         self._real_sum += _sum_and_count(output.distance, 1 - batch.labels)
@@ -125,12 +143,14 @@ class Training(pl.LightningModule):
         self.log_dict(shown, prog_bar=True, sync_dist=True)
 
     def losses(self, batch: Batch) -> Float[Tensor, " batch"]:
-        """The loss of each training image."""
+        """The loss of each training image, in the training precision."""
         images = self.preprocess.normalise(batch.images)
         # A last batch of another size is not worth compiling for.
         full = len(images) == self.params.batch_size // world_size()
         encode = self._compiled if self._compiled is not None and full else self.detector
-        output: DetectorOutput = encode(images)
+        # No weight is used twice, and what the cache kept a recorded step would not make again.
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._bf16, cache_enabled=False):
+            output: DetectorOutput = encode(images)
         return self.objective.losses(output, batch.labels)
 
     def _zeros(self) -> Tensor:

@@ -15,7 +15,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from fakeforensics.models.memory import keep_freed_memory
 from fakeforensics.params import TrainParams
 from fakeforensics.training.data import ManifestData
-from fakeforensics.training.device import processes, takes_bf16
+from fakeforensics.training.device import processes
 from fakeforensics.training.epochs import Epochs, checkpoint_history
 from fakeforensics.training.guards import out_of_memory
 from fakeforensics.training.module import Training
@@ -38,7 +38,7 @@ def build_trainer(params: TrainParams, epochs: Epochs, scratch: Path) -> pl.Trai
         strategy=DDPStrategy(broadcast_buffers=False) if local * nodes > 1 else "auto",
         sync_batchnorm=gpu and local * nodes > 1,
         use_distributed_sampler=False,
-        precision="bf16-mixed" if takes_bf16(params.precision) else "32-true",
+        precision="32-true",  # the step itself says what it computes in bfloat16
         benchmark=gpu,
         max_epochs=params.max_epochs,
         callbacks=[epochs],

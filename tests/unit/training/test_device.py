@@ -51,6 +51,17 @@ def test_compiling_pays_on_a_single_gpu_that_can_build(monkeypatch):
     assert not device.compile_pays(TrainParams())
 
 
+def test_a_step_is_recorded_on_a_single_gpu_unless_compiling_is_off(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    assert device.graph_pays(TrainParams())
+    assert not device.graph_pays(TrainParams(compile=False))
+    assert not device.graph_pays(TrainParams(devices=2))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert not device.graph_pays(TrainParams(compile=True))
+
+
 def test_triton_builds_with_a_compiler_and_pythons_headers(monkeypatch, tmp_path):
     monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: name)
     monkeypatch.setattr(device.sysconfig, "get_paths", lambda: {"include": str(tmp_path)})
