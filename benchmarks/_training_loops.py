@@ -7,6 +7,7 @@ import multiprocessing
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,9 +31,10 @@ from fakeforensics.storage.shards import ShardReader
 from fakeforensics.training.augment import Augment
 from fakeforensics.training.data import ManifestData
 from fakeforensics.training.dataset import Batch, ManifestDataset, collate
-from fakeforensics.training.device import takes_bf16, worker_count
+from fakeforensics.training.device import graph_pays, worker_count
 from fakeforensics.training.epochs import Epochs
 from fakeforensics.training.module import Training
+from fakeforensics.training.step import GraphedStep, update
 from fakeforensics.training.trainer import build_trainer
 
 LAMBDA = 0.01
@@ -68,8 +70,12 @@ def wait() -> None:
 
 
 def lead_in(workers: int) -> int:
-    """Steps before the clock starts: the first, and those whose batches workers had ready by then."""
-    return 1 + 4 * workers
+    """Steps before the clock starts, of the thousands that a run has.
+
+    In the first ones freed memory finds its place, and a GPU's step is recorded; and workers have batches
+    ready by then.
+    """
+    return 5 + 4 * workers
 
 
 class _Timer(pl.Callback):
@@ -141,28 +147,26 @@ class Ceiling:
         self.module = _module(manifest, images, params, objective)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.module.to(self.device)
-        self.optimizer = self.module.configure_optimizers()
-        self.bf16 = takes_bf16(params.precision)
+        optimizer = self.module.configure_optimizers()
+        self.step = (
+            GraphedStep(self.module.losses, optimizer, params.batch_size)
+            if graph_pays(params)
+            else partial(update, self.module.losses, optimizer)
+        )
         batch = collate(self.module.data.plain.__getitems__(range(params.batch_size)))
         self.batch = Batch(*(value.to(self.device) for value in batch))
 
     def images_per_second(self, steps: int) -> float:
         """See `Loop`."""
         self.module.train()
-        self._step()
+        for _ in range(lead_in(0)):
+            self.step(self.batch)
         wait()
         begin = clock.now()
         for _ in range(steps):
-            self._step()
+            self.step(self.batch)
         wait()
         return steps * len(self.batch.labels) / (clock.now() - begin)
-
-    def _step(self) -> None:
-        self.optimizer.zero_grad()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            loss = self.module.losses(self.batch).mean()
-        torch.autograd.backward(loss)
-        self.optimizer.step()
 
 
 class _UsualDataset(Dataset[tuple[Tensor, float]]):

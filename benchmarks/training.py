@@ -30,9 +30,9 @@ def main(
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 64,
     crop_size: Annotated[int, typer.Option(help="Pixels.")] = 224,
     steps: Annotated[
-        int | None, typer.Option(help="Steps a round; by default 4 on a CPU and 400 on a GPU.")
+        int | None, typer.Option(help="Steps a round; by default 8 on a CPU and 400 on a GPU.")
     ] = None,
-    rounds: Annotated[int, typer.Option(help="Rounds; the ratios are medians over them.")] = 9,
+    rounds: Annotated[int, typer.Option(help="Rounds; the ratios are medians over them.")] = 5,
     backbone: Annotated[str, typer.Option(help="resnet18, resnet34 or resnet50.")] = "resnet18",
     objective: Annotated[str, typer.Option(help="bce, sad or joint.")] = "joint",
     precision: Annotated[str, typer.Option(help="Of the real loop and its ceiling.")] = "auto",
@@ -74,7 +74,7 @@ def main(
             "workers": "auto" if workers < 0 else workers,
         }
     )
-    steps = steps or (400 if torch.cuda.is_available() else 4)
+    steps = steps or (400 if torch.cuda.is_available() else 8)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         images, manifest = find_images(folder, scratch / "images", 512, max(256, crop_size))
