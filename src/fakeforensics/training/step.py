@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 import torch
@@ -80,6 +81,9 @@ class GraphedStep:
         # So that the recorded step makes gradients of its own, which nothing else frees.
         self.optimizer.zero_grad()
         graph = torch.cuda.CUDAGraph()
+        # What another run left may hold memory of the GPU, and freeing it would spoil the recording.
+        gc.collect()
+        gc.disable()
         try:
             with torch.cuda.graph(graph, stream=self._stream):
                 self._losses = update(self.losses_of, self.optimizer, self._input)
@@ -91,6 +95,8 @@ class GraphedStep:
                 found=str(error).splitlines()[0],
                 fix="train without, at about half the speed: `-S train.compile=false`",
             ) from error
+        finally:
+            gc.enable()
         return graph
 
     def _beside(self, batch: Batch) -> Tensor:
