@@ -57,6 +57,7 @@ class ManifestData(pl.LightningDataModule):
         self.plain = ManifestDataset(train, images_root, preprocess.crop)
         self.val = ManifestDataset(val, images_root, preprocess.crop)
         self._reals: Loader | None = None
+        self._loaders: list[Loader] = []
 
     def setup(self, stage: str) -> None:  # noqa: ARG002
         """Plan this process's share; Lightning calls it when rank and world are known.
@@ -96,6 +97,13 @@ class ManifestData(pl.LightningDataModule):
             self._reals = self._ordered(self.plain, np.flatnonzero(self.plain.labels == 0))
         return self._reals
 
+    def teardown(self, stage: str) -> None:  # noqa: ARG002
+        """End all decoding processes; Lightning calls it after the last epoch."""
+        for loader in self._loaders:
+            loader.close()
+        self._loaders.clear()
+        self._reals = None
+
     def _ordered(self, dataset: ManifestDataset, rows: np.ndarray) -> Loader:
         rank, world = self._place()
         return self._loader(dataset, OrderedBatches(rows, self.params.batch_size // world, rank, world))
@@ -113,4 +121,6 @@ class ManifestData(pl.LightningDataModule):
     def _loader(self, dataset: ManifestDataset, batches: TrainBatches | OrderedBatches) -> Loader:
         _, world = self._place()
         workers = worker_count(self.params.workers, self.params.devices)
-        return Loader(dataset, batches, self.params.batch_size // world, self.params.crop_size, workers)
+        loader = Loader(dataset, batches, self.params.batch_size // world, self.params.crop_size, workers)
+        self._loaders.append(loader)
+        return loader

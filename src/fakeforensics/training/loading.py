@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import deque
 from collections.abc import Iterator
@@ -39,43 +40,59 @@ class Loader:
         self.dataset = dataset
         self.batches = batches
         self.workers = workers
-        # Elsewhere processes are not forked, and would not share the memory.
-        shared = workers > 0 and sys.platform == "linux"
-        self._slots = Slots(workers, _SLOTS, size, crop_size) if shared else None
-        self._idle: DataLoader[Any] | None = None
+        self.size = size
+        self.crop_size = crop_size
+        self._idle: tuple[DataLoader[Any], _Taken | _ToGpu] | None = None
 
     def __len__(self) -> int:
         return len(self.batches)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Batch]:
         # The processes of a pass that was broken off may still be writing, and are not used again.
-        loader, self._idle = self._idle or self._start(), None
-        bring = _ToGpu(self._slots) if torch.cuda.is_available() else _Taken(self._slots)
-        for number, found in enumerate(loader, start=1):
-            if number == len(self):
-                self._idle = loader
-            yield bring(found)
+        crew, self._idle = self._idle or self._start(), None
+        loader, bring = crew
+        bring.begin()
+        try:
+            for number, found in enumerate(loader, start=1):
+                if number == len(self):
+                    self._idle = crew
+                yield bring(found)
+        finally:
+            bring.settle()
 
-    def _start(self) -> DataLoader[Any]:
-        return DataLoader(
+    def close(self) -> None:
+        """End the decoding processes and give their memory back; another pass would start anew."""
+        self._idle = None
+
+    def _start(self) -> tuple[DataLoader[Any], _Taken | _ToGpu]:
+        slots = None
+        # Elsewhere processes are not forked, and would not share the memory.
+        if self.workers > 0 and sys.platform == "linux":
+            slots = Slots(self.workers, _SLOTS, self.size, self.crop_size)
+            gc.collect()  # garbage may lie on the GPU, where a forked process cannot free it
+        loader: DataLoader[Any] = DataLoader(
             self.dataset,
             batch_sampler=self.batches,
             num_workers=self.workers,
-            collate_fn=self._slots.collate if self._slots else collate,
+            collate_fn=slots.collate if slots else collate,
             worker_init_fn=start_worker,
             persistent_workers=self.workers > 0,
             prefetch_factor=_PREFETCH if self.workers else None,
-            multiprocessing_context="fork" if self._slots else None,
+            multiprocessing_context="fork" if slots else None,
         )
+        return loader, _ToGpu(slots) if torch.cuda.is_available() else _Taken(slots)
 
 
 class _Taken:
-    """Takes the batches of a pass out of their slots."""
+    """Takes batches out of their slots."""
 
     def __init__(self, slots: Slots | None) -> None:
         self.slots = slots
-        if slots:
-            slots.free_all()
+
+    def begin(self) -> None:
+        """Begin a pass."""
+        if self.slots:
+            self.slots.free_all()
 
     def __call__(self, found: Parcel | Batch) -> Batch:
         if isinstance(found, Batch) or self.slots is None:
@@ -84,9 +101,12 @@ class _Taken:
         self.slots.free(found.slot)
         return batch
 
+    def settle(self) -> None:
+        """Nothing is under way."""
+
 
 class _ToGpu:
-    """Copies the batches of a pass to the GPU, in a stream beside the one that computes."""
+    """Copies batches to the GPU, in a stream beside the one that computes."""
 
     def __init__(self, slots: Slots | None) -> None:
         self.slots = slots
@@ -94,9 +114,14 @@ class _ToGpu:
         self.stream: torch.cuda.Stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self.copied: deque[tuple[torch.cuda.Event, int]] = deque()
         self.asked: deque[torch.cuda.Event] = deque()
-        if slots:
-            torch.cuda.synchronize()  # for copies of the pass before
-            slots.free_all()
+
+    def begin(self) -> None:
+        """Begin a pass."""
+        self.settle()
+        self.copied.clear()
+        self.asked.clear()
+        if self.slots:
+            self.slots.free_all()
 
     def __call__(self, found: Parcel | Batch) -> Batch:
         if self.slots:
@@ -118,6 +143,10 @@ class _ToGpu:
             while self.copied and self.copied[0][0].query():  # type: ignore[no-untyped-call]
                 self.slots.free(self.copied.popleft()[1])
         return batch
+
+    def settle(self) -> None:
+        """Wait for the copies under way; the memory they read may be given back after."""
+        self.stream.synchronize()
 
 
 def _mark(stream: torch.cuda.Stream) -> torch.cuda.Event:

@@ -7,6 +7,7 @@ import math
 import mmap
 import os
 import weakref
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -92,10 +93,11 @@ class Slots:
             error = _cudart().cudaHostRegister(start, values.nbytes, 0)
             if int(error) != 0:
                 log.warning(
-                    "cannot lock %d MB of memory (%s): copies to the GPU will be slower; see `ulimit -l`",
+                    "cannot lock %d MB of memory (%s): copies to the GPU will be slower",
                     values.nbytes >> 20,
-                    error,
+                    _cudart().cudaGetErrorString(error),
                 )
+                _forget_error()
                 return
             # Another mapping may come to lie in the same place. At exit the system sees to it.
             weakref.finalize(self, _unlock, start, os.getpid()).atexit = False
@@ -116,8 +118,14 @@ def _shared(dtype: torch.dtype, *shape: int) -> Tensor:
 
 
 def _unlock(start: int, process: int) -> None:
-    if os.getpid() == process:
-        _cudart().cudaHostUnregister(start)
+    if os.getpid() == process and int(_cudart().cudaHostUnregister(start)) != 0:
+        _forget_error()
+
+
+def _forget_error() -> None:
+    # CUDA keeps it for whatever asks next, and this asks.
+    with suppress(RuntimeError):
+        torch.ones(1, device="cuda")
 
 
 def _cudart() -> Any:

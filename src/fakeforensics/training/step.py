@@ -85,14 +85,19 @@ class GraphedStep:
         gc.collect()
         gc.disable()
         try:
-            with torch.cuda.graph(graph, stream=self._stream):
+            # The outer context brings the stream back if the recording fails.
+            with (
+                torch.cuda.stream(torch.cuda.current_stream()),
+                torch.cuda.graph(graph, stream=self._stream),
+            ):
                 self._losses = update(self.losses_of, self.optimizer, self._input)
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
+            first = first_cause(error)
+            if isinstance(first, torch.OutOfMemoryError):
+                raise first from None
             raise UserError(
                 "the training step cannot be recorded as a CUDA graph",
-                found=str(error).splitlines()[0],
+                found=(str(first).splitlines() or [repr(first)])[0],
                 fix="train without, at about half the speed: `-S train.compile=false`",
             ) from error
         finally:
@@ -107,3 +112,10 @@ class GraphedStep:
             losses = update(self.losses_of, self.optimizer, batch)
         here.wait_stream(self._stream)
         return losses
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """The first of errors that followed one another: a recording that was spoilt also fails to end."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error

@@ -69,6 +69,7 @@ def fit(trainer: pl.Trainer, module: Training, data: ManifestData, epochs: Epoch
         data.setup("fit")
         module.to(trainer.strategy.root_device)
         epochs.restore_best(module)
+        data.teardown("fit")
         return
     with warnings.catch_warnings():
         # It counts cores, and cannot know that decoding must not contend with the training step.

@@ -76,6 +76,23 @@ def test_a_recorded_step_takes_the_weights_where_a_plain_one_does(monkeypatch):
     assert (weights[1] - weights[0]).norm() < 0.02 * way
 
 
+def test_a_step_that_cannot_be_recorded_says_so_and_leaves_the_gpu_usable():
+    weight = torch.nn.Parameter(torch.ones(1, device="cuda"))
+    batch = Batch(*(torch.ones(2, device="cuda") for _ in range(3)))
+
+    def losses_of(batch):
+        return batch.labels * weight * weight.item()  # waits for the GPU, which no recording can
+
+    step = GraphedStep(losses_of, torch.optim.Adam([weight], lr=0.1, fused=True), 2)
+    here = torch.cuda.current_stream()
+    for _ in range(2):
+        step(batch)
+    with pytest.raises(UserError, match=r"cannot be recorded(?s:.*)train\.compile=false"):
+        step(batch)
+    assert torch.cuda.current_stream() == here
+    assert (torch.ones(3, device="cuda") + 1).tolist() == [2, 2, 2]
+
+
 def flat(detector):
     return torch.cat([values.detach().flatten().double() for values in detector.parameters()])
 

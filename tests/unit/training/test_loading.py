@@ -1,3 +1,4 @@
+import gc
 import multiprocessing
 import sys
 
@@ -88,3 +89,24 @@ def test_processes_are_kept_from_one_pass_to_the_next(dataset):
     assert_whole(dataset, list(batches))
     assert {process.pid for process in multiprocessing.active_children()} == before
     assert len(before) >= 2
+
+
+def test_closing_ends_the_processes_and_a_pass_after_it_starts_anew(dataset):
+    others = {process.pid for process in multiprocessing.active_children()}
+    batches = loader(dataset, 2)
+    assert_whole(dataset, list(batches))
+    assert {process.pid for process in multiprocessing.active_children()} > others
+    batches.close()
+    gc.collect()
+    assert {process.pid for process in multiprocessing.active_children()} <= others
+    assert_whole(dataset, list(batches))
+
+
+def test_a_pass_begun_beside_one_that_was_broken_off_is_whole(dataset):
+    batches = loader(dataset, 2)
+    old = iter(batches)  # still referred to, as by an exception's traceback
+    next(old)
+    assert_whole(dataset, list(batches))
+    assert_whole(dataset, list(batches))
+    old.close()
+    assert_whole(dataset, list(batches))

@@ -1,4 +1,6 @@
+import gc
 import json
+import multiprocessing
 from dataclasses import replace
 
 import pandas as pd
@@ -192,7 +194,10 @@ def test_a_loss_that_explodes_stops_the_run_with_the_images(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
 def test_options_train(tmp_path):
+    before = len(multiprocessing.active_children())
     train(tmp_path, objective="joint", balance="method", stem="no_downsampling", workers=2, max_epochs=1)
+    gc.collect()
+    assert len(multiprocessing.active_children()) <= before  # decoding processes end with the run
 
 
 def test_a_missing_manifest_names_the_stage_that_writes_it(tmp_path):

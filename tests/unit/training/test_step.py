@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from fakeforensics.training.dataset import Batch
-from fakeforensics.training.step import update
+from fakeforensics.training.step import first_cause, update
 
 
 def test_an_update_goes_down_the_mean_losss_gradient_and_returns_the_losses_before_it():
@@ -15,3 +15,18 @@ def test_an_update_goes_down_the_mean_losss_gradient_and_returns_the_losses_befo
     assert losses.tolist() == [4.0, 12.0]
     assert not losses.requires_grad
     assert weight.item() == pytest.approx(1.2)
+
+
+def test_the_first_of_errors_that_followed_one_another_is_the_cause():
+    def fail():
+        try:
+            try:
+                raise MemoryError("first")
+            except MemoryError as error:
+                raise ValueError("second") from error
+        finally:
+            raise RuntimeError("third")
+
+    with pytest.raises(RuntimeError) as caught:
+        fail()
+    assert str(first_cause(caught.value)) == "first"
