@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import signal
+import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import lightning.pytorch as pl
 import torch
 from lightning.pytorch.strategies import DDPStrategy
 
+from fakeforensics.errors import UserError
 from fakeforensics.models.memory import keep_freed_memory
 from fakeforensics.params import TrainParams
 from fakeforensics.training.data import ManifestData
@@ -80,18 +82,38 @@ def fit(trainer: pl.Trainer, module: Training, data: ManifestData, epochs: Epoch
         warnings.filterwarnings("ignore", message=".*broadcast_buffers. is deprecated.*")
         try:
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+        except UserError:
+            _end_other_processes(trainer, grace=0)
+            raise
         except Exception as error:
-            _end_other_processes(trainer)
-            if known := out_of_memory(error, params.batch_size, params.crop_size):
+            known = out_of_memory(error, params.batch_size, params.crop_size)
+            if _end_other_processes(trainer, grace=0 if known else 5) and not known:
+                known = UserError("another process of this training run failed", fix="see its error above")
+            if known:
                 raise known from error
             raise
 
 
-def _end_other_processes(trainer: pl.Trainer) -> None:
+def _end_other_processes(trainer: pl.Trainer, grace: float) -> bool:
     """End the processes that Lightning started, which would wait for this one's tensors until they time out.
 
-    When one of theirs fails, Lightning ends this one; torchrun and Slurm see to their own.
+    torchrun and Slurm see to theirs. When one fails while this one is still busy, Lightning kills this one.
+
+    Args:
+        trainer: Whose processes they are.
+        grace: Seconds within which one whose connection broke may be seen to have failed.
+
+    Returns:
+        Whether one of them had failed by itself.
     """
-    # At a mere SIGTERM Lightning has them tell each other, and wait for this one again.
-    if trainer.strategy.launcher is not None:
-        trainer.strategy.launcher.kill(signal.SIGKILL)
+    started: list[subprocess.Popen[bytes]] = getattr(trainer.strategy.launcher, "procs", [])
+    others = list(started)
+    # Lightning's observer of the same list would kill this process before it has said what happened.
+    started.clear()
+    end = time.monotonic() + grace
+    while not (failed := any(other.poll() for other in others)) and time.monotonic() < end:
+        time.sleep(0.05)
+    for other in others:
+        # At a mere SIGTERM Lightning has them tell each other, and wait for this one again.
+        other.kill()
+    return failed
