@@ -53,7 +53,7 @@ def _chip_to_frame(details: Any, size: int) -> Float64[np.ndarray, "2 3"]:
 
 def _shrink(
     rgb: Rgb, matrix: Float64[np.ndarray, "2 3"], factor: int, size: int
-) -> tuple[Rgb, Float64[np.ndarray, "2 3"]]:
+) -> tuple[UInt8[np.ndarray, "_ _ 3"], Float64[np.ndarray, "2 3"]]:
     """The part of the frame under the crop, averaged over blocks of `factor` pixels, and the map into it."""
     corners = matrix @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
     left, top = (max(0, int(low)) for low in corners.min(axis=1) - factor)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from jaxtyping import UInt8
-
 from fakeforensics.errors import UserError
 from fakeforensics.inference.cutting import Cut, CutFile
+from fakeforensics.inference.frames import Rgb
 from fakeforensics.inference.inputs import Kind
 from fakeforensics.inference.judgement import Judgement, Policy
 from fakeforensics.inference.scorer import Crops, Scorer
@@ -19,8 +17,6 @@ from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import load_detector
 from fakeforensics.params import parse
 from fakeforensics.storage.images import decode
-
-Rgb = UInt8[np.ndarray, "height width 3"]
 
 
 class Judge:

@@ -7,14 +7,14 @@ from typing import cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from fakeforensics.errors import UserError
 from fakeforensics.inference.detect import Judge
+from fakeforensics.inference.frames import Rgb
 from fakeforensics.models.detector import DetectorOutput
 
-Rgb = UInt8[np.ndarray, "height width 3"]
 Heat = Float[np.ndarray, "height width"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -15,10 +15,11 @@ from fakeforensics.faces.still import read_still
 from fakeforensics.faces.video import open_clip
 from fakeforensics.inference.inputs import Item, Kind
 
-Rgb = UInt8[np.ndarray, "height width 3"]
+Rgb = UInt8[np.ndarray, "_ _ 3"]  # of any size, each of its own
 VIEW_WIDTH = 960
 
 
+@runtime_checkable
 class OfFrame(Protocol):
     """Whatever belongs to a frame: a crop, a face."""
 

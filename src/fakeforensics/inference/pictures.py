@@ -9,14 +9,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from fakeforensics.files import atomic_path
-from fakeforensics.inference.frames import frames_of, spread_frames
+from fakeforensics.inference.frames import Rgb, frames_of, spread_frames
 from fakeforensics.inference.judgement import Answer, Face, Judgement
 from fakeforensics.storage.images import encode_png
 
-Rgb = UInt8[np.ndarray, "height width 3"]
 Heat = Float[np.ndarray, "height width"]
 
 COLORS: dict[str | None, tuple[int, int, int]] = {

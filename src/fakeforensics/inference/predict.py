@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from jaxtyping import UInt8
-
 from fakeforensics.faces.picture import UnreadableError
 from fakeforensics.faces.still import read_still
 from fakeforensics.inference.cutting import Cut, CutFile, Recipe
+from fakeforensics.inference.frames import Rgb
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.pool import CuttingPool
 from fakeforensics.inference.trained import Trained
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from fakeforensics.inference.judgement import Judgement
 
 BATCH = 128
-Rgb = UInt8[np.ndarray, "height width 3"]
 
 
 @dataclass(frozen=True)

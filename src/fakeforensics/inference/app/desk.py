@@ -8,13 +8,10 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import UInt8
-
 from fakeforensics.inference.cutting import Recipe
 from fakeforensics.inference.detect import Judge
 from fakeforensics.inference.explain import Explainer
-from fakeforensics.inference.frames import View
+from fakeforensics.inference.frames import Rgb, View
 from fakeforensics.inference.galleries import fakest_frames
 from fakeforensics.inference.inputs import Item, kind_of
 from fakeforensics.inference.judgement import Face, Judgement
@@ -23,7 +20,6 @@ from fakeforensics.inference.pictures import draw_faces, overlay
 from fakeforensics.inference.trained import Trained
 from fakeforensics.inference.worker import cut_alone
 
-Rgb = UInt8[np.ndarray, "height width 3"]
 MOST_FACES = 12
 _VIEWS = 3
 

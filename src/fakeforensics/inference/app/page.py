@@ -9,10 +9,11 @@ from html import escape
 import cv2
 
 from fakeforensics.inference.answers import SCORE_NAMES
-from fakeforensics.inference.app.desk import Explained, Reply, Rgb
+from fakeforensics.inference.app.desk import Explained, Reply
 from fakeforensics.inference.app.scale import frame_chart, score_scale
 from fakeforensics.inference.decision import Decision
 from fakeforensics.inference.facts import DEMO_WARNING, is_demo, title
+from fakeforensics.inference.frames import Rgb
 from fakeforensics.inference.judgement import Answer, Judgement, Policy
 from fakeforensics.inference.limits import Limits
 from fakeforensics.inference.modelcard import LIMITS

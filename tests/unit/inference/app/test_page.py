@@ -117,7 +117,10 @@ def test_the_page_says_at_which_probability_the_verdict_turns(reply, trained):
     )
 
 
-class RefusingDesk:
+class RefusingDesk(Desk):
+    def __init__(self):
+        pass
+
     def reply(self, path):
         return Reply(Judgement(path, "image", (), {}, "not an image"))
 
