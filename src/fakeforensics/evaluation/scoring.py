@@ -15,7 +15,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.memory import keep_freed_memory
 from fakeforensics.models.precision import full_float32
-from fakeforensics.models.preprocess import Preprocess, Rgb
+from fakeforensics.models.preprocess import AnyRgb, Preprocess, Rgb
 from fakeforensics.scores.table import IDENTITY, VALIDATION
 from fakeforensics.training.dataset import ManifestDataset
 from fakeforensics.training.loading import Loader
@@ -78,7 +78,7 @@ def score_manifest(
     return table.sort_values(["test_set", "key"], ignore_index=True)
 
 
-def _before_crop(preprocess: Preprocess, transform: Callable[[Rgb], Rgb] | None) -> Callable[[Rgb], Rgb]:
+def _before_crop(preprocess: Preprocess, transform: Callable[[Rgb], Rgb] | None) -> Callable[[Rgb], AnyRgb]:
     if transform is None:
         return preprocess.crop
     return _Chain(transform, preprocess.crop)
@@ -87,10 +87,10 @@ def _before_crop(preprocess: Preprocess, transform: Callable[[Rgb], Rgb] | None)
 class _Chain:
     """Two steps as one; a class, because decoding processes are sent it."""
 
-    def __init__(self, first: Callable[[Rgb], Rgb], second: Callable[[Rgb], Rgb]) -> None:
+    def __init__(self, first: Callable[[Rgb], Rgb], second: Callable[[Rgb], AnyRgb]) -> None:
         self.steps = first, second
 
-    def __call__(self, image: Rgb) -> Rgb:
+    def __call__(self, image: Rgb) -> AnyRgb:
         first, second = self.steps
         return second(first(image))
 
