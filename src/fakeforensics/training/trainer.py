@@ -83,37 +83,42 @@ def fit(trainer: pl.Trainer, module: Training, data: ManifestData, epochs: Epoch
         try:
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
         except UserError:
-            _end_other_processes(trainer, grace=0)
+            _end(_others(trainer), grace=0)
             raise
         except Exception as error:
             known = out_of_memory(error, params.batch_size, params.crop_size)
-            if _end_other_processes(trainer, grace=0 if known else 5) and not known:
+            if _end(_others(trainer), grace=0 if known else 15) and not known:
                 known = UserError("another process of this training run failed", fix="see its error above")
             if known:
                 raise known from error
             raise
 
 
-def _end_other_processes(trainer: pl.Trainer, grace: float) -> bool:
-    """End the processes that Lightning started, which would wait for this one's tensors until they time out.
+def _others(trainer: pl.Trainer) -> list[subprocess.Popen[bytes]]:
+    """The processes that Lightning started, by its own list; torchrun and Slurm see to theirs."""
+    started: list[subprocess.Popen[bytes]] = getattr(trainer.strategy.launcher, "procs", [])
+    return started
 
-    torchrun and Slurm see to theirs. When one fails while this one is still busy, Lightning kills this one.
+
+def _end(others: list[subprocess.Popen[bytes]], grace: float) -> bool:
+    """End processes that would wait for this one's tensors until they time out.
+
+    When one fails while this one is still busy, Lightning kills this one.
 
     Args:
-        trainer: Whose processes they are.
+        others: Emptied.
         grace: Seconds within which one whose connection broke may be seen to have failed.
 
     Returns:
         Whether one of them had failed by itself.
     """
-    started: list[subprocess.Popen[bytes]] = getattr(trainer.strategy.launcher, "procs", [])
-    others = list(started)
+    ended = list(others)
     # Lightning's observer of the same list would kill this process before it has said what happened.
-    started.clear()
+    others.clear()
     end = time.monotonic() + grace
-    while not (failed := any(other.poll() for other in others)) and time.monotonic() < end:
+    while not (failed := any(other.poll() for other in ended)) and ended and time.monotonic() < end:
         time.sleep(0.05)
-    for other in others:
+    for other in ended:
         # At a mere SIGTERM Lightning has them tell each other, and wait for this one again.
         other.kill()
     return failed
