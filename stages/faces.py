@@ -28,6 +28,7 @@ def main(
     from fakeforensics.sources.inventory import is_empty
     from fakeforensics.sources.open import MissingSourceError, crop_mode, open_source, read_records
     from fakeforensics.storage.missing import write_missing
+    from fakeforensics.storage.schema import REJECTED_FILE
 
     settings = load_params(params)
     try:
@@ -43,6 +44,8 @@ def main(
         source, layout.root, read_records(layout), crop, settings.faces, out / source, scratch
     )
     typer.echo(f"{source}: {totals.summary()}")
+    if totals.rejected:
+        typer.echo(f"{totals.common_reasons()}: {out / source / REJECTED_FILE} lists them all")
 
 
 if __name__ == "__main__":

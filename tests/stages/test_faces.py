@@ -86,6 +86,16 @@ def test_a_file_without_permission_is_rejected_and_the_rest_goes_on(project):
     assert read_index(project / "data/images", "mine").label.tolist() == [0, 1, 1]
 
 
+def test_what_was_rejected_is_said_with_its_reasons(project, capsys):
+    (project / "raw/0_real/0.jpg").write_text("no picture")
+    Image.new("RGB", (240, 240)).save(project / "raw/1_fake/0.jpg")
+    faces.main("mine")
+    summary, reasons = capsys.readouterr().out.splitlines()
+    assert summary == "mine: 2 images from 2 of 4 files, 2 files and 0 single frames rejected"
+    assert "1 x no face" in reasons
+    assert reasons.endswith(": data/images/mine/rejected.csv lists them all")
+
+
 def test_help_needs_neither_dlib_nor_opencv():
     seen = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "stages.faces", "--help"],

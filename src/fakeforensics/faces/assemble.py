@@ -70,6 +70,10 @@ class Totals:
             f"{self.rejected} files and {self.frames} single frames rejected"
         )
 
+    def common_reasons(self) -> str:
+        """What rejected files most often, with how often."""
+        return "; ".join(f"{count} x {reason}" for reason, count in self.reasons.most_common(_REASONS_SHOWN))
+
 
 def assemble(source: str, items: Sequence[Item], scratch: Scratch, params: FacesParams, out: Path) -> Totals:
     """Write `out` from the finished parts of `items`.
@@ -145,7 +149,6 @@ def _write_undetected(records: Sequence[Any], path: Path) -> None:
 def _check(source: str, totals: Totals, params: FacesParams, rejected: Path) -> None:
     if totals.images and totals.rejected <= params.max_rejected * totals.files:
         return
-    common = totals.reasons.most_common(_REASONS_SHOWN)
     what = (
         f"{totals.rejected} of {totals.files} files are rejected"
         if totals.images
@@ -154,7 +157,7 @@ def _check(source: str, totals: Totals, params: FacesParams, rejected: Path) -> 
     raise UserError(
         f"source {source!r}: {what}",
         expected=f"at most {params.max_rejected:.0%} (faces.max_rejected)" if totals.images else None,
-        found="; ".join(f"{count} x {reason}" for reason, count in common),
+        found=totals.common_reasons(),
         fix=f"{rejected} lists every file with its reason: mend or remove the files, or raise "
         "faces.max_rejected; finished files are not done twice",
     )
