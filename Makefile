@@ -29,9 +29,6 @@ sample: $(INSTALLED) ## Run the protocol `sample` on the real images below $FAKE
 	  -S '+sources.sample_photoshop={layout: folder, root: $$FAKEFORENSICS_SAMPLE/photoshop, options: {method: photoshop}}' \
 	  -S '+sources.sample_celeb_df={layout: celeb_df, root: $$FAKEFORENSICS_SAMPLE/Celeb-DF-v2, options: {subset: true}}'
 
-# Files are tested beside one another, each as a whole: what its tests share is made once.
-PYTEST := pytest --numprocesses auto --maxprocesses 8 --dist loadfile
-
 LAMBDAS ?= 0.001,0.01,0.1,1
 SEEDS ?= 0
 PROTOCOL ?= demo
@@ -42,10 +39,10 @@ lambda-grid: $(INSTALLED) ## Train joint with each of LAMBDAS and SEEDS, then sa
 	python -m fakeforensics.training.grid --protocol $(PROTOCOL)
 
 test: $(INSTALLED) lint ## Run the linters and the quick tests
-	$(PYTEST)
+	pytest
 
 test-full: $(INSTALLED) ## Run what is slow: the whole pipeline, replicas of every data set, kill tests
-	$(PYTEST) -m slow
+	pytest -m slow
 
 lint: $(INSTALLED) ## Check style and types
 	ruff check .
