@@ -18,7 +18,7 @@ DecayRate = Annotated[Number, Field(ge=0, lt=1)]
 Sigma = Annotated[Number, Field(ge=0, le=20)]
 Quality = Annotated[Count, Field(ge=1, le=100)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
-Objective = Literal["bce", "sad", "joint"]
+Lambda = Annotated[Number, Field(ge=0)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -107,9 +107,13 @@ class TrainParams(Group):
     """How a detector is trained; the defaults are those of section 4.2 of the thesis.
 
     Args:
-        backbone: f, a ResNet; its layer4 output, averaged over space, is the latent code.
-        stem: `no_downsampling` keeps full resolution behind the first convolution, at about 16 times the
-            work.
+        backbone: f, a classification network of torchvision by name: a ResNet, ConvNeXt, EfficientNet, ViT
+            or other.
+        stem: `no_downsampling` keeps full resolution behind a ResNet's first convolution, at about 16 times
+            the work.
+        code: The latent code: `pooled`, the backbone's last features averaged over space (512 numbers for
+            resnet18), or `map`, all of them (512 x 7 x 7 for resnet18 and crops of 224 pixels). Squared
+            distances are sums over the code, so that lambda weighs a map's about 49 times as much.
         weights: `imagenet`, `none`, or the path of a local file of torchvision's weights.
         weights_sha256: SHA-256 of that local file, or its first 8 or more digits; by default the digits in
             its name, as in `resnet18-f37072fd.pth`.
@@ -123,15 +127,15 @@ class TrainParams(Group):
         center: `epoch` computes c anew after each epoch; `init` keeps the first one.
         balance: Draw classes, or methods within classes, equally often (with replacement), or `none`.
         precision: Of the training step: `bf16` or `32`; `auto` takes bf16 where the processor has it.
-        compile: Whether torch.compile optimises the training step, which `auto` does where it pays; with
-            `false` a single GPU does not replay it as a CUDA graph either.
+        compile: Whether torch.compile optimizes the training step, which `auto` does on a single GPU.
         workers: Decoding processes for each training process; `auto` decodes in the training process on a
             CPU and leaves one core free beside a GPU.
         devices: GPUs (or CPU processes) on this machine; torchrun and Slurm overrule it.
     """
 
-    backbone: Literal["resnet18", "resnet34", "resnet50"] = "resnet18"
+    backbone: Name = "resnet18"
     stem: Literal["standard", "no_downsampling"] = "standard"
+    code: Literal["pooled", "map"] = "pooled"
     weights: Annotated[str, Field(min_length=1)] = "imagenet"
     weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None
     crop_size: Annotated[Count, Field(ge=32, le=1024)] = 224
@@ -218,6 +222,17 @@ class ThresholdsParams(Group):
     calibrator: Literal["temperature", "platt", "isotonic"] = "platt"
 
 
+class CompareParams(Group):
+    """What the detectors are compared with.
+
+    Args:
+        baseline: A detector. Every other score of every detector is compared with its first score; without
+            it among `detectors` nothing is compared.
+    """
+
+    baseline: Name
+
+
 class ReportParams(Group):
     """What the report shows.
 
@@ -233,14 +248,20 @@ class Params(Group):
 
     Args:
         seed: Seed of training and of the bootstrap.
-        lambda_: Weight of L_sad in the joint objective (equation 3.5); `lambda` in the file.
+        lambda_: Weight of a second loss, `lambda` in the file; only detectors that have such a weight use it.
         protocols: Experiments to run, each a file `protocols/<name>.yaml`.
+        detectors: Detectors to train on each protocol, each a module `fakeforensics.detectors.<name>`. A
+            protocol may narrow the list.
+        detector_settings: By detector, settings that differ from its defaults; its module describes them.
         sources: The data sets at hand, by name; naming one here activates it.
     """
 
     seed: Annotated[Count, Field(ge=0, lt=2**32)] = 0
-    lambda_: Annotated[Number, Field(ge=0, alias="lambda")] = 0.01
+    lambda_: Annotated[Lambda, Field(alias="lambda")] = 0.01
     protocols: Annotated[tuple[Name, ...], Field(min_length=1)]
+    detectors: Annotated[tuple[Name, ...], Field(min_length=1)]
+    compare: CompareParams
+    detector_settings: dict[Name, dict[str, Any]] = {}
     sources: dict[Name, SourceParams]
     demo: DemoParams = DemoParams()
     faces: FacesParams = FacesParams()

@@ -1,22 +1,79 @@
-"""`model.json`, the card beside a detector's weights; reading it needs no torch."""
+"""`model.json`, the card beside a detector's weights. Reading it needs no torch."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from fakeforensics.errors import UserError
+from fakeforensics.params import Count, Group, Name, parse
+from fakeforensics.scores.spec import Scores
 
 WEIGHTS, CARD = "model.safetensors", "model.json"
-FORMAT = {"name": "fake-forensics detector", "version": 1}
+FORMAT = {"name": "fake-forensics detector", "version": 2}
+
+Sees = Literal["reals", "reals+fakes", "reals+reference"]
+
+
+class Architecture(Group):
+    """What a detector's network is built from.
+
+    Args:
+        backbone: Name of a torchvision classification network.
+        stem: `standard` or `no_downsampling`.
+        code: `pooled` or `map`.
+        crop_size: Side of the images that the network sees, in pixels.
+    """
+
+    backbone: Name = "resnet18"
+    stem: Literal["standard", "no_downsampling"] = "standard"
+    code: Literal["pooled", "map"] = "pooled"
+    crop_size: Annotated[Count, Field(ge=32, le=1024)] = 224
+
+
+class DetectorCard(Group):
+    """What a card records about the detector itself.
+
+    Args:
+        name: Name of its module in `fakeforensics.detectors`.
+        label: Short name for tables.
+        title: What it is, in a few words.
+        sees: What it was trained on.
+        settings: Its own settings.
+        architecture: What its network is built from.
+        scores: What its scores are, the main one first.
+    """
+
+    name: Name
+    label: str
+    title: str
+    sees: Sees
+    settings: dict[str, Any] = {}
+    architecture: Architecture = Architecture()
+    scores: Annotated[Scores, Field(min_length=1)]
+
+
+def detector_card(card: dict[str, Any], where: str = CARD) -> DetectorCard:
+    """The detector's part of a card.
+
+    Args:
+        card: From `read_card`.
+        where: The file's name, for the message.
+
+    Raises:
+        UserError: If it lacks a key or holds an unknown one.
+    """
+    return parse(DetectorCard, card.get("detector"), f"{where}: detector")
 
 
 def read_card(directory: Path) -> dict[str, Any]:
     """Read and check `model.json` alone, without the weights.
 
     Raises:
-        UserError: If it is missing, not JSON, or not the card of a detector.
+        UserError: If it is missing, not JSON, or not the card of a detector of this version.
     """
     path = Path(directory) / CARD
     try:
@@ -28,12 +85,13 @@ def read_card(directory: Path) -> dict[str, Any]:
     if not isinstance(card, dict) or not isinstance(card.get("format"), dict):
         raise UserError(f"{path}: not the card of a detector", expected=f"`format`: {FORMAT}")
     if card["format"] != FORMAT:
-        raise UserError(f"{path}: another format", expected=str(FORMAT), found=str(card["format"]))
-    architecture = card.get("architecture")
-    if not isinstance(architecture, dict) or set(architecture) != {"backbone", "stem"}:
         raise UserError(
-            f"{path}: `architecture` is not one", expected="backbone, stem", found=str(architecture)
+            f"{path}: another format",
+            expected=str(FORMAT),
+            found=str(card["format"]),
+            fix="train the model again, or use the version of this package that wrote it",
         )
+    detector_card(card, str(path))
     if not isinstance(card.get("weights_sha256"), str):
         raise UserError(f"{path}: `weights_sha256` is missing", fix="train the model again")
     return card

@@ -2,63 +2,86 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fakeforensics.errors import UserError
+from fakeforensics.files import atomic_path
+from fakeforensics.params import parse
+from fakeforensics.scores.spec import Scores, ScoreSpec
 
 IDENTITY = ("key", "test_set", "method", "domain", "source", "label", "group", "video", "frame")
-SCORES = ("score_sl", "logit", "score_cd")
 VALIDATION = "validation"
 INSTANCES = "instances"  # in the pilot study: how many instances the model that gave the score has seen
-_SMALLEST = 1e-12  # a distance of 0 has no logarithm
-ALL = "all"  # stands for the number of instances where there is but one model
-
-# What each score is ranked and cut by: sigmoids saturate into ties, so S_SL goes by its logit.
-RANKED_BY = {"sl": "logit", "cd": "score_cd", "score": "score"}
+ALL = "all"  # stands for the number of instances where there is one model
+_SPECS = b"fakeforensics.scores"  # key of the scores' descriptions in the parquet file's metadata
 
 
-def score_columns(table: pd.DataFrame) -> dict[str, str]:
-    """The scores that a table holds: `sl` (S_SL, equation 3.6) and `cd` (S_CD, 3.3), or a stranger's `score`.
+class ScoreTable(NamedTuple):
+    """A score table as it is stored.
 
-    Returns:
-        For each score, the column to rank and to cut by.
+    Attributes:
+        rows: One row per (test_set, image): the columns `IDENTITY` and those of the scores.
+        scores: What the scores are, in the detector's order.
     """
-    return {name: column for name, column in RANKED_BY.items() if column in table.columns}
+
+    rows: pd.DataFrame
+    scores: Scores
 
 
-def log_distance(distance: np.ndarray) -> np.ndarray:
-    """S_CD on the scale on which thresholds are chosen: distances are skewed, their logarithms are not."""
-    logarithm: np.ndarray = np.log(np.maximum(distance.astype(np.float64), _SMALLEST))
-    return logarithm
+def write_scores(path: Path, table: ScoreTable) -> None:
+    """Write a score table atomically; the descriptions of the scores go into the file's metadata."""
+    stored = pa.Table.from_pandas(table.rows, preserve_index=False)
+    specs = json.dumps([score.model_dump(mode="json") for score in table.scores])
+    with atomic_path(path) as temporary:
+        pq.write_table(
+            stored.replace_schema_metadata({**stored.schema.metadata, _SPECS: specs.encode()}),
+            temporary,
+            compression="zstd",
+        )
 
 
-def read_scores(path: Path) -> pd.DataFrame:
+def read_scores(path: Path) -> ScoreTable:
     """Read a score table.
 
     Raises:
-        UserError: If it is missing, not parquet, or lacks a column.
+        UserError: If it is missing, not parquet, or lacks a column or the descriptions of its scores.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such score table", fix="run the evaluate stage first")
     try:
-        table = pd.read_parquet(path)
+        stored = pq.read_table(path)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: not a parquet file", found=str(error), fix="run the evaluate stage again"
         ) from None
-    missing = [column for column in IDENTITY if column not in table.columns]
-    if missing or not score_columns(table):
+    specs = (stored.schema.metadata or {}).get(_SPECS)
+    scores = _parse_specs(path, specs) if specs is not None else ()
+    wanted = [*IDENTITY, *(score.column for score in scores)]
+    if not scores or not set(wanted) <= set(stored.column_names):
         raise UserError(
             f"{path}: not a score table",
-            expected=f"{', '.join(IDENTITY)} and some of {', '.join(SCORES)}",
-            found=", ".join(table.columns),
+            expected=f"the columns {', '.join(wanted)}, and the descriptions of the scores",
+            found=", ".join(stored.column_names) + ("" if scores else "; no description of a score"),
+            fix="run the evaluate stage again",
         )
-    return table
+    return ScoreTable(stored.to_pandas(), scores)
+
+
+def _parse_specs(path: Path, specs: bytes) -> Scores:
+    try:
+        values = json.loads(specs)
+    except ValueError as error:
+        raise UserError(f"{path}: the descriptions of its scores are damaged", found=str(error)) from None
+    return tuple(parse(ScoreSpec, value, f"{path}: scores") for value in values)
 
 
 def by_test_set(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -107,8 +130,8 @@ def has_both_classes(rows: pd.DataFrame) -> bool:
     return rows["label"].nunique() == 2
 
 
-def video_level(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a video, with the mean of its frames' scores (of logits, for S_SL).
+def video_level(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
+    """One row per video, with the mean of its frames' scores (of logits, for a score of that scale).
 
     Stills are left out: a test set without videos has no rows. A frame without a found face has no score and
     does not count; a video without any has no row: `evaluation.details` says how it is counted.
@@ -117,11 +140,10 @@ def video_level(table: pd.DataFrame) -> pd.DataFrame:
         UserError: If the frames of one video have different labels.
     """
     frames = table[table["video"] != ""]
-    columns = list(score_columns(table).values())
     grouped = frames.groupby(["test_set", "source", "video"], sort=False)
     if (grouped["label"].nunique() > 1).any():
         raise UserError("the frames of one video have different labels", fix="check the source's layout")
     kept = {name: (name, "first") for name in ("method", "domain", "label", "group")}
-    means = {column: (column, "mean") for column in columns}
+    means = {score.column: (score.column, "mean") for score in scores}
     videos = grouped.agg(**kept, **means).reset_index()
     return videos.assign(key=videos["source"] + "/" + videos["video"])

@@ -1,0 +1,112 @@
+"""What a detector's score is: its name, its column in the score table, its scale, its calibrators."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy.special import expit, logit
+
+from fakeforensics.params import Group, Name
+
+Scale = Literal["logit", "positive", "probability", "real"]
+CalibratorKind = Literal["none", "temperature", "platt", "isotonic"]
+
+# A temperature stretches a logit, and a logit's sigmoid may serve as it is; other scales have neither.
+CALIBRATORS: dict[Scale, tuple[CalibratorKind, ...]] = {
+    "logit": ("none", "temperature", "platt", "isotonic"),
+    "positive": ("platt", "isotonic"),
+    "probability": ("platt", "isotonic"),
+    "real": ("platt", "isotonic"),
+}
+_SMALLEST = 1e-12  # zero has no logarithm, and a probability of zero or one has no logit
+
+
+class ScoreSpec(Group):
+    """One score of a detector. A detector declares it, `model.json` records it, everything else reads it.
+
+    Example:
+        >>> ScoreSpec(name="cd", label="S_CD", title="squared distance", column="score_cd", scale="positive")
+
+    Args:
+        name: Key of the score in metrics and on the command line.
+        label: Short name for table headings and legends. `_XY` at its end is shown as a subscript.
+        title: What the score is, in a few words, for axes, help and model cards.
+        column: Column of the score table that ranks the images. A higher value is more likely fake.
+        scale: `logit`: any real number whose sigmoid is a probability of fake. `positive`: at least 0 and
+            skewed, such as a distance. `probability`: in [0, 1]. `real`: any real number.
+        calibrators: What may turn the score into a probability; by default all that suit the scale.
+    """
+
+    name: Name
+    label: Annotated[str, Field(min_length=1)]
+    title: Annotated[str, Field(min_length=1)]
+    column: Name
+    scale: Scale
+    calibrators: Annotated[tuple[CalibratorKind, ...], Field(min_length=1)] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_calibrators(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "calibrators" not in values and values.get("scale") in CALIBRATORS:
+            return values | {"calibrators": CALIBRATORS[values["scale"]]}
+        return values
+
+    @model_validator(mode="after")
+    def _calibrators_suit_the_scale(self) -> ScoreSpec:
+        if wrong := [kind for kind in self.calibrators if kind not in CALIBRATORS[self.scale]]:
+            raise ValueError(f"the score {self.name!r} is of scale {self.scale}, which has no {wrong[0]}")
+        return self
+
+    @property
+    def probability_column(self) -> str | None:
+        """Column of the score table that holds a logit's sigmoid; None for other scales."""
+        return f"score_{self.name}" if self.scale == "logit" else None
+
+    @property
+    def even_odds(self) -> float | None:
+        """The value at which the uncalibrated probability is 0.5; None if the score has no probability."""
+        return {"logit": 0.0, "probability": 0.5}.get(self.scale)
+
+    def probability(self, values: Any) -> np.ndarray | None:
+        """The uncalibrated probability of fake for each value; None if the score has none."""
+        if self.scale == "logit":
+            return np.asarray(expit(values))
+        return np.asarray(values, dtype=np.float64) if self.scale == "probability" else None
+
+    def to_working(self, values: Any) -> np.ndarray:
+        """Values on the scale on which thresholds are chosen: roughly symmetric within each class.
+
+        Positive scores are skewed and their logarithms are not. Logits of probabilities likewise.
+        """
+        numbers = np.asarray(values, dtype=np.float64)
+        if self.scale == "positive":
+            return np.log(np.maximum(numbers, _SMALLEST))
+        if self.scale == "probability":
+            return np.asarray(logit(np.clip(numbers, _SMALLEST, 1 - _SMALLEST)))
+        return numbers
+
+    def from_working(self, value: float) -> float:
+        """A value of the working scale on the score's own scale."""
+        if self.scale == "positive":
+            return float(np.exp(value))
+        return float(expit(value)) if self.scale == "probability" else float(value)
+
+
+Scores = tuple[ScoreSpec, ...]
+
+# A score file from elsewhere: nothing is known of its scale.
+EXTERNAL = ScoreSpec(name="score", label="score", title="score", column="score", scale="real")
+
+
+def find_score(scores: Scores, name: str) -> ScoreSpec:
+    """The score of that name.
+
+    Raises:
+        KeyError: If there is none.
+    """
+    for score in scores:
+        if score.name == name:
+            return score
+    raise KeyError(name)
