@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from functools import cache
+from importlib import import_module
 from math import isqrt
 from typing import Any
 
@@ -39,7 +40,7 @@ def encode(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
     Returns:
         A PNG file.
     """
-    from isal import isal_zlib
+    isal_zlib = import_module("isal.isal_zlib")
 
     def chunk(name: bytes, data: bytes) -> bytes:
         checksum = isal_zlib.crc32(data, isal_zlib.crc32(name))
@@ -91,8 +92,8 @@ def decode_all(files: Sequence[bytes]) -> Iterator[Rgb | None]:
 
 def _inflate(data: bytes) -> Lines | None:
     """The filtered lines of a file that `encode` wrote, each with its filter's number in front."""
-    isal = _isal()
-    if isal is None or len(data) < _IMAGE_DATA + 8 or not data.startswith(SIGNATURE):
+    modules = _isal()
+    if modules is None or len(data) < _IMAGE_DATA + 8 or not data.startswith(SIGNATURE):
         return None
     width, height, *coding = _HEADER.unpack_from(data, len(SIGNATURE) + 8)
     name = data[_IMAGE_DATA + 4 : _IMAGE_DATA + 8]
@@ -100,11 +101,12 @@ def _inflate(data: bytes) -> Lines | None:
         return None
     begin, length = _IMAGE_DATA + 8, _LENGTH.unpack_from(data, _IMAGE_DATA)[0]
     size = height * (1 + 3 * width)
-    inflate = isal.isal_zlib.decompressobj()
+    isal_zlib, igzip_lib = modules
+    inflate = isal_zlib.decompressobj()
     try:
         # Bounded, so that a small file cannot ask for all memory.
         filtered = inflate.decompress(memoryview(data)[begin : begin + length], size)
-    except isal.igzip_lib.IsalError:
+    except igzip_lib.IsalError:
         return None
     if not inflate.eof or len(filtered) != size:
         return None
@@ -129,11 +131,10 @@ def _undo_up(rows: UInt8[np.ndarray, "images height bytes"]) -> UInt8[np.ndarray
 
 
 @cache
-def _isal() -> Any:
-    """ISA-L, or None where it is not installed."""
+def _isal() -> tuple[Any, Any] | None:
+    """ISA-L's modules `isal_zlib` and `igzip_lib`, or None where it is not installed."""
+    # Not `isal.isal_zlib`: another thread that imports it may not have bound that name yet.
     try:
-        import isal.igzip_lib
-        import isal.isal_zlib
+        return import_module("isal.isal_zlib"), import_module("isal.igzip_lib")
     except ModuleNotFoundError:
         return None
-    return isal

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -78,3 +81,16 @@ def test_several_files_come_back_in_their_order():
     assert decoded.pop(3) is None
     pictures.pop(3)
     assert all(np.array_equal(*pair) for pair in zip(decoded, pictures, strict=True))
+
+
+def test_the_first_decodes_of_a_process_may_come_from_several_threads():
+    # A thread may find `isal` imported before its submodule is bound to it; switching often shows that.
+    code = (
+        "import sys; from concurrent.futures import ThreadPoolExecutor; from fakeforensics.storage import png;"
+        "data = bytes.fromhex(sys.argv[1]); sys.setswitchinterval(1e-6); pool = ThreadPoolExecutor(8);"
+        "print(sum(image is not None for image in pool.map(png.decode, [data] * 64)))"
+    )
+    data = png.encode(np.zeros((1, 1, 3), np.uint8)).hex()
+    for _ in range(4):
+        done = subprocess.run([sys.executable, "-c", code, data], capture_output=True, text=True)
+        assert done.stdout == "64\n", done.stderr
