@@ -32,11 +32,12 @@ sample: $(INSTALLED) ## Run the protocol `sample` on the real images below $FAKE
 LAMBDAS ?= 0.001,0.01,0.1,1
 SEEDS ?= 0
 PROTOCOL ?= demo
+DETECTOR ?= joint
 
-lambda-grid: $(INSTALLED) ## Train joint with each of LAMBDAS and SEEDS, then say which lambda validation picks
-	dvc exp run --queue -S 'lambda=$(LAMBDAS)' -S 'seed=$(SEEDS)'
+lambda-grid: $(INSTALLED) ## Train DETECTOR with each of LAMBDAS and SEEDS, then say which lambda validation picks
+	dvc exp run --queue -S 'lambda=$(LAMBDAS)' -S 'seed=$(SEEDS)' -S 'protocols=[$(PROTOCOL)]'
 	dvc exp run --run-all
-	python -m fakeforensics.training.grid --protocol $(PROTOCOL)
+	python -m fakeforensics.training.grid --protocol $(PROTOCOL) --detector $(DETECTOR)
 
 test: $(INSTALLED) lint ## Run the linters and the quick tests
 	pytest

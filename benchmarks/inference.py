@@ -50,7 +50,7 @@ def main(
 
         def predict() -> None:
             answers = list(predictor.predict(items))
-            scored["predict"] = [float(one.faces[0].scores.logit or 0.0) for one in answers]
+            scored["predict"] = [one.faces[0].scores["logit"] for one in answers]
 
         seconds = _in_turn({"evaluate": evaluate, "predict": predict}, rounds)
     gap = max(
@@ -128,18 +128,18 @@ def _crops(folder: Path | None, images: int, root: Path) -> Any:
 
 
 def _model(folder: Path) -> Path:
-    from fakeforensics.models.detector import Detector
-    from fakeforensics.models.preprocess import Preprocess
+    from fakeforensics.models.card import Architecture
+    from fakeforensics.models.registry import build_detector
     from fakeforensics.models.saving import save_detector
     from fakeforensics.params import FacesParams
 
+    detector = build_detector("joint", Architecture(), {"lambda": 0.01})
     card = {
         "protocol": "p",
-        "objective": "joint",
-        "preprocess": Preprocess().model_dump(mode="json"),
+        "preprocess": detector.preprocess.model_dump(mode="json"),
         "images": {"crop": {"s": "whole"}, "faces": FacesParams().model_dump(mode="json")},
     }
-    save_detector(folder, Detector(), card)
+    save_detector(folder, detector, card)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Stage `evaluate@<protocol>-<objective>`: scores of every image, and what they are worth."""
+"""Stage `evaluate@<protocol>-<detector>`: scores of every image, and metrics of every test set."""
 
 from __future__ import annotations
 
@@ -12,34 +12,45 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[str, Option(help="A file in protocols/, without its suffix.")],
-    objective: Annotated[str, Option(help="bce, sad or joint.")],
+    detector: Annotated[str, Option(help="A detector of params.yaml.")],
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
     """Score every validation and test image once, and measure the detector on each test set."""
+    from stages._left_out import left_out, write_left_out
+
+    run = f"{protocol}/{detector}"
+    tables = {"val": Path(f"data/scores/{run}.val.parquet"), "test": Path(f"data/scores/{run}.parquet")}
+    plots = Path("plots") / run
+    metrics, details = Path(f"metrics/{run}.json"), Path(f"metrics/{run}.details.json")
+    if (reason := left_out(protocol, detector)) is not None:
+        write_left_out(
+            reason, folders=[plots / "pr", plots / "roc"], tables=tables.values(), metrics=[metrics, details]
+        )
+        return
+
     from fakeforensics.evaluation.files import read_manifest, read_undetected, write_curves
     from fakeforensics.evaluation.runs import measure_run, score_models
-    from fakeforensics.files import write_json, write_parquet
+    from fakeforensics.files import write_json
     from fakeforensics.params import load_params
+    from fakeforensics.scores.table import write_scores
     from fakeforensics.scores.test_sets import read_test_sets
     from fakeforensics.training.device import worker_count
 
     settings = load_params(params)
     evaluate, test_sets = settings.evaluate, read_test_sets(protocol)
-    run = f"{protocol}/{objective}"
-    manifests = {
-        name: read_manifest(Path("data/manifests") / protocol / f"{name}.parquet") for name in ("val", "test")
-    }
+    folder = Path("data/manifests") / protocol
+    manifests = {name: read_manifest(folder / f"{name}.parquet") for name in tables}
     models, workers = Path("models") / run, worker_count(evaluate.workers)
-    scores = score_models(models, manifests, Path("data/images"), evaluate.batch_size, workers)
-    for name, suffix in {"val": ".val.parquet", "test": ".parquet"}.items():
-        write_parquet(Path("data/scores") / f"{run}{suffix}", scores[name])
-    undetected = read_undetected(Path("data/manifests") / protocol / "counts.json")
+    scored = score_models(models, manifests, Path("data/images"), evaluate.batch_size, workers)
+    for name, path in tables.items():
+        write_scores(path, scored[name])
+    undetected = read_undetected(folder / "counts.json")
     found = measure_run(
-        scores, test_sets.names, test_sets.unseen, settings.seed, evaluate.bootstrap, undetected
+        scored, test_sets.names, test_sets.unseen, settings.seed, evaluate.bootstrap, undetected
     )
-    write_curves(found.table, Path("plots") / run)
-    write_json(Path("metrics") / f"{run}.json", found.metrics)
-    write_json(Path("metrics") / f"{run}.details.json", found.details)
+    write_curves(found.table, scored["test"].scores, plots)
+    write_json(metrics, found.metrics)
+    write_json(details, found.details)
 
 
 if __name__ == "__main__":

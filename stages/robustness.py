@@ -1,4 +1,4 @@
-"""Stage `robustness@<protocol>-<objective>`: test sets again under corruption."""
+"""Stage `robustness@<protocol>-<detector>`: the test sets again under corruptions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,20 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[str, Option(help="A file in protocols/, without its suffix.")],
-    objective: Annotated[str, Option(help="bce, sad or joint.")],
+    detector: Annotated[str, Option(help="A detector of params.yaml.")],
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
     scratch: Annotated[Path, Option(help="Keeps scores for the next time.")] = Path(".scratch/robustness"),
 ) -> None:
     """Score the test images under each of evaluate.corruptions; what was scored before is reused."""
+    from stages._left_out import left_out, write_left_out
+
+    run = f"{protocol}/{detector}"
+    metrics, details = Path(f"metrics/{run}.robustness.json"), Path(f"data/robustness/{run}.csv")
+    picture = Path(f"plots/{run}/robustness.png")
+    if (reason := left_out(protocol, detector)) is not None:
+        write_left_out(reason, tables=[details], metrics=[metrics], pictures=[picture])
+        return
+
     from fakeforensics.evaluation.files import read_manifest, write_robustness
     from fakeforensics.evaluation.robustness import score_corrupted
     from fakeforensics.evaluation.robustness_table import CLEAN, robustness_table
@@ -29,26 +38,21 @@ def main(
 
     settings = load_params(params)
     evaluate, test_sets = settings.evaluate, read_test_sets(protocol)
-    run = f"{protocol}/{objective}"
-    # Of the pilot study's models the one that saw most instances.
+    # In the pilot study, the model that saw most instances.
     *_, folder = model_folders(Path("models") / run).values()
-    detector, card = load_detector(folder)
+    network, card = load_detector(folder)
     manifest = read_manifest(Path("data/manifests") / protocol / "test.parquet")
-    tables = {CLEAN: of_one_model(read_scores(Path(f"data/scores/{run}.parquet")))}
+    clean, scores = read_scores(Path(f"data/scores/{run}.parquet"))
+    tables = {CLEAN: of_one_model(clean)}
     batch, workers = evaluate.batch_size, worker_count(evaluate.workers)
     for name in evaluate.corruptions:
         tables[name] = score_corrupted(
-            detector, card, manifest, Path("data/images"), name, scratch, batch, workers
+            network, card, manifest, Path("data/images"), name, scratch, batch, workers
         )
     ordered = {name: in_order(table, test_sets.names) for name, table in tables.items()}
-    validation = of_one_model(read_scores(Path(f"data/scores/{run}.val.parquet")))
-    rows = robustness_table(ordered, validation, test_sets.unseen, settings.seed, evaluate.bootstrap)
-    write_robustness(
-        rows,
-        metrics=Path(f"metrics/{run}.robustness.json"),
-        details=Path(f"data/robustness/{run}.csv"),
-        picture=Path(f"plots/{run}/robustness.png"),
-    )
+    validation = of_one_model(read_scores(Path(f"data/scores/{run}.val.parquet")).rows)
+    rows = robustness_table(ordered, validation, scores, test_sets.unseen, settings.seed, evaluate.bootstrap)
+    write_robustness(rows, scores, metrics=metrics, details=details, picture=picture)
 
 
 if __name__ == "__main__":

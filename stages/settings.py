@@ -1,4 +1,4 @@
-"""Resolve the settings of one training run."""
+"""Resolve the settings of a protocol's training runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,18 +10,29 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[str, typer.Option(help="A file in protocols/, without its suffix.")],
-    objective: Annotated[str, typer.Option(help="bce, sad or joint.")],
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     protocols: Annotated[Path, typer.Option(help="Folder of the protocols.")] = Path("protocols"),
     out: Annotated[Path, typer.Option(help="Folder of the resolved settings.")] = Path("data/settings"),
 ) -> None:
-    """Write data/settings/<protocol>/<objective>.json: params.yaml with the protocol's overrides."""
-    from fakeforensics.files import write_json
-    from fakeforensics.params import load_params
-    from fakeforensics.splits.settings import resolve_settings
+    """Write data/settings/<protocol>/<detector>.json for each of `detectors`.
 
-    settings = resolve_settings(load_params(params), protocol, objective, protocols)
-    write_json(out / protocol / f"{objective}.json", settings)
+    A file holds what its training run depends on: params.yaml with the protocol's overrides, the detector's
+    own settings, and the hash of the detector's code.
+    """
+    from fakeforensics.files import atomic_directory, write_json
+    from fakeforensics.params import load_params
+
+    settings = load_params(params)
+
+    from fakeforensics.splits.settings import check_detectors, resolve_settings
+
+    check_detectors(settings, protocol, protocols)
+    with atomic_directory(out / protocol) as folder:
+        for detector in settings.detectors:
+            run = resolve_settings(settings, protocol, detector, protocols)
+            write_json(folder / f"{detector}.json", run.stored())
+            if run.left_out is not None:
+                typer.echo(f"{protocol}: {detector} is left out: {run.left_out}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="Folder of the manifests.")] = Path("data/manifests"),
 ) -> None:
-    """Write data/manifests/<protocol>/{train,val,test}.parquet, counts.json, audit.json, protocol.yaml."""
+    """Write data/manifests/<protocol>/{train,val,test,reference}.parquet and what was counted and found."""
     from fakeforensics.params import load_params
     from fakeforensics.splits.protocol import check_sources, load_protocol
 
@@ -49,6 +49,7 @@ def main(
         write_parquet(folder / "train.parquet", manifests.train)
         write_parquet(folder / "val.parquet", manifests.val)
         write_parquet(folder / "test.parquet", manifests.test)
+        write_parquet(folder / "reference.parquet", manifests.reference)
         write_json(folder / "counts.json", counts)
         write_json(folder / "audit.json", findings)
         # The report shows titles and test sets: it depends on this copy (docs/decisions/001-dependencies.md).

@@ -1,4 +1,4 @@
-"""Train a detector with one objective."""
+"""Train a detector."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[str, typer.Option(help="A file in protocols/, without its suffix.")],
-    objective: Annotated[str, typer.Option(help="bce, sad or joint.")],
+    detector: Annotated[str, typer.Option(help="A detector of params.yaml.")],
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     settings: Annotated[Path, typer.Option(help="Folder of the resolved settings.")] = Path("data/settings"),
     manifests: Annotated[Path, typer.Option(help="Folder of the manifests.")] = Path("data/manifests"),
@@ -19,31 +19,34 @@ def main(
     plots: Annotated[Path, typer.Option(help="Folder of the plots.")] = Path("plots"),
     scratch: Annotated[Path, typer.Option(help="Checkpoints of unfinished runs.")] = Path(".scratch/train"),
 ) -> None:
-    """Write models/<protocol>/<objective>/ and the learning curves; a killed run goes on where it was."""
-    import logging
+    """Write models/<protocol>/<detector>/ and the learning curves.
 
+    An interrupted run resumes from its last completed epoch.
+    """
     from fakeforensics.params import load_params
     from fakeforensics.training.settings import load_settings
+    from stages._left_out import write_left_out
 
-    run = Path(protocol) / objective
+    run = Path(protocol) / detector
     here = load_params(params)
     resolved = load_settings(settings / f"{run}.json").on_machine(here.train)
+    plot = plots / run / "history.csv"
+    if resolved.left_out is not None:
+        write_left_out(resolved.left_out, folders=[out / run], tables=[plot])
+        return
 
-    from fakeforensics.training.run import Places, train_detector
+    from fakeforensics.training.launch import run_in_processes
+    from fakeforensics.training.run import Places
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    train_detector(
-        resolved,
-        Places(
-            manifests=manifests / protocol,
-            images=images,
-            model=out / run,
-            plot=plots / run / "history.csv",
-            scratch=scratch,
-            finished=out,
-        ),
-        here.faces,
+    places = Places(
+        manifests=manifests / protocol,
+        images=images,
+        model=out / run,
+        plot=plot,
+        scratch=scratch,
+        finished=out,
     )
+    run_in_processes(resolved, places, here.faces)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from jaxtyping import install_import_hook
 import tests.shapes  # noqa: F401  the hook names it, and imports `tests` alone
 
 ROOMS = (
-    "objectives",
+    "detectors",
     "models",
     "training",
     "scores",

@@ -9,8 +9,8 @@ import torch
 import yaml
 
 from fakeforensics.files import write_json, write_parquet
-from fakeforensics.models.detector import Detector
-from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.models.card import Architecture
+from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import save_detector
 from fakeforensics.storage.images import encode_png
 from fakeforensics.storage.shards import ShardWriter
@@ -18,7 +18,7 @@ from fakeforensics.storage.shards import ShardWriter
 SIDE = 40  # pixels of a stored image; the detector sees the 32 in the middle
 
 
-def make_project(root: Path, objectives=("bce", "sad", "joint"), shared_reals=True) -> Path:
+def make_project(root: Path, detectors=("bce", "sad", "joint")) -> Path:
     """Test sets `stylegan` and `stargan` share their six reals; each has six fakes. Validation: 4 and 4."""
     rng = np.random.default_rng(0)
     names = {f"real{i}": "real" for i in range(6)}
@@ -49,14 +49,17 @@ def make_project(root: Path, objectives=("bce", "sad", "joint"), shared_reals=Tr
     write_parquet(root / "data/manifests/p/test.parquet", pd.concat(parts, ignore_index=True))
     write_json(root / "data/manifests/p/counts.json", {"undetected": {}})
     torch.manual_seed(0)
-    for objective in objectives:
-        preprocess = Preprocess(crop_size=32).model_dump()
-        card = {"objective": objective.partition("/")[0], "protocol": "p", "preprocess": preprocess}
-        save_detector(root / "models/p" / objective, Detector("resnet18"), card)
+    for detector in detectors:
+        name = detector.partition("/")[0]
+        own = {"lambda": 0.01} if name == "joint" else {}
+        network = build_detector(name, Architecture(crop_size=32), own)
+        card = {"protocol": "p", "preprocess": network.preprocess.model_dump(mode="json")}
+        save_detector(root / "models/p" / detector, network, card)
     protocol = {"title": "t", "train": [], "test": {"stylegan": [], "stargan": []}, "unseen": ["stylegan"]}
     (root / "protocols").mkdir()
     (root / "protocols/p.yaml").write_text(yaml.safe_dump(protocol, sort_keys=False))
     (root / "params.yaml").write_text(
-        "protocols: [p]\nsources: {}\nevaluate: {batch_size: 5, workers: 0, bootstrap: 100}\n"
+        "protocols: [p]\nsources: {}\ndetectors: [bce, sad, joint]\ncompare: {baseline: bce}\n"
+        "evaluate: {batch_size: 5, workers: 0, bootstrap: 100}\n"
     )
     return root

@@ -46,20 +46,36 @@ def tiny_manifest(root: Path, labels, source="src", seed=0, side=36):
 
 
 def tiny_project(
-    root: Path, train_labels, val_labels, objective="joint", lambda_=0.01, augment=None, **train
+    root: Path, train_labels, val_labels, detector="joint", own=None, augment=None, reference=None, **train
 ):
-    """Everything the train stage reads for the protocol `tiny`; returns the settings' path."""
+    """Everything the train stage reads for the protocol `tiny`; returns the settings' path.
+
+    Args:
+        root: The project's folder.
+        train_labels: Label of each training image.
+        val_labels: Label of each validation image.
+        detector: Name of a detector.
+        own: Its own settings; by default what joint and the centers need.
+        augment: The `augment` group.
+        reference: Class of each image of a reference set, half of which are for validation.
+        train: What differs from `TRAIN`.
+    """
     manifests = root / "data/manifests/tiny"
     if not manifests.exists():
         manifests.mkdir(parents=True)
         for split, labels in (("train", train_labels), ("val", val_labels)):
             manifest = tiny_manifest(root, labels, source=f"src_{split}", seed=len(split))
             manifest.assign(split=split, test_set="").to_parquet(manifests / f"{split}.parquet")
-    settings = {"protocol": "tiny", "objective": objective, "seed": 3, "train": TRAIN | train}
+        if reference is not None:
+            rows = tiny_manifest(root, [0] * len(reference), source="src_reference", seed=9)
+            splits = [("train", "val")[place % 2] for place in range(len(rows))]
+            rows = rows.assign(split=splits, test_set="", reference_class=reference)
+            rows.to_parquet(manifests / "reference.parquet")
+    if own is None:
+        own = {"joint": {"lambda": 0.01, "center": "epoch"}, "sad": {"center": "epoch"}}.get(detector, {})
+    settings = {"protocol": "tiny", "detector": detector, "seed": 3, "own": own, "train": TRAIN | train}
     settings["augment"] = augment or {"blur_prob": 0.3, "jpeg_prob": 0.3}
-    if objective == "joint":
-        settings["lambda"] = lambda_
-    path = root / f"data/settings/tiny/{objective}.json"
+    path = root / f"data/settings/tiny/{detector}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(settings))
     return path

@@ -25,7 +25,11 @@ app = typer.Typer(
 
 Model = Annotated[
     Path | None,
-    Option(help="A model's folder; by default the joint detector of the one protocol in models/."),
+    Option(
+        help="A model's folder. By default the only one in models/ or, of several detectors of one protocol, "
+        "the one with the highest average precision on validation. The test sets take no part, as a model "
+        "chosen by them would look better than it is."
+    ),
 ]
 
 
@@ -125,12 +129,12 @@ class Format(StrEnum):
 def export(
     format_: Annotated[Format, Option("--format", help="onnx, or torch for torch.export.")] = Format.ONNX,
     model: Model = None,
-    out: Annotated[Path | None, Option(help="Folder; by default exports/<protocol>/<objective>.")] = None,
+    out: Annotated[Path | None, Option(help="Folder; by default exports/<protocol>/<detector>.")] = None,
 ) -> None:
     """Write a model as ONNX or torch.export, with a model card.
 
-    The network takes RGB crops, uint8, batch x 3 x size x size, and gives logit, score_sl and score_cd;
-    the normalisation is inside. The file is checked against the model before it is kept.
+    The network takes RGB crops, uint8, batch x 3 x size x size, and gives the model's scores; the
+    normalization is inside. The file is checked against the model before it is kept.
 
     \b
     Examples:
@@ -163,7 +167,8 @@ def models(
     if not entries:
         raise UserError(f"{root}/: no trained model here", fix="run `dvc repro` first")
     width = max(5, *(len(str(entry.directory)) for entry in entries))
-    typer.echo(f"{'MODEL':<{width}}  TAKES   SCORE   MEAN AP  UNSEEN AP")
+    wide = max(5, *(len(label) for entry in entries for label in ("", *entry.ap)))
+    typer.echo(f"{'MODEL':<{width}}  TAKES   {'SCORE':<{wide}}  MEAN AP  UNSEEN AP")
     for entry in entries:
         name = f"{entry.directory!s:<{width}}"
         if entry.problem:
@@ -173,9 +178,7 @@ def models(
         for number, (score, (mean, unseen)) in enumerate(entry.ap.items()):
             start = " " * (width + 8) if number else f"{name}  {entry.crop:<6}"
             unseen_text = "-" if unseen is None else f"{unseen:.2f}"
-            typer.echo(
-                f"{start}  S_{score.upper()}  {mean:>8.2f}  {unseen_text:>9}{'  demo' * entry.is_demo}"
-            )
+            typer.echo(f"{start}  {score:<{wide}}  {mean:>7.2f}  {unseen_text:>9}{'  demo' * entry.is_demo}")
     if any(entry.is_demo for entry in entries):
         typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
 

@@ -25,7 +25,7 @@ def evaluate(
     bootstrap: Annotated[int, Option(min=100, help="Replicates behind each interval.")] = 1000,
     seed: Annotated[int, Option(min=0, help="Of the bootstrap.")] = 0,
     score: Annotated[
-        str | None, Option(help="sl or cd: which score of a parquet table that has both.")
+        str | None, Option(help="Name of the score to read from a parquet table that has several.")
     ] = None,
 ) -> None:
     """Measure any detector's scores: AP, AUC, EER with intervals, and thresholds.
@@ -37,7 +37,7 @@ def evaluate(
     Examples:
       fakeforensics evaluate scores.csv
       fakeforensics evaluate seed0.csv seed1.csv --against baseline.csv --out report
-      fakeforensics evaluate data/scores/demo/joint.parquet --score cd
+      fakeforensics evaluate data/scores/<protocol>/<detector>.parquet --score <score>
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.params import ThresholdsParams
     from fakeforensics.standalone import evaluate_scores

@@ -19,16 +19,20 @@ from fakeforensics.evaluation.stranger import read_stranger
 from fakeforensics.evaluation.summary import summarise
 from fakeforensics.files import write_json
 from fakeforensics.params import ThresholdsParams
+from fakeforensics.scores.spec import EXTERNAL
 from fakeforensics.scores.table import has_both_classes
 from fakeforensics.thresholds.analysis import analyse
 from fakeforensics.thresholds.files import write_analysis
 from fakeforensics.thresholds.oracle import oracle_table
 from fakeforensics.thresholds.pictures import draw_oracle
 
+SCORES = (EXTERNAL,)  # a file of the pipeline is read as if it came from elsewhere
+NAME, COLUMN = EXTERNAL.name, EXTERNAL.column
+
 
 @dataclass(frozen=True)
 class Report:
-    """What is said of a detector's scores.
+    """What is found out about a detector's scores.
 
     Attributes:
         metrics: AP, AUC and EER by test set, with intervals; with several runs also their mean and deviation.
@@ -62,7 +66,7 @@ def evaluate_scores(
         against: Runs of another detector on the same images (by key, or else by line), compared in pairs.
         params: Settings of the threshold analysis and the number of bootstrap draws.
         seed: Of the draws.
-        score: `sl` or `cd`, where a table of the pipeline has both.
+        score: The name of a score, where a table of the pipeline has several.
 
     Raises:
         UserError: If a file is faulty, no test set has both classes, or runs are not about the same images.
@@ -71,32 +75,32 @@ def evaluate_scores(
     table, validation, remarks = read_stranger(paths[0], score)
     table = _ranked(table, paths[0])
     runs = [table, *(_ranked(read_stranger(path, score)[0], path) for path in paths[1:])]
-    metrics: dict[str, Any] = summarise(table, ())
-    bounds = intervals(table, (), seed, params.bootstrap)
+    metrics: dict[str, Any] = summarise(table, SCORES, ())
+    bounds = intervals(table, SCORES, (), seed, params.bootstrap)
     metrics |= {f"{metric}_interval": values for metric, values in bounds.items()}
     if validation is not None:
-        metrics["details"] = details(table, validation, seed, params.bootstrap)
-    if bounds["auc"]["score"]["mean"][1] < 0.5:
+        metrics["details"] = details(table, validation, SCORES, seed, params.bootstrap)
+    if bounds["auc"][NAME]["mean"][1] < 0.5:
         remarks.append("fakes score lower than reals: if a higher score means real, change its sign")
     if len(runs) > 1:
-        of_all = interval_over_runs(Model("first", runs, "score"), (), seed, params.bootstrap)
+        of_all = interval_over_runs(Model("first", runs, COLUMN), (), seed, params.bootstrap)
         metrics["over_runs"] = _over_runs(runs) | {"ap_interval": of_all}
     comparison: list[dict[str, Any]] = []
     if against:
         others = [_ranked(read_stranger(path, score)[0], path) for path in against]
-        ours, theirs = Model("first", runs, "score"), Model("second", others, "score")
+        ours, theirs = Model("first", runs, COLUMN), Model("second", others, COLUMN)
         comparison = compare(ours, theirs, (), seed, params.bootstrap)
         metrics["ap_difference"] = comparison
     if out is not None:
         write_json(out / "metrics.json", metrics)
-        write_curves(table, out)
+        write_curves(table, SCORES, out)
     if validation is None:
-        thresholds, rules = oracle_table(table, None), []
+        thresholds, rules = oracle_table(table, None, SCORES), []
         if out is not None:
             write_json(out / "thresholds.json", {"table_4_10": thresholds})
-            draw_oracle(thresholds, out / "thresholds.png", params.criterion)
+            draw_oracle(thresholds, SCORES, out / "thresholds.png", params.criterion)
     else:
-        analysis = analyse(table, validation, params, seed)
+        analysis = analyse(table, validation, SCORES, params, seed)
         thresholds, rules = analysis.oracle, analysis.summary
         if out is not None:
             write_analysis(
@@ -117,12 +121,12 @@ def _ranked(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 def _over_runs(runs: Sequence[pd.DataFrame]) -> dict[str, Any]:
     """Mean and standard deviation over runs of each metric and set."""
-    found = [summarise(run, ()) for run in runs]
+    found = [summarise(run, SCORES, ()) for run in runs]
     result: dict[str, Any] = {"runs": len(runs)}
     for metric in ("ap", "auc", "eer"):
         result[metric] = {}
-        for name in found[0][metric]["score"]:
-            values = [one[metric]["score"].get(name, np.nan) for one in found]
+        for name in found[0][metric][NAME]:
+            values = [one[metric][NAME].get(name, np.nan) for one in found]
             if np.isnan(values).any():
                 raise UserError(f"the runs are not about the same test sets: {name} is missing in one")
             result[metric][name] = {

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from fakeforensics.standalone import Report
+from fakeforensics.standalone import NAME, Report
 
 
 def render(report: Report) -> str:
     """The report as text for a terminal."""
     lines = []
-    widest = max(map(len, ["test set", *report.metrics["ap"]["score"]]))
+    widest = max(map(len, ["test set", *report.metrics["ap"][NAME]]))
     lines.append(f"{'test set':{widest}}     AP [95% interval]        AUC [95% interval]       EER")
-    for name in report.metrics["ap"]["score"]:
+    for name in report.metrics["ap"][NAME]:
         cells = [
-            _with_bounds(
-                report.metrics[metric]["score"][name], report.metrics[f"{metric}_interval"]["score"][name]
-            )
+            _with_bounds(report.metrics[metric][NAME][name], report.metrics[f"{metric}_interval"][NAME][name])
             for metric in ("ap", "auc")
         ]
-        lines.append(f"{name:{widest}}  {cells[0]}  {cells[1]}  {report.metrics['eer']['score'][name]:.4f}")
+        lines.append(f"{name:{widest}}  {cells[0]}  {cells[1]}  {report.metrics['eer'][NAME][name]:.4f}")
     lines += ["", f"{'test set':{widest}}  threshold of highest accuracy"]
     for row in report.thresholds:
         if row["criterion"] == "accuracy":

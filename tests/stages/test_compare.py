@@ -1,4 +1,4 @@
-"""The stage `compare` on the scores of three objectives."""
+"""The stage `compare` on the scores of three detectors."""
 
 import json
 
@@ -6,8 +6,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from fakeforensics.files import write_parquet
+from fakeforensics.errors import UserError
+from fakeforensics.files import write_json
+from fakeforensics.scores.table import ScoreTable, read_scores, write_scores
 from stages import compare
+from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 
 
@@ -17,33 +20,73 @@ def project(tmp_path, monkeypatch):
     protocol = {"title": "t", "train": [], "test": {"stylegan": [], "stargan": []}, "unseen": ["stylegan"]}
     (tmp_path / "protocols").mkdir()
     (tmp_path / "protocols/p.yaml").write_text(yaml.safe_dump(protocol, sort_keys=False))
-    (tmp_path / "params.yaml").write_text("protocols: [p]\nsources: {}\nevaluate: {bootstrap: 100}\n")
-    for objective in ("bce", "sad", "joint"):
-        table = make_scores({"stargan": 0, "stylegan": -4}, objective, gap=1.0)
-        write_parquet(tmp_path / f"data/scores/p/{objective}.parquet", table)
-        validation = make_scores({"validation": 0}, objective, gap=1.0)
-        write_parquet(tmp_path / f"data/scores/p/{objective}.val.parquet", validation)
+    ask_for(tmp_path, ["bce", "sad", "joint"], "bce")
+    for detector, scores in SCORES.items():
+        table = make_scores({"stargan": 0, "stylegan": -4}, detector, gap=1.0)
+        write_scores(tmp_path / f"data/scores/p/{detector}.parquet", ScoreTable(table, scores))
+        validation = make_scores({"validation": 0}, detector, gap=1.0)
+        write_scores(tmp_path / f"data/scores/p/{detector}.val.parquet", ScoreTable(validation, scores))
     return tmp_path
 
 
-def test_each_score_is_compared_with_bce(project):
+def ask_for(root, detectors, baseline):
+    settings = {"protocols": ["p"], "detectors": detectors, "compare": {"baseline": baseline}, "sources": {}}
+    (root / "params.yaml").write_text(yaml.safe_dump(settings | {"evaluate": {"bootstrap": 100}}))
+
+
+def compared(root):
     compare.main("p")
-    rows = json.loads((project / "metrics/p/comparison.json").read_text())["ap_difference"]
-    assert [row["first"] for row in rows[::4]] == ["joint/cd", "joint/sl", "sad/cd"]
+    return json.loads((root / "metrics/p/comparison.json").read_text())
+
+
+def test_each_score_is_compared_with_the_baseline(project):
+    found = compared(project)
+    assert list(found) == ["baseline", "ap_difference"]
+    assert found["baseline"] == "bce"
+    rows = found["ap_difference"]
+    assert [row["first"] for row in rows[::4]] == ["sad/cd", "joint/sl", "joint/cd"]
     assert {row["second"] for row in rows} == {"bce/sl"}
     assert [row["test_set"] for row in rows[:4]] == ["stylegan", "stargan", "mean", "mean_unseen"]
     # The synthetic joint logits are bce's own.
     assert all(row["difference"] == 0 and row["p_value"] == 1 for row in rows[4:8])
 
 
+def test_the_order_and_the_baseline_are_those_of_the_settings(project):
+    ask_for(project, ["joint", "bce"], "joint")
+    rows = compared(project)["ap_difference"]
+    pairs = [(row["first"], row["second"]) for row in rows[::4]]
+    assert pairs == [("joint/cd", "joint/sl"), ("bce/sl", "joint/sl")]
+
+
+def test_without_the_baseline_nothing_is_compared(project):
+    ask_for(project, ["sad", "joint"], "bce")
+    assert list(compared(project)) == ["baseline", "note"]
+
+
+def test_detectors_that_the_protocol_leaves_out_take_no_part(project):
+    for name in ("sad", "bce"):
+        write_json(project / f"data/settings/p/{name}.json", {"left_out": "p narrows the detectors"})
+        (project / f"data/scores/p/{name}.parquet").write_bytes(b"")
+    ask_for(project, ["bce", "sad", "joint"], "joint")
+    assert [row["first"] for row in compared(project)["ap_difference"][::4]] == ["joint/cd"]
+    ask_for(project, ["bce", "sad", "joint"], "bce")
+    assert list(compared(project)) == ["baseline", "note"]
+
+
+def test_missing_scores_say_what_to_run(project):
+    (project / "data/scores/p/sad.val.parquet").unlink()
+    with pytest.raises(UserError, match="run the evaluate stage first"):
+        compare.main("p")
+
+
 def test_on_fakes_alone_accuracies_are_compared_model_by_model(project):
     for path in (project / "data/scores/p").iterdir():
-        table = pd.read_parquet(path)
+        table, scores = read_scores(path)
         kept = table if path.name.endswith(".val.parquet") else table[table["label"] == 1]
-        write_parquet(path, pd.concat([kept.assign(instances=n) for n in (1, 2)], ignore_index=True))
-    compare.main("p")
-    found = json.loads((project / "metrics/p/comparison.json").read_text())
-    assert list(found) == ["accuracy_difference"]  # fakes alone have no average precision
+        models = pd.concat([kept.assign(instances=n) for n in (1, 2)], ignore_index=True)
+        write_scores(path, ScoreTable(models, scores))
+    found = compared(project)
+    assert list(found) == ["baseline", "accuracy_difference"]  # fakes alone have no average precision
     rows = found["accuracy_difference"]
     assert len(rows) == 3 * 2 * 2  # pairs, models, sets
     assert [(row["instances"], row["test_set"]) for row in rows[:4]] == [

@@ -18,7 +18,8 @@ def project(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(value))  # JSON is YAML
 
-    write("params.yaml", {"protocols": ["tiny"], "sources": {}})
+    detectors = {"detectors": ["first", "second"], "compare": {"baseline": "first"}}
+    write("params.yaml", {"protocols": ["tiny"], "sources": {}} | detectors)
     protocol = {
         "title": "Trained on one method",
         "train": [{"source": "dffd"}],
@@ -26,7 +27,15 @@ def project(tmp_path):
         "unseen": ["new"],
     }
     write("protocols/tiny.yaml", protocol)
-    write("metrics/tiny/bce.json", {"ap": {"sl": {"seen": 0.987654, "new": 0.5}}})
+    write("metrics/tiny/first.json", {"ap": {"odds": {"seen": 0.987654, "new": 0.5}}})
+    score = {"name": "odds", "label": "S_O", "title": "log odds", "column": "logit", "scale": "logit"}
+    detector = {"name": "first", "label": "First", "title": "a classifier", "sees": "reals+fakes"}
+    card = {
+        "format": {"name": "fake-forensics detector", "version": 2},
+        "weights_sha256": "0" * 64,
+        "detector": detector | {"scores": [score]},
+    }
+    write("models/tiny/first/model.json", card)
     return tmp_path
 
 
@@ -44,15 +53,18 @@ def test_the_report_holds_each_average_precision(project):
     done = report(project)
     assert done.returncode == 0, done.stderr
     text = (project / "report/report.md").read_text()
-    assert "| seen | 98.77 | – | – | – |" in text
-    assert "| new † | 50.00 | – | – | – |" in text
+    assert "| Testing set | First |" in text
+    assert "| seen | 98.77 |" in text
+    assert "| new † | 50.00 |" in text
+    assert "metrics/tiny/second.json" in text  # said to be missing
 
 
 def test_a_report_without_any_metrics_says_what_to_run(project):
-    (project / "metrics/tiny/bce.json").unlink()
+    (project / "metrics/tiny/first.json").unlink()
     done = report(project)
     assert done.returncode == 1
-    assert "metrics/tiny/bce.json" in done.stderr
+    assert "metrics/tiny/first.json" in done.stderr
+    assert "metrics/tiny/second.json" in done.stderr
     assert "dvc repro" in done.stderr
     assert not (project / "report").exists()
 

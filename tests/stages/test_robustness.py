@@ -6,22 +6,28 @@ import pandas as pd
 import pytest
 
 from fakeforensics.evaluation import robustness as room
+from fakeforensics.files import write_json
 from stages import evaluate, robustness
 from tests.scored_project import make_project
 
-SETTINGS = "evaluate: {batch_size: 8, workers: 0, bootstrap: 100, corruptions: [%s]}\n"
+SETTINGS = """protocols: [p]
+detectors: [bce, sad]
+compare: {baseline: bce}
+sources: {}
+evaluate: {batch_size: 8, workers: 0, bootstrap: 100, corruptions: [%s]}
+"""
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    root = make_project(tmp_path, objectives=("bce",))
+    root = make_project(tmp_path, detectors=("bce",))
     monkeypatch.chdir(root)
     evaluate.main("p", "bce")
     return root
 
 
 def ask_for(root, corruptions):
-    (root / "params.yaml").write_text("protocols: [p]\nsources: {}\n" + SETTINGS % corruptions)
+    (root / "params.yaml").write_text(SETTINGS % corruptions)
 
 
 def test_only_what_is_new_is_scored(project, monkeypatch):
@@ -67,7 +73,7 @@ def test_files(project):
 
 
 def test_a_set_of_fakes_alone_has_an_accuracy(tmp_path, monkeypatch):
-    root = make_project(tmp_path, objectives=("sad",))
+    root = make_project(tmp_path, detectors=("sad",))
     path = root / "data/manifests/p/test.parquet"
     manifest = pd.read_parquet(path)
     manifest[manifest["label"] == 1].to_parquet(path)
@@ -78,3 +84,13 @@ def test_a_set_of_fakes_alone_has_an_accuracy(tmp_path, monkeypatch):
     found = json.loads((root / "metrics/p/sad.robustness.json").read_text())
     assert list(found) == ["accuracy"]
     assert list(found["accuracy"][1]["by_set"]) == ["stylegan", "stargan", "mean", "mean_unseen"]
+
+
+def test_a_detector_that_the_protocol_leaves_out_has_outputs_without_a_result(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_json(tmp_path / "data/settings/p/sad.json", {"left_out": "p trains bce alone"})
+    robustness.main("p", "sad")
+    found = json.loads((tmp_path / "metrics/p/sad.robustness.json").read_text())
+    assert found == {"left_out": "p trains bce alone"}
+    assert (tmp_path / "data/robustness/p/sad.csv").read_bytes() == b""
+    assert (tmp_path / "plots/p/sad/robustness.png").is_file()

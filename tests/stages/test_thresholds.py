@@ -7,8 +7,10 @@ import pytest
 import yaml
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import write_parquet
+from fakeforensics.files import write_json
+from fakeforensics.scores.table import ScoreTable, write_scores
 from stages import thresholds
+from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 
 
@@ -20,20 +22,22 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "protocols").mkdir()
     (tmp_path / "protocols/p.yaml").write_text(yaml.safe_dump(protocol, sort_keys=False))
     (tmp_path / "params.yaml").write_text(
-        "protocols: [p]\nsources: {}\nthresholds: {bootstrap: 100, known_reals: [10], draws: 20}\n"
+        "protocols: [p]\ndetectors: [bce, sad, joint]\ncompare: {baseline: bce}\nsources: {}\n"
+        "thresholds: {bootstrap: 100, known_reals: [10], draws: 20}\n"
     )
     folder = tmp_path / "data/scores/p"
-    for objective in ("bce", "sad", "joint"):
-        table = make_scores({"stargan": 0, "stylegan": -4}, objective)
-        write_parquet(folder / f"{objective}.parquet", table)
-        write_parquet(folder / f"{objective}.val.parquet", make_scores({"validation": 0}, objective, seed=1))
+    for detector, scores in SCORES.items():
+        table = make_scores({"stargan": 0, "stylegan": -4}, detector)
+        write_scores(folder / f"{detector}.parquet", ScoreTable(table, scores))
+        validation = make_scores({"validation": 0}, detector, seed=1)
+        write_scores(folder / f"{detector}.val.parquet", ScoreTable(validation, scores))
     return tmp_path
 
 
-@pytest.mark.parametrize(("objective", "scores"), [("bce", {"sl"}), ("sad", {"cd"}), ("joint", {"sl", "cd"})])
-def test_writes_table_and_picture(project, objective, scores):
-    thresholds.main("p", objective)
-    found = json.loads((project / f"metrics/p/{objective}.thresholds.json").read_text())
+@pytest.mark.parametrize(("detector", "scores"), [("bce", {"sl"}), ("sad", {"cd"}), ("joint", {"sl", "cd"})])
+def test_writes_table_and_picture(project, detector, scores):
+    thresholds.main("p", detector)
+    found = json.loads((project / f"metrics/p/{detector}.thresholds.json").read_text())
     rows = found["table_4_10"]
     assert {row["score"] for row in rows} >= scores
     # Sets in the protocol's order, four criteria, each with an oracle and validation's choice.
@@ -48,7 +52,7 @@ def test_writes_table_and_picture(project, objective, scores):
     # The set that lies 4 deviations lower has no score above validation's threshold: half of it is right.
     assert best["stylegan", "validation"]["accuracy"] == pytest.approx(0.5, abs=0.02)
     assert best["stargan", "validation"]["accuracy"] == pytest.approx(0.933, abs=0.05)
-    assert (project / f"plots/p/{objective}/thresholds.png").stat().st_size > 10_000
+    assert (project / f"plots/p/{detector}/thresholds.png").stat().st_size > 10_000
 
 
 def test_what_lies_in_git_is_short_and_the_rest_in_tables(project):
@@ -86,13 +90,13 @@ def test_a_set_of_fakes_alone_is_left_out(project):
     path = project / "data/scores/p/bce.parquet"
     table = make_scores({"stargan": 0, "stylegan": -4}, "bce")
     table.loc[(table["test_set"] == "stylegan"), "label"] = 1
-    write_parquet(path, table)
+    write_scores(path, ScoreTable(table, SCORES["bce"]))
     thresholds.main("p", "bce")
     found = json.loads((project / "metrics/p/bce.thresholds.json").read_text())
     assert {row["test_set"] for row in found["table_4_10"]} == {"stargan"}
     assert {row["test_set"] for row in found["fakes_alone"]["rows"]} == {"stylegan"}
     table["label"] = 1
-    write_parquet(path, table)
+    write_scores(path, ScoreTable(table, SCORES["bce"]))
     thresholds.main("p", "bce")
     assert json.loads((project / "metrics/p/bce.thresholds.json").read_text())["table_4_10"] == []
 
@@ -100,3 +104,15 @@ def test_a_set_of_fakes_alone_is_left_out(project):
 def test_missing_scores_say_what_to_run(project):
     with pytest.raises(UserError, match="run the evaluate stage first"):
         thresholds.main("p", "nothing")
+
+
+def test_a_detector_that_the_protocol_leaves_out_has_outputs_without_a_result(project):
+    write_json(project / "data/settings/p/sad.json", {"left_out": "p trains bce alone"})
+    (project / "data/scores/p/sad.parquet").write_bytes(b"")
+    thresholds.main("p", "sad")
+    for name in ("thresholds", "decision"):
+        found = json.loads((project / f"metrics/p/sad.{name}.json").read_text())
+        assert found == {"left_out": "p trains bce alone"}
+    assert {path.name for path in (project / "data/thresholds/p").iterdir()} == {"sad.csv", "sad.summary.csv"}
+    drawn = {"thresholds.png", "gap.png", "reliability.png", "reliability.csv"}
+    assert {path.name for path in (project / "plots/p/sad").iterdir()} == drawn

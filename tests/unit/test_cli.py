@@ -97,6 +97,7 @@ def test_predict_as_is_takes_crops(here):
     assert "no face found" in run("predict", crop, status=1)
     result = CliRunner().invoke(cli.app, ["predict", str(crop), "--as-is", "--csv"])
     assert "crop.png,image,0,,,,,," in result.stdout
+    assert ",score_sl,logit,score_cd,score,probability,verdict,error" in result.stdout
     assert "trained on aligned faces" in result.stderr
 
 
@@ -130,6 +131,9 @@ def test_data_check_writes_the_inventory_of_a_good_source(here):
         (here / "raw" / folder).mkdir(parents=True)
         image = np.full((64, 64, 3), len(folder) + ord(folder[0]), np.uint8)
         (here / "raw" / folder / "a.png").write_bytes(encode_png(image))
-    (here / "params.yaml").write_text("protocols: [p]\nsources: {mine: {layout: folder, root: raw}}\n")
+    (here / "params.yaml").write_text(
+        "protocols: [p]\ndetectors: [d]\ncompare: {baseline: d}\n"
+        "sources: {mine: {layout: folder, root: raw}}\n"
+    )
     assert "written: data/inventory/mine.csv" in run("data", "check", "mine", "--update")
     assert (here / "data/inventory/mine.csv").read_text().count("\n") == 3

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.errors import UserError
 from fakeforensics.evaluation.stranger import read_stranger
-from fakeforensics.files import write_parquet
 from fakeforensics.params import ThresholdsParams
+from fakeforensics.scores.table import ScoreTable, write_scores
 from fakeforensics.standalone import evaluate_scores
 from fakeforensics.standalone_text import render
+from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 
 QUICK = ThresholdsParams(bootstrap=100, known_reals=(10,), draws=10)
@@ -124,8 +125,9 @@ def test_scores_of_the_wrong_sign_are_remarked_on(tmp_path):
 
 def test_the_pipelines_own_tables_are_read(tmp_path):
     path = tmp_path / "joint.parquet"
-    write_parquet(path, make_scores({"a": 0}, images=60))
-    write_parquet(tmp_path / "joint.val.parquet", make_scores({"validation": 0}, images=60, seed=1))
+    validation = make_scores({"validation": 0}, images=60, seed=1)
+    write_scores(path, ScoreTable(make_scores({"a": 0}, images=60), SCORES["joint"]))
+    write_scores(tmp_path / "joint.val.parquet", ScoreTable(validation, SCORES["joint"]))
     with pytest.raises(UserError, match=r"which score\?[\s\S]*sl or cd[\s\S]*--score sl"):
         read_stranger(path)
     test, validation, remarks = read_stranger(path, "cd")
@@ -135,8 +137,14 @@ def test_the_pipelines_own_tables_are_read(tmp_path):
     )  # as the pipeline's rules see it
     assert (len(validation), remarks) == (60, [])
     # A table with one score is compared by that, whatever is asked of the others.
-    write_parquet(tmp_path / "bce.parquet", make_scores({"a": 0}, "bce", images=60))
+    write_scores(tmp_path / "bce.parquet", ScoreTable(make_scores({"a": 0}, "bce", images=60), SCORES["bce"]))
     assert len(read_stranger(tmp_path / "bce.parquet", "cd")[0]) == 60
+    # The validation table beside it must be of the same detector.
+    write_scores(
+        tmp_path / "bce.val.parquet", ScoreTable(make_scores({"validation": 0}, "sad"), SCORES["sad"])
+    )
+    with pytest.raises(UserError, match=r"bce\.val\.parquet: lacks the score sl"):
+        read_stranger(tmp_path / "bce.parquet")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,22 +1,25 @@
-"""Models trained once or with several seeds: how sure their AP is, and the difference between two of them."""
+"""Paired comparisons: of the AP of models that were trained once or with several seeds, and of detectors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from fakeforensics.errors import UserError
+from fakeforensics.evaluation.fakes_alone import judge
+from fakeforensics.evaluation.fakes_alone_intervals import compare_accuracies
 from fakeforensics.evaluation.intervals import set_rankings
 from fakeforensics.evaluation.summary import DIGITS, means
 from fakeforensics.scores.bootstrap import interval, replicate, two_sided_p
 from fakeforensics.scores.metrics import average_precision
 from fakeforensics.scores.resampling import resample_groups
-from fakeforensics.scores.table import by_test_set
+from fakeforensics.scores.table import ScoreTable, by_instances, by_test_set, in_order
+from fakeforensics.scores.test_sets import TestSets
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Model:
     """Score tables of one detector, one for each seed with which it was trained.
 
     Attributes:
-        name: For the reader, such as `joint/cd`.
+        name: For the reader, such as `detector/score`.
         runs: The tables: the same images in all.
         column: Which column ranks the images.
     """
@@ -32,6 +35,60 @@ class Model:
     name: str
     runs: Sequence[pd.DataFrame]
     column: str
+
+
+class Scored(NamedTuple):
+    """The score tables of a detector.
+
+    Attributes:
+        test: Of the test images.
+        validation: Of the validation images.
+    """
+
+    test: ScoreTable
+    validation: ScoreTable
+
+
+def compare_with_baseline(
+    detectors: Mapping[str, Scored], baseline: str, test_sets: TestSets, seed: int, replicates: int
+) -> dict[str, Any]:
+    """Compare every score of every detector with the baseline's first score, by a paired bootstrap.
+
+    Args:
+        detectors: The score tables by detector, in the order of the comparison.
+        baseline: A detector.
+        test_sets: The protocol's.
+        seed: Of the draws.
+        replicates: Number of draws.
+
+    Returns:
+        `baseline`; `ap_difference`, rows as of `compare`; and `accuracy_difference`, rows as of
+        `compare_accuracies`, for sets of fakes alone. A table without rows is left out. If the baseline is
+        not among the detectors there is a `note` instead of tables.
+
+    Raises:
+        UserError: If the tables are not about the same images, or are not those of the protocol's test sets.
+    """
+    if baseline not in detectors:
+        note = f"nothing is compared: the baseline {baseline!r} is not among the detectors of this protocol"
+        return {"baseline": baseline, "note": note}
+    models, verdicts = {}, {}
+    for detector, (test, validation) in detectors.items():
+        tables = {number: in_order(rows, test_sets.names) for number, rows in by_instances(test.rows).items()}
+        judged = judge(tables, by_instances(validation.rows), test.scores)
+        for score in test.scores:
+            pair, name = (detector, score.name), f"{detector}/{score.name}"
+            models[pair] = Model(name, [list(tables.values())[-1]], score.column)
+            verdicts[pair] = name, [one for one in judged if one.score == score]
+    reference = (baseline, detectors[baseline].test.scores[0].name)
+    precision: list[dict[str, Any]] = []
+    accuracy: list[dict[str, Any]] = []
+    for pair in models:
+        if pair != reference:
+            precision += compare(models[pair], models[reference], test_sets.unseen, seed, replicates)
+            accuracy += compare_accuracies(verdicts[pair], verdicts[reference], seed, replicates)
+    found = {"ap_difference": precision, "accuracy_difference": accuracy}
+    return {"baseline": baseline} | {name: rows for name, rows in found.items() if rows}
 
 
 def compare(

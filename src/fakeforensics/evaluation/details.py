@@ -13,7 +13,8 @@ from fakeforensics.evaluation.summary import DIGITS
 from fakeforensics.scores.metrics import average_precision, equal_error_rate, roc_auc, tpr_at_fpr
 from fakeforensics.scores.operating import best_threshold, outcome
 from fakeforensics.scores.ranking import rank
-from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns, video_level
+from fakeforensics.scores.spec import Scores
+from fakeforensics.scores.table import VALIDATION, by_test_set, has_both_classes, video_level
 
 LIMITS = {"tpr_at_fpr_1": 0.01, "tpr_at_fpr_5": 0.05}
 
@@ -21,21 +22,23 @@ LIMITS = {"tpr_at_fpr_1": 0.01, "tpr_at_fpr_5": 0.05}
 def details(
     table: pd.DataFrame,
     validation: pd.DataFrame,
+    scores: Scores,
     seed: int,
     replicates: int,
     undetected: Mapping[str, Mapping[str, int]] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure every test set with both classes at frame level, and those with videos at video level too.
 
-    A video's score is the mean over its frames with a found face (of logits, for S_SL). A frame without a
-    face has no score and is passed over. A video without any face raises no alarm, so it counts as called
-    real: for the values `with_undetected` it stands below every scored video. The others, and the frame
-    level, are about what was scored.
+    A video's score is the mean over its frames with a found face (of logits, for a score of that scale). A
+    frame without a face has no score and is passed over. A video without any face raises no alarm, so it
+    counts as called real: for the values `with_undetected` it stands below every scored video. The others,
+    and the frame level, are about what was scored.
 
     Args:
         table: The test scores in the protocol's order of sets.
         validation: The validation scores. Their threshold of highest accuracy is what `accuracy` is measured
             at: chosen at the same level, or by frame where validation has no videos of both classes.
+        scores: What the scores are.
         seed: Of the bootstrap.
         replicates: Number of draws.
         undetected: By test set, how many real_videos and fake_videos gave no image; from counts.json.
@@ -50,11 +53,11 @@ def details(
     """
     rows = []
     missing = undetected or {}
-    by_video = video_level(validation)
+    by_video = video_level(validation, scores)
     levels = {
         "frame": (table, validation, "frame"),
         "video": (
-            video_level(table),
+            video_level(table, scores),
             *((by_video, "video") if has_both_classes(by_video) else (validation, "frame")),
         ),
     }
@@ -62,24 +65,24 @@ def details(
         kept = images.groupby("test_set", sort=False).filter(has_both_classes).reset_index(drop=True)
         if kept.empty:
             continue
-        bounds = intervals(kept, (), seed, replicates)
-        for score, column in score_columns(kept).items():
+        bounds = intervals(kept, scores, (), seed, replicates)
+        for score in scores:
             labels = chosen_on["label"].to_numpy()
             threshold = best_threshold(
-                rank(chosen_on[column].to_numpy(), labels, "validation"), "accuracy", "validation"
+                rank(chosen_on[score.column].to_numpy(), labels, VALIDATION), "accuracy", VALIDATION
             )
             for name, here in by_test_set(kept):
-                scores, truth = here[column].to_numpy(), here["label"].to_numpy()
-                found = _measure(scores, truth, threshold)
+                values, truth = here[score.column].to_numpy(), here["label"].to_numpy()
+                found = _measure(values, truth, threshold)
                 rows.append(
-                    {"level": level, "score": score, "test_set": name, "count": len(here)}
+                    {"level": level, "score": score.name, "test_set": name, "count": len(here)}
                     | {"reals": int((here["label"] == 0).sum()), "fakes": int((here["label"] == 1).sum())}
                     | {"groups": int(here["group"].nunique())}
                     | {key: round(value, DIGITS) for key, value in found.items()}
-                    | {f"{metric}_interval": bounds[metric][score][name] for metric in ("ap", "auc")}
+                    | {f"{metric}_interval": bounds[metric][score.name][name] for metric in ("ap", "auc")}
                     | {"threshold": threshold, "threshold_chosen_by": chosen_level}
                     | (
-                        _undetected(scores, truth, threshold, missing.get(name, {}))
+                        _undetected(values, truth, threshold, missing.get(name, {}))
                         if level == "video"
                         else {}
                     )

@@ -1,7 +1,7 @@
 """Test sets of fakes alone, as in chapter 3: the share of them that is recognised at a given threshold.
 
-Nothing can be ranked there, and no threshold be chosen. S_SL is cut at probability 0.5, as in the thesis.
-S_CD has no probability: it is cut where accuracy is highest on the same model's validation images.
+Such a set cannot be ranked, and no threshold can be chosen on it. A score that has a probability is cut at
+0.5, as in the thesis. Other scores are cut where accuracy is highest on the same model's validation images.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from fakeforensics.errors import UserError
 from fakeforensics.evaluation.summary import DIGITS
 from fakeforensics.scores.operating import best_threshold
 from fakeforensics.scores.ranking import rank
-from fakeforensics.scores.table import VALIDATION, by_test_set, has_both_classes, score_columns
+from fakeforensics.scores.spec import Scores, ScoreSpec
+from fakeforensics.scores.table import VALIDATION, by_test_set, has_both_classes
 
-# The names of their accuracies in metrics/<protocol>/<objective>.json.
+# The names of their accuracies in metrics/<protocol>/<detector>.json.
 AT_HALF, AT_VALIDATION = "accuracy", "accuracy_at_validation_threshold"
 
 
@@ -26,25 +27,28 @@ class Judgement(NamedTuple):
 
     Attributes:
         instances: The number of instances that the model has seen, or `all`.
-        score: `sl` or `cd`.
+        score: The score.
         metric: `AT_HALF` or `AT_VALIDATION`: how the threshold came about.
-        threshold: In the score's own scale, for S_SL a logit.
+        threshold: On the score's own scale.
         table: The fakes' scores, and `called`: whether each is called fake.
     """
 
     instances: str
-    score: str
+    score: ScoreSpec
     metric: str
     threshold: float
     table: pd.DataFrame
 
 
-def judge(tables: Mapping[str, pd.DataFrame], validations: Mapping[str, pd.DataFrame]) -> list[Judgement]:
+def judge(
+    tables: Mapping[str, pd.DataFrame], validations: Mapping[str, pd.DataFrame], scores: Scores
+) -> list[Judgement]:
     """Judge every set of fakes alone by every score.
 
     Args:
         tables: By number of seen instances, the test scores in the protocol's order of sets.
         validations: Likewise, the validation scores.
+        scores: What the scores are.
 
     Returns:
         A judgement for each model and score; none where every set holds both classes.
@@ -63,11 +67,12 @@ def judge(tables: Mapping[str, pd.DataFrame], validations: Mapping[str, pd.DataF
                 f"{name}: the test set holds reals alone", expected="fakes, with or without reals"
             )
         fakes = fakes.reset_index(drop=True)
-        for score, column in score_columns(fakes).items():
-            metric = AT_HALF if column == "logit" else AT_VALIDATION
-            threshold = 0.0 if column == "logit" else _of_validation(validations[instances], column)
-            values = fakes[column].to_numpy()
-            rank(values, fakes["label"].to_numpy(), f"fakes alone, {score}")  # refuses what is not finite
+        for score in scores:
+            values = fakes[score.column].to_numpy()
+            rank(values, fakes["label"].to_numpy(), f"fakes alone, {score.name}")  # refuses NaN and infinity
+            metric, threshold = AT_HALF, score.even_odds
+            if threshold is None:
+                metric, threshold = AT_VALIDATION, _of_validation(validations[instances], score.column)
             found.append(
                 Judgement(instances, score, metric, threshold, fakes.assign(called=values >= threshold))
             )
@@ -78,7 +83,7 @@ def accuracies(judgements: Sequence[Judgement]) -> dict[str, dict[str, dict[str,
     """The accuracies by how the threshold came about, score, test set and number of seen instances."""
     found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for judged in judgements:
-        by_set = found.setdefault(judged.metric, {}).setdefault(judged.score, {})
+        by_set = found.setdefault(judged.metric, {}).setdefault(judged.score.name, {})
         for name, fakes in by_test_set(judged.table):
             accuracy = round(float(fakes["called"].mean()), DIGITS)
             by_set.setdefault(name, {})[judged.instances] = accuracy

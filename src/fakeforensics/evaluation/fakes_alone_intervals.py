@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Integer, Shaped
-from scipy.special import expit
 
 from fakeforensics.errors import UserError
 from fakeforensics.evaluation.fakes_alone import AT_HALF, AT_VALIDATION, Judgement
 from fakeforensics.evaluation.summary import DIGITS
 from fakeforensics.scores.bootstrap import Statistic, interval, replicate, two_sided_p
+from fakeforensics.scores.operating import threshold_fields
 from fakeforensics.scores.resampling import resample_groups
 from fakeforensics.scores.table import by_test_set
 
@@ -34,14 +34,14 @@ def accuracy_rows(judgements: Sequence[Judgement], seed: int, replicates: int) -
     """
     rows = []
     for judged in judgements:
-        probability = {"probability": float(expit(judged.threshold))} if judged.metric == AT_HALF else {}
         drawn = _means(judged.table, judged.table["called"].to_numpy(), seed, replicates)
         for name, fakes in by_test_set(judged.table):
             rows.append(
-                {"instances": judged.instances, "score": judged.score, "test_set": name}
+                {"instances": judged.instances, "score": judged.score.name, "test_set": name}
                 | {"fakes": len(fakes), "accuracy": _round(fakes["called"].mean())}
                 | {"accuracy_interval": [_round(bound) for bound in interval(drawn[name])]}
-                | {"threshold": judged.threshold, **probability, "threshold_chosen": CHOSEN[judged.metric]}
+                | threshold_fields(judged.score, judged.threshold)
+                | {"threshold_chosen": CHOSEN[judged.metric]}
             )
     return rows
 
@@ -55,7 +55,7 @@ def compare_accuracies(
     """The paired difference in accuracy between two detectors on the same fakes, each cut as it is deployed.
 
     Args:
-        first: A name, such as `joint/cd`, and the judgements of its models by that score.
+        first: A name, such as `detector/score`, and the judgements of its models by that score.
         second: What it is compared with, trained for the same numbers of instances.
         seed: Of the draws of groups, which both see.
         replicates: Number of draws.

@@ -13,7 +13,8 @@ from fakeforensics.evaluation.robustness_picture import draw_robustness
 from fakeforensics.evaluation.robustness_table import robustness_metrics
 from fakeforensics.files import atomic_directory, atomic_path, write_json_tables
 from fakeforensics.scores.ranking import rank
-from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns
+from fakeforensics.scores.spec import Scores
+from fakeforensics.scores.table import by_test_set, has_both_classes
 
 POINTS = 200
 
@@ -49,34 +50,39 @@ def read_undetected(path: Path) -> dict[str, dict[str, int]]:
         ) from None
 
 
-def write_curves(table: pd.DataFrame, folder: Path) -> None:
+def write_curves(table: pd.DataFrame, scores: Scores, folder: Path) -> None:
     """Write `pr/<test set>.csv` and `roc/<test set>.csv`, the scores below one another in each.
 
     Sets of fakes alone have no curves; the folders are there in any case.
 
     Args:
-        table: A score table.
-        folder: `plots/<protocol>/<objective>`.
+        table: The rows of a score table.
+        scores: What the scores are.
+        folder: `plots/<protocol>/<detector>`.
     """
     for name, curve in {"pr": pr_curve, "roc": roc_curve}.items():
         with atomic_directory(folder / name) as directory:
             for test_set, rows in by_test_set(table):
                 if not has_both_classes(rows):
                     continue
+                labels = rows["label"].to_numpy()
                 parts = [
-                    curve(rank(rows[column].to_numpy(), rows["label"].to_numpy(), test_set), POINTS).assign(
-                        score=score
+                    curve(rank(rows[score.column].to_numpy(), labels, test_set), POINTS).assign(
+                        score=score.name
                     )
-                    for score, column in score_columns(table).items()
+                    for score in scores
                 ]
                 pd.concat(parts).round(6).to_csv(directory / f"{test_set}.csv", index=False)
 
 
-def write_robustness(rows: pd.DataFrame, *, metrics: Path, details: Path, picture: Path) -> None:
+def write_robustness(
+    rows: pd.DataFrame, scores: Scores, *, metrics: Path, details: Path, picture: Path
+) -> None:
     """Write what corruptions cost.
 
     Args:
         rows: From `robustness_table`.
+        scores: What the scores are.
         metrics: The JSON: AP and accuracy, and what the means lose.
         details: CSV of all rows, with the intervals of each set.
         picture: A PNG.
@@ -84,4 +90,4 @@ def write_robustness(rows: pd.DataFrame, *, metrics: Path, details: Path, pictur
     write_json_tables(metrics, robustness_metrics(rows))
     with atomic_path(details) as temporary:
         rows.round(6).to_csv(temporary, index=False)
-    draw_robustness(rows, picture)
+    draw_robustness(rows, scores, picture)

@@ -8,16 +8,24 @@ from fakeforensics.evaluation.summary import DIGITS, means
 from fakeforensics.scores.bootstrap import WeightedRanking, interval, replicate, weighted_ranking
 from fakeforensics.scores.ranking import rank
 from fakeforensics.scores.resampling import Resampling, resample_groups
-from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns
+from fakeforensics.scores.spec import Scores
+from fakeforensics.scores.table import by_test_set, has_both_classes
 
 
 def intervals(
-    table: pd.DataFrame, unseen: tuple[str, ...], seed: int, replicates: int, level: float = 0.95
+    table: pd.DataFrame,
+    scores: Scores,
+    unseen: tuple[str, ...],
+    seed: int,
+    replicates: int,
+    level: float = 0.95,
 ) -> dict[str, dict[str, dict[str, list[float]]]]:
     """Intervals of each AP and AUC, and of their means on joint draws.
 
     Args:
-        table: A score table, its test sets in the protocol's order; sets with one class have none.
+        table: The rows of a score table, its test sets in the protocol's order; sets with one class have no
+            intervals.
+        scores: What the scores are.
         unseen: The test sets that `mean_unseen` is about.
         seed: Of the draws.
         replicates: Number of draws.
@@ -27,20 +35,19 @@ def intervals(
         By metric (`ap`, `auc`), by score, by test set: lower and upper bound.
     """
     resampling = resample_groups(table, seed)
-    columns = score_columns(table)
-    rankings = [set_rankings(table, column, resampling) for column in columns.values()]
+    rankings = [set_rankings(table, score.column, resampling) for score in scores]
     names = list(rankings[0])
     if not names:
         return {}
     ordered = [by_set[name] for by_set in rankings for name in names]
     statistics = [one.average_precision for one in ordered] + [one.roc_auc for one in ordered]
-    drawn = replicate(resampling, statistics, replicates).reshape(replicates, 2, len(columns), len(names))
+    drawn = replicate(resampling, statistics, replicates).reshape(replicates, 2, len(scores), len(names))
     result: dict[str, dict[str, dict[str, list[float]]]] = {}
     for place, metric in enumerate(("ap", "auc")):
         result[metric] = {}
-        for number, score in enumerate(columns):
+        for number, score in enumerate(scores):
             values = {name: drawn[:, place, number, column] for column, name in enumerate(names)}
-            result[metric][score] = {
+            result[metric][score.name] = {
                 name: [round(bound, DIGITS) for bound in interval(value, level)]
                 for name, value in (values | means(values, unseen)).items()
             }
@@ -51,7 +58,7 @@ def set_rankings(table: pd.DataFrame, column: str, resampling: Resampling) -> di
     """Each test set with both classes, prepared for draws of groups.
 
     Args:
-        table: A score table whose rows are numbered from 0.
+        table: The rows of a score table, numbered from 0.
         column: The score to rank by.
         resampling: From the same rows.
     """

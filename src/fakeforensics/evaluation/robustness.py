@@ -11,15 +11,14 @@ from typing import Any
 import pandas as pd
 import torch
 
-import fakeforensics
+from fakeforensics.code import code_hashes
 from fakeforensics.evaluation.corruptions import Corruption
 from fakeforensics.evaluation.scoring import score_manifest
-from fakeforensics.files import sha256_file, write_parquet
+from fakeforensics.files import write_parquet
+from fakeforensics.models.card import detector_card
 from fakeforensics.models.detector import Detector
-from fakeforensics.training.device import takes_bf16
+from fakeforensics.models.runtime import takes_bf16
 
-# What a corrupted image's score is computed by, besides the weights.
-CODE = ("evaluation/corruptions.py", "evaluation/scoring.py", "models", "training/dataset.py", "storage")
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy")
 
 
@@ -83,14 +82,15 @@ def score_corrupted(
 def fingerprint(card: dict[str, Any], manifest: pd.DataFrame, corruption: str) -> str:
     """What the scores under a corruption depend on, as a hash."""
     rows = manifest[["test_set", "key", "sha256", "label", "group"]].to_csv(index=False)
-    package = Path(fakeforensics.__file__).parent
-    files = [file for part in CODE for file in sorted((package / part).glob("*.py")) or [package / part]]
+    about = detector_card(card)
+    # A corrupted image's score is computed by this code, besides the weights.
+    code = (f"{__package__}.corruptions", f"{__package__}.scoring", f"fakeforensics.detectors.{about.name}")
     what = {
-        "code": {str(file.relative_to(package)): sha256_file(file) for file in files},
+        "code": code_hashes(*code),
         "versions": {name: version(name) for name in PACKAGES},
         "weights": card["weights_sha256"],
         "preprocess": card["preprocess"],
-        "objective": card["objective"],
+        "detector": about.model_dump(mode="json"),
         "bf16": takes_bf16("auto"),
         "corruption": corruption,
         "images": hashlib.sha256(rows.encode()).hexdigest(),

@@ -11,7 +11,8 @@ from fakeforensics.evaluation.comparison import Model, compare
 from fakeforensics.evaluation.summary import means
 from fakeforensics.scores.operating import best_threshold
 from fakeforensics.scores.ranking import rank
-from fakeforensics.scores.table import VALIDATION, by_test_set, score_columns
+from fakeforensics.scores.spec import Scores
+from fakeforensics.scores.table import VALIDATION, by_test_set
 
 CLEAN = "clean"
 DIGITS = 4
@@ -20,6 +21,7 @@ DIGITS = 4
 def robustness_table(
     tables: dict[str, pd.DataFrame],
     validation: pd.DataFrame,
+    scores: Scores,
     unseen: tuple[str, ...],
     seed: int,
     replicates: int,
@@ -27,9 +29,10 @@ def robustness_table(
     """AP and accuracy of each test set under each corruption.
 
     Args:
-        tables: Corruption → score table with the sets in the protocol's order; `clean` among them.
+        tables: Corruption → rows of a score table with the sets in the protocol's order; `clean` among them.
         validation: Clean validation scores, whose threshold of highest accuracy is kept under every
             corruption, as a user's would be.
+        scores: What the scores are.
         unseen: The test sets that `mean_unseen` is about.
         seed: Of the bootstrap.
         replicates: Number of draws.
@@ -45,8 +48,9 @@ def robustness_table(
     """
     rows = []
     clean = tables[CLEAN]
-    for score, column in score_columns(clean).items():
-        labels = validation["label"].to_numpy()
+    labels = validation["label"].to_numpy()
+    for score in scores:
+        column = score.column
         ranking = rank(validation[column].to_numpy(), labels, VALIDATION)
         threshold = best_threshold(ranking, "accuracy", VALIDATION)
         before = _accuracies(clean, column, threshold, unseen)
@@ -60,7 +64,7 @@ def robustness_table(
             nothing = dict.fromkeys(("ap", "ap_lost", "ap_lost_low", "ap_lost_high"), np.nan)
             for name, accuracy in _accuracies(table, column, threshold, unseen).items():
                 rows.append(
-                    {"score": score, "corruption": corruption, "test_set": name}
+                    {"score": score.name, "corruption": corruption, "test_set": name}
                     | precision.get(name, nothing)
                     | {"accuracy": accuracy, "accuracy_lost": before[name] - accuracy}
                 )
@@ -76,7 +80,7 @@ def _accuracies(
 
 
 def robustness_metrics(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """What a reader compares between commits: `metrics/<protocol>/<objective>.robustness.json`.
+    """What a reader compares between commits: `metrics/<protocol>/<detector>.robustness.json`.
 
     Args:
         rows: From `robustness_table`.

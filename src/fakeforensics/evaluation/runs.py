@@ -14,14 +14,14 @@ from fakeforensics.evaluation.fakes_alone import accuracies, judge
 from fakeforensics.evaluation.fakes_alone_intervals import accuracy_rows
 from fakeforensics.evaluation.intervals import intervals
 from fakeforensics.evaluation.scoring import score_manifest
-from fakeforensics.evaluation.summary import summarise
-from fakeforensics.evaluation.validation import validation_summary
+from fakeforensics.evaluation.summary import summarise, validation_summary
 from fakeforensics.models.saving import load_detector
-from fakeforensics.scores.table import ALL, INSTANCES, by_instances, in_order
+from fakeforensics.scores.spec import Scores
+from fakeforensics.scores.table import ALL, INSTANCES, ScoreTable, by_instances, in_order
 
 
 def model_folders(folder: Path) -> dict[str, Path]:
-    """The models in `models/<protocol>/<objective>`.
+    """The models in `models/<protocol>/<detector>`.
 
     Returns:
         `all` → the folder itself; or, where it has subfolders n1, n2, …, each number of seen instances → its
@@ -33,15 +33,15 @@ def model_folders(folder: Path) -> dict[str, Path]:
 
 def score_models(
     folder: Path, manifests: dict[str, pd.DataFrame], images: Path, batch_size: int, workers: int
-) -> dict[str, pd.DataFrame]:
+) -> dict[str, ScoreTable]:
     """Score manifests with each model of a run.
 
     Args:
-        folder: `models/<protocol>/<objective>`.
+        folder: `models/<protocol>/<detector>`.
         manifests: `val` and `test`. Where rows say which models they are for (n_from, n_to), others pass them
             by.
         images: The folder of all sources' images.
-        batch_size: Images a forward pass.
+        batch_size: Images per forward pass.
         workers: Decoding processes.
 
     Returns:
@@ -50,29 +50,32 @@ def score_models(
     Raises:
         UserError: If a model or an image cannot be read.
     """
+    scores: Scores = ()
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in manifests}
     for instances, model in model_folders(folder).items():
         detector, card = load_detector(model)
+        scores = detector.scores
         for name, manifest in manifests.items():
             rows = manifest
             if instances != ALL and "n_from" in manifest:
                 rows = manifest[manifest["n_from"].le(int(instances)) & manifest["n_to"].ge(int(instances))]
             scored = score_manifest(detector, card, rows, images, batch_size, workers)
             parts[name].append(scored if instances == ALL else scored.assign(**{INSTANCES: int(instances)}))
-    return {name: pd.concat(tables, ignore_index=True) for name, tables in parts.items()}
+    return {name: ScoreTable(pd.concat(tables, ignore_index=True), scores) for name, tables in parts.items()}
 
 
 class Measurement(NamedTuple):
     """What is known of a run's scores.
 
     Attributes:
-        metrics: `metrics/<protocol>/<objective>.json`, short enough for DVC's tables: ap, auc and eer; for
-            sets of fakes alone, which have none of these, accuracy (S_SL at probability 0.5) and
-            accuracy_at_validation_threshold (S_CD), by number of seen instances; validation, by which lambda
-            is picked.
-        details: `metrics/<protocol>/<objective>.details.json`: ap_interval, auc_interval, details by frame
+        metrics: `metrics/<protocol>/<detector>.json`, short enough for DVC's tables: ap, auc and eer; for
+            sets of fakes alone, which have none of these, accuracy (scores with a probability, at 0.5) and
+            accuracy_at_validation_threshold (other scores), by number of seen instances; validation, by which
+            lambda is chosen.
+        details: `metrics/<protocol>/<detector>.details.json`: ap_interval, auc_interval, details by frame
             and by video, and the sets of fakes alone.
-        table: The test scores in the protocol's order; of several models those of the one that saw most.
+        table: The test scores in the protocol's order; with several models, those of the one that saw most
+            instances.
     """
 
     metrics: dict[str, Any]
@@ -81,7 +84,7 @@ class Measurement(NamedTuple):
 
 
 def measure_run(
-    scores: dict[str, pd.DataFrame],
+    scored: Mapping[str, ScoreTable],
     names: tuple[str, ...],
     unseen: tuple[str, ...],
     seed: int,
@@ -91,7 +94,7 @@ def measure_run(
     """The metrics of a run.
 
     Args:
-        scores: `val` and `test`, from `score_models`.
+        scored: `val` and `test`, from `score_models`.
         names: The test sets in the protocol's order.
         unseen: Those that are unseen.
         seed: Of the bootstrap.
@@ -104,17 +107,18 @@ def measure_run(
     Raises:
         UserError: If a test set of the protocol has no scores, or a score is not finite.
     """
-    tables = {number: in_order(rows, names) for number, rows in by_instances(scores["test"]).items()}
-    validations = by_instances(scores["val"])
+    test, scores = scored["test"]
+    tables = {number: in_order(rows, names) for number, rows in by_instances(test).items()}
+    validations = by_instances(scored["val"].rows)
     most = list(tables)[-1]
     table, validation = tables[most], validations[most]
-    judgements = judge(tables, validations)
-    metrics: dict[str, Any] = summarise(table, unseen) | accuracies(judgements)
-    if validated := validation_summary(validation):
+    judgements = judge(tables, validations, scores)
+    metrics: dict[str, Any] = summarise(table, scores, unseen) | accuracies(judgements)
+    if validated := validation_summary(validation, scores):
         metrics["validation"] = validated
-    bounds = intervals(table, unseen, seed, replicates)
+    bounds = intervals(table, scores, unseen, seed, replicates)
     more: dict[str, Any] = {f"{metric}_interval": values for metric, values in bounds.items()}
-    more["details"] = details(table, validation, seed, replicates, undetected)
+    more["details"] = details(table, validation, scores, seed, replicates, undetected)
     if judgements:
         more["fakes_alone"] = accuracy_rows(judgements, seed, replicates)
     return Measurement(metrics, more, table)

@@ -9,19 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from scipy.special import expit
 
 from fakeforensics.errors import UserError
 from fakeforensics.models.detector import Detector
-from fakeforensics.models.memory import keep_freed_memory
-from fakeforensics.models.precision import full_float32
 from fakeforensics.models.preprocess import AnyRgb, Preprocess, Rgb
+from fakeforensics.models.runtime import full_float32, keep_freed_memory
 from fakeforensics.scores.table import IDENTITY, VALIDATION
+from fakeforensics.training.data import Loader
 from fakeforensics.training.dataset import ManifestDataset
-from fakeforensics.training.loading import Loader
 from fakeforensics.training.sampling import OrderedBatches
-
-KEPT = {"bce": ("score_sl", "logit"), "sad": ("score_cd",), "joint": ("score_sl", "logit", "score_cd")}
 
 
 def score_manifest(
@@ -35,22 +31,21 @@ def score_manifest(
 ) -> pd.DataFrame:
     """Score every image of a manifest.
 
-    An image of several test sets is scored once. Batches hold neighbouring images of the shards, so that
+    An image of several test sets is scored once. Batches hold neighboring images of the shards, so that
     reading is sequential; no image is left out, and none is augmented.
 
     Args:
         detector: In evaluation mode.
-        card: Its `model.json`: objective and preprocessing.
+        card: Its `model.json`, for the preprocessing.
         manifest: One row for each (test_set, key).
         images_root: The folder of all sources' images.
-        batch_size: Images a forward pass.
+        batch_size: Images per forward pass.
         workers: Decoding processes; 0 decodes in this one.
-        transform: What happens to an image before the centre crop; nothing by default.
+        transform: What happens to an image before the center crop; nothing by default.
 
     Returns:
-        The score table, sorted by test_set and key: key, test_set, method, domain, source, label, group,
-        video, frame, and of score_sl (S_SL in [0, 1], equation 3.6), logit and score_cd (S_CD at least 0,
-        3.3) those that the objective trains.
+        The rows of a score table, sorted by test_set and key: the columns `IDENTITY`, and for each score of
+        the detector its column, after the sigmoid in its probability column if it is a logit.
 
     Raises:
         UserError: If the manifest is empty, an image cannot be read, or a score is not finite.
@@ -60,12 +55,14 @@ def score_manifest(
     preprocess = Preprocess(**card["preprocess"])
     images = manifest.drop_duplicates("key").sort_values(["source", "shard", "offset"], ignore_index=True)
     dataset = ManifestDataset(images, images_root, _before_crop(preprocess, transform))
-    logits, distances = _forward(detector, preprocess, dataset, batch_size, workers)
-    scores = pd.DataFrame(
-        {"key": images["key"], "score_sl": expit(logits), "logit": logits, "score_cd": distances}
-    )
-    kept = KEPT[card["objective"]]
-    bad = ~np.isfinite(scores[list(kept)].to_numpy()).all(axis=1)
+    values = _forward(detector, preprocess, dataset, batch_size, workers)
+    columns: dict[str, Any] = {}
+    for score in detector.scores:
+        if score.probability_column is not None:
+            columns[score.probability_column] = score.probability(values[score.column])
+        columns[score.column] = values[score.column]
+    scores = pd.DataFrame({"key": images["key"]} | columns)
+    bad = ~np.isfinite(scores[list(columns)].to_numpy()).all(axis=1)
     if bad.any():
         raise UserError(
             f"the detector gives {int(bad.sum())} of {bad.size} images a score that is not a finite number",
@@ -74,7 +71,7 @@ def score_manifest(
         )
     if "test_set" not in manifest or (manifest["test_set"] == "").all():
         manifest = manifest.assign(test_set=VALIDATION)
-    table = manifest[list(IDENTITY)].merge(scores[["key", *kept]], on="key", validate="many_to_one")
+    table = manifest[list(IDENTITY)].merge(scores, on="key", validate="many_to_one")
     return table.sort_values(["test_set", "key"], ignore_index=True)
 
 
@@ -97,18 +94,18 @@ class _Chain:
 
 def _forward(
     detector: Detector, preprocess: Preprocess, dataset: ManifestDataset, batch_size: int, workers: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> dict[str, np.ndarray]:
+    """The values of each score column, in the rows' order."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if device.type == "cpu":
         keep_freed_memory()
-    batches = OrderedBatches(np.arange(len(dataset)), batch_size)
-    loader = Loader(dataset, batches, batch_size, preprocess.crop_size, workers)
+    loader = Loader(dataset, OrderedBatches(np.arange(len(dataset)), batch_size), workers, device)
     network = detector.to(device).eval().to(memory_format=torch.channels_last)
-    # In the rows' order, as the batches are; kept on the device, so that no batch waits for the one before.
-    logits, distances = [], []
+    # Kept on the device, so that no batch waits for the one before.
+    found: dict[str, list[torch.Tensor]] = {score.column: [] for score in detector.scores}
     with torch.inference_mode(), full_float32():
         for batch in loader:
-            output = network(preprocess.normalise(batch.images))
-            logits.append(output.logit)
-            distances.append(output.distance)
-        return torch.cat(logits).double().cpu().numpy(), torch.cat(distances).double().cpu().numpy()
+            values = network.score(preprocess.normalize(batch.images))
+            for column, parts in found.items():
+                parts.append(values[column])
+        return {column: torch.cat(parts).double().cpu().numpy() for column, parts in found.items()}

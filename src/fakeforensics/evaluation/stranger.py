@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fakeforensics.errors import UserError
-from fakeforensics.evaluation.own_scores import read_own
+from fakeforensics.scores.table import of_one_model, read_scores
 
 NEEDED = ("score", "label", "test_set")
 OPTIONAL = ("group", "split", "key", "video")
@@ -29,8 +29,9 @@ def read_stranger(
     known to be one), `video`. Other columns are passed over.
 
     Args:
-        path: CSV, or one of the pipeline's own tables, `data/scores/<protocol>/<objective>.parquet`.
-        score: `sl` or `cd`, for a table of the pipeline that has both.
+        path: CSV, or one of the pipeline's own tables, `data/scores/<protocol>/<detector>.parquet`.
+        score: The name of a score, for a table of the pipeline that has several. A table with one score gives
+            that one, whatever is asked for.
 
     Returns:
         The test scores, sets in order of appearance; the validation scores or None; and remarks for the
@@ -39,7 +40,7 @@ def read_stranger(
     Raises:
         UserError: If the file is missing, is no CSV, lacks a column or a row's value, or has no test rows.
     """
-    raw = read_own(path, score) if path.suffix == ".parquet" else _read_csv(path)
+    raw = _read_own(path, score) if path.suffix == ".parquet" else _read_csv(path)
     if missing := [name for name in NEEDED if name not in raw]:
         raise UserError(
             f"{path}: the column {missing[0]} is missing",
@@ -78,6 +79,36 @@ def read_stranger(
         raise UserError(f"{path}: the key {row['key']!r} is twice in the test set {row['test_set']!r}")
     validation = table[~is_test].assign(test_set="validation").reset_index(drop=True)
     return test, (None if validation.empty else validation), _remarks(raw, test, validation)
+
+
+def _read_own(path: Path, name: str | None) -> pd.DataFrame:
+    """A score table of the pipeline with the columns of a CSV file, as text.
+
+    The validation scores are taken from the file beside it, `<name>.val.parquet`, if there is one. Scores are
+    given on their working scale, on which the pipeline chooses thresholds, so that thresholds are on it too.
+    """
+    beside = path.with_suffix(".val.parquet")
+    parts = {"test": read_scores(path)} | ({"val": read_scores(beside)} if beside.is_file() else {})
+    scores = parts["test"].scores
+    chosen = scores if len(scores) == 1 else tuple(score for score in scores if score.name == name)
+    if not chosen:
+        raise UserError(
+            f"{path}: which score?",
+            expected=" or ".join(score.name for score in scores),
+            found=name or "none named",
+            fix=f"add --score {scores[0].name}",
+        )
+    tables = []
+    for split, (rows, of_split) in parts.items():
+        if chosen[0] not in of_split:
+            raise UserError(
+                f"{beside}: lacks the score {chosen[0].name} of {path.name}",
+                fix="run the evaluate stage again",
+            )
+        values = of_one_model(rows)
+        kept = values[["key", "test_set", "label", "group", "video"]]
+        tables.append(kept.assign(score=chosen[0].to_working(values[chosen[0].column]), split=split))
+    return pd.concat(tables, ignore_index=True).astype(str)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The metrics of a run: `metrics/<protocol>/<objective>.json`."""
+"""The metrics of a run: `metrics/<protocol>/<detector>.json`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from fakeforensics.scores.metrics import average_precision, equal_error_rate, roc_auc
-from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns
+from fakeforensics.scores.spec import Scores
+from fakeforensics.scores.table import VALIDATION, by_test_set, has_both_classes
 
 DIGITS = 6
 METRICS: dict[str, Callable[..., float]] = {
@@ -19,11 +20,13 @@ METRICS: dict[str, Callable[..., float]] = {
 }
 
 
-def summarise(table: pd.DataFrame, unseen: tuple[str, ...]) -> dict[str, Any]:
+def summarise(table: pd.DataFrame, scores: Scores, unseen: tuple[str, ...]) -> dict[str, Any]:
     """Metrics of every test set and score, and their means over all and over unseen sets.
 
     Args:
-        table: A score table, its test sets in the protocol's order; those with one class have no metrics.
+        table: The rows of a score table, its test sets in the protocol's order; those with one class have no
+            metrics.
+        scores: What the scores are.
         unseen: The test sets that `mean_unseen` is about; without any, the key is left out.
 
     Returns:
@@ -38,15 +41,51 @@ def summarise(table: pd.DataFrame, unseen: tuple[str, ...]) -> dict[str, Any]:
         return {}
     return {
         metric: {
-            score: _with_means(
-                {name: function(rows[column].to_numpy(), rows["label"].to_numpy(), f"{name}, {score}")
-                 for name, rows in ranked.items()},
+            score.name: _with_means(
+                {
+                    name: function(
+                        rows[score.column].to_numpy(), rows["label"].to_numpy(), f"{name}, {score.name}"
+                    )
+                    for name, rows in ranked.items()
+                },
                 unseen,
             )
-            for score, column in score_columns(table).items()
+            for score in scores
         }
         for metric, function in METRICS.items()
-    }  # fmt: skip
+    }
+
+
+def validation_summary(table: pd.DataFrame, scores: Scores) -> dict[str, Any]:
+    """The validation figures by which lambda is chosen: they compare across lambdas, unlike the losses.
+
+    Args:
+        table: The validation scores.
+        scores: What the scores are.
+
+    Returns:
+        `ap` by score, and `log_loss`, the mean binary cross-entropy in nats of the first score whose scale is
+        `logit`, if there is one; six digits. Empty if validation lacks a class.
+
+    Raises:
+        UserError: If a score is not finite.
+    """
+    if not has_both_classes(table):
+        return {}
+    labels = table["label"].to_numpy()
+    found: dict[str, Any] = {
+        "ap": {
+            score.name: round(
+                float(average_precision(table[score.column].to_numpy(), labels, VALIDATION)), DIGITS
+            )
+            for score in scores
+        }
+    }
+    if logits := [score for score in scores if score.scale == "logit"]:
+        values = table[logits[0].column].to_numpy(dtype=np.float64)
+        losses = np.logaddexp(0.0, np.where(labels == 1, -values, values))
+        found["log_loss"] = round(float(np.mean(losses)), DIGITS)
+    return found
 
 
 def _with_means(values: dict[str, float], unseen: tuple[str, ...]) -> dict[str, float]:

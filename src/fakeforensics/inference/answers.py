@@ -11,17 +11,14 @@ from typing import Any
 
 import typer
 
+from fakeforensics.inference.facts import score_name
 from fakeforensics.inference.inputs import Item
-from fakeforensics.inference.judgement import Answer, Judgement
+from fakeforensics.inference.judgement import Answer, Face, Judgement
 from fakeforensics.inference.trained import Trained
+from fakeforensics.scores.spec import Scores, find_score
 from fakeforensics.storage.keys import printable_path
 
-SCORE_NAMES = {"sl": "S_SL as a logit", "cd": "S_CD, the squared distance to the centre"}
 COLORS = {"fake": typer.colors.RED, "real": typer.colors.GREEN}
-CSV_COLUMNS = (
-    *("file", "kind", "face", "frame", "left", "top", "right", "bottom"),
-    *("score_sl", "logit", "score_cd", "score", "probability", "verdict", "error"),
-)
 _FACE, _NUMBER = 17, 11
 
 
@@ -36,7 +33,7 @@ def policy_line(trained: Trained) -> str:
     decision = trained.decision
     if decision is None:
         return f"model {trained.name}: no threshold is known, so there are scores but no verdicts"
-    how = f"{SCORE_NAMES[decision.score]}; {decision.chosen}"
+    how = f"{score_name(find_score(trained.scores, decision.score))}; {decision.chosen}"
     return f"model {trained.name}: fake from {decision.threshold:.4g} ({how})"
 
 
@@ -86,8 +83,13 @@ def worst(judgement: Judgement) -> Answer:
     return max((answer for _, answer in _rows(judgement)), key=lambda answer: answer.score)
 
 
-def as_dict(judgement: Judgement) -> dict[str, Any]:
-    """One file for JSON."""
+def as_dict(judgement: Judgement, scores: Scores) -> dict[str, Any]:
+    """One file for JSON.
+
+    Args:
+        judgement: About the file.
+        scores: What the model's scores are.
+    """
     result: dict[str, Any] = {"file": shown(judgement.path), "kind": judgement.kind}
     if judgement.reason is not None:
         return result | {"error": judgement.reason}
@@ -100,24 +102,36 @@ def as_dict(judgement: Judgement) -> dict[str, Any]:
             "face": face.cut.face,
             "frame": face.cut.frame if face.cut.frame >= 0 else None,
             "box": [round(side, 1) for side in face.cut.box] or None,
-            "score_sl": face.scores.score_sl,
-            "logit": face.scores.logit,
-            "score_cd": face.scores.score_cd,
         }
+        | _scores(face, scores)
         | _answer(face.answer)
         for face in judgement.faces
     ]
     return result
 
 
-def csv_lines(judgements: Iterable[Judgement]) -> Iterator[str]:
-    """The header, then a line a face; of a video also a line a person, its frame `all`."""
+def csv_columns(scores: Scores) -> tuple[str, ...]:
+    """The columns of the CSV table of a model with these scores."""
+    return (
+        *("file", "kind", "face", "frame", "left", "top", "right", "bottom"),
+        *(column for score in scores for column in (score.probability_column, score.column) if column),
+        *("score", "probability", "verdict", "error"),
+    )
+
+
+def csv_lines(judgements: Iterable[Judgement], scores: Scores) -> Iterator[str]:
+    """The header, then a line a face; of a video also a line a person, its frame `all`.
+
+    Args:
+        judgements: One a file.
+        scores: What the model's scores are.
+    """
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, CSV_COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(buffer, csv_columns(scores), lineterminator="\n")
     writer.writeheader()
     yield _drained(buffer)
     for judgement in judgements:
-        data = as_dict(judgement)
+        data = as_dict(judgement, scores)
         common = {"file": data["file"], "kind": data["kind"]}
         if "error" in data:
             writer.writerow(common | {"error": data["error"]})
@@ -136,6 +150,17 @@ def _rows(judgement: Judgement) -> list[tuple[str, Answer]]:
             (f"{person} in {frames[person]} frames", answer) for person, answer in judgement.people.items()
         ]
     return [("whole" if not face.cut.box else str(face.cut.face), face.answer) for face in judgement.faces]
+
+
+def _scores(face: Face, scores: Scores) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for score in scores:
+        value = face.scores[score.column]
+        probability = score.probability(value)
+        if score.probability_column and probability is not None:
+            values[score.probability_column] = float(probability)
+        values[score.column] = value
+    return values
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

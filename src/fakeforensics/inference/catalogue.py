@@ -17,7 +17,7 @@ class Entry:
     Args:
         directory: Its folder.
         crop: `faces` or `whole`; "" if the card is damaged.
-        ap: By score (`sl`, `cd`): mean average precision over all test sets and, if there are any, over the
+        ap: By the score's label: mean average precision over all test sets and, if there are any, over the
             unseen ones; percent.
         problem: Why it cannot be used; None if it can.
         is_demo: Whether it was trained on the demo's synthetic faces.
@@ -39,12 +39,13 @@ def _entry(directory: Path) -> Entry:
     trained = Trained(directory)
     try:
         crop = trained.crop
-        scores = trained.metrics.get("ap", {})
+        labels = {score.name: score.label for score in trained.scores}
+        measured = trained.metrics.get("ap", {})
     except UserError as error:
         return Entry(directory, "", {}, error.what)
     ap = {
-        score: (100 * float(values["mean"]), _percent(values.get("mean_unseen")))
-        for score, values in scores.items()
+        labels.get(score, score): (100 * float(values["mean"]), _percent(values.get("mean_unseen")))
+        for score, values in measured.items()
         if "mean" in values
     }
     return Entry(directory, crop, ap, is_demo=is_demo(trained))

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import expit
 
 from fakeforensics.errors import UserError
-from fakeforensics.inference.scores import sigmoid
-from fakeforensics.params import Number, parse
+from fakeforensics.params import Name, Number, parse
 
 DECISION = "decision.json"
-ScoreName = Literal["sl", "cd"]
 Verdict = Literal["real", "fake"]
 
 
@@ -28,7 +27,7 @@ class Sigmoid(BaseModel):
 
     def __call__(self, score: float) -> float:
         """The probability of fake, 0 … 1."""
-        return sigmoid(self.slope * score + self.intercept)
+        return float(expit(self.slope * score + self.intercept))
 
 
 class Steps(BaseModel):
@@ -54,8 +53,8 @@ class Decision(BaseModel):
     """How a score becomes a verdict.
 
     Args:
-        score: Which score decides: `sl`, by its logit, or `cd`.
-        threshold: In that score's own scale; at or above it the verdict is fake.
+        score: Name of the score that decides, one of the model's.
+        threshold: On that score's own scale; at or above it the verdict is fake.
         chosen: How the threshold was chosen, for the reader.
         calibrator: From the score to a probability; None if none was fitted.
         expected_fpr: Share of real images called fake that is to be expected on data like the validation
@@ -66,7 +65,7 @@ class Decision(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    score: ScoreName
+    score: Name
     threshold: Number
     chosen: str
     calibrator: Annotated[Sigmoid | Steps, Field(discriminator="kind")] | None = None
@@ -95,12 +94,12 @@ def read_decision(path: Path) -> Decision:
     return parse(Decision, value, str(path))
 
 
-def validation_decision(thresholds: dict[str, Any], score: ScoreName) -> Decision | None:
+def validation_decision(thresholds: dict[str, Any], score: str) -> Decision | None:
     """The threshold that the threshold analysis chose on validation scores alone, by accuracy.
 
     Args:
-        thresholds: `metrics/<protocol>/<objective>.thresholds.json`.
-        score: Which score decides.
+        thresholds: `metrics/<protocol>/<detector>.thresholds.json`.
+        score: Name of the score that decides.
 
     Returns:
         None if the analysis has none.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor
 from fakeforensics.errors import UserError
 from fakeforensics.inference.detect import Judge
 from fakeforensics.inference.frames import Rgb
-from fakeforensics.models.detector import DetectorOutput
 
 Heat = Float[np.ndarray, "height width"]
 
@@ -25,7 +23,7 @@ class Explainer:
         judge: The loaded model.
 
     Raises:
-        UserError: If captum is not installed.
+        UserError: If captum is not installed, or the detector has no layer that a heat map could show.
     """
 
     def __init__(self, judge: Judge) -> None:
@@ -38,12 +36,18 @@ class Explainer:
             ) from None
         self._judge = judge
         detector = judge.scorer.detector
-        score = 1 if judge.policy.score == "sl" else 2  # DetectorOutput: code, logit, distance
+        column = judge.policy.spec.column
+        layer = detector.heat_layer
+        if layer is None:
+            raise UserError(
+                f"the detector {detector.name} has no layer with a feature map, so there are no heat maps",
+                fix="leave out --explain",
+            )
 
         def forward(images: Tensor) -> Tensor:
-            return cast(DetectorOutput, detector(images))[score]
+            return detector.score(images)[column]
 
-        self._gradcam = LayerGradCam(forward, detector.backbone.layer4)
+        self._gradcam = LayerGradCam(forward, layer)
         self._enlarge = LayerAttribution.interpolate
 
     def heat(self, crops: Sequence[Rgb]) -> list[Heat]:
@@ -53,15 +57,15 @@ class Explainer:
             crops: Of the size that the network takes.
 
         Returns:
-            For each crop a map of its size, 0 … 1; its own highest place is 1, unless no place raises the
+            For each crop a map of its size, in [0, 1]; its own highest place is 1, unless no place raises the
             score.
 
         Source:
-            Selvaraju et al., Grad-CAM, ICCV 2017; of the last convolutions, layer4.
+            Selvaraju et al., Grad-CAM, ICCV 2017; of the detector's `heat_layer`.
         """
         scorer = self._judge.scorer
         stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(scorer.device)
-        images = scorer.preprocess.normalise(stacked).requires_grad_()
+        images = scorer.preprocess.normalize(stacked).requires_grad_()
         maps = self._gradcam.attribute(images, relu_attributions=True)
         large = self._enlarge(maps, images.shape[2:], "bilinear").detach()[:, 0].cpu()
         peaks = large.amax(dim=(1, 2), keepdim=True)

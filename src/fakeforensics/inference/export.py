@@ -19,7 +19,7 @@ from fakeforensics.inference.decision import DECISION
 from fakeforensics.inference.facts import crops_on_disk
 from fakeforensics.inference.modelcard import model_card
 from fakeforensics.inference.trained import Trained
-from fakeforensics.models.card import CARD, read_card
+from fakeforensics.models.card import CARD
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import load_detector
@@ -28,11 +28,6 @@ from fakeforensics.storage.images import decode
 from fakeforensics.storage.schema import read_index
 from fakeforensics.storage.shards import ShardReader
 
-OUTPUTS = {
-    "bce": ("logit", "score_sl"),
-    "sad": ("score_cd",),
-    "joint": ("logit", "score_sl", "score_cd"),
-}
 TOLERANCE = 1e-4
 _CHECKED = 16
 Images = UInt8[Tensor, "batch 3 size size"]
@@ -45,27 +40,29 @@ class Exported(nn.Module):
     Args:
         detector: In evaluation mode.
         preprocess: Of the model's card.
-        outputs: Which of logit, score_sl and score_cd to give.
+
+    Attributes:
+        outputs: Names of what `forward` returns: the column of each score and, after it, that of its
+            probability if it has one.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, detector: Detector, preprocess: Preprocess, outputs: tuple[str, ...]) -> None:
+    def __init__(self, detector: Detector, preprocess: Preprocess) -> None:
         super().__init__()
         self.detector = detector
-        self.outputs = outputs
+        columns = [(score.column, score.probability_column) for score in detector.scores]
+        self.outputs = tuple(name for pair in columns for name in pair if name)
         self.register_buffer("mean", torch.tensor(preprocess.mean).view(1, 3, 1, 1) * 255)
         self.register_buffer("std", torch.tensor(preprocess.std).view(1, 3, 1, 1) * 255)
 
     def forward(self, images: Images) -> tuple[Float[Tensor, " batch"], ...]:
         """Score crops."""
-        output = self.detector((images.float() - self.mean) / self.std)
-        values = {
-            "logit": output.logit,
-            "score_sl": output.logit.sigmoid(),
-            "score_cd": output.distance,
-        }
+        values = self.detector.score((images.float() - self.mean) / self.std)
+        for score in self.detector.scores:
+            if score.probability_column:
+                values[score.probability_column] = values[score.column].sigmoid()
         return tuple(values[name] for name in self.outputs)
 
 
@@ -85,14 +82,9 @@ def export_model(trained: Trained, out: Path, kind: Literal["onnx", "torch"]) ->
             export's scores differ by more than 1e-4 of their size.
     """
     detector, card = load_detector(trained.directory)
-    if (out / CARD).is_file() and read_card(out)["weights_sha256"] != card["weights_sha256"]:
-        raise UserError(
-            f"{out}: holds the export of another model, whose threshold and card would be replaced",
-            found=read_card(out).get("protocol", "?") + "/" + read_card(out).get("objective", "?"),
-            fix="give another folder with --out, or remove this one",
-        )
+    _refuse_another(out, card["weights_sha256"])
     preprocess = parse(Preprocess, card["preprocess"], f"{trained.directory / CARD}: preprocess")
-    network = Exported(detector, preprocess, OUTPUTS[trained.objective]).eval()
+    network = Exported(detector, preprocess).eval()
     images, origin = check_images(trained, preprocess)
     name = "model.onnx" if kind == "onnx" else "model.pt2"
     out.mkdir(parents=True, exist_ok=True)
@@ -111,6 +103,24 @@ def export_model(trained: Trained, out: Path, kind: Literal["onnx", "torch"]) ->
     return (
         f"{out / name}: outputs {', '.join(network.outputs)}; "
         f"checked on {len(images)} {origin}, largest relative difference {difference:.1g}"
+    )
+
+
+def _refuse_another(out: Path, weights_sha256: str) -> None:
+    """Refuse a folder with the export of other weights, or with a card that cannot be read."""
+    if not (out / CARD).is_file():
+        return
+    try:
+        other = Trained(out)
+        if other.raw_card["weights_sha256"] == weights_sha256:
+            return
+        found = other.name
+    except UserError as error:
+        found = error.what
+    raise UserError(
+        f"{out}: holds the export of another model, whose threshold and card would be replaced",
+        found=found,
+        fix="give another folder with --out, or remove this one",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fakeforensics.inference.trained import Trained
 from fakeforensics.params import read_yaml
+from fakeforensics.scores.spec import ScoreSpec
 
 DEMO_WARNING = (
     "Demo model: it was trained on synthetic faces that the demo makes from one portrait, to show that the "
@@ -21,7 +22,7 @@ class Measured:
 
     Args:
         test_set: Its name; `mean` and `mean_unseen` for the means.
-        score: `sl` or `cd`.
+        score: Its label.
         ap: Percent.
         interval: 95 % interval, percent; None if none was computed.
         unseen: Whether training saw neither its forgery method nor its image world; None where the
@@ -40,6 +41,11 @@ def title(trained: Trained) -> str:
     return str(_protocol(trained).get("title") or trained.name)
 
 
+def score_name(score: ScoreSpec) -> str:
+    """A score's label and what it is."""
+    return f"{score.label}, {score.title}"
+
+
 def is_demo(trained: Trained) -> bool:
     """Whether it was trained on the embedded demo's synthetic faces: a proof of the pipeline, no detector."""
     return any(source.startswith("demo") for source in trained.card.images.crop)
@@ -56,13 +62,14 @@ def training_images(trained: Trained) -> dict[str, int]:
 
 def measured(trained: Trained) -> list[Measured]:
     """Every average precision that the evaluate stage measured, in the protocol's order."""
+    labels = {score.name: score.label for score in trained.scores}
     known = bool(_protocol(trained))
     unseen = unseen_sets(trained)
     intervals = trained.details.get("ap_interval", {})
     return [
         Measured(
             test_set,
-            score,
+            labels.get(score, score),
             100 * float(value),
             _percent(intervals.get(score, {}).get(test_set)),
             (test_set in unseen or test_set == "mean_unseen") if known else None,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fakeforensics.inference.cutting import Cut
 from fakeforensics.inference.decision import Decision, Verdict
 from fakeforensics.inference.inputs import Kind
-from fakeforensics.inference.scores import Scores, sigmoid
+from fakeforensics.scores.spec import Scores, find_score
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Answer:
     """A score, and what the decision policy makes of it.
 
     Args:
-        score: In the deciding score's own scale: S_SL's logit or S_CD; higher is faker.
-        probability: Of being fake, 0 … 1: calibrated if the policy has a calibrator, else S_SL as it is; None
-            for an uncalibrated S_CD.
+        score: The deciding score on its own scale; higher is faker.
+        probability: Of being fake, in [0, 1]: calibrated if the policy has a calibrator, else the score's
+            own; None if the score has none either.
         verdict: None without a threshold.
     """
 
@@ -35,12 +35,12 @@ class Face:
 
     Args:
         cut: The crop.
-        scores: All that the detector says.
+        scores: All that the detector says, by column.
         answer: By the deciding score.
     """
 
     cut: Cut
-    scores: Scores
+    scores: Mapping[str, float]
     answer: Answer
 
     @property
@@ -75,30 +75,32 @@ class Policy:
 
     Args:
         decision: The model's policy; None if it has none.
-        default: The score to show where there is no policy: `sl`, or `cd` for the sad objective.
+        scores: What the model's scores are. The policy's score decides, or the first where there is no
+            policy.
+
+    Attributes:
+        spec: What the deciding score is.
+
+    Raises:
+        KeyError: If the policy's score is none of them.
     """
 
-    def __init__(self, decision: Decision | None, default: str) -> None:
+    def __init__(self, decision: Decision | None, scores: Scores) -> None:
         self.decision = decision
-        self.score = decision.score if decision else default
+        self.spec = find_score(scores, decision.score) if decision else scores[0]
 
     def answer(self, score: float) -> Answer:
         """Judge one score."""
+        verdict = self.decision.verdict(score) if self.decision else None
         if self.decision is not None and self.decision.calibrator is not None:
-            probability: float | None = self.decision.calibrator(score)
-        else:
-            probability = sigmoid(score) if self.score == "sl" else None
-        return Answer(score, probability, self.decision.verdict(score) if self.decision else None)
+            return Answer(score, self.decision.calibrator(score), verdict)
+        probability = self.spec.probability(score)
+        return Answer(score, None if probability is None else float(probability), verdict)
 
-    def faces(self, cuts: Sequence[Cut], scores: Sequence[Scores]) -> list[Face]:
-        """Judge a file's crops.
-
-        Raises:
-            ValueError: If the detector does not give the deciding score.
-        """
+    def faces(self, cuts: Sequence[Cut], scores: Sequence[Mapping[str, float]]) -> list[Face]:
+        """Judge a file's crops by their scores."""
         return [
-            Face(cut, one, self.answer(_given(one, self.score)))
-            for cut, one in zip(cuts, scores, strict=True)
+            Face(cut, one, self.answer(one[self.spec.column])) for cut, one in zip(cuts, scores, strict=True)
         ]
 
     def people(self, faces: Sequence[Face]) -> dict[int, Answer]:
@@ -108,10 +110,3 @@ class Policy:
             by_person.setdefault(face.cut.face, []).append(face.answer.score)
         means = {person: math.fsum(values) / len(values) for person, values in sorted(by_person.items())}
         return {person: self.answer(mean) for person, mean in means.items()}
-
-
-def _given(scores: Scores, name: str) -> float:
-    value = scores.get(name)
-    if value is None:
-        raise ValueError(f"the detector gives no score {name!r}")
-    return value

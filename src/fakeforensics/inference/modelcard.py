@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from fakeforensics.inference.decision import Decision
 from fakeforensics.inference.facts import (
     DEMO_WARNING,
     Measured,
     is_demo,
     measured,
+    score_name,
     title,
     training_images,
     unseen_sets,
 )
+from fakeforensics.inference.judgement import Policy
 from fakeforensics.inference.trained import Trained
+from fakeforensics.models.card import Sees
+from fakeforensics.scores.spec import Scale, ScoreSpec
 
-SCORES = {"sl": "S_SL", "cd": "S_CD"}
-OBJECTIVES = {
-    "bce": "binary cross-entropy",
-    "sad": "semi-supervised anomaly detection: reals near a centre, fakes away from it",
-    "joint": "binary cross-entropy and semi-supervised anomaly detection together",
+SEES: dict[Sees, str] = {
+    "reals": "real images alone",
+    "reals+fakes": "real and fake images",
+    "reals+reference": "real images and a labeled reference set, and no fake images",
+}
+RANGES: dict[Scale, str] = {
+    "logit": "any real number",
+    "positive": "at least 0",
+    "probability": "in [0, 1]",
+    "real": "any real number",
 }
 LIMITS = (
     "A score is a hint, not proof. Detectors err more often on methods, cameras and codecs that they never "
@@ -42,8 +50,8 @@ def model_card(trained: Trained, files: dict[str, str]) -> str:
     parts = [
         f"# Fake-image detector `{trained.name}`",
         *_warning(trained),
-        f"{title(trained)}. Trained with the objective *{trained.objective}* "
-        f"({OBJECTIVES[trained.objective]}).",
+        f"{title(trained)}. The detector is *{trained.label}* ({trained.detector.title}). It was trained on "
+        f"{SEES[trained.detector.sees]}.",
         *_files(files),
         "## Input and output",
         _usage(trained),
@@ -52,7 +60,7 @@ def model_card(trained: Trained, files: dict[str, str]) -> str:
         "## How good it is",
         ap_table(measured(trained)) or "Not evaluated: no metrics are at hand.",
         "## Decision",
-        decision_text(trained.decision),
+        decision_text(Policy(trained.decision, trained.scores)),
         "## What its answer does not mean",
         "\n".join(f"- {limit}" for limit in LIMITS),
         "## Versions",
@@ -83,16 +91,19 @@ def ap_table(rows: list[Measured]) -> str:
         if row.test_set == "mean":
             seen = ""
         name = {"mean": "mean over all", "mean_unseen": "mean over unseen"}.get(row.test_set, row.test_set)
-        lines.append(f"| {name} | {SCORES[row.score]} | {row.ap:.2f} | {interval} | {seen} |")
+        lines.append(f"| {name} | {row.score} | {row.ap:.2f} | {interval} | {seen} |")
     return "\n".join(lines)
 
 
-def decision_text(decision: Decision | None) -> str:
+def decision_text(policy: Policy) -> str:
     """What is called fake, in a sentence or two."""
+    decision = policy.decision
     if decision is None:
         return "There is no threshold: the model gives scores, and no verdicts."
-    scale = "the logit of S_SL" if decision.score == "sl" else "S_CD"
-    text = f"Fake at or above {decision.threshold:.6g} in {scale}. The threshold: {decision.chosen}."
+    text = (
+        f"Fake at or above {decision.threshold:.6g} in {score_name(policy.spec)}. The threshold: "
+        f"{decision.chosen}."
+    )
     rates = {
         "reals called fake": decision.expected_fpr,
         "fakes called real": decision.expected_fnr,
@@ -122,15 +133,21 @@ def _usage(trained: Trained) -> str:
     chip = f"`dlib.get_face_chip(size={faces.size}, padding={faces.padding})`"
     found = {
         "faces": f"aligned faces: dlib's face detector, its {faces.landmarks}-point landmarks and {chip}, "
-        f"then the centre {size} x {size} pixels",
-        "whole": f"whole images: the centre {size} x {size} pixels, without resizing, padded with black if "
+        f"then the center {size} x {size} pixels",
+        "whole": f"whole images: the center {size} x {size} pixels, without resizing, padded with black if "
         "smaller",
     }
     return (
-        f"It expects {found[trained.crop]}. Channels R, G, B; in an export 8-bit (the normalisation is "
-        "inside), batch x 3 x height x width. A higher score is faker: S_SL = sigmoid(logit) "
-        "in 0 … 1 (equation 3.6 of the thesis, Liou 2020) and S_CD, the squared distance to the centre of "
-        "real images, at least 0 (equation 3.3)."
+        f"It expects {found[trained.crop]}. Channels R, G, B; in an export 8-bit (the normalization is "
+        "inside), batch x 3 x height x width. It returns the following scores. A higher score means that the "
+        "image is more likely fake.\n\n" + "\n".join(_described(score) for score in trained.scores)
+    )
+
+
+def _described(score: ScoreSpec) -> str:
+    text = f"- `{score.column}`: {score_name(score)}, {RANGES[score.scale]}"
+    return text + (
+        f"; `{score.probability_column}`: its sigmoid, in [0, 1]" if score.probability_column else ""
     )
 
 

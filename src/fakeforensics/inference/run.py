@@ -74,7 +74,7 @@ class PredictCommand:
         if self.shape is Shape.JSON:
             _print_json(trained, answers)
         elif self.shape is Shape.CSV:
-            for line in csv_lines(answers):
+            for line in csv_lines(answers, trained.scores):
                 typer.echo(line)
         else:
             _print_table(inputs, answers)
@@ -141,6 +141,6 @@ def _print_json(trained: Trained, answers: Iterator[Judgement]) -> None:
         "demo": is_demo(trained),
         "weights_sha256": trained.raw_card["weights_sha256"],
         "decision": None if decision is None else decision.model_dump(mode="json", exclude={"calibrator"}),
-        "files": [as_dict(judgement) for judgement in answers],
+        "files": [as_dict(judgement, trained.scores) for judgement in answers],
     }
     typer.echo(json.dumps(head, indent=2, allow_nan=False, ensure_ascii=False))

@@ -9,11 +9,9 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from fakeforensics.inference.scores import Scores
 from fakeforensics.models.detector import Detector
-from fakeforensics.models.memory import keep_freed_memory
-from fakeforensics.models.precision import full_float32
 from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.models.runtime import full_float32, keep_freed_memory
 
 Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
 
@@ -24,25 +22,24 @@ class Scorer:
     Args:
         detector: As loaded.
         preprocess: Of the model's card.
-        objective: `bce`, `sad` or `joint`: which of the scores mean something.
     """
 
-    def __init__(self, detector: Detector, preprocess: Preprocess, objective: str) -> None:
+    def __init__(self, detector: Detector, preprocess: Preprocess) -> None:
         self.preprocess = preprocess
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self.device.type == "cpu":
             keep_freed_memory()
         self.detector = detector.to(self.device).eval().to(memory_format=torch.channels_last)
-        self._has_logit, self._has_distance = objective != "sad", objective != "bce"
         cv2.setNumThreads(1)  # the batch's threads belong to torch
 
-    def score(self, crops: Crops) -> list[Scores]:
-        """Score crops of the size that `Preprocess.crop` gives."""
+    def score(self, crops: Crops) -> list[dict[str, float]]:
+        """Score crops of the size that `Preprocess.crop` gives.
+
+        Returns:
+            For each crop its scores by column.
+        """
         stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
         with torch.inference_mode(), full_float32():
-            output = self.detector(self.preprocess.normalise(stacked.to(self.device)))
-        logits, distances = output.logit.cpu().tolist(), output.distance.cpu().tolist()
-        return [
-            Scores(logit if self._has_logit else None, distance if self._has_distance else None)
-            for logit, distance in zip(logits, distances, strict=True)
-        ]
+            scores = self.detector.score(self.preprocess.normalize(stacked.to(self.device)))
+        columns = {column: values.cpu().tolist() for column, values in scores.items()}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -1,1 +1,1 @@
-"""Backbone f, classifier l and centre c; saving and loading a detector."""
+"""What every detector is built from: the contract, backbones, the latent network, saving and loading."""

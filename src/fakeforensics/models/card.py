@@ -51,7 +51,7 @@ class DetectorCard(Group):
     label: str
     title: str
     sees: Sees
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default={})
     architecture: Architecture = Architecture()
     scores: Annotated[Scores, Field(min_length=1)]
 

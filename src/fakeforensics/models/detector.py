@@ -1,80 +1,225 @@
-"""The detector: backbone f, classifier l and centre c (section 3.2.2 of the thesis)."""
+"""What a detector is: the contract between its module and everything that trains, scores and reports it."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from fakeforensics.models.backbone import CODE_SIZE, build_backbone
+from fakeforensics.models.backbone import BackboneFacts, build_backbone, start_backbone
+from fakeforensics.models.card import Architecture, DetectorCard, Sees
+from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.params import Group
+from fakeforensics.scores.spec import Scores
+
+Values = dict[str, Float[Tensor, " batch"]]
+Labels = Float[Tensor, " batch"]
 
 
-class DetectorOutput(NamedTuple):
-    """What the detector says of a batch, all in float32.
-
-    Attributes:
-        code: The latent code f(x).
-        logit: l(f(x)) before its sigmoid; higher is faker.
-        distance: ‖f(x) − c‖², equation 3.3; at least 0, higher is faker.
-    """
-
-    code: Float[Tensor, "batch dim"]
-    logit: Float[Tensor, " batch"]
-    distance: Float[Tensor, " batch"]
+class NoSettings(Group):
+    """A detector without settings of its own."""
 
 
-def squared_distance(
-    code: Float[Tensor, "batch dim"], centre: Float[Tensor, " dim"]
-) -> Float[Tensor, " batch"]:
-    """S_CD of equation 3.3, ‖f(x) − c‖², in float32 or, for float64 codes, in float64.
+class Detector(nn.Module, ABC):
+    """A detector: a module `fakeforensics.detectors.<name>` holds one subclass with that `name`.
 
-    bfloat16 could not tell near codes apart, and 1 / d² would overflow in float16.
-    """
-    with torch.autocast(code.device.type, enabled=False):
-        wide = code if code.dtype == torch.float64 else code.float()
-        return (wide - centre).square().sum(dim=1)
-
-
-class Detector(nn.Module):
-    """ResNet with a linear classifier and a centre of real images.
-
-    Example:
-        >>> detector = Detector("resnet18")
-        >>> detector(torch.zeros(2, 3, 64, 64)).logit.shape
-        torch.Size([2])
+    Subclass `NetworkDetector` or `HeadDetector`.
 
     Args:
-        backbone: `resnet18`, `resnet34` or `resnet50`.
-        stem: `standard` or `no_downsampling`.
+        architecture: What the network is built from.
+        settings: An instance of `Settings`.
 
     Attributes:
-        backbone: f, from a normalised Float[batch, 3, h, w] to Float[batch, dim]; dim 512, 2048 for resnet50.
-        classifier: l, one linear layer from dim to 1.
-        centre: c, Float[dim] (equation 3.2); zero until training has set it.
-
-    Raises:
-        UserError: If the backbone or the stem is unknown.
+        name: Name of its module; its name in params.yaml.
+        label: Short name for tables.
+        title: What it is, in a few words.
+        sees: What it is trained and validated on. `reals` never gets a fake, whatever the protocol holds;
+            `reals+reference` gets reals and the labeled images of the protocol's `reference`, no fake.
+        scores: What its scores are. The first is the main one; of equally good ones the last is preferred.
+        Settings: Schema of its own settings, which `detector_settings` in params.yaml may change.
+        inherits: By setting, the parameter of params.yaml that gives its default, such as
+            {"center": "train.center"}.
+        backbone: f, if the detector called `use_backbone`.
     """
 
-    centre: Tensor
+    name: ClassVar[str]
+    label: ClassVar[str]
+    title: ClassVar[str]
+    sees: ClassVar[Sees]
+    scores: ClassVar[Scores]
+    Settings: ClassVar[type[Group]] = NoSettings
+    inherits: ClassVar[Mapping[str, str]] = {}
+    backbone: nn.Module
+    facts: BackboneFacts | None = None
 
-    def __init__(self, backbone: str = "resnet18", stem: str = "standard") -> None:
+    def __init__(self, architecture: Architecture, settings: Group) -> None:
         super().__init__()
-        self.architecture = {"backbone": backbone, "stem": stem}
-        self.backbone = build_backbone(backbone, stem)
-        self.classifier = nn.Linear(CODE_SIZE[backbone], 1)
-        self.register_buffer("centre", torch.zeros(CODE_SIZE[backbone]))
+        self.architecture = architecture
+        self.settings = settings
 
-    def forward(self, images: Float[Tensor, "batch 3 h w"]) -> DetectorOutput:
-        """Encode and score normalised images.
+    def use_backbone(self) -> BackboneFacts:
+        """Build the backbone of the architecture as `self.backbone`."""
+        self.backbone, self.facts = build_backbone(self.architecture)
+        return self.facts
+
+    @abstractmethod
+    def score(self, images: Float[Tensor, "batch 3 h w"]) -> Values:
+        """The scores of normalized images by column, each higher for an image that is more likely fake."""
+
+    def start_from(self, weights: str, sha256: str | None) -> dict[str, str]:
+        """Load `train.weights` into what can start from them, by default the backbone.
+
+        Returns:
+            What was loaded, for the record.
+        """
+        if self.facts is None:
+            return {"weights": "none"}
+        return start_backbone(self.backbone, self.facts, self.architecture.crop_size, weights, sha256)
+
+    def prepare(self, state: Mapping[str, Tensor]) -> None:
+        """Make room for saved tensors whose shapes only training knew; called before they are loaded."""
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How an image becomes the network's input."""
+        if self.facts is None:
+            return Preprocess(crop_size=self.architecture.crop_size)
+        return Preprocess(crop_size=self.architecture.crop_size, mean=self.facts.mean, std=self.facts.std)
+
+    @property
+    def heat_layer(self) -> nn.Module | None:
+        """The layer whose feature map a heat map shows; None if there is none."""
+        if self.facts is None or self.facts.heat_layer is None:
+            return None
+        return self.backbone.get_submodule(self.facts.heat_layer)
+
+    @property
+    def card(self) -> DetectorCard:
+        """What model.json records about it."""
+        return DetectorCard(
+            name=self.name,
+            label=self.label,
+            title=self.title,
+            sees=self.sees,
+            settings=self.settings.model_dump(mode="json", by_alias=True),
+            architecture=self.architecture,
+            scores=self.scores,
+        )
+
+
+class NetworkDetector(Detector):
+    """A detector that is trained by gradient descent."""
+
+    @abstractmethod
+    def losses(self, images: Float[Tensor, "batch 3 h w"], output: Any, labels: Labels) -> Labels:
+        """The loss of each image; a batch's loss is their mean.
 
         Args:
-            images: Normalised by `Preprocess.normalise`; any height and width from 32 on.
+            images: Normalized.
+            output: What the network returned for them.
+            labels: 0 real, 1 fake; 2 + k for an image of class k of the reference set.
         """
-        code = self.backbone(images)
-        # Outside autocast: rounded logits would tie, and average precision is about their order.
+
+    @abstractmethod
+    def read(self, images: Float[Tensor, "batch 3 h w"], output: Any) -> Values:
+        """The scores by column, from the images and what the network returned for them."""
+
+    def score(self, images: Float[Tensor, "batch 3 h w"]) -> Values:
+        """The scores of normalized images by column."""
+        return self.read(images, self(images))
+
+    def distance(self, output: Any) -> Labels | None:  # noqa: ARG002
+        """How far each image lies from what the detector takes for real, at least 0; None if undefined.
+
+        Its mean over validation reals and fakes is recorded after each epoch.
+        """
+        return None
+
+    def see_labels(self, labels: Int[np.ndarray, " images"]) -> None:
+        """Look at the training labels before the optimizer is made, for instance to count classes."""
+
+    def on_start(self, reals: Iterable[Float[Tensor, "batch 3 h w"]]) -> None:
+        """Act before the first epoch.
+
+        Args:
+            reals: This process's share of the real training images, normalized and not augmented.
+        """
+
+    def on_epoch_end(self, reals: Iterable[Float[Tensor, "batch 3 h w"]]) -> None:
+        """Act after an epoch's training, before its validation."""
+
+    def on_finish(self, reals: Iterable[Float[Tensor, "batch 3 h w"]]) -> None:
+        """Act once the best weights are back, before they are saved."""
+
+
+class HeadDetector(Detector):
+    """A detector that is fitted once on features, such as a support vector machine on a backbone's codes.
+
+    What is fitted are plain arrays, so that the model is saved without pickle, scores on a GPU and exports.
+    """
+
+    def __init__(self, architecture: Architecture, settings: Group) -> None:
+        super().__init__(architecture, settings)
+        self.build()
+
+    def build(self) -> None:
+        """Build what `features` needs; by default the backbone, which is not trained."""
+        self.use_backbone()
+
+    def features(self, images: Float[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch dim"]:
+        """The features of normalized images; by default the backbone's code."""
         with torch.autocast(images.device.type, enabled=False):
-            logit = self.classifier(code).squeeze(1)
-        return DetectorOutput(code, logit, squared_distance(code, self.centre))
+            code: Tensor = self.backbone(images)
+        return code.float()
+
+    @abstractmethod
+    def fit(
+        self, features: Float[np.ndarray, "n dim"], labels: Int[np.ndarray, " n"], seed: int
+    ) -> dict[str, np.ndarray]:
+        """Fit the head.
+
+        Args:
+            features: Of all training images that the detector sees, float64.
+            labels: 0 real, 1 fake; 2 + k for an image of class k of the reference set.
+            seed: Of the run, for whatever is drawn at random.
+
+        Returns:
+            What `read` needs, by name.
+        """
+
+    @abstractmethod
+    def read(self, features: Float[Tensor, "batch dim"], fitted: Mapping[str, Tensor]) -> Values:
+        """The scores by column, from features and what `fit` returned, both float64."""
+
+    def score(self, images: Float[Tensor, "batch 3 h w"]) -> Values:
+        """The scores of normalized images by column."""
+        values = self.read(self.features(images).double(), self.fitted)
+        return {column: value.float() for column, value in values.items()}
+
+    @property
+    def fitted(self) -> dict[str, Tensor]:
+        """What `fit` returned."""
+        return {
+            name.removeprefix(_FITTED): tensor
+            for name, tensor in self.named_buffers(recurse=False)
+            if name.startswith(_FITTED)
+        }
+
+    def set_fitted(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Store what `fit` returned as buffers, in float64."""
+        for name, array in arrays.items():
+            self.register_buffer(_FITTED + name, torch.tensor(np.asarray(array), dtype=torch.float64))
+
+    def prepare(self, state: Mapping[str, Tensor]) -> None:
+        """Make room for the fitted arrays."""
+        for name, tensor in state.items():
+            if name.startswith(_FITTED):
+                self.register_buffer(name, torch.zeros_like(tensor))
+
+
+_FITTED = "fitted_"

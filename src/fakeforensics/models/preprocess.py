@@ -15,7 +15,7 @@ AnyRgb = UInt8[np.ndarray, "_ _ 3"]  # of another size than the Rgb that went in
 
 
 class Preprocess(BaseModel):
-    """Centre crop without resizing, then ImageNet mean and standard deviation.
+    """Center crop without resizing, then mean and standard deviation.
 
     Resizing would wash out the traces that generators leave, so images smaller than the crop are padded with
     black instead, as published evaluations of CNN Synth do.
@@ -33,13 +33,13 @@ class Preprocess(BaseModel):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     def crop(self, image: Rgb) -> UInt8[np.ndarray, "size size 3"]:
-        """Cut the centre out of `image`, uint8 RGB, padding with black where it is smaller."""
+        """Cut the center out of `image`, uint8 RGB, padding with black where it is smaller."""
         padded = pad(image, self.crop_size)
         top = (padded.shape[0] - self.crop_size) // 2
         left = (padded.shape[1] - self.crop_size) // 2
         return padded[top : top + self.crop_size, left : left + self.crop_size]
 
-    def normalise(self, images: UInt8[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch 3 h w"]:
+    def normalize(self, images: UInt8[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch 3 h w"]:
         """Scale uint8 images to the network's range, where they lie and in their memory order."""
         mean, std = _constants(self, images.device)
         return images.float().sub_(mean).div_(std)

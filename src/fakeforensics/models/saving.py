@@ -11,20 +11,19 @@ from safetensors.torch import load_file, save_file
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, sha256_file, write_json
-from fakeforensics.models.card import CARD, FORMAT, WEIGHTS, read_card
+from fakeforensics.models.card import CARD, FORMAT, WEIGHTS, detector_card, read_card
 from fakeforensics.models.detector import Detector
-
-__all__ = ["CARD", "FORMAT", "WEIGHTS", "load_detector", "read_card", "save_detector"]
+from fakeforensics.models.registry import build_detector
 
 
 def save_detector(directory: Path, detector: Detector, card: dict[str, Any]) -> None:
     """Write a detector.
 
     Args:
-        directory: Gets `model.safetensors` (weights and centre) and `model.json`.
-        detector: Of any device; saved from the CPU.
-        card: What else `model.json` shall say: resolved settings, preprocessing, versions, counts. Its keys
-            come after `format`, `architecture` and `weights_sha256`, which are added here.
+        directory: Gets `model.safetensors` (all parameters and buffers) and `model.json`.
+        detector: On any device; saved from the CPU.
+        card: What else `model.json` says: resolved settings, preprocessing, versions, counts. Its keys come
+            after `format`, `weights_sha256` and `detector`, which are added here.
 
     Raises:
         ValueError: If a weight or a value of the card is not finite.
@@ -37,8 +36,8 @@ def save_detector(directory: Path, detector: Detector, card: dict[str, Any]) -> 
         save_file(state, temporary)
     own = {
         "format": FORMAT,
-        "architecture": detector.architecture,
         "weights_sha256": sha256_file(directory / WEIGHTS),
+        "detector": detector.card.model_dump(mode="json"),
     }
     write_json(directory / CARD, own | card)
 
@@ -69,11 +68,21 @@ def load_detector(directory: Path) -> tuple[Detector, dict[str, Any]]:
         state = load_file(weights)
     except SafetensorError as error:
         raise UserError(f"{weights}: not a safetensors file", found=str(error)) from None
-    detector = Detector(**card["architecture"])
+    about = detector_card(card, str(directory / CARD))
+    detector = build_detector(about.name, about.architecture, about.settings)
+    if detector.scores != about.scores:
+        raise UserError(
+            f"{directory / CARD}: the scores are not those of the detector {about.name!r} as it is now",
+            expected=", ".join(score.column for score in detector.scores),
+            found=", ".join(score.column for score in about.scores),
+            fix="train the model again",
+        )
+    detector.prepare(state)
     own = {name: (tensor.shape, tensor.dtype) for name, tensor in detector.state_dict().items()}
     if own != {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}:
         raise UserError(
-            f"{weights}: the tensors are not those of a {card['architecture']['backbone']} detector"
+            f"{weights}: the tensors are not those of the detector {about.name!r} with the backbone "
+            f"{about.architecture.backbone}"
         )
     if name := _not_finite(state):
         raise UserError(

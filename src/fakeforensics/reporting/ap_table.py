@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
-from fakeforensics.reporting.contents import EMPTY, Cell, Column, Row, Table
+from fakeforensics.reporting.columns import ScoreColumn, headings
+from fakeforensics.reporting.contents import EMPTY, Cell, Row, Table
 from fakeforensics.reporting.project import ProtocolResults
 from fakeforensics.reporting.thesis import ApReference
 
@@ -16,7 +16,7 @@ AVERAGES = {
 
 
 def ap_table(results: ProtocolResults, reference: ApReference | None) -> Table:
-    """Average precision in percent, a row for each test set, a column for each objective and score.
+    """Average precision in percent, a row for each test set, a column for each score of each detector.
 
     The rows are in the thesis's order where it has the table; sets that it lacks follow in the protocol's
     order. Averages are the thesis's: over all sets, and over the unseen ones.
@@ -24,9 +24,10 @@ def ap_table(results: ProtocolResults, reference: ApReference | None) -> Table:
     sets = row_order(results, reference)
     rows = [_set_row(results, reference, name) for name in sets]
     rows += average_rows(results, reference, sets)
-    columns = tuple(Column(column.title, column.group) for column in COLUMNS)
-    notes = tuple(_notes(results, reference, rows))
-    return Table(_caption(results, reference), "Testing set", columns, tuple(rows), notes)
+    beside = reference if any(cell.reference for row in rows for cell in row.cells) else None
+    notes = tuple(_notes(results, beside, rows))
+    columns = headings(results.columns)
+    return Table(_caption(results, beside), "Testing set", columns, tuple(rows), notes)
 
 
 def row_order(results: ProtocolResults, reference: ApReference | None) -> list[str]:
@@ -65,7 +66,7 @@ def thesis_average(
 ) -> float | None:
     """The thesis's average in percent: as printed, else the mean of its rows, else None."""
     if kind in reference.averages:
-        return reference.averages[kind][column.key]
+        return reference.averages[kind].get(column.key)
     return mean(reference.rows.get(name, {}).get(column.key) for name in sets)
 
 
@@ -73,7 +74,7 @@ def _set_row(results: ProtocolResults, reference: ApReference | None, name: str)
     theirs = reference.rows.get(name, {}) if reference else {}
     cells = [
         _cell(results.ap(column, name), theirs.get(column.key), results.ap_interval(column, name))
-        for column in COLUMNS
+        for column in results.columns
     ]
     unseen = name in results.protocol.unseen
     return Row(results.label(name), mark_best(cells), set_detail(results, name), unseen)
@@ -85,7 +86,7 @@ def _average_row(
     cells = []
     # The metrics' own means are over the protocol's sets, which may lack one of the thesis's.
     complete = set(sets) <= set(results.protocol.test)
-    for column in COLUMNS:
+    for column in results.columns:
         ours = mean(results.ap(column, name) for name in sets)
         theirs = thesis_average(reference, column, kind, sets) if reference else None
         interval = results.ap_interval(column, AVERAGES[kind]) if complete else None

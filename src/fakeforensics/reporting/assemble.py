@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fakeforensics.errors import UserError
@@ -9,11 +11,12 @@ from fakeforensics.params import Params
 from fakeforensics.reporting.ap_figure import ap_figure
 from fakeforensics.reporting.ap_table import ap_table, row_order
 from fakeforensics.reporting.audit import audit_blocks
+from fakeforensics.reporting.columns import share_places
 from fakeforensics.reporting.contents import Block, Chapter, Report, Section
 from fakeforensics.reporting.count_table import count_blocks
 from fakeforensics.reporting.curve_figures import curve_figures
 from fakeforensics.reporting.facts import fact_blocks
-from fakeforensics.reporting.overview import Reference, overview
+from fakeforensics.reporting.overview import Reference, left_out_notes, overview
 from fakeforensics.reporting.pilot_figure import pilot_figure
 from fakeforensics.reporting.pilot_table import pilot_blocks
 from fakeforensics.reporting.project import ProtocolResults, read_results
@@ -25,12 +28,10 @@ from fakeforensics.reporting.threshold_table import threshold_blocks
 from fakeforensics.reporting.video_table import video_blocks
 from fakeforensics.reporting.worst import worst_gallery
 
-_LEAD = (
-    "How well detectors trained on a few forgery methods recognise methods that they have never seen. BCE is "
-    "an ordinary binary classifier; SAD a semi-supervised anomaly detector, which measures the distance to "
-    "the centre of the real images; BCE+SAD one model trained with both objectives and read either way: S_SL "
-    "is its classifier, S_CD its distance. The thesis is Liou, Generalized Fake Image Forensics via "
-    "Semi-Supervised Anomaly Detection, National Taiwan University, 2020."
+_LEAD = "How well detectors trained on a few forgery methods recognize methods that they have never seen."
+_THESIS = (
+    "The thesis is Liou, Generalized Fake Image Forensics via Semi-Supervised Anomaly Detection, National "
+    "Taiwan University, 2020."
 )
 _DEMO = (
     "{} on the embedded demo: one portrait warped into made-up identities and forged by small generators. "
@@ -46,21 +47,38 @@ def build_report(root: Path, params: Params) -> Report:
         params: Its settings.
 
     Raises:
-        UserError: If no protocol has been evaluated, or a file is faulty.
+        UserError: If no detector has been evaluated on any protocol, or a file is faulty.
     """
-    everything = [read_results(root, name) for name in params.protocols]
+    everything = [read_results(root, name, params.detectors) for name in params.protocols]
     if not any(results.metrics for results in everything):
         raise UserError(
-            "there is nothing to report: no protocol in params.yaml has metrics",
-            expected=", ".join(f"metrics/{name}/bce.json" for name in params.protocols),
+            "there is nothing to report: no detector in params.yaml has metrics and the card of its model",
+            found="not there: " + ", ".join(file for results in everything for file in results.missing),
             fix="run `dvc repro`",
         )
+    shared = share_places([results.columns for results in everything], params.detectors)
+    everything = [
+        replace(results, columns=columns) for results, columns in zip(everything, shared, strict=True)
+    ]
     known = [(results, _reference(results)) for results in everything]
     demos = [f"`{results.name}`" for results in everything if results.protocol.is_demo]
     banner = _DEMO.format(f"{' and '.join(demos)} {'runs' if len(demos) == 1 else 'run'}") if demos else ""
     criterion = params.thresholds.criterion
     chapters = (overview(known), *(_chapter(results, reference, criterion) for results, reference in known))
-    return Report(params.report.title, _LEAD, banner, chapters)
+    return Report(params.report.title, _lead(everything, params.detectors), banner, chapters)
+
+
+def _lead(everything: Sequence[ProtocolResults], names: Sequence[str]) -> str:
+    """What the report is about: each detector with its scores, and which of them learn from reals alone."""
+    known = {name: card for results in everything for name, card in results.detectors.items()}
+    cards = [known[name] for name in names if name in known]
+    detectors = []
+    for card in cards:
+        scores = " or ".join(f"{score.label} ({score.title})" for score in card.scores)
+        detectors.append(f"{card.label}: {card.title}, scored by {scores}.")
+    one_class = [card.label for card in cards if card.sees == "reals"]
+    sees = [f"Trained on real images alone: {', '.join(one_class)}."] if one_class else []
+    return " ".join([_LEAD, *detectors, *sees, _THESIS])
 
 
 def _reference(results: ProtocolResults) -> Reference:
@@ -74,7 +92,10 @@ def _chapter(results: ProtocolResults, reference: Reference, criterion: str) -> 
         tags = (*tags, f"thesis, table {reference.number}")
     pilot = reference if isinstance(reference, PilotReference) else None
     accuracies: list[Block] = [*pilot_blocks(results, pilot), *pilot_figure(results, pilot)]
-    sections = [Section("Accuracy on fakes alone", tuple(accuracies))]
+    sections = [
+        Section("Detectors left out", tuple(left_out_notes(results))),
+        Section("Accuracy on fakes alone", tuple(accuracies)),
+    ]
     if results.has_ap:
         sections += _ranked(results, reference if isinstance(reference, ApReference) else None, criterion)
     elif accuracies:

@@ -1,4 +1,4 @@
-"""Precision-recall and ROC curves: a panel for each test set, a line for each objective and score."""
+"""Precision-recall and ROC curves: a panel for each test set, a line for each score of each detector."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from fakeforensics.reporting.columns import COLUMNS
 from fakeforensics.reporting.contents import Figure
-from fakeforensics.reporting.drawing import COLOURS, canvas, hide, legend, subscript
+from fakeforensics.reporting.drawing import COLORS, canvas, hide, legend, subscript
 from fakeforensics.reporting.project import ProtocolResults
 
 _PER_ROW = 4
@@ -48,7 +47,7 @@ def curve_figures(results: ProtocolResults, sets: Sequence[str]) -> list[Figure]
                 Figure(
                     name=f"{results.name}/{kind.name}",
                     caption=f"{demo}{kind.title} on each test set; the dotted line is chance.",
-                    alt=f"{kind.title} of each objective on each test set",
+                    alt=f"{kind.title} of each detector on each test set",
                     draw=partial(_draw, results, kind, shown),
                 )
             )
@@ -56,7 +55,7 @@ def curve_figures(results: ProtocolResults, sets: Sequence[str]) -> list[Figure]
 
 
 def _any_curve(results: ProtocolResults, kind: _Kind, name: str) -> bool:
-    return any(results.curve(kind.name, objective, name) is not None for objective in results.metrics)
+    return any(results.curve(kind.name, detector, name) is not None for detector in results.metrics)
 
 
 def _draw(results: ProtocolResults, kind: _Kind, sets: Sequence[str]) -> Canvas:
@@ -68,30 +67,26 @@ def _draw(results: ProtocolResults, kind: _Kind, sets: Sequence[str]) -> Canvas:
         _draw_panel(axes, results, kind, name)
     for axes in panels[len(sets) :]:
         hide(axes)
-    figure.supxlabel(kind.axes[0], color=COLOURS["muted"], fontsize=8.5)
-    figure.supylabel(kind.axes[1], color=COLOURS["muted"], fontsize=8.5)
-    handles = [
-        Line2D([], [], color=COLOURS[column.key], label=subscript(column.name))
-        for column in COLUMNS
-        if column.objective in results.metrics
-    ]
+    figure.supxlabel(kind.axes[0], color=COLORS["muted"], fontsize=8.5)
+    figure.supylabel(kind.axes[1], color=COLORS["muted"], fontsize=8.5)
+    handles = [Line2D([], [], color=column.color, label=subscript(column.name)) for column in results.columns]
     legend(figure, handles)
     return figure
 
 
 def _draw_panel(axes: Any, results: ProtocolResults, kind: _Kind, name: str) -> None:
-    for column in COLUMNS:
-        curve = results.curve(kind.name, column.objective, name)
+    for column in results.columns:
+        curve = results.curve(kind.name, column.detector, name)
         if curve is not None:
-            mine = curve[curve["score"] == column.score]
-            axes.plot(mine[kind.x], mine[kind.y], color=COLOURS[column.key], linewidth=1.4)
+            mine = curve[curve["score"] == column.spec.name]
+            axes.plot(mine[kind.x], mine[kind.y], color=column.color, linewidth=1.4)
     chance = {"pr": _prevalence(results, name), "roc": (0, 1)}[kind.name]
     if chance is not None:
-        axes.plot((0, 1), chance, color=COLOURS["muted"], linewidth=1, linestyle=":")
+        axes.plot((0, 1), chance, color=COLORS["muted"], linewidth=1, linestyle=":")
     axes.set_title(
         results.label(name) + (" · unseen" if name in results.protocol.unseen else ""),
         fontsize=8.5,
-        color=COLOURS["ink"],
+        color=COLORS["ink"],
         loc="left",
     )
     axes.set_xlim(-0.02, 1.02)

@@ -1,4 +1,4 @@
-"""What all pictures share: colours by role, a quiet style, and saving that gives the same bytes each time."""
+"""What all pictures share: colors by role, a quiet style, and saving that gives the same bytes each time."""
 
 from __future__ import annotations
 
@@ -11,50 +11,56 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-# One hexadecimal value a role: in the HTML report each becomes the CSS variable of that name, so that a
-# picture follows the reader's light or dark theme. Distinguishable without red-green vision.
-COLOURS = {
+# The colors of the columns of a result table, in order. Each of the last four differs from all others in
+# lightness or hue, also for readers with a color vision deficiency.
+_SERIES = ("#767f8c", "#d9720a", "#0a9384", "#3b50d0", "#590d0d", "#b574e6", "#884707", "#27127d")
+# One hexadecimal value per role. In the HTML report each becomes the CSS variable of that name, so that a
+# picture follows the reader's light or dark theme.
+COLORS = {
     "ink": "#1c2430",
     "muted": "#667180",
     "rule": "#d5dae1",
     "paper": "#fefefe",
-    "bce": "#767f8c",
-    "sad": "#d9720a",
-    "joint_sl": "#0a9384",
-    "joint_cd": "#3b50d0",
+    **{f"series-{number}": color for number, color in enumerate(_SERIES)},
     "real": "#2a78b8",
     "fake": "#c8423a",
     "thesis": "#1b1e24",
 }
+SUBSCRIPT = re.compile(r"\b([A-Za-z])_([A-Za-z0-9]+)\b")  # a longer word before `_` is a test set's name
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
     "axes.titlesize": 9,
     "axes.titlelocation": "left",
-    "axes.edgecolor": COLOURS["rule"],
-    "axes.labelcolor": COLOURS["muted"],
-    "axes.titlecolor": COLOURS["ink"],
+    "axes.edgecolor": COLORS["rule"],
+    "axes.labelcolor": COLORS["muted"],
+    "axes.titlecolor": COLORS["ink"],
     "axes.facecolor": "none",
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "grid.color": COLOURS["rule"],
+    "grid.color": COLORS["rule"],
     "grid.linewidth": 0.6,
-    "xtick.color": COLOURS["muted"],
-    "ytick.color": COLOURS["muted"],
+    "xtick.color": COLORS["muted"],
+    "ytick.color": COLORS["muted"],
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "xtick.minor.size": 0,
     "ytick.minor.size": 0,
-    "text.color": COLOURS["ink"],
+    "text.color": COLORS["ink"],
     "legend.frameon": False,
     "lines.linewidth": 1.5,
-    "figure.facecolor": COLOURS["paper"],
-    "savefig.facecolor": COLOURS["paper"],
+    "figure.facecolor": COLORS["paper"],
+    "savefig.facecolor": COLORS["paper"],
     "svg.fonttype": "none",
     "svg.hashsalt": "fake-forensics",
 }
+
+
+def series_color(place: int) -> str:
+    """The color of the column at that place, from 0; they repeat after eight."""
+    return _SERIES[place % len(_SERIES)]
 
 
 def canvas(
@@ -85,7 +91,7 @@ def legend(figure: Canvas, handles: list[Any]) -> None:
         ncols=4,
         fontsize=9,
         frameon=False,
-        labelcolor=COLOURS["ink"],
+        labelcolor=COLORS["ink"],
     )
 
 
@@ -95,8 +101,8 @@ def hide(axes: Axes) -> None:
 
 
 def subscript(name: str) -> str:
-    """A column's heading as matplotlib writes it: `S_CD` with a subscript."""
-    return name.replace("S_SL", "S$_{SL}$").replace("S_CD", "S$_{CD}$")
+    """A column's heading as matplotlib writes it: what follows `S_` becomes a subscript."""
+    return SUBSCRIPT.sub(r"\1$_{\2}$", name)
 
 
 def save_png(figure: Canvas, path: Path) -> None:
@@ -107,7 +113,7 @@ def save_png(figure: Canvas, path: Path) -> None:
 
 
 def to_svg(figure: Canvas, prefix: str) -> str:
-    """A picture as an SVG element whose colours are CSS variables.
+    """A picture as an SVG element whose colors are CSS variables.
 
     Args:
         figure: The picture.
@@ -123,8 +129,8 @@ def to_svg(figure: Canvas, prefix: str) -> str:
         )
     svg = buffer.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    for role, colour in COLOURS.items():
-        svg = svg.replace(colour, f"var(--{role})")
+    for role, color in COLORS.items():
+        svg = svg.replace(color, f"var(--{role})")
     svg = svg.replace("'DejaVu Sans'", "var(--sans)")
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\1{prefix}-", svg)

@@ -12,8 +12,8 @@ _LONGEST = 64  # characters of a value
 
 
 def fact_blocks(results: ProtocolResults) -> list[Block]:
-    """One table: a row for each fact in any model's `model.json`, a column for each objective."""
-    cards = {objective: dict(flatten(card)) for objective, card in results.cards.items()}
+    """One table: a row for each fact in any model's `model.json`, a column for each model."""
+    cards = {run: dict(flatten(card)) for run, card in results.cards.items()}
     if not cards:
         return []
     names = list(dict.fromkeys(name for card in cards.values() for name in card))
@@ -26,7 +26,12 @@ def fact_blocks(results: ProtocolResults) -> list[Block]:
 
 
 def flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings as dotted names with shown values: `train.betas` → `0.9, 0.999`."""
+    """Nested settings as dotted names with shown values: `train.betas` → `0.9, 0.999`.
+
+    The items of a list of objects are numbered from 1.
+    """
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        value = {str(number): item for number, item in enumerate(value, start=1)}
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from flatten(inner, f"{name}.{key}" if name else str(key))

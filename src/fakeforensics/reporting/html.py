@@ -12,11 +12,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fakeforensics.reporting.contents import Block, Figure, Report, Table
-from fakeforensics.reporting.drawing import to_svg
+from fakeforensics.reporting.drawing import SUBSCRIPT, to_svg
 from fakeforensics.reporting.markdown import signed
 
-_DEEPEST = 10.0  # percentage points at which a difference has its full colour
-_PALEST, _FULL = 8, 55  # per cent of colour
+_DEEPEST = 10.0  # percentage points at which a difference has its full color
+_PALEST, _FULL = 8, 55  # per cent of color
 
 
 def write_html(report: Report, folder: Path) -> Path:
@@ -45,13 +45,17 @@ def write_html(report: Report, folder: Path) -> Path:
 
 
 def inline(text: str) -> Markup:
-    """Escape text; backticks become code, and S_SL and S_CD get their subscripts."""
-    html = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text)))
-    return Markup(re.sub(r"\bS_(SL|CD)\b", r"S<sub>\1</sub>", html))  # noqa: S704 (escaped above)
+    """Escape text; what is in backticks becomes code, and elsewhere `S_XY` gets its subscript."""
+    parts = re.split(r"`([^`]+)`", str(escape(text)))  # every second one was in backticks
+    html = "".join(
+        f"<code>{part}</code>" if place % 2 else SUBSCRIPT.sub(r"\1<sub>\2</sub>", part)
+        for place, part in enumerate(parts)
+    )
+    return Markup(html)  # noqa: S704 (escaped above)
 
 
 def pill(difference: float) -> Markup:
-    """A difference in percentage points, the more coloured the larger."""
+    """A difference in percentage points, the more colored the larger."""
     weight = _PALEST + (_FULL - _PALEST) * min(abs(difference) / _DEEPEST, 1)
     shown = signed(difference)
     tone = {"+": "better", "−": "worse"}.get(shown[0], "same")

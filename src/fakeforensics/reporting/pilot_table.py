@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
+from fakeforensics.reporting.columns import ScoreColumn
 from fakeforensics.reporting.contents import EMPTY, Block, Cell, Column, Row, Table, Text
 from fakeforensics.reporting.project import ProtocolResults
 from fakeforensics.reporting.thesis import PilotReference
 
-_CUT = {
-    "sl": "at probability 0.5",
-    "cd": "at the threshold of highest accuracy on each model's own validation images",
-}
+_AT_HALF = "at probability 0.5"
+_AT_VALIDATION = "at the threshold of highest accuracy on each model's own validation images"
 _REMARKS = (
     "The number of fakes in training is the same whatever the number of instances. Beside or below a value: "
     "its 95 % interval from a bootstrap over groups of images.",
-    "These test sets hold fakes alone: average precision, curves and a best threshold are undefined. S_CD "
-    "has no probability at which it could be cut; its threshold is each model's own, from validation.",
+    "These test sets hold fakes alone: average precision, curves and a best threshold are undefined. "
+    "A score without a probability cannot be cut at 0.5; its threshold is each model's own, from validation.",
 )
 
 
 def pilot_blocks(results: ProtocolResults, reference: PilotReference | None) -> list[Block]:
-    """A table for each score that was measured by accuracy; the thesis trained with BCE alone."""
+    """A table for each score that was measured by accuracy; the thesis has one of them."""
     tables = [
-        _table(results, column, reference if column.key == "bce" else None)
-        for column in COLUMNS
+        _table(results, column, reference if reference and column.key == reference.column else None)
+        for column in results.columns
         if results.accuracies(column)
     ]
     return [*tables, *(Text(remark, "note") for remark in _REMARKS)] if tables else []
@@ -57,7 +55,8 @@ def _table(results: ProtocolResults, column: ScoreColumn, reference: PilotRefere
     ]
     beside = f", beside table {reference.number} of the thesis" if reference else ""
     demo = "Demo data: accuracy" if results.protocol.is_demo else "Accuracy"
-    what = f"{demo} of {column.name} on fake-only test sets {_CUT[column.score]}, in percent"
+    cut = _AT_VALIDATION if column.spec.even_odds is None else _AT_HALF
+    what = f"{demo} of {column.name} on fake-only test sets {cut}, in percent"
     return Table(
         caption=f"{what}{beside}.",
         stub=_stub(reference),

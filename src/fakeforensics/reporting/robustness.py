@@ -8,9 +8,9 @@ from typing import Any
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
-from fakeforensics.reporting.contents import EMPTY, Block, Cell, Column, Figure, Row, Table, Text
-from fakeforensics.reporting.drawing import COLOURS, canvas, legend, subscript
+from fakeforensics.reporting.columns import ScoreColumn, headings
+from fakeforensics.reporting.contents import EMPTY, Block, Cell, Figure, Row, Table, Text
+from fakeforensics.reporting.drawing import canvas, legend, subscript
 from fakeforensics.reporting.project import ProtocolResults
 
 # Measure → corruption → test set, `mean` and `mean_unseen` among them → fraction.
@@ -31,7 +31,7 @@ _UNITS = {
 
 def robustness_blocks(results: ProtocolResults) -> list[Block]:
     """A table for each measure and mean, and a picture; nothing where the robustness stage has not run."""
-    found = {column: _tried(results, column) for column in COLUMNS}
+    found = {column: _tried(results, column) for column in results.columns}
     tables = [
         table
         for measure in _MEASURES
@@ -42,7 +42,7 @@ def robustness_blocks(results: ProtocolResults) -> list[Block]:
         return []
     explanation = (
         "The test images again under compression, blur, resizing and noise; training and validation stay as "
-        "they are, and so does the threshold. The single test sets are in `robustness.png` of each objective "
+        "they are, and so does the threshold. The single test sets are in `robustness.png` of each detector "
         f"below `plots/{results.name}`."
     )
     return [Text(explanation), *tables, _figure(results, found)]
@@ -50,8 +50,8 @@ def robustness_blocks(results: ProtocolResults) -> list[Block]:
 
 def _tried(results: ProtocolResults, column: ScoreColumn) -> Tried:
     return {
-        measure: {row["corruption"]: row["by_set"] for row in rows if row["score"] == column.score}
-        for measure, rows in results.robustness(column.objective).items()
+        measure: {row["corruption"]: row["by_set"] for row in rows if row["score"] == column.spec.name}
+        for measure, rows in results.robustness(column.detector).items()
     }
 
 
@@ -62,7 +62,7 @@ def _table(
     rows = tuple(
         Row(
             _name(corruption),
-            tuple(_cell(found[column], measure, corruption, mean) for column in COLUMNS),
+            tuple(_cell(found[column], measure, corruption, mean) for column in results.columns),
         )
         for corruption in corruptions
     )
@@ -73,7 +73,7 @@ def _table(
     return Table(
         caption=f"{demo} {_MEASURES[measure]} over {_MEANS[mean]} in percent, by what is done to the images.",
         stub="Images",
-        columns=tuple(Column(column.title, column.group) for column in COLUMNS),
+        columns=headings(found),
         rows=rows,
         notes=notes,
     )
@@ -119,17 +119,17 @@ def _draw(found: dict[ScoreColumn, Tried]) -> Canvas:
     measures = [measure for measure in _MEASURES if _corruptions(found, measure)]
     corruptions = _corruptions(found, "accuracy")
     figure, grid = canvas(4.3 * len(measures), 0.9 + 0.3 * len(corruptions), 1, len(measures), sharey=True)
-    shown = [column for column in COLUMNS if found[column]]
+    shown = [column for column, tried in found.items() if tried]
     for axes, measure in zip(grid[0], measures, strict=True):
         for column in shown:
-            for mean, fill in {"mean": COLOURS[column.key], "mean_unseen": "none"}.items():
+            for mean, fill in {"mean": column.color, "mean_unseen": "none"}.items():
                 values = [_value(found[column], measure, name, mean) for name in corruptions]
                 points = [(value, place) for place, value in enumerate(values) if value is not None]
                 if points:
                     axes.plot(
                         *zip(*points, strict=True),
                         "o-" if mean == "mean" else "o--",
-                        color=COLOURS[column.key],
+                        color=column.color,
                         markerfacecolor=fill,
                         markersize=5,
                         linewidth=0.8,
@@ -139,6 +139,6 @@ def _draw(found: dict[ScoreColumn, Tried]) -> Canvas:
         axes.set_xlabel(f"{_MEASURES[measure]}, %")
     legend(
         figure,
-        [Line2D([], [], color=COLOURS[one.key], marker="o", label=subscript(one.name)) for one in shown],
+        [Line2D([], [], color=one.color, marker="o", label=subscript(one.name)) for one in shown],
     )
     return figure

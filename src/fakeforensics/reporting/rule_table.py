@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
-from fakeforensics.reporting.columns import COLUMNS
+from fakeforensics.reporting.columns import ScoreColumn, headings
 from fakeforensics.reporting.contents import EMPTY, Block, Cell, Column, Row, Table
 from fakeforensics.reporting.project import ProtocolResults
 
-_COLUMNS = tuple((column.objective, column.score, Column(column.title, column.group)) for column in COLUMNS)
-_FUSED = ("joint", "fused", Column("both", "BCE+SAD"))
+_FUSED = "fused"  # the scores of one detector taken together
 _AS_THEY_ARE = "own"  # the share of fakes that the test sets have
 _BOUND = "oracle"
 _ENDS = ("validation", _BOUND)
@@ -24,19 +24,24 @@ _NOTES = (
 def rule_blocks(results: ProtocolResults) -> list[Block]:
     """One table, a row for each rule; nothing where the threshold analysis tried none."""
     found = {
-        (objective, row["score"], row["rule"]): row
-        for objective, analysis in results.thresholds.items()
+        (detector, row["score"], row["rule"]): row
+        for detector, analysis in results.thresholds.items()
         for row in analysis.get("deployable", ())
         if row["fake_share"] == _AS_THEY_ARE
     }
     if not found:
         return []
     rules = {rule: row["saw"] for (_, _, rule), row in found.items()}
-    columns = [*_COLUMNS, _FUSED] if any(score == "fused" for _, score, _ in found) else list(_COLUMNS)
+    fused = {detector for detector, score, _ in found if score == _FUSED}
+    columns = [
+        column
+        for detector, scores in groupby(results.columns, key=lambda column: column.detector)
+        for column in _columns(detector, list(scores), detector in fused)
+    ]
     rows = tuple(
         Row(
             rule.replace("_", " "),
-            tuple(_cell(found.get((objective, score, rule))) for objective, score, _ in columns),
+            tuple(_cell(found.get((detector, score, rule))) for detector, score, _ in columns),
             detail=f"looks at {saw}",
         )
         for rule, saw in sorted(rules.items(), key=lambda item: item[0] != _BOUND)
@@ -44,6 +49,15 @@ def rule_blocks(results: ProtocolResults) -> list[Block]:
     demo = "Demo data: mean" if results.protocol.is_demo else "Mean"
     caption = f"{demo} accuracy over the test sets, in percent, by the rule that sets the threshold."
     return [Table(caption, "Rule", tuple(column for _, _, column in columns), rows, _NOTES)]
+
+
+def _columns(detector: str, scores: list[ScoreColumn], is_fused: bool) -> list[tuple[str, str, Column]]:
+    """The columns of one detector, each with the names by which its values are found."""
+    columns = [
+        (detector, one.spec.name, heading) for one, heading in zip(scores, headings(scores), strict=True)
+    ]
+    together = Column("both" if len(scores) == 2 else "all", scores[0].group)
+    return [*columns, *([(detector, _FUSED, together)] if is_fused else [])]
 
 
 def _cell(row: dict[str, Any] | None) -> Cell:

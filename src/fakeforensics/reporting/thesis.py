@@ -39,11 +39,13 @@ class PilotReference:
     Args:
         number: The table's number, such as `3.1`.
         train: The generators whose instances were seen.
+        column: The key of the column whose detector the thesis trained.
         accuracy: Test set → number of seen instances → accuracy in percent.
     """
 
     number: str
     train: str
+    column: str
     accuracy: MappingProxyType[str, dict[int, float]]
 
 
@@ -67,7 +69,7 @@ def load_reference(name: str) -> ApReference | PilotReference:
     table = tables[name]
     number = name.removeprefix("table_").replace("_", ".")
     if "columns" not in table:
-        return PilotReference(number, table["train"], MappingProxyType(table["test"]))
+        return PilotReference(number, table["train"], table["column"], MappingProxyType(table["test"]))
     rows = {set_: dict(zip(table["columns"], values, strict=True)) for set_, values in table["rows"].items()}
     averages = {key: rows.pop(key) for key in AVERAGES if key in rows}
     return ApReference(number, table["title"], MappingProxyType(rows), MappingProxyType(averages))
@@ -86,6 +88,11 @@ class OptimalThreshold:
 def optimal_thresholds() -> dict[str, OptimalThreshold]:
     """Table 4.10: test set → the threshold that is optimal there, and what it gives."""
     return {name: OptimalThreshold(*values) for name, values in _data()["table_4_10"]["rows"].items()}
+
+
+def thresholds_column() -> str:
+    """The key of the column beside which table 4.10 is shown."""
+    return str(_data()["table_4_10"]["column"])
 
 
 def label(test_set: str) -> str:

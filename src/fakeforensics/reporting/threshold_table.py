@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from fakeforensics.reporting.ap_table import row_order
-from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
+from fakeforensics.reporting.columns import ScoreColumn
 from fakeforensics.reporting.contents import EMPTY, Block, Cell, Column, Row, Table, Text
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.reporting.thesis import ApReference, optimal_thresholds
+from fakeforensics.reporting.thesis import ApReference, optimal_thresholds, thresholds_column
 
 CRITERIA = {
     "accuracy": "highest accuracy",
@@ -45,7 +45,7 @@ class Thresholds(NamedTuple):
 
     @property
     def chosen(self) -> float | None:
-        """The threshold from validation in the score's own scale (a logit for S_SL)."""
+        """The threshold from validation on the score's own scale."""
         for row in self.validation.values():
             return float(row["threshold"])
         return None
@@ -53,9 +53,9 @@ class Thresholds(NamedTuple):
 
 def thresholds_of(results: ProtocolResults, column: ScoreColumn, criterion: str) -> Thresholds:
     """The threshold analysis of one score by one criterion; empty where there is none."""
-    analysis = results.thresholds.get(column.objective, {})
+    analysis = results.thresholds.get(column.detector, {})
     rows = [*analysis.get("table_4_10", ()), *analysis.get("fakes_alone", {}).get("rows", ())]
-    mine = [row for row in rows if (row["score"], row["criterion"]) == (column.score, criterion)]
+    mine = [row for row in rows if (row["score"], row["criterion"]) == (column.spec.name, criterion)]
     by_choice = {
         choice: {str(row["test_set"]): row for row in mine if row["chosen_on"] == choice}
         for choice in ("oracle", "validation")
@@ -67,7 +67,7 @@ def threshold_blocks(results: ProtocolResults, reference: ApReference | None, cr
     """A table for each score: oracle beside validation."""
     blocks: list[Block] = []
     sets = row_order(results, reference)
-    for column in COLUMNS:
+    for column in results.columns:
         known = thresholds_of(results, column, criterion)
         if known.oracle:
             blocks.append(_table(results, reference, column, known, sets, criterion))
@@ -90,7 +90,7 @@ def _table(
     criterion: str,
 ) -> Table:
     # The thesis names neither the model nor the criterion of its table; a sigmoid's output it must be.
-    beside = column.key == "bce" and reference is not None and reference.number == "4.3"
+    beside = column.key == thresholds_column() and reference is not None and reference.number == "4.3"
     rows = [
         Row(
             results.label(name),
@@ -102,8 +102,8 @@ def _table(
     demo = "Demo data: " if results.protocol.is_demo else ""
     first = next(iter(known.validation.values()), None)
     deployed = f" Validation chose {show_threshold(first)}." if first else ""
-    scale = "as the classifier's probability" if column.score == "sl" else "as a squared distance"
-    notes = [f"Thresholds are given {scale}; fake means at least the threshold. Rates are in percent."]
+    kind = "probabilities" if column.spec.even_odds is not None else f"values of the {column.spec.title}"
+    notes = [f"Thresholds are {kind}; fake means at least the threshold. Rates are in percent."]
     if beside:
         notes.append(
             "Table 4.10 names neither its model nor its criterion, and its accuracies do not fit table 4.3's "

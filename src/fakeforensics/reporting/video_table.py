@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
-from fakeforensics.reporting.contents import EMPTY, Block, Cell, Column, Row, Table
+from fakeforensics.reporting.columns import ScoreColumn, headings
+from fakeforensics.reporting.contents import EMPTY, Block, Cell, Row, Table
 from fakeforensics.reporting.project import ProtocolResults
 
 _NOTE = (
@@ -17,8 +17,8 @@ _NOTE = (
 def video_blocks(results: ProtocolResults) -> list[Block]:
     """A row for each test set with videos; nothing where there is none."""
     found = {
-        (objective, row["score"], row["test_set"]): row
-        for objective, details in results.details.items()
+        (detector, row["score"], row["test_set"]): row
+        for detector, details in results.details.items()
         for row in details.get("details", ())
         if row["level"] == "video"
     }
@@ -28,7 +28,7 @@ def video_blocks(results: ProtocolResults) -> list[Block]:
     rows = tuple(
         Row(
             results.label(name),
-            tuple(_cell(_of(found, column, name)) for column in COLUMNS),
+            tuple(_cell(_of(found, column, name)) for column in results.columns),
             detail=_detail(next(row for key, row in found.items() if key[2] == name)),
             unseen=name in results.protocol.unseen,
         )
@@ -39,7 +39,7 @@ def video_blocks(results: ProtocolResults) -> list[Block]:
         Table(
             caption=f"{demo} precision by video, in percent.",
             stub="Testing set",
-            columns=tuple(Column(column.title, column.group) for column in COLUMNS),
+            columns=headings(results.columns),
             rows=rows,
             notes=(_NOTE,),
         )
@@ -49,7 +49,7 @@ def video_blocks(results: ProtocolResults) -> list[Block]:
 def _of(
     found: dict[tuple[str, str, str], dict[str, Any]], column: ScoreColumn, name: str
 ) -> dict[str, Any] | None:
-    return found.get((column.objective, column.score, name))
+    return found.get((column.detector, column.spec.name, name))
 
 
 def _cell(row: dict[str, Any] | None) -> Cell:

@@ -8,20 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from fakeforensics.reporting.columns import COLUMNS, ScoreColumn
 from fakeforensics.reporting.contents import Gallery, Strip, Thumbnail
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.reporting.score_figure import RANKED_BY
 from fakeforensics.reporting.threshold_table import thresholds_of
 from fakeforensics.reporting.thumbnails import thumbnail
 from fakeforensics.storage.shards import ShardReader
 
 COUNT = 8  # images a strip
-_PREFERRED = ("joint_cd", "bce", "sad")
 
 
 def worst_gallery(results: ProtocolResults, sets: Sequence[str], criterion: str) -> list[Gallery]:
-    """Two strips for each test set, of the joint model's S_CD where there is one; none without the images.
+    """Two strips for each test set, by the last score of the last detector; none without the images.
 
     One image a group: the frames of one video would fill a strip.
 
@@ -31,15 +28,15 @@ def worst_gallery(results: ProtocolResults, sets: Sequence[str], criterion: str)
         criterion: By which the threshold was chosen that says what is wrong.
     """
     manifest = results.test_manifest()
-    column = _column(results)
-    if manifest is None or column is None or not _images_at_hand(results, manifest):
+    if manifest is None or not results.columns or not _images_at_hand(results, manifest):
         return []
-    scores = results.scores(column.objective)
-    if scores is None:
+    column = results.columns[-1]
+    scores = results.scores(column.detector)
+    if scores is None or column.spec.column not in scores:
         return []
     where = manifest[["test_set", "key", "raw_path", "source", "shard", "offset", "size"]]
     rows = scores.drop(columns="source").merge(where, on=["test_set", "key"], validate="one_to_one")
-    rows["value"] = rows[RANKED_BY[column.score]]
+    rows["value"] = rows[column.spec.column]
     threshold = thresholds_of(results, column, criterion).chosen
     reader = ShardReader(results.root / "data" / "images")
     strips = []
@@ -61,11 +58,6 @@ def worst_gallery(results: ProtocolResults, sets: Sequence[str], criterion: str)
         "Those on the wrong side of the validation threshold are framed."
     )
     return [Gallery(caption, tuple(strips))]
-
-
-def _column(results: ProtocolResults) -> ScoreColumn | None:
-    known = {column.key: column for column in COLUMNS if column.objective in results.metrics}
-    return next((known[key] for key in _PREFERRED if key in known), None)
 
 
 def _images_at_hand(results: ProtocolResults, manifest: pd.DataFrame) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from fakeforensics.scores.ranking import Ranking, need_both_classes
+from fakeforensics.scores.spec import ScoreSpec
 
 Criterion = Literal["f1", "accuracy", "youden", "eer"]
 CRITERIA: tuple[Criterion, ...] = ("f1", "accuracy", "youden", "eer")
@@ -128,3 +129,17 @@ def outcome(scores: Shaped[np.ndarray, " n"], labels: Shaped[np.ndarray, " n"], 
         fpr=fpr,
         fnr=1 - recall,
     )
+
+
+def threshold_fields(score: ScoreSpec, threshold: float) -> dict[str, float]:
+    """A threshold as result tables state it.
+
+    Args:
+        score: The score that is cut.
+        threshold: On the score's own scale.
+
+    Returns:
+        `threshold`, and `probability`, the uncalibrated probability of fake there, if the score has one.
+    """
+    probability = score.probability(threshold)
+    return {"threshold": threshold} | ({} if probability is None else {"probability": float(probability)})

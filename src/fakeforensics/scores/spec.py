@@ -20,6 +20,12 @@ CALIBRATORS: dict[Scale, tuple[CalibratorKind, ...]] = {
     "probability": ("platt", "isotonic"),
     "real": ("platt", "isotonic"),
 }
+FUSED = "fused"  # all scores of a detector combined
+IDENTITY = ("key", "test_set", "method", "domain", "source", "label", "group", "video", "frame")
+# Columns of score tables, and keys of `predict`'s CSV and JSON, that are not scores.
+RESERVED = {*IDENTITY, "instances", "file", "kind", "face", "box", "left", "top", "right", "bottom"} | {
+    *("faces", "people", "probability", "verdict", "error")
+}
 _SMALLEST = 1e-12  # zero has no logarithm, and a probability of zero or one has no logit
 
 
@@ -54,6 +60,15 @@ class ScoreSpec(Group):
         return values
 
     @model_validator(mode="after")
+    def _names_are_free(self) -> ScoreSpec:
+        if self.name == FUSED:
+            raise ValueError(f"the name {FUSED!r} stands for all scores fused")
+        for column in (self.column, self.probability_column):
+            if column in RESERVED:
+                raise ValueError(f"the column name {column!r} has another meaning in tables and answers")
+        return self
+
+    @model_validator(mode="after")
     def _calibrators_suit_the_scale(self) -> ScoreSpec:
         if wrong := [kind for kind in self.calibrators if kind not in CALIBRATORS[self.scale]]:
             raise ValueError(f"the score {self.name!r} is of scale {self.scale}, which has no {wrong[0]}")
@@ -82,7 +97,7 @@ class ScoreSpec(Group):
         """
         numbers = np.asarray(values, dtype=np.float64)
         if self.scale == "positive":
-            return np.log(np.maximum(numbers, _SMALLEST))
+            return np.asarray(np.log(np.maximum(numbers, _SMALLEST)))
         if self.scale == "probability":
             return np.asarray(logit(np.clip(numbers, _SMALLEST, 1 - _SMALLEST)))
         return numbers

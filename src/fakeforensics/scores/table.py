@@ -15,9 +15,8 @@ import pyarrow.parquet as pq
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path
 from fakeforensics.params import parse
-from fakeforensics.scores.spec import Scores, ScoreSpec
+from fakeforensics.scores.spec import IDENTITY, Scores, ScoreSpec
 
-IDENTITY = ("key", "test_set", "method", "domain", "source", "label", "group", "video", "frame")
 VALIDATION = "validation"
 INSTANCES = "instances"  # in the pilot study: how many instances the model that gave the score has seen
 ALL = "all"  # stands for the number of instances where there is one model

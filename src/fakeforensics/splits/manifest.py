@@ -13,7 +13,7 @@ from fakeforensics.splits.instances import deal_instances, hold_out_instances
 from fakeforensics.splits.leaks import check_leaks
 from fakeforensics.splits.protocol import PerClass, Protocol
 from fakeforensics.splits.sample import limit_rows, spread_frames
-from fakeforensics.splits.select import check_unseen, select_tests, select_training
+from fakeforensics.splits.select import check_unseen, select_reference, select_tests, select_training
 from fakeforensics.splits.undetected import DROPPED_UNDETECTED, assign_splits, count_undetected
 
 DROPPED_TRACKS = "a face other than the main person's"
@@ -27,6 +27,7 @@ class Manifests:
         train: Training rows: the index's columns, `split` and `test_set` ("").
         val: Validation rows, likewise.
         test: Test rows: one for each (test_set, key).
+        reference: Rows of the reference set, with the column `reference_class`; empty without such a set.
         test_sets: The names of the test sets in the protocol's order.
         dropped: How many rows were left out, by source and reason.
         subsampled: How many rows there were before a limit was applied, by
@@ -38,6 +39,7 @@ class Manifests:
     train: pd.DataFrame
     val: pd.DataFrame
     test: pd.DataFrame
+    reference: pd.DataFrame
     test_sets: tuple[str, ...]
     dropped: dict[str, dict[str, int]]
     subsampled: dict[str, int]
@@ -83,7 +85,8 @@ def build_manifests(
     training = select_training(name, protocol, rows)
     tests = select_tests(name, protocol, rows)
     check_unseen(name, protocol, training, tests)
-    check_leaks(name, pd.concat([training, tests]))
+    reference = select_reference(name, protocol, rows)
+    check_leaks(name, pd.concat([training, reference[training.columns], tests]))
     if protocol.instances is not None:
         training = deal_instances(name, protocol.instances, training, seed)
     training = training.sort_values("key", kind="stable")
@@ -91,6 +94,7 @@ def build_manifests(
         train=training[training["split"] == "train"].reset_index(drop=True),
         val=training[training["split"] == "val"].reset_index(drop=True),
         test=share_copies(tests),
+        reference=reference.sort_values("key", kind="stable").reset_index(drop=True),
         test_sets=tuple(protocol.test),
         dropped=dropped,
         subsampled=subsampled,

@@ -113,7 +113,7 @@ class Protocol(Group):
 
     Args:
         title: What it does, as a table's caption says it.
-        reference: The thesis's table in reference_tables.yaml, if it has one.
+        reference: The thesis's table in thesis_tables.yaml, if it has one.
         train: What is trained on (and validated on: validation holds nothing else).
         test: Test sets by name, in the order of the tables.
         unseen: The test sets whose forgery method or image world was not trained on.
@@ -121,6 +121,9 @@ class Protocol(Group):
         frames_per_video: Frames kept of each video, evenly spread over those stored; all if left out.
         limits: By source, the most images of one method and domain in each split.
         instances: For the pilot study.
+        detectors: Those of params.yaml's `detectors` that run on this protocol; all if left out.
+        reference_set: Labeled images unrelated to the task, for detectors that learn from such a set. Each
+            source and domain is a class.
         params: Settings to override.
     """
 
@@ -133,6 +136,8 @@ class Protocol(Group):
     frames_per_video: PerClass | None = None
     limits: dict[Name, Limits] = Field(default={})
     instances: Instances | None = None
+    detectors: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    reference_set: tuple[Selection, ...] = ()
     params: Overrides = Overrides()
 
     @model_validator(mode="after")
@@ -149,7 +154,7 @@ class Protocol(Group):
                     raise ValueError(
                         f"test.{name} takes all of {selection.source}, which is trained on as well"
                     )
-        if any(selection.splits == "all" for selection in self.train):
+        if any(selection.splits == "all" for selection in (*self.train, *self.reference_set)):
             raise ValueError("`splits: all` is for test sets only")
         return self
 
@@ -158,8 +163,9 @@ class Protocol(Group):
         return sorted({selection.source for selection in self.selections()})
 
     def selections(self) -> Iterable[Selection]:
-        """Every selection, of training and of all test sets."""
+        """Every selection, of training, of the reference set and of all test sets."""
         yield from self.train
+        yield from self.reference_set
         for selections in self.test.values():
             yield from selections
 

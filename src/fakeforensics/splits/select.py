@@ -26,15 +26,47 @@ def select_training(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.Dat
     """The training and validation rows.
 
     Raises:
-        UserError: If a selection finds nothing, or a class is empty in one of the two splits.
+        UserError: If a selection finds nothing, or a class that the selections ask for is empty in one of
+            the two splits.
     """
     usable = rows[rows["split"].isin(["train", "val"])]
     for selection in protocol.train:
         _must_find(name, "train", selection, usable[usable["split"] == "train"], rows)
     chosen = usable[any_matches(usable, protocol.train)]
     for split in ("train", "val"):
-        _must_hold(name, split, chosen[chosen["split"] == split], {0, 1})
+        _must_hold(name, split, chosen[chosen["split"] == split], _asked(protocol.train))
     return chosen.assign(test_set="")
+
+
+def select_reference(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:
+    """The training and validation rows of the reference set, with `reference_class`, a number from 0.
+
+    Each source and domain is a class, in alphabetical order. Without a reference set there are no rows.
+
+    Raises:
+        UserError: If a selection finds nothing, there are fewer than two classes, or a training image is
+            among them.
+    """
+    usable = rows[rows["split"].isin(["train", "val"])]
+    for selection in protocol.reference_set:
+        _must_find(name, "reference_set", selection, usable[usable["split"] == "train"], rows)
+    chosen = usable[any_matches(usable, protocol.reference_set)]
+    classes = sorted({*zip(chosen["source"], chosen["domain"], strict=True)})
+    if protocol.reference_set and len(classes) < 2:
+        raise UserError(
+            f"protocol {name!r}: reference_set has one class, {'/'.join(classes[0])}",
+            expected="at least two sources or domains, each of which is a class",
+            fix="select more domains or sources in `reference_set`",
+        )
+    if (trained := any_matches(chosen, protocol.train)).any():
+        raise UserError(
+            f"protocol {name!r}: {int(trained.sum())} images of reference_set are in `train` as well",
+            found=str(chosen.loc[trained, "key"].iloc[0]),
+            fix="select other images in `reference_set`",
+        )
+    number = {one: place for place, one in enumerate(classes)}
+    keys = zip(chosen["source"], chosen["domain"], strict=True)
+    return chosen.assign(test_set="", reference_class=[number[key] for key in keys])
 
 
 def select_tests(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from fakeforensics.params import ThresholdsParams
+from fakeforensics.scores.spec import Scores
 from fakeforensics.thresholds.calibration import calibration_table, fit_calibrators
 from fakeforensics.thresholds.decision import decide
 from fakeforensics.thresholds.deployable import deployable
@@ -18,9 +19,10 @@ from fakeforensics.thresholds.rules import Settings
 
 @dataclass(frozen=True)
 class Analysis:
-    """What comes out.
+    """What the analysis finds.
 
     Attributes:
+        scores: What the scores are.
         oracle: Table 4.10: each set's best thresholds beside validation's.
         fakes_alone: What validation's find of sets without reals; empty where there is no such set.
         rules: Each threshold rule on each set, score and share of fakes.
@@ -31,6 +33,7 @@ class Analysis:
         criterion: What validation's threshold maximised.
     """
 
+    scores: Scores
     oracle: list[dict[str, Any]]
     fakes_alone: dict[str, Any]
     rules: pd.DataFrame
@@ -41,12 +44,15 @@ class Analysis:
     criterion: str
 
 
-def analyse(table: pd.DataFrame, validation: pd.DataFrame, params: ThresholdsParams, seed: int) -> Analysis:
+def analyse(
+    table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, params: ThresholdsParams, seed: int
+) -> Analysis:
     """Analyse the thresholds of a run.
 
     Args:
         table: The test scores in the protocol's order of sets.
         validation: The validation scores.
+        scores: What the scores are.
         params: Which rules are tried, and how.
         seed: Of the bootstrap and of the draws of known reals.
 
@@ -61,10 +67,12 @@ def analyse(table: pd.DataFrame, validation: pd.DataFrame, params: ThresholdsPar
         draws=params.draws,
         seed=seed,
     )
-    oracle = oracle_table(table, validation)
-    rules, summary = deployable(table, validation, settings, params.bootstrap)
-    calibrators = fit_calibrators(validation)
-    calibration, reliability = calibration_table(table, calibrators)
-    decision = decide(validation, calibrators, params.criterion, params.calibrator)
-    alone = fakes_alone(table, validation)
-    return Analysis(oracle, alone, rules, summary, calibration, reliability, decision, params.criterion)
+    oracle = oracle_table(table, validation, scores)
+    rules, summary = deployable(table, validation, scores, settings, params.bootstrap)
+    calibrators = fit_calibrators(validation, scores)
+    calibration, reliability = calibration_table(table, scores, calibrators)
+    decision = decide(validation, scores, calibrators, params.criterion, params.calibrator)
+    alone = fakes_alone(table, validation, scores)
+    return Analysis(
+        scores, oracle, alone, rules, summary, calibration, reliability, decision, params.criterion
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,8 +14,8 @@ from sklearn.frozen import FrozenEstimator
 
 from fakeforensics.errors import UserError
 from fakeforensics.scores.ranking import need_both_classes, rank
+from fakeforensics.scores.spec import CalibratorKind
 
-Kind = Literal["none", "temperature", "platt", "isotonic"]
 SURE = 1e-6  # probabilities are kept this far from 0 and 1, where the log loss would be infinite
 
 
@@ -31,7 +31,7 @@ class Calibrator:
         y: For isotonic: the probabilities there.
     """
 
-    kind: Kind
+    kind: CalibratorKind
     slope: float = 1.0
     intercept: float = 0.0
     x: tuple[float, ...] = ()
@@ -52,7 +52,9 @@ class Calibrator:
         return {"kind": self.kind, "slope": self.slope, "intercept": self.intercept}
 
 
-def fit_calibrator(kind: Kind, scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> Calibrator:
+def fit_calibrator(
+    kind: CalibratorKind, scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]
+) -> Calibrator:
     """Fit a calibrator through scikit-learn.
 
     Args:

@@ -7,45 +7,40 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fakeforensics.scores.table import by_test_set, score_columns
-from fakeforensics.thresholds.calibrate import (
-    Calibrator,
-    Kind,
-    calibration_errors,
-    fit_calibrator,
-    reliability,
-)
+from fakeforensics.scores.spec import CalibratorKind, Scores
+from fakeforensics.scores.table import by_test_set
+from fakeforensics.thresholds.calibrate import Calibrator, calibration_errors, fit_calibrator, reliability
 
 DIGITS = 6
-# A temperature stretches a logit; a distance is none, so S_CD has no probability of its own.
-KINDS: dict[str, tuple[Kind, ...]] = {
-    "sl": ("none", "temperature", "platt", "isotonic"),
-    "cd": ("platt", "isotonic"),
-    "score": ("platt", "isotonic"),
-}
+Calibrators = dict[tuple[str, CalibratorKind], Calibrator]  # by name of the score and kind
 
 
-def fit_calibrators(validation: pd.DataFrame) -> dict[tuple[str, Kind], Calibrator]:
+def fit_calibrators(validation: pd.DataFrame, scores: Scores) -> Calibrators:
     """Fit every calibrator of every score on validation.
+
+    Args:
+        validation: The validation scores.
+        scores: What the scores are, and which calibrators suit them.
 
     Raises:
         UserError: If a class is absent or a score is not finite.
     """
     labels = validation["label"].to_numpy()
     return {
-        (score, kind): fit_calibrator(kind, validation[column].to_numpy(dtype=np.float64), labels)
-        for score, column in score_columns(validation).items()
-        for kind in KINDS[score]
+        (score.name, kind): fit_calibrator(kind, validation[score.column].to_numpy(dtype=np.float64), labels)
+        for score in scores
+        for kind in score.calibrators
     }
 
 
 def calibration_table(
-    table: pd.DataFrame, calibrators: dict[tuple[str, Kind], Calibrator]
+    table: pd.DataFrame, scores: Scores, calibrators: Calibrators
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
     """Calibration errors and reliability diagrams of each test set.
 
     Args:
         table: The test scores; a set with one class counts as well.
+        scores: What the scores are.
         calibrators: From `fit_calibrators`.
 
     Returns:
@@ -54,7 +49,7 @@ def calibration_table(
     """
     rows: list[dict[str, Any]] = []
     points: list[dict[str, Any]] = []
-    columns = score_columns(table)
+    columns = {score.name: score.column for score in scores}
     for (score, kind), calibrator in calibrators.items():
         for name, images in by_test_set(table):
             labels = images["label"].to_numpy()

@@ -1,4 +1,4 @@
-"""The policy that inference goes by: which score, how calibrated, cut where; chosen on validation alone."""
+"""The decision policy for inference: score, calibrator and threshold, chosen on validation alone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from scipy.stats import beta
 from fakeforensics.scores.metrics import average_precision
 from fakeforensics.scores.operating import Criterion, best_threshold, outcome
 from fakeforensics.scores.ranking import rank
-from fakeforensics.scores.table import VALIDATION, score_columns
-from fakeforensics.thresholds.calibrate import Calibrator, Kind, calibration_errors
+from fakeforensics.scores.spec import CalibratorKind, Scores
+from fakeforensics.scores.table import VALIDATION
+from fakeforensics.thresholds.calibrate import calibration_errors
+from fakeforensics.thresholds.calibration import Calibrators
 
 CHOSEN = {
     "accuracy": "highest accuracy on the validation images",
@@ -24,23 +26,26 @@ CHOSEN = {
 
 def decide(
     validation: pd.DataFrame,
-    calibrators: dict[tuple[str, Kind], Calibrator],
+    scores: Scores,
+    calibrators: Calibrators,
     criterion: Criterion,
-    kind: Kind,
+    kind: CalibratorKind,
 ) -> dict[str, Any]:
     """Choose score, calibrator and threshold.
 
-    The score is the one with the higher average precision on validation; S_CD if they are equal, as the
-    thesis finds it to carry further to unseen methods.
+    The score is the one with the highest average precision on validation. Ties go to the score that
+    the detector lists last.
 
     Args:
         validation: The validation scores.
+        scores: What the scores are.
         calibrators: Fitted on them.
         criterion: What the threshold maximises.
-        kind: The calibrator; Platt's instead of a temperature for a score that is not a logit.
+        kind: The calibrator that is wanted. A score that it does not suit gets Platt's instead, or its last
+            one if that does not suit it either.
 
     Returns:
-        score, threshold (in the score's own scale; fake from there on), chosen, calibrator, expected_fpr with
+        score, threshold (on the score's own scale; fake from there on), chosen, calibrator, expected_fpr with
         an upper 95% bound, expected_fnr and expected_calibration_error, all measured on validation: on reals
         of another kind, or methods unseen, they do not hold.
 
@@ -48,19 +53,20 @@ def decide(
         UserError: If a class is absent or a score is not finite.
     """
     labels = validation["label"].to_numpy()
-    columns = score_columns(validation)
-    precision = {
-        score: average_precision(validation[column].to_numpy(), labels, VALIDATION)
-        for score, column in columns.items()
-    }
-    score = max(columns, key=lambda name: (round(precision[name], 9), name == "cd"))
-    values = validation[columns[score]].to_numpy(dtype=np.float64)
+    precision = [
+        round(average_precision(validation[score.column].to_numpy(), labels, VALIDATION), 9)
+        for score in scores
+    ]
+    _, last_best = max(zip(precision, range(len(scores)), strict=True))
+    score = scores[last_best]
+    values = validation[score.column].to_numpy(dtype=np.float64)
     threshold = best_threshold(rank(values, labels, VALIDATION), criterion, VALIDATION)
     found = outcome(values, labels, threshold)
-    used = calibrators.get((score, kind)) or calibrators[score, "platt"]
+    suitable = [one for one in (kind, "platt") if one in score.calibrators]
+    used = calibrators[score.name, suitable[0] if suitable else score.calibrators[-1]]
     reals = int(np.count_nonzero(labels == 0))
     return {
-        "score": score,
+        "score": score.name,
         "threshold": threshold,
         "chosen": CHOSEN[criterion],
         "calibrator": used.as_dict(),

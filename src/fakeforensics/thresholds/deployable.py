@@ -13,6 +13,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from fakeforensics.scores.resampling import resample_groups
+from fakeforensics.scores.spec import Scores
 from fakeforensics.thresholds.measure import Measured, accuracy, measure
 from fakeforensics.thresholds.rules import SAW, Answer, Settings, Share, answers
 from fakeforensics.thresholds.target import Target, make_targets, make_validation
@@ -25,13 +26,14 @@ QUANTILES = (0.025, 0.975)
 
 
 def deployable(
-    table: pd.DataFrame, validation: pd.DataFrame, settings: Settings, replicates: int
+    table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, settings: Settings, replicates: int
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Try every rule on every set, score and share of fakes.
 
     Args:
         table: The test scores in the protocol's order of sets; sets with one class take no part.
         validation: The validation scores.
+        scores: What the scores are.
         settings: Which rules are tried, and how.
         replicates: Draws of the group bootstrap; thresholds are held fixed in it.
 
@@ -44,7 +46,7 @@ def deployable(
         UserError: If validation lacks a class or a score, or a score is not finite.
     """
     resampling = resample_groups(table, settings.seed)
-    views = make_views(table, validation)
+    views = make_views(table, validation, scores)
     by_view = [make_targets(table, view.test, resampling.unit) for view in views]
     if not by_view[0]:
         return pd.DataFrame(), []

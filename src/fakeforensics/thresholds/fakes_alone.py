@@ -1,14 +1,16 @@
-"""What can be said of thresholds on test sets of fakes alone: how many fakes validation's threshold finds."""
+"""Thresholds on test sets of fakes alone: how many of the fakes validation's thresholds find."""
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
-from fakeforensics.scores.table import by_test_set, has_both_classes, score_columns
+from fakeforensics.scores.operating import CRITERIA, threshold_fields
+from fakeforensics.scores.spec import Scores
+from fakeforensics.scores.table import by_test_set, has_both_classes
 from fakeforensics.thresholds.oracle import validation_thresholds
 
 UNDEFINED = (
@@ -17,31 +19,34 @@ UNDEFINED = (
 )
 
 
-def fakes_alone(table: pd.DataFrame, validation: pd.DataFrame) -> dict[str, Any]:
+def fakes_alone(table: pd.DataFrame, validation: pd.DataFrame, scores: Scores) -> dict[str, Any]:
     """Recall and false negatives of the thresholds that validation chose.
 
     Args:
         table: The test scores, in the protocol's order of test sets; those with both classes are passed over.
         validation: The validation scores.
+        scores: What the scores are.
 
     Returns:
-        Empty where no set holds fakes alone. Else `rows`: for each score, set and criterion the threshold in
-        the score's own scale (for S_SL a logit, with the probability beside it), the number of fakes, recall
-        and FNR; and `undefined`: why there is nothing else.
+        Empty if no set holds fakes alone. Otherwise `rows`: for each score, criterion and set the threshold
+        on the score's own scale (and as a probability, if the score has one), the number of fakes, recall and
+        FNR; and `undefined`: why there is nothing else.
 
     Raises:
         UserError: If validation lacks a class or a score, or a score is not finite.
     """
     sets = [(name, rows) for name, rows in by_test_set(table) if not has_both_classes(rows)]
+    if not sets:
+        return {}
+    chosen = validation_thresholds(validation, scores)
     rows = []
-    for (score, criterion), threshold in validation_thresholds(table, validation).items() if sets else ():
-        column = score_columns(table)[score]
+    for score, criterion in itertools.product(scores, CRITERIA):
+        threshold = chosen[score.name, criterion]
         for name, fakes in sets:
-            recall = float(np.mean(fakes[column].to_numpy() >= threshold))
+            recall = float(np.mean(fakes[score.column].to_numpy() >= threshold))
             rows.append(
-                {"score": score, "test_set": name, "criterion": criterion, "chosen_on": "validation"}
-                | {"threshold": threshold}
-                | ({"probability": float(expit(threshold))} if column == "logit" else {})
+                {"score": score.name, "test_set": name, "criterion": criterion, "chosen_on": "validation"}
+                | threshold_fields(score, threshold)
                 | {"fakes": len(fakes), "recall": recall, "fnr": 1 - recall}
             )
-    return {"rows": rows, "undefined": UNDEFINED} if rows else {}
+    return {"rows": rows, "undefined": UNDEFINED}

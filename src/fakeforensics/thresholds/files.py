@@ -10,8 +10,7 @@ import pandas as pd
 from fakeforensics.files import atomic_path, write_json, write_json_tables
 from fakeforensics.thresholds.analysis import Analysis
 from fakeforensics.thresholds.gap_picture import draw_gap
-from fakeforensics.thresholds.pictures import draw_oracle
-from fakeforensics.thresholds.reliability_picture import draw_reliability
+from fakeforensics.thresholds.pictures import draw_oracle, draw_reliability
 
 DIGITS = 4
 # Of numbers that range over powers of ten.
@@ -34,9 +33,9 @@ def write_analysis(
             with the suffix `.summary.csv`, the same over the sets.
         plots: A folder for `thresholds.png`, `gap.png`, `reliability.png` and `reliability.csv`.
     """
-    draw_oracle(analysis.oracle, plots / "thresholds.png", analysis.criterion)
-    draw_gap(analysis.summary, plots / "gap.png")
-    draw_reliability(analysis.reliability, plots / "reliability.png")
+    draw_oracle(analysis.oracle, analysis.scores, plots / "thresholds.png", analysis.criterion)
+    draw_gap(analysis.summary, analysis.scores, plots / "gap.png")
+    draw_reliability(analysis.reliability, analysis.scores, plots / "reliability.png")
     for path, rows in (
         (plots / "reliability.csv", analysis.reliability),
         (details, analysis.rules),

@@ -8,7 +8,8 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from fakeforensics.thresholds.pictures import COLOURS, TITLES, save
+from fakeforensics.scores.spec import Scores
+from fakeforensics.thresholds.pictures import COLORS, save, titles
 
 NAMES = {
     "oracle": "oracle (bound)",
@@ -24,47 +25,48 @@ WORST = -2.0  # below, how much worse than validation a rule is does not matter
 SHARES = {"own": "as it is", "0.01": "1%", "0.1": "10%", "0.5": "50%", "0.9": "90%"}
 
 
-def draw_gap(summary: list[dict[str, Any]], path: Path) -> None:
+def draw_gap(summary: list[dict[str, Any]], scores: Scores, path: Path) -> None:
     """Draw mean accuracy with its interval, and the share of the gap that is closed at each share of fakes.
 
     Args:
         summary: From `deployable`.
+        scores: What the scores are.
         path: The PNG to write.
     """
-    scores = list(dict.fromkeys(row["score"] for row in summary))
-    if not scores:
+    views = list(dict.fromkeys(row["score"] for row in summary))
+    if not views:
         figure, axis = plt.subplots(figsize=(6, 1.5))
         axis.text(0.5, 0.5, "No test set holds both reals and fakes.", ha="center", va="center")
         axis.axis("off")
         save(figure, path)
         return
     rules = list(dict.fromkeys(row["rule"] for row in summary))
-    size = (12, (1.4 + 0.3 * len(rules)) * len(scores))
-    figure, axes = plt.subplots(len(scores), 2, figsize=size, squeeze=False, layout="constrained")
-    for (left, right), score in zip(axes, scores, strict=True):
-        mine = [row for row in summary if row["score"] == score]
-        _draw_accuracy(left, [row for row in mine if row["fake_share"] == "own"], rules, score)
+    size = (12, (1.4 + 0.3 * len(rules)) * len(views))
+    figure, axes = plt.subplots(len(views), 2, figsize=size, squeeze=False, layout="constrained")
+    for (left, right), view in zip(axes, views, strict=True):
+        mine = [row for row in summary if row["score"] == view]
+        _draw_accuracy(left, [row for row in mine if row["fake_share"] == "own"], rules)
+        left.set_title(f"{titles(scores)[view]}\nmean accuracy over the sets as they are", fontsize=9)
         _draw_closed(right, mine, rules)
     save(figure, path)
 
 
-def _draw_accuracy(axis: Any, rows: list[dict[str, Any]], rules: list[str], score: str) -> None:
+def _draw_accuracy(axis: Any, rows: list[dict[str, Any]], rules: list[str]) -> None:
     place = {rule: number for number, rule in enumerate(rules)}
     for row in rows:
         low, high = row["accuracy_interval"]
-        colour = COLOURS[4] if row["leans_on_fake_share"] else COLOURS[0]
+        color = COLORS[4] if row["leans_on_fake_share"] else COLORS[0]
         complete = row["sets"] == row["of_sets"]
-        axis.plot([low, high], [place[row["rule"]]] * 2, color=colour, linewidth=2)
+        axis.plot([low, high], [place[row["rule"]]] * 2, color=color, linewidth=2)
         axis.plot(
             row["accuracy"],
             place[row["rule"]],
             "o",
-            color=colour,
-            markerfacecolor=colour if complete else "white",
+            color=color,
+            markerfacecolor=color if complete else "white",
         )
         if row["rule"] in ("validation", "oracle"):
             axis.axvline(row["accuracy"], color="gray", linewidth=0.8, linestyle="--")
-    axis.set_title(f"{TITLES[score]}: mean accuracy over the sets as they are", fontsize=9)
     axis.set_xlabel("accuracy (orange leans on the share of fakes; hollow: not all sets)", fontsize=8)
     axis.set_yticks(range(len(rules)), [_name(rule) for rule in rules], fontsize=8)
     axis.set_ylim(len(rules) - 0.5, -0.5)

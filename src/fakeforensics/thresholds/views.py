@@ -1,4 +1,4 @@
-"""The scores that thresholds are chosen on: S_SL, S_CD, and both fused."""
+"""The values that thresholds are chosen on: each score on its working scale, and all scores fused."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fakeforensics.errors import UserError
-from fakeforensics.scores.table import log_distance, score_columns
+from fakeforensics.scores.spec import Scores
 
 FUSED = "fused"
 
 
 @dataclass(frozen=True)
 class View:
-    """One score on the scale on which rules work: S_CD by its logarithm, since distances are skewed.
+    """One score on the scale on which the rules work.
 
     Attributes:
-        name: `sl`, `cd`, `score` or `fused`.
-        test: Of each test row.
-        validation: Of each validation row.
-        native: From this scale back to the score's own.
+        name: Of the score, or `fused`.
+        test: The value of each test row.
+        validation: The value of each validation row.
+        native: Maps a value back to the score's own scale.
     """
 
     name: str
@@ -35,26 +35,31 @@ class View:
     native: Callable[[float], float]
 
 
-def make_views(table: pd.DataFrame, validation: pd.DataFrame) -> list[View]:
-    """One view for each score, and one for both fused where there are two.
+def make_views(table: pd.DataFrame, validation: pd.DataFrame, scores: Scores) -> list[View]:
+    """One view for each score, and one for all of them fused if there are several.
 
-    Fusing is a logistic regression on both, fitted on validation.
+    The scores are fused by a logistic regression on their working scales, fitted on validation.
+
+    Args:
+        table: The test scores.
+        validation: The validation scores.
+        scores: What the scores are.
 
     Raises:
         UserError: If validation lacks a score, or a score is not finite.
     """
     views = []
-    for name, column in score_columns(table).items():
-        if column not in validation:
-            raise UserError(f"the validation scores lack {column}", fix="run the evaluate stage again")
+    for score in scores:
+        if score.column not in validation:
+            raise UserError(f"the validation scores lack {score.column}", fix="run the evaluate stage again")
         parts = []
         for rows, where in ((table, "test"), (validation, "validation")):
-            values = rows[column].to_numpy(dtype=np.float64)
+            values = rows[score.column].to_numpy(dtype=np.float64)
             if not np.isfinite(values).all():
-                raise UserError(f"{where} scores: {column} holds values that are not finite numbers")
-            parts.append(log_distance(values) if name == "cd" else values)
-        views.append(View(name, parts[0], parts[1], _exp if name == "cd" else float))
-    if len(views) == 2:
+                raise UserError(f"{where} scores: {score.column} holds values that are not finite numbers")
+            parts.append(score.to_working(values))
+        views.append(View(score.name, parts[0], parts[1], score.from_working))
+    if len(views) > 1:
         views.append(_fuse(views, validation["label"].to_numpy()))
     return views
 
@@ -67,7 +72,3 @@ def _fuse(views: list[View], labels: np.ndarray) -> View:
         for part in ("test", "validation")
     )
     return View(FUSED, test, validation, native=float)
-
-
-def _exp(value: float) -> float:
-    return float(np.exp(value))

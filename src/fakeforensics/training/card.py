@@ -39,7 +39,6 @@ def model_card(
     whole = train["box"].map(len) == 0
     return {
         "protocol": settings.protocol,
-        "objective": settings.objective,
         "settings": settings.resolved(),
         "start": start,
         "preprocess": preprocess.model_dump(mode="json"),

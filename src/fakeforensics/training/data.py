@@ -1,43 +1,93 @@
-"""The three loaders of a run: training, validation, and the real training images for the centre."""
+"""The batches of a run: augmented training images, validation images, and the reals for the center."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
 
 from fakeforensics.errors import UserError
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import TrainParams
 from fakeforensics.training.augment import Augment
-from fakeforensics.training.dataset import AugmentedDataset, ManifestDataset
+from fakeforensics.training.dataset import AugmentedDataset, Batch, ManifestDataset, collate, start_worker
 from fakeforensics.training.device import worker_count
-from fakeforensics.training.loading import Loader
 from fakeforensics.training.sampling import OrderedBatches, TrainBatches
 
+_AHEAD = 4  # batches that each decoding process has ready
 
-class ManifestData(pl.LightningDataModule):
-    """Batches from two manifests, shared out between the processes of a run.
+
+class Loader:
+    """The batches of a dataset, decoded in this process or in others and brought to a device.
 
     Args:
-        train: The training manifest.
-        val: The validation manifest; never augmented.
+        dataset: Of images.
+        batches: Which of its items make up which batch.
+        workers: Decoding processes; 0 decodes in this one.
+        device: Where the batches are wanted.
+        keep: Whether the decoding processes live on between passes.
+    """
+
+    def __init__(
+        self,
+        dataset: ManifestDataset,
+        batches: Sampler[list[Any]],
+        workers: int,
+        device: torch.device,
+        keep: bool = False,
+    ) -> None:
+        self.device = device
+        self._loader: DataLoader[Any] = DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=workers,
+            collate_fn=collate,
+            worker_init_fn=start_worker,
+            persistent_workers=keep and workers > 0,
+            prefetch_factor=_AHEAD if workers else None,
+            pin_memory=device.type == "cuda",
+        )
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self._loader:
+            yield Batch(*(values.to(self.device, non_blocking=True) for values in batch))
+
+
+class RunData:
+    """Batches from the manifests of a run, shared out between its processes.
+
+    Args:
+        train: The training manifest, with every image that the detector may see.
+        val: The validation manifest, likewise; never augmented.
         images_root: The folder of all sources' images.
         params: The `train` group.
         augment: Of training images.
-        preprocess: Of validation images, and of training images for the centre.
+        preprocess: Of validation images, and of training images for the center.
         seed: Of the run.
+        device: Where the batches are wanted.
+        rank: This process, from 0.
+        world: Number of processes.
+
+    Raises:
+        UserError: If the global batch cannot be shared out evenly.
 
     Attributes:
-        train: Augmented training images.
-        val: Validation images.
-        batches: How training images make up batches; there once Lightning has called `setup`.
+        order: How training images make up batches; set its `epoch` before each pass over `train`.
+        train: Augmented training batches, in another order each epoch.
+        val: Validation images, each once.
+        train_keys: Key of each row of the training manifest.
+        val_keys: Likewise of the validation manifest.
     """
-
-    batches: TrainBatches
 
     def __init__(
         self,
@@ -48,79 +98,61 @@ class ManifestData(pl.LightningDataModule):
         augment: Augment,
         preprocess: Preprocess,
         seed: int,
+        device: torch.device,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
-        super().__init__()
-        self.params = params
-        self.seed = seed
-        self.methods = train["method"].to_numpy(dtype=str)
-        self.train = AugmentedDataset(train, images_root, augment)
-        self.plain = ManifestDataset(train, images_root, preprocess.crop)
-        self.val = ManifestDataset(val, images_root, preprocess.crop)
-        self._reals: Loader | None = None
-        self._loaders: list[Loader] = []
-
-    def setup(self, stage: str) -> None:  # noqa: ARG002
-        """Plan this process's share; Lightning calls it when rank and world are known.
-
-        Raises:
-            UserError: If the global batch cannot be shared out evenly.
-        """
-        rank, world = self._place()
-        size, rest = divmod(self.params.batch_size, world)
-        if rest or not size:
+        self.params, self.preprocess, self.device = params, preprocess, device
+        self._rank, self._world = rank, world
+        self.size, rest = divmod(params.batch_size, world)
+        if rest or not self.size:
             raise UserError(
-                f"`train.batch_size` {self.params.batch_size} is not a multiple of the {world} processes",
+                f"`train.batch_size` {params.batch_size} is not a multiple of the {world} processes",
                 fix="change `train.batch_size` or the number of GPUs",
             )
-        self.batches = TrainBatches(
-            self.methods,
-            self.train.labels,
-            self.params.batch_size,
-            self.seed,
-            epoch=self._epoch,
-            balance=self.params.balance,
+        self._workers = worker_count(params.workers, params.devices)
+        augmented = AugmentedDataset(train, images_root, augment)
+        self._plain = ManifestDataset(train, images_root, preprocess.crop)
+        validation = ManifestDataset(val, images_root, preprocess.crop)
+        self.train_keys, self.val_keys = augmented.keys, validation.keys
+        self.order = TrainBatches(
+            train["method"].to_numpy(dtype=str),
+            augmented.labels,
+            params.batch_size,
+            seed,
+            balance=params.balance,
             rank=rank,
             world=world,
         )
+        self.train = Loader(augmented, self.order, self._workers, device, keep=True)
+        self.val = self._ordered(validation, np.arange(len(validation)))
+        self._reals = self._ordered(self._plain, np.flatnonzero(self._plain.labels == 0))
 
-    def train_dataloader(self) -> Loader:
-        """Augmented batches, shuffled anew each epoch."""
-        return self._loader(self.train, self.batches)
+    @property
+    def labels(self) -> Int[np.ndarray, " images"]:
+        """The label of each training image."""
+        return self._plain.labels
 
-    def val_dataloader(self) -> Loader:
-        """Validation images, each once."""
-        return self._ordered(self.val, np.arange(len(self.val)))
+    @property
+    def reals(self) -> Reals:
+        """The real training images, each once, normalized and not augmented."""
+        return Reals(self._reals, self.preprocess)
 
-    def real_dataloader(self) -> Loader:
-        """The real training images, each once, not augmented; always the same loader, with its workers."""
-        if self._reals is None:
-            self._reals = self._ordered(self.plain, np.flatnonzero(self.plain.labels == 0))
-        return self._reals
-
-    def teardown(self, stage: str) -> None:  # noqa: ARG002
-        """End all decoding processes; Lightning calls it after the last epoch."""
-        for loader in self._loaders:
-            loader.close()
-        self._loaders.clear()
-        self._reals = None
+    def all_training(self) -> Loader:
+        """All training images, each once, in the manifest's order and not augmented."""
+        return self._ordered(self._plain, np.arange(len(self._plain)))
 
     def _ordered(self, dataset: ManifestDataset, rows: np.ndarray) -> Loader:
-        rank, world = self._place()
-        return self._loader(dataset, OrderedBatches(rows, self.params.batch_size // world, rank, world))
+        batches = OrderedBatches(rows, self.size, self._rank, self._world)
+        return Loader(dataset, batches, self._workers, self.device)
 
-    def _epoch(self) -> int:
-        # Not `current_epoch`: in a resumed run it is one behind while workers are sent their first batches.
-        if self.trainer is None:
-            return 0
-        progress: Any = self.trainer.fit_loop.epoch_progress.current
-        return int(progress.processed)
 
-    def _place(self) -> tuple[int, int]:
-        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+class Reals:
+    """Normalized images of a loader, as often as they are asked for."""
 
-    def _loader(self, dataset: ManifestDataset, batches: TrainBatches | OrderedBatches) -> Loader:
-        _, world = self._place()
-        workers = worker_count(self.params.workers, self.params.devices)
-        loader = Loader(dataset, batches, self.params.batch_size // world, self.params.crop_size, workers)
-        self._loaders.append(loader)
-        return loader
+    def __init__(self, loader: Loader, preprocess: Preprocess) -> None:
+        self._loader, self._preprocess = loader, preprocess
+
+    def __iter__(self) -> Iterator[Float[Tensor, "batch 3 h w"]]:
+        for batch in self._loader:
+            yield self._preprocess.normalize(batch.images)

@@ -14,26 +14,12 @@ import torch
 from fakeforensics.params import TrainParams
 
 
-def takes_bf16(precision: str) -> bool:
-    """Whether the training step runs in bfloat16.
-
-    Args:
-        precision: `train.precision`. `auto` takes bfloat16 where the GPU, or else the CPU, multiplies it in
-            hardware: half the time of float32 in either case. Without such hardware it would be slower.
-    """
-    if precision != "auto":
-        return precision == "bf16"
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return _cpu_has("avx512_bf16") or _cpu_has("amx_bf16")
-
-
 def compile_pays(params: TrainParams) -> bool:
     """Whether the training step is compiled.
 
     `auto` does it on a single GPU that has what Triton needs, among it a C compiler and Python's headers. On
     a CPU a ResNet's time is that of its convolutions, which are the same library's either way; over several
-    GPUs the compiler stops at each synchronised batch normalisation, so that nothing is fused.
+    GPUs the compiler stops at each synchronized batch normalization, so that nothing is fused.
     """
     if params.compile != "auto":
         return params.compile
@@ -43,14 +29,6 @@ def compile_pays(params: TrainParams) -> bool:
         and torch.cuda.get_device_capability() >= (7, 0)
         and _triton_can_build()
     )
-
-
-def graph_pays(params: TrainParams) -> bool:
-    """Whether the training step is recorded as a CUDA graph: on a single GPU, unless `compile` is off.
-
-    Over several GPUs the processes' exchange of gradients would have to be part of it.
-    """
-    return params.compile is not False and processes(params.devices) == (1, 1) and torch.cuda.is_available()
 
 
 def worker_count(setting: int | str, devices: int = 1) -> int:
@@ -105,6 +83,6 @@ def _triton_can_build() -> bool:
     return compiler and headers and importlib.util.find_spec("triton") is not None
 
 
-def _cpu_has(flag: str) -> bool:
-    flags = Path("/proc/cpuinfo")
-    return flags.is_file() and f" {flag}" in flags.read_text(encoding="utf-8")
+def starts_processes(devices: int) -> bool:
+    """Whether this process has to start the others: `train.devices` asks for them and nothing has yet."""
+    return devices > 1 and not _slurm_started() and "LOCAL_RANK" not in os.environ

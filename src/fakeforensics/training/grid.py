@@ -17,22 +17,25 @@ FREE = {"lambda", "seed"}  # what a grid varies
 
 
 def main(
+    detector: Annotated[str, typer.Option(help="The detector that the grid trained.")],
     protocol: Annotated[str, typer.Option(help="The protocol's name.")] = "demo",
-    score: Annotated[str, typer.Option(help="The reported score: sl or cd.")] = "sl",
+    score: Annotated[
+        str | None, typer.Option(help="Name of the score to report; the detector's first score by default.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write the table there.")] = None,
 ) -> None:
     """Print what each lambda gives, which one validation picks, and which one the test sets would."""
     from fakeforensics.files import write_text
     from fakeforensics.training.selection import selection_table
 
-    table = selection_table(joint_runs(_experiments(), protocol, score))
+    table = selection_table(grid_runs(_experiments(), protocol, detector, score))
     typer.echo(table, nl=False)
     if out:
         write_text(out, table)
 
 
-def joint_runs(shown: list[dict[str, Any]], protocol: str, score: str) -> Any:
-    """The joint runs of a grid, one row a lambda and seed.
+def grid_runs(shown: list[dict[str, Any]], protocol: str, detector: str, score: str | None = None) -> Any:
+    """The runs of a grid, one row per lambda and seed.
 
     Runs that differ from the workspace in any other parameter belong to another study and are left out; the
     same lambda and seed seen twice (a commit and its experiment) count once.
@@ -40,36 +43,41 @@ def joint_runs(shown: list[dict[str, Any]], protocol: str, score: str) -> Any:
     Args:
         shown: What `dvc exp show --json` gave; the workspace comes first.
         protocol: Whose metrics.
-        score: `sl` or `cd`.
+        detector: The detector that the grid trained.
+        score: The name of one of its scores; None takes the first.
 
     Returns:
-        A table with lambda, seed, val_ap, val_bce and test_ap (the mean over test sets).
+        A table with lambda, seed, val_ap, val_log_loss (NaN for a detector without a logit) and test_ap (the
+        mean over test sets).
 
     Raises:
-        UserError: If the score is unknown.
+        UserError: If the detector has no such score.
     """
     import pandas as pd
 
     from fakeforensics.training.selection import COLUMNS
 
-    if score not in ("sl", "cd"):
-        raise UserError(f"unknown score {score!r}", expected="sl or cd")
     rows: dict[tuple[float, int], dict[str, float]] = {}
     common = None
     for data in _revisions(shown):
         params = (data.get("params") or {}).get("params.yaml", {}).get("data")
-        metrics = (data.get("metrics") or {}).get(f"metrics/{protocol}/joint.json", {}).get("data")
+        metrics = (data.get("metrics") or {}).get(f"metrics/{protocol}/{detector}.json", {}).get("data")
         if params is None:
             continue
         others = {key: value for key, value in params.items() if key not in FREE | {"protocols", "sources"}}
         common = others if common is None else common
-        if not metrics or "validation" not in metrics or others != common:
+        if not metrics or not {"validation", "ap"} <= metrics.keys() or others != common:
             continue
+        score = score or next(iter(metrics["ap"]))
+        if score not in metrics["ap"]:
+            raise UserError(
+                f"{detector} has no score {score!r}", expected=" or ".join(metrics["ap"]), found=score
+            )
         rows.setdefault(
             (params["lambda"], params["seed"]),
             {
                 "val_ap": metrics["validation"]["ap"][score],
-                "val_bce": metrics["validation"]["bce"],
+                "val_log_loss": metrics["validation"].get("log_loss", float("nan")),
                 "test_ap": metrics["ap"][score]["mean"],
             },
         )

@@ -1,9 +1,8 @@
-"""Rails: what stops a run before it starts, and what stops it on the way."""
+"""Checks that stop a run before it starts or on the way."""
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Sequence
 
 import pandas as pd
@@ -12,57 +11,67 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from fakeforensics.errors import UserError
-from fakeforensics.objectives.objective import Objective
+from fakeforensics.models.card import Sees
+from fakeforensics.models.detector import Detector
 
 log = logging.getLogger(__name__)
 
 CLASSES = {0: "real", 1: "fake"}
+_BATCHES_PER_CHECK = 50
 
 
-def check_classes(train: pd.DataFrame, val: pd.DataFrame, objective: Objective) -> None:
-    """Refuse splits that the objective cannot be trained or validated on.
+def visible(manifest: pd.DataFrame, sees: Sees) -> pd.DataFrame:
+    """The rows of a manifest that a detector may see.
 
-    Every objective needs real images, and those that train a classifier need fakes. Without fakes in training
-    SAD is Deep SVDD, which needs none in validation either.
+    Args:
+        manifest: For training or for validation during training.
+        sees: The detector's `sees`.
+    """
+    if sees == "reals+fakes":
+        return manifest
+    return manifest[manifest["label"] == 0].reset_index(drop=True)
+
+
+def check_classes(train: pd.DataFrame, val: pd.DataFrame, detector: type[Detector]) -> None:
+    """Refuse splits on which the detector cannot be trained or validated.
 
     Args:
         train: The training manifest.
         val: The validation manifest.
-        objective: To be trained.
+        detector: To be trained.
 
     Raises:
         UserError: Naming the split and the class that is missing.
     """
-    one_class = not objective.uses_classifier and not (train["label"] == 1).any()
     for split, manifest in {"train": train, "val": val}.items():
-        for label in (0,) if one_class else (0, 1):
+        for label in (0, 1) if detector.sees == "reals+fakes" else (0,):
             if not (manifest["label"] == label).any():
                 raise UserError(
                     f"the {split} split has no {CLASSES[label]} images, "
-                    f"which the objective {objective.name!r} needs",
+                    f"which the detector {detector.name!r} needs",
                     found=", ".join(f"{(manifest['label'] == y).sum()} {CLASSES[y]}" for y in CLASSES),
                     fix="check the protocol's `train` selections and `holdout`, and counts.json beside the "
-                    "manifests" + ("; `sad` alone can train without fakes" if label == 1 else ""),
+                    "manifests; or narrow the protocol to one-class detectors with its key `detectors`",
                 )
 
 
 class FiniteLoss:
     """Stops a run whose loss is no longer finite, naming the images.
 
-    On a GPU a loss is looked at some steps later, so that the processor never waits for the device.
+    On a GPU many batches are checked at once, since each check waits for the device.
 
     Args:
         keys: The key of each manifest row.
-        delay: Steps between a loss and its check.
+        device: Where the losses are.
     """
 
-    def __init__(self, keys: Sequence[str], delay: int) -> None:
+    def __init__(self, keys: Sequence[str], device: torch.device) -> None:
         self.keys = keys
-        self.delay = delay
-        self._waiting: deque[tuple[_Flag, str, Float[Tensor, " batch"], Int[Tensor, " batch"]]] = deque()
+        self.every = _BATCHES_PER_CHECK if device.type == "cuda" else 1
+        self._waiting: list[tuple[str, Tensor, Tensor]] = []
 
     def watch(self, where: str, losses: Float[Tensor, " batch"], rows: Int[Tensor, " batch"]) -> None:
-        """Take note of a batch's losses and check those of `delay` batches ago.
+        """Note a batch's losses, and check them when enough are waiting.
 
         Args:
             where: Epoch and batch, for the message.
@@ -70,54 +79,34 @@ class FiniteLoss:
             rows: The images' rows in the manifest.
 
         Raises:
-            UserError: If an earlier loss was NaN or infinite.
+            UserError: If a loss that was waiting is NaN or infinite.
         """
-        losses = losses.detach()
-        self._waiting.append((_Flag(torch.isfinite(losses).all()), where, losses, rows))
-        while len(self._waiting) > self.delay:
-            self._check(*self._waiting.popleft())
+        self._waiting.append((where, losses.detach(), rows))
+        if len(self._waiting) >= self.every:
+            self.check()
 
-    def flush(self) -> None:
-        """Check all that are still waiting."""
-        while self._waiting:
-            self._check(*self._waiting.popleft())
-
-    def _check(self, flag: _Flag, where: str, losses: Tensor, rows: Tensor) -> None:
-        if flag:
+    def check(self) -> None:
+        """Check all losses that are waiting."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting or torch.isfinite(torch.cat([losses for _, losses, _ in waiting])).all():
             return
-        bad = ~torch.isfinite(losses)
-        self._waiting.clear()
-        named = [self.keys[row] for row in rows[bad].tolist()]
-        more = f" and {len(named) - 8} more" if len(named) > 8 else ""
-        raise UserError(
-            f"the loss is not finite: {where}",
-            found=f"{losses[bad][0].item()} for {len(named)} of {len(losses)} images: "
-            + ", ".join(named[:8])
-            + more,
-            fix="lower `train.learning_rate`; if only a few images are named, look at them",
-        )
-
-
-class _Flag:
-    """A truth value on its way from the device; asking for it waits for that value alone."""
-
-    def __init__(self, value: Tensor) -> None:
-        self.value = value
-        self.arrived: torch.cuda.Event | None = None
-        if value.is_cuda:
-            self.value = torch.empty((), dtype=torch.bool, pin_memory=True)
-            self.value.copy_(value, non_blocking=True)
-            self.arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            self.arrived.record()
-
-    def __bool__(self) -> bool:
-        if self.arrived is not None:
-            self.arrived.synchronize()
-        return bool(self.value)
+        for where, losses, rows in waiting:
+            bad = ~torch.isfinite(losses)
+            if not bad.any():
+                continue
+            named = [self.keys[row] for row in rows[bad].tolist()]
+            more = f" and {len(named) - 8} more" if len(named) > 8 else ""
+            raise UserError(
+                f"the loss is not finite: {where}",
+                found=f"{losses[bad][0].item()} for {len(named)} of {len(losses)} images: "
+                + ", ".join(named[:8])
+                + more,
+                fix="lower `train.learning_rate`; if only a few images are named, look at them",
+            )
 
 
 def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: float) -> bool:
-    """Warn when all codes have moved into the centre, real and fake alike.
+    """Warn when all codes have moved into the center, real and fake alike.
 
     Args:
         epoch: From 0.
@@ -133,7 +122,7 @@ def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: fl
         return False
     fakes = "" if fake is None else f" and that of fakes to {fake:.3g}"
     log.warning(
-        "epoch %d: the features have collapsed: the mean distance of reals to the centre fell from %.3g to "
+        "epoch %d: the features have collapsed: the mean distance of reals to the center fell from %.3g to "
         "%.3g%s; scores by distance mean nothing now (try `train.center: init`, or a lower learning rate)",
         epoch,
         first_real,

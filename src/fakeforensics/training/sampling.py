@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch.utils.data import Sampler
 
 from fakeforensics.training.dataset import Draw
 
-# Batch normalisation cannot train on a single value a channel, which one small image can come down to.
+# Batch normalization cannot train on a single value a channel, which one small image can come down to.
 _LEAST = 2
 
 
@@ -27,11 +27,13 @@ class TrainBatches(Sampler[list[Draw]]):
         labels: 0 real or 1 fake, of each row.
         batch_size: Of the global batch.
         seed: Of the run.
-        epoch: Called when an epoch's batches are begun; says which.
         balance: `none` sees each image once an epoch. `class` draws as many images with replacement, real and
             fake equally often; `method` besides draws each class's methods equally often.
         rank: This process, from 0.
         world: All processes.
+
+    Attributes:
+        epoch: The epoch whose batches come next, from 0.
 
     Source:
         Equations 3.1 and 3.4 are means over samples: `global_size` is what a share's sum is divided by.
@@ -43,7 +45,6 @@ class TrainBatches(Sampler[list[Draw]]):
         labels: np.ndarray,
         batch_size: int,
         seed: int,
-        epoch: Callable[[], int],
         balance: Literal["none", "class", "method"] = "none",
         rank: int = 0,
         world: int = 1,
@@ -51,7 +52,7 @@ class TrainBatches(Sampler[list[Draw]]):
         self.count = len(labels)
         self.batch_size = batch_size
         self.seed = seed
-        self.epoch = epoch
+        self.epoch = 0
         self.rank, self.world = rank, world
         self.chances = None if balance == "none" else _chances(methods, labels, balance)
         full, rest = divmod(self.count, batch_size)
@@ -66,7 +67,7 @@ class TrainBatches(Sampler[list[Draw]]):
         return self.count - batch * self.batch_size if last else self.batch_size
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        epoch = self.epoch()
+        epoch = self.epoch
         generator = np.random.default_rng((self.seed, epoch))
         if self.chances is None:
             order = generator.permutation(self.count)

@@ -10,35 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import fakeforensics
+from fakeforensics.code import code_hashes
 from fakeforensics.files import sha256_file
 
-ROOMS = ("models", "objectives", "storage", "training")
 PACKAGES = ("torch", "torchvision", "lightning", "opencv-python-headless", "numpy")
 
 
-def fingerprint(settings: dict[str, Any], files: list[Path], device: dict[str, Any]) -> str:
+def fingerprint(settings: dict[str, Any], files: list[Path], code: list[str], device: dict[str, Any]) -> str:
     """A run's identity: its parameters, its data, the code and the libraries, and what computes.
 
-    Two runs of one fingerprint go through the same weights, so one may go on where the other was killed, or
+    Two runs of one fingerprint go through the same weights, so one may resume where the other was killed, or
     take over what the other finished; any difference gives another fingerprint and a fresh start.
 
     Args:
         settings: Resolved settings without the protocol's name; a local file of weights counts by its SHA-256
             there or its name.
         files: The manifests, whose rows carry each image's SHA-256.
+        code: Modules that compute; what they import counts as well.
         device: Kind, processes and threads.
 
     Returns:
         32 hexadecimal digits.
     """
-    package = Path(fakeforensics.__file__).parent
-    code = [path for room in ROOMS for path in sorted((package / room).glob("*.py"))]
     identity = {
         "settings": settings,
         "files": [sha256_file(path) for path in files],
-        "code": {
-            str(path.relative_to(package)): sha256_file(path) for path in [*code, package / "params.py"]
-        },
+        "code": code_hashes(*code),
         "versions": versions(),
         "device": device,
     }

@@ -1,4 +1,4 @@
-"""Which λ of the joint objective to keep, and what other seeds give."""
+"""Which λ to keep, and what other seeds give."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import pandas as pd
 
 from fakeforensics.errors import UserError
 
-COLUMNS = ("lambda", "seed", "val_ap", "val_bce", "test_ap")
+COLUMNS = ("lambda", "seed", "val_ap", "val_log_loss", "test_ap")
 
 
 def pick_lambda(runs: pd.DataFrame) -> float:
-    """The λ with the highest validation AP; ties go to the lower validation BCE, then to the smaller λ.
+    """The λ with the highest validation AP; ties go to the lower validation log loss, then to the smaller λ.
 
-    Losses of different λ do not compare, since L itself depends on λ (equation 3.5); test sets have no say.
+    Losses of different λ do not compare, since L itself depends on λ (equation 3.5). Test sets have no say.
 
     Args:
-        runs: One row a run, with the columns `lambda`, `val_ap` and `val_bce`; of several seeds the means
-            count.
+        runs: One row per run, with the columns `lambda`, `val_ap` and `val_log_loss` (NaN for a detector
+            without a logit). Several seeds count by their means.
 
     Raises:
         UserError: If there is no run, or a validation AP is missing.
     """
     table = _means(runs)
-    order = table.sort_values(["val_ap", "val_bce", "lambda"], ascending=[False, True, True])
+    order = table.sort_values(["val_ap", "val_log_loss", "lambda"], ascending=[False, True, True])
     return float(order["lambda"].iloc[0])
 
 
@@ -46,7 +46,7 @@ def selection_table(runs: pd.DataFrame) -> str:
     """
     table, picked, oracle = _means(runs), pick_lambda(runs), oracle_lambda(runs)
     lines = [
-        "| λ | seeds | validation AP | validation BCE | test AP | |",
+        "| λ | seeds | validation AP | validation log loss | test AP | |",
         "|--:|--:|--:|--:|--:|:--|",
     ]
     for row in table.to_dict("records"):
@@ -58,7 +58,8 @@ def selection_table(runs: pd.DataFrame) -> str:
             }.items()
             if row["lambda"] == value
         ]
-        values = [_percent(row, "val_ap"), f"{row['val_bce']:.4f}", _percent(row, "test_ap")]
+        loss = "–" if np.isnan(row["val_log_loss"]) else f"{row['val_log_loss']:.4f}"
+        values = [_percent(row, "val_ap"), loss, _percent(row, "test_ap")]
         lines.append(
             f"| {row['lambda']:g} | {row['seeds']} | " + " | ".join(values) + f" | {'; '.join(marks)} |"
         )
@@ -68,11 +69,11 @@ def selection_table(runs: pd.DataFrame) -> str:
 def _means(runs: pd.DataFrame) -> pd.DataFrame:
     """Mean and spread over seeds for each λ, λ ascending."""
     if runs.empty:
-        raise UserError("no finished run of the joint objective to choose from", fix="run `make lambda-grid`")
+        raise UserError("no finished run to choose from", fix="run `make lambda-grid`")
     if runs["val_ap"].isna().any():
         raise UserError("a run has no validation AP", fix="run its evaluate stage again")
     grouped = runs.groupby("lambda", sort=True)
-    table = grouped[["val_ap", "val_bce", "test_ap"]].mean()
+    table = grouped[["val_ap", "val_log_loss", "test_ap"]].mean()
     for name in ("val_ap", "test_ap"):
         table[f"{name}_std"] = grouped[name].std()
     return table.assign(seeds=grouped.size()).reset_index()

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from fakeforensics.errors import UserError
-from fakeforensics.params import AugmentParams, Count, Group, Number, Objective, TrainParams, parse
+from fakeforensics.params import AugmentParams, Count, Group, Name, TrainParams, parse
+
+MACHINE = {"workers", "devices"}  # who does the work: a change must not train again
 
 
 class RunSettings(Group):
@@ -17,40 +19,40 @@ class RunSettings(Group):
 
     Args:
         protocol: The protocol's name.
-        objective: `bce`, `sad` or `joint`.
+        detector: The detector's name.
+        left_out: Why the protocol does not run this detector; None if it does.
         seed: Of initial weights, batches and augmentation.
-        lambda_: λ of equation 3.5; given for `joint` and for nothing else, `lambda` in the file.
+        own: The detector's own settings, resolved.
         instances: In the pilot study, the numbers of seen instances for which a model is trained.
         train: How the detector is trained.
         augment: How training images are augmented.
+        code: SHA-256 of the detector's module and of those detectors' modules that it imports.
     """
 
     protocol: str
-    objective: Objective
+    detector: Name
+    left_out: str | None = None
     seed: Annotated[Count, Field(ge=0, lt=2**32)]
-    lambda_: Annotated[Number | None, Field(ge=0, alias="lambda")] = None
+    own: dict[str, Any] = Field(default={})
     instances: Annotated[tuple[Annotated[Count, Field(ge=1)], ...] | None, Field(min_length=1)] = None
     train: TrainParams
     augment: AugmentParams
+    code: dict[str, str] = Field(default={})
+
+    def stored(self) -> dict[str, Any]:
+        """As the settings stage writes it: nothing about the machine, nothing that is not given."""
+        absent = {name: True for name in ("left_out", "instances") if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=absent | {"train": MACHINE})
 
     def resolved(self) -> dict[str, Any]:
-        """What decides the weights, as JSON has it: no names, no machine, nothing that is not given."""
-        absent = {name: True for name in ("lambda_", "instances") if getattr(self, name) is None}
-        names: dict[str, Any] = {"protocol": True, "objective": True}
-        return self.model_dump(
-            mode="json", by_alias=True, exclude=names | absent | {"train": {"workers", "devices"}}
-        )
+        """What decides the weights, for the model's card."""
+        names = ("protocol", "detector", "own", "code")
+        return {key: value for key, value in self.stored().items() if key not in names}
 
     def on_machine(self, machine: TrainParams) -> RunSettings:
         """The same run with the `workers` and `devices` of `machine`."""
-        here = {"workers": machine.workers, "devices": machine.devices}
+        here = {name: getattr(machine, name) for name in MACHINE}
         return self.model_copy(update={"train": self.train.model_copy(update=here)})
-
-    @model_validator(mode="after")
-    def _lambda_is_joints(self) -> RunSettings:
-        if (self.lambda_ is None) == (self.objective == "joint"):
-            raise ValueError("`lambda` belongs to the joint objective, and only there")
-        return self
 
 
 def load_settings(path: Path) -> RunSettings:

@@ -6,6 +6,7 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.evaluation.comparison import Model, compare, interval_over_runs
 from fakeforensics.evaluation.intervals import intervals
+from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 
 
@@ -37,7 +38,7 @@ def test_a_model_does_not_differ_from_itself():
 def test_pairing_is_surer_than_two_separate_intervals():
     good, bad = better_and_worse(noise=0.3)
     row = compare(Model("good", [good], "logit"), Model("bad", [bad], "logit"), (), 0, 300)[0]
-    low, high = intervals(good, (), 0, 300)["ap"]["sl"]["a"]
+    low, high = intervals(good, SCORES["bce"], (), 0, 300)["ap"]["sl"]["a"]
     assert row["high"] - row["low"] < 0.7 * (high - low)
 
 
@@ -77,8 +78,8 @@ def test_the_interval_over_runs_covers_images_and_seeds():
         good.assign(logit=good["logit"] + scale * rng.normal(size=len(good))) for scale in (0.0, 1.0, 3.0)
     ]
     low, high = interval_over_runs(Model("m", runs, "logit"), ("b",), 0, 300)["a"]
-    one_low, one_high = intervals(runs[1], (), 0, 300)["ap"]["sl"]["a"]
+    one_low, one_high = intervals(runs[1], SCORES["bce"], (), 0, 300)["ap"]["sl"]["a"]
     assert high - low > 1.5 * (one_high - one_low)
     # Of a single run it is that run's own.
     alone = interval_over_runs(Model("m", [good], "logit"), ("b",), 0, 300)
-    assert alone == intervals(good, ("b",), 0, 300)["ap"]["sl"]
+    assert alone == intervals(good, SCORES["bce"], ("b",), 0, 300)["ap"]["sl"]

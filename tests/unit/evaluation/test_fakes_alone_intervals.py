@@ -6,6 +6,7 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.evaluation.fakes_alone import judge
 from fakeforensics.evaluation.fakes_alone_intervals import accuracy_rows, compare_accuracies
+from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 
 VALIDATION = {"all": make_scores({"validation": 0}, "bce", images=4).assign(label=[1, 1, 0, 0])}
@@ -14,7 +15,7 @@ VALIDATION = {"all": make_scores({"validation": 0}, "bce", images=4).assign(labe
 def judged(called, sets=("pggan",)):
     """Judgements that call these fakes fake."""
     table = make_scores(dict.fromkeys(sets, 0), "bce", images=len(called) // len(sets), share=1.0)
-    return judge({"all": table.assign(logit=np.where(called, 1.0, -1.0))}, VALIDATION)
+    return judge({"all": table.assign(logit=np.where(called, 1.0, -1.0))}, VALIDATION, SCORES["bce"])
 
 
 def test_an_interval_is_the_binomial_one():

@@ -4,12 +4,14 @@ import pandas as pd
 
 from fakeforensics.evaluation.intervals import intervals
 from fakeforensics.evaluation.summary import summarise
+from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 
 
 def test_intervals_hold_the_metric_and_have_its_keys():
     table = make_scores({"a": 0, "b": 0}, images=100, gap=1.0)
-    metrics, bounds = summarise(table, ("b",)), intervals(table, ("b",), seed=0, replicates=200)
+    metrics = summarise(table, SCORES["joint"], ("b",))
+    bounds = intervals(table, SCORES["joint"], ("b",), seed=0, replicates=200)
     for metric in ("ap", "auc"):
         assert list(bounds[metric]) == ["sl", "cd"]
         for score, values in bounds[metric].items():
@@ -19,7 +21,8 @@ def test_intervals_hold_the_metric_and_have_its_keys():
 
 
 def test_the_mean_of_two_independent_sets_is_surer():
-    bounds = intervals(make_scores({"a": 0, "b": 0}, "bce", images=200, gap=1.0), (), 0, 300)["auc"]["sl"]
+    table = make_scores({"a": 0, "b": 0}, "bce", images=200, gap=1.0)
+    bounds = intervals(table, SCORES["bce"], (), 0, 300)["auc"]["sl"]
     width = {name: high - low for name, (low, high) in bounds.items()}
     assert width["mean"] < 0.85 * min(width["a"], width["b"])  # 1 / √2 in the limit
 
@@ -28,9 +31,11 @@ def test_shared_reals_are_drawn_once_for_both_sets():
     # Two sets with the same reals and fakes that score alike: their mean is as unsure as each of them.
     one = make_scores({"crn": 0}, "bce", images=200, gap=1.0)
     both = one.assign(test_set="imle")
-    bounds = intervals(pd.concat([one, both], ignore_index=True), (), 0, 200)["auc"]["sl"]
+    table = pd.concat([one, both], ignore_index=True)
+    bounds = intervals(table, SCORES["bce"], (), 0, 200)["auc"]["sl"]
     assert bounds["crn"] == bounds["imle"] == bounds["mean"]
 
 
 def test_fakes_alone_have_no_interval():
-    assert intervals(make_scores({"a": 0}, "bce", images=10, share=1.0), (), 0, 100) == {}
+    table = make_scores({"a": 0}, "bce", images=10, share=1.0)
+    assert intervals(table, SCORES["bce"], (), 0, 100) == {}

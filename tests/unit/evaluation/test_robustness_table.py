@@ -7,6 +7,9 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.evaluation.robustness_picture import draw_robustness
 from fakeforensics.evaluation.robustness_table import robustness_metrics, robustness_table
+from tests.score_specs import SCORES
+
+BCE = SCORES["bce"]
 
 
 def scored(logits, labels, test_set="a"):
@@ -21,7 +24,7 @@ BLURRED = CLEAN.assign(logit=[-2.0, -1.0, -3.0, 2.0])  # one fake falls below bo
 
 
 def test_ap_and_accuracy_lost():
-    rows = robustness_table({"clean": CLEAN, "blur_4": BLURRED}, VALIDATION, ("a",), 0, 100)
+    rows = robustness_table({"clean": CLEAN, "blur_4": BLURRED}, VALIDATION, BCE, ("a",), 0, 100)
     assert rows["corruption"].tolist() == ["clean"] * 3 + ["blur_4"] * 3
     assert rows["test_set"].tolist() == ["a", "mean", "mean_unseen"] * 2
     clean, blurred = rows[rows["test_set"] == "a"].to_dict("records")
@@ -38,12 +41,12 @@ def test_the_loss_is_paired():
     labels = np.arange(100) % 2
     clean = scored(rng.normal(size=100) + labels, labels)
     noisy = clean.assign(logit=clean["logit"] + 0.01 * rng.normal(size=100))
-    row = robustness_table({"clean": clean, "noise_1": noisy}, VALIDATION, (), 0, 200).iloc[-1]
+    row = robustness_table({"clean": clean, "noise_1": noisy}, VALIDATION, BCE, (), 0, 200).iloc[-1]
     assert row["ap_lost_high"] - row["ap_lost_low"] < 0.02
 
 
 def test_the_metrics_are_short():
-    rows = robustness_table({"clean": CLEAN, "blur_4": BLURRED}, VALIDATION, (), 0, 100)
+    rows = robustness_table({"clean": CLEAN, "blur_4": BLURRED}, VALIDATION, BCE, (), 0, 100)
     found = robustness_metrics(rows)
     assert found["ap"] == [
         {"score": "sl", "corruption": "clean", "by_set": {"a": 1.0, "mean": 1.0}},
@@ -57,17 +60,19 @@ def test_the_metrics_are_short():
 
 def test_sets_of_fakes_alone_have_an_accuracy(tmp_path):
     fakes = scored([1.0, -1.0, 3.0], [1, 1, 1], "pggan")
-    rows = robustness_table({"clean": fakes, "jpeg_50": fakes.assign(logit=-1.0)}, VALIDATION, (), 0, 100)
+    rows = robustness_table(
+        {"clean": fakes, "jpeg_50": fakes.assign(logit=-1.0)}, VALIDATION, BCE, (), 0, 100
+    )
     found = robustness_metrics(rows)
     assert list(found) == ["accuracy"]
     assert [row["by_set"] for row in found["accuracy"]] == [
         {"pggan": 0.6667, "mean": 0.6667},
         {"pggan": 0.0, "mean": 0.0},
     ]
-    draw_robustness(rows, tmp_path / "robustness.png")
+    draw_robustness(rows, BCE, tmp_path / "robustness.png")
     assert (tmp_path / "robustness.png").stat().st_size > 1_000
 
 
 def test_validation_with_one_class_is_refused():
     with pytest.raises(UserError, match="holds 0 reals and 1 fakes"):
-        robustness_table({"clean": CLEAN}, VALIDATION.iloc[1:], (), 0, 100)
+        robustness_table({"clean": CLEAN}, VALIDATION.iloc[1:], BCE, (), 0, 100)

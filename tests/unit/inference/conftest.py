@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import av
@@ -9,25 +10,32 @@ from skimage import data as pictures
 from fakeforensics.files import write_json
 from fakeforensics.inference.cutting import Cutter, Recipe
 from fakeforensics.inference.trained import Trained
-from fakeforensics.models.detector import Detector
-from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.models.card import Architecture
+from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import save_detector
 from fakeforensics.params import FacesParams
+from fakeforensics.scores.spec import ScoreSpec
 from fakeforensics.storage.images import encode_png
 
 CROP = 64  # pixels that the detector sees: small, for speed
 RECIPE = Recipe("faces", FacesParams(size=96))
+SETTINGS = {"joint": {"lambda": 0.01}}
+# Scores of a detector that does not exist: three scales, none of them a logit.
+TOY = (
+    ScoreSpec(name="gap", label="S_GAP", title="distance to a prototype", column="gap", scale="positive"),
+    ScoreSpec(name="share", label="S_SH", title="share of fake patches", column="share", scale="probability"),
+    ScoreSpec(name="edge", label="S_ED", title="distance beyond the edge", column="edge", scale="real"),
+)
 
 
-def make_model(folder: Path, objective="joint", crop="faces", protocol="p", seed=0) -> Path:
-    """An untrained detector whose logits and distances are of everyday size."""
+def make_model(folder: Path, name="joint", crop="faces", protocol="p", seed=0) -> Path:
+    """An untrained detector whose logits and distances are of ordinary size."""
     torch.manual_seed(seed)
-    detector = Detector("resnet18")
-    detector.centre.normal_()
+    detector = build_detector(name, Architecture(crop_size=CROP), SETTINGS.get(name, {}))
+    detector.center.normal_()
     card = {
         "protocol": protocol,
-        "objective": objective,
-        "preprocess": Preprocess(crop_size=CROP).model_dump(mode="json"),
+        "preprocess": detector.preprocess.model_dump(mode="json"),
         "images": {"crop": {"src": crop}, "faces": RECIPE.faces.model_dump(mode="json")},
         "counts": {"train": {"src": {"real": 1200, "pggan": 300, "stargan": 900}}},
         "versions": {"torch": torch.__version__},
@@ -54,6 +62,22 @@ def project(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def trained(project) -> Trained:
     return Trained(project / "models/p/joint")
+
+
+@pytest.fixture(scope="session")
+def toy(trained, tmp_path_factory) -> Trained:
+    """The card of a detector with the scores `TOY`; it has no weights."""
+    card = json.loads((trained.directory / "model.json").read_text())
+    card["detector"] |= {
+        "name": "toy",
+        "label": "Toy",
+        "title": "three scores",
+        "sees": "reals",
+        "scores": [score.model_dump(mode="json") for score in TOY],
+    }
+    folder = tmp_path_factory.mktemp("toy")
+    write_json(folder / "model.json", card)
+    return Trained(folder)
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def test_reading_keeps_the_policy(tmp_path):
     [
         ("{", "not valid JSON"),
         ('{"score": "sl", "threshold": NaN, "chosen": "c"}', "threshold"),
-        ('{"score": "best", "threshold": 1, "chosen": "c"}', "score"),
+        ('{"score": "../sl", "threshold": 1, "chosen": "c"}', "score"),
         ('{"score": "sl", "chosen": "c"}', "`threshold` is missing"),
         (
             '{"score": "sl", "threshold": 1, "chosen": "c", "calibrator": {"kind": "platt", "slope": -1}}',

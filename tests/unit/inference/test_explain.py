@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from fakeforensics.errors import UserError
 from fakeforensics.inference.detect import Judge
 from fakeforensics.inference.explain import Explainer
 from fakeforensics.inference.trained import Trained
@@ -29,11 +30,11 @@ def test_heat_is_grad_cam(judge):
     # Selvaraju et al.: channel weights are the gradients' means over space; the map is relu(Σ w_k A_k).
     images = crops(1)
     seen = {}
-    hook = judge.scorer.detector.backbone.layer4.register_forward_hook(
+    hook = judge.scorer.detector.heat_layer.register_forward_hook(
         lambda _, __, output: seen.update(features=output)
     )
-    batch = judge.preprocess.normalise(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
-    logit = judge.scorer.detector(batch).logit
+    batch = judge.preprocess.normalize(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
+    logit = judge.scorer.detector.score(batch)["logit"]
     hook.remove()
     features = seen["features"]
     (gradient,) = torch.autograd.grad(logit.sum(), features)
@@ -44,11 +45,11 @@ def test_heat_is_grad_cam(judge):
 
 
 def test_the_deciding_score_is_explained(tmp_path):
-    sad = Judge(Trained(make_model(tmp_path / "m", objective="sad")))
+    sad = Judge(Trained(make_model(tmp_path / "m", name="sad")))
     images = crops(2)
-    assert sad.policy.score == "cd"
+    assert sad.policy.spec.name == "cd"
     by_distance = Explainer(sad).heat(images)
-    by_logit = Explainer(Judge(Trained(make_model(tmp_path / "n", objective="bce")))).heat(images)
+    by_logit = Explainer(Judge(Trained(make_model(tmp_path / "n", name="bce")))).heat(images)
     assert not np.allclose(by_distance[0], by_logit[0], atol=0.05)
 
 
@@ -57,3 +58,9 @@ def test_explaining_leaves_the_scores_alone(judge):
     before = judge.score(images)
     Explainer(judge).heat(images)
     assert judge.score(images) == before
+
+
+def test_a_detector_without_a_feature_map_has_no_heat_maps(judge, monkeypatch):
+    monkeypatch.setattr(type(judge.scorer.detector), "heat_layer", None)
+    with pytest.raises(UserError, match=r"no heat maps(.|\n)*leave out --explain"):
+        Explainer(judge)

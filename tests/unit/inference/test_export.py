@@ -9,7 +9,7 @@ import torch
 from fakeforensics.errors import UserError
 from fakeforensics.inference import export
 from fakeforensics.inference.detect import Judge
-from fakeforensics.inference.export import OUTPUTS, Exported, check_images, export_model
+from fakeforensics.inference.export import Exported, check_images, export_model
 from fakeforensics.inference.trained import Trained
 from fakeforensics.storage.images import encode_png
 from fakeforensics.storage.schema import INDEX_SCHEMA
@@ -37,9 +37,9 @@ def test_onnx_gives_the_models_scores_for_any_batch(exported, trained, crops, co
     given = np.ascontiguousarray(crops[:count].transpose(0, 3, 1, 2))
     logit, score_sl, score_cd = session.run(["logit", "score_sl", "score_cd"], {"images": given})
     for number, scores in enumerate(Judge(trained).score(list(crops[:count]))):
-        assert logit[number] == pytest.approx(scores.logit, rel=1e-4, abs=1e-5)
-        assert score_sl[number] == pytest.approx(scores.score_sl, rel=1e-4)
-        assert score_cd[number] == pytest.approx(scores.score_cd, rel=1e-4)
+        assert logit[number] == pytest.approx(scores["logit"], rel=1e-4, abs=1e-5)
+        assert score_sl[number] == pytest.approx(1 / (1 + np.exp(-scores["logit"])), rel=1e-4)
+        assert score_cd[number] == pytest.approx(scores["score_cd"], rel=1e-4)
 
 
 def test_onnx_takes_pixels_as_they_are_in_batches_of_any_size(exported):
@@ -64,12 +64,20 @@ def test_card_and_policy_go_with_the_model(exported):
     assert "model.pt2" not in readme  # it is not there
 
 
-@pytest.mark.parametrize(("objective", "count"), [("bce", 2), ("sad", 1), ("joint", 3)])
-def test_only_scores_that_were_trained_are_given(trained, objective, count):
-    judge = Judge(trained)
-    network = Exported(judge.scorer.detector, judge.preprocess, OUTPUTS[objective])
+@pytest.mark.parametrize(
+    ("name", "outputs"),
+    [
+        ("bce", ("logit", "score_sl")),
+        ("sad", ("score_cd",)),
+        ("joint", ("logit", "score_sl", "score_cd")),
+    ],
+)
+def test_the_outputs_are_the_detectors_scores_and_their_probabilities(tmp_path, name, outputs):
+    judge = Judge(Trained(make_model(tmp_path / "m", name)))
+    network = Exported(judge.scorer.detector, judge.preprocess)
+    assert network.outputs == outputs
     values = network(torch.zeros(2, 3, CROP, CROP, dtype=torch.uint8))
-    assert len(values) == count
+    assert len(values) == len(outputs)
     assert all(value.shape == (2,) for value in values)
 
 
@@ -77,17 +85,25 @@ def test_torch_export_gives_the_models_scores(trained, crops, tmp_path):
     export_model(trained, tmp_path, "torch")
     program = torch.export.load(tmp_path / "model.pt2").module()
     values = program(torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous())
-    expected = [scores.score_cd for scores in Judge(trained).score(list(crops))]
+    expected = [scores["score_cd"] for scores in Judge(trained).score(list(crops))]
     assert values[2].detach().numpy() == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_folder_with_another_models_export_is_refused(trained, tmp_path):
     card = json.loads((trained.directory / "model.json").read_text())
-    other = card | {"weights_sha256": "0" * 64, "objective": "bce"}
+    other = card | {"weights_sha256": "0" * 64, "protocol": "q"}
     (tmp_path / "model.json").write_text(json.dumps(other))
-    with pytest.raises(UserError, match=r"export of another model(.|\n)*found: p/bce"):
+    with pytest.raises(UserError, match=r"export of another model(.|\n)*found: q/joint"):
         export_model(trained, tmp_path, "torch")
     assert json.loads((tmp_path / "model.json").read_text()) == other
+
+
+def test_a_folder_with_an_export_of_an_earlier_version_is_refused(trained, tmp_path):
+    card = json.loads((trained.directory / "model.json").read_text())
+    card["format"]["version"] = 1
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    with pytest.raises(UserError, match=r"another format(.|\n)*remove this one"):
+        export_model(trained, tmp_path, "torch")
 
 
 def test_an_export_that_differs_is_not_kept(trained, tmp_path, monkeypatch):

@@ -9,11 +9,10 @@ from fakeforensics.inference.galleries import fakest_frames
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.judgement import Answer, Face, Judgement
 from fakeforensics.inference.pictures import COLORS, caption, draw_faces, grid, marked, overlay, picture_names
-from fakeforensics.inference.scores import Scores
 
 
 def face(frame=-1, number=0, box=(10.0, 30.0, 50.0, 70.0), score=1.0, verdict="fake"):
-    return Face(Cut(b"", frame, number, box), Scores(score, None), Answer(score, 0.75, verdict))
+    return Face(Cut(b"", frame, number, box), {"logit": score}, Answer(score, 0.75, verdict))
 
 
 def test_a_box_is_drawn_where_the_face_is():

@@ -8,6 +8,7 @@ import pytest
 
 from fakeforensics.evaluation.scoring import score_manifest
 from fakeforensics.faces.run import make_images
+from fakeforensics.inference.answers import as_dict
 from fakeforensics.inference.cutting import Recipe
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.predict import Options, Predictor
@@ -16,6 +17,7 @@ from fakeforensics.models.saving import load_detector
 from fakeforensics.sources.record import RawFile
 from fakeforensics.storage.images import encode_png
 from fakeforensics.storage.schema import read_index
+from tests.score_specs import SCORES
 from tests.unit.inference.conftest import make_model
 
 
@@ -56,9 +58,11 @@ def pipeline_scores(trained, files, crop, root):
 
 def assert_equal_scores(judgements, stored):
     found = {
-        (one.path, face.frame): (face.scores.logit, face.scores.score_sl, face.scores.score_cd)
+        (one.path, -1 if face["frame"] is None else face["frame"]): (
+            *(face["logit"], face["score_sl"], face["score_cd"]),
+        )
         for one in judgements
-        for face in one.faces
+        for face in as_dict(one, SCORES["joint"])["faces"]
     }
     assert found.keys() == stored.keys()
     for key, scores in stored.items():
@@ -109,10 +113,10 @@ def test_the_batch_size_changes_no_score(whole_model, photo, tmp_path):
     one, many = (judge(whole_model, items, batch_size=size) for size in (1, 4))
     assert [found.path for found in one] == [found.path for found in many] == paths
     for left, right in zip(one, many, strict=True):
-        assert left.faces[0].scores.logit == pytest.approx(right.faces[0].scores.logit, rel=1e-4)
+        assert left.faces[0].scores["logit"] == pytest.approx(right.faces[0].scores["logit"], rel=1e-4)
 
 
 def test_a_video_is_judged_as_the_video_level_metrics_do(trained, clip):
     (found,) = judge(trained, [Item(clip, "video")])
-    assert found.people[0].score == pytest.approx(np.mean([face.scores.logit for face in found.faces]))
+    assert found.people[0].score == pytest.approx(np.mean([face.scores["logit"] for face in found.faces]))
     assert found.lost_frames == 3

@@ -7,28 +7,58 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy.special import expit
 
+from fakeforensics.params import Params
 from fakeforensics.reporting.project import read_results
 from fakeforensics.storage.images import encode_png
 from fakeforensics.storage.shards import ShardWriter
+from tests.score_specs import SCORES
 
-SCORES = {"bce": ("sl",), "sad": ("cd",), "joint": ("sl", "cd")}
-PLACES = {("bce", "sl"): 0, ("sad", "cd"): 1, ("joint", "sl"): 2, ("joint", "cd"): 3}
+LABELS = {"bce": "BCE", "sad": "SAD", "joint": "BCE+SAD"}
+# What a score of each scale is where a logit would be x.
+ON_SCALE = {"logit": float, "positive": lambda x: 10.0**x, "probability": expit, "real": float}
+
+
+def make_params(*protocols, detectors=tuple(SCORES)):
+    return Params(protocols=protocols, detectors=detectors, compare={"baseline": detectors[0]}, sources={})
 
 
 class Project:
-    """Writes the files that the report reads into a folder."""
+    """Writes the files that the report reads into a folder: by default for the thesis's three detectors."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.scores = dict(SCORES)
+        self.labels = dict(LABELS)
 
     def write(self, name, value):
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(value if isinstance(value, str) else json.dumps(value))
 
+    def read(self, name):
+        return json.loads((self.root / name).read_text())
+
     def results(self, name="p"):
-        return read_results(self.root, name)
+        return read_results(self.root, name, tuple(self.scores))
+
+    def card(self, detector, name="p", folder=None, sees="reals+fakes", **more):
+        """`model.json` of a detector: of that folder if it is not named like the detector."""
+        part = {
+            "name": detector,
+            "label": self.labels[detector],
+            "title": f"what {detector} is",
+            "sees": sees,
+            "scores": [score.model_dump(mode="json") for score in self.scores[detector]],
+        }
+        card = {
+            "format": {"name": "fake-forensics detector", "version": 2},
+            "weights_sha256": "0" * 64,
+            "protocol": name,
+            "detector": part,
+        }
+        self.write(f"models/{name}/{folder or detector}/model.json", card | more)
 
     def protocol(self, test, name="p", unseen=(), source="mff", **more):
         value = {
@@ -59,39 +89,48 @@ class Project:
         self.write(f"data/manifests/{name}/counts.json", value | more)
 
     def metrics(self, ap, name="p"):
-        """`ap`: test set → (bce, sad, joint_sl, joint_cd) as fractions; intervals reach 0.02 either way."""
-        for objective, scores in SCORES.items():
+        """`ap`: test set → one fraction per column; intervals reach 0.02 either way. And the cards."""
+        places = [(detector, score.name) for detector, scores in self.scores.items() for score in scores]
+        for detector, scores in self.scores.items():
             values = {
-                score: {set_: row[PLACES[objective, score]] for set_, row in ap.items()} for score in scores
+                score.name: {set_: row[places.index((detector, score.name))] for set_, row in ap.items()}
+                for score in scores
             }
             bounds = {
                 score: {set_: [round(x - 0.02, 6), round(x + 0.02, 6)] for set_, x in by_set.items()}
                 for score, by_set in values.items()
             }
-            self.write(f"metrics/{name}/{objective}.json", {"ap": values})
-            self.write(f"metrics/{name}/{objective}.details.json", {"ap_interval": bounds})
+            self.write(f"metrics/{name}/{detector}.json", {"ap": values})
+            self.write(f"metrics/{name}/{detector}.details.json", {"ap_interval": bounds})
+            self.card(detector, name)
 
     def pilot(self, accuracy, name="p", **protocol):
-        """A protocol of chapter 3 with the same accuracies, fractions, for every score."""
+        """A protocol of chapter 3 with the same accuracies, fractions, for every score. And the cards."""
         seen = sorted({int(number) for values in accuracy.values() for number in values})
         self.protocol(list(accuracy), name, instances={"seen": seen}, **protocol)
         sizes = {str(number): {"real": 1000, "fake": 1000} for number in seen}
         self.counts(list(accuracy), name, real=0, instances=sizes)
-        filed = {"sl": "accuracy", "cd": "accuracy_at_validation_threshold"}
-        for objective, scores in SCORES.items():
-            self.write(f"metrics/{name}/{objective}.json", {filed[s]: {s: accuracy} for s in scores})
+        for detector, scores in self.scores.items():
+            filed = {}
+            for score in scores:
+                is_probability = score.scale in ("logit", "probability")
+                measure = "accuracy" if is_probability else "accuracy_at_validation_threshold"
+                filed.setdefault(measure, {})[score.name] = accuracy
+            self.write(f"metrics/{name}/{detector}.json", filed)
+            for number in seen:
+                self.card(detector, name, f"{detector}/n{number}", seen=number)
             rows = [
-                {"instances": number, "score": score, "test_set": set_, "accuracy": value}
+                {"instances": number, "score": score.name, "test_set": set_, "accuracy": value}
                 | {"accuracy_interval": [value - 0.02, value + 0.02]}
                 for score in scores
                 for set_, values in accuracy.items()
                 for number, value in values.items()
             ]
-            self.write(f"metrics/{name}/{objective}.details.json", {"fakes_alone": rows})
-            self.write(f"metrics/{name}/{objective}.thresholds.json", {"table_4_10": []})
+            self.write(f"metrics/{name}/{detector}.details.json", {"fakes_alone": rows})
+            self.write(f"metrics/{name}/{detector}.thresholds.json", {"table_4_10": []})
 
-    def thresholds(self, rows, objective="bce", name="p"):
-        self.write(f"metrics/{name}/{objective}.thresholds.json", {"table_4_10": rows})
+    def thresholds(self, rows, detector="bce", name="p"):
+        self.write(f"metrics/{name}/{detector}.thresholds.json", {"table_4_10": rows})
 
     def scored(self, test, name="p"):
         """Scores, curves, thresholds, a manifest and crops of eight images a test set; fakes are bright."""
@@ -118,37 +157,37 @@ class Project:
         manifests = self.root / "data/manifests" / name
         manifests.mkdir(parents=True, exist_ok=True)
         table.to_parquet(manifests / "test.parquet")
-        for objective, scores in SCORES.items():
+        for detector, scores in self.scores.items():
             mine = table.drop(columns=["raw_path", "shard", "offset", "size"])
             value = np.arange(len(mine)) % 8 - 3.5  # image 7 is the fakest, image 0 the most real
-            mine = mine.assign(**{"logit": value} if "sl" in scores else {})
-            mine = mine.assign(**{"score_cd": 10.0**value} if "cd" in scores else {})
-            path = self.root / "data/scores" / name / f"{objective}.parquet"
+            mine = mine.assign(
+                **{score.column: [ON_SCALE[score.scale](x) for x in value] for score in scores}
+            )
+            path = self.root / "data/scores" / name / f"{detector}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             mine.to_parquet(path)
             self.thresholds(
-                [row for score in scores for set_ in test for row in pair(score, set_)], objective, name
+                [row for score in scores for set_ in test for row in pair(score, set_)], detector, name
             )
             for set_ in test:
                 for kind, columns in {"pr": "recall,precision", "roc": "fpr,tpr"}.items():
-                    lines = [f"{x},{x},0.0,{score}" for score in scores for x in (0, 0.5, 1)]
+                    lines = [f"{x},{x},0.0,{score.name}" for score in scores for x in (0, 0.5, 1)]
                     text = "\n".join([f"{columns},threshold,score", *lines])
-                    self.write(f"plots/{name}/{objective}/{kind}/{set_}.csv", text)
-            self.write(
-                f"models/{name}/{objective}/model.json", {"settings": {"seed": 3}, "objective": objective}
-            )
+                    self.write(f"plots/{name}/{detector}/{kind}/{set_}.csv", text)
+            self.card(detector, name, settings={"seed": 3})
 
 
 def pair(score, test_set, criterion="accuracy"):
-    """An oracle's row at 0 (probability 0.5, distance 1) and validation's at 1."""
+    """An oracle's row at logit 0 (probability 0.5, distance 1, real 0) and validation's at logit 1."""
     rates = {"precision": 0.75, "recall": 0.9, "accuracy": 0.8}
-    at = (0.0, 1.0) if score == "sl" else (1.0, 10.0)
-    probability = ({"probability": 0.5}, {"probability": 0.731059}) if score == "sl" else ({}, {})
-    what = {"score": score, "test_set": test_set, "criterion": criterion}
-    return [
-        what | {"chosen_on": "oracle", "threshold": at[0]} | probability[0] | rates,
-        what | {"chosen_on": "validation", "threshold": at[1]} | probability[1] | rates | {"accuracy": 0.675},
-    ]
+
+    def row(chosen_on, logit):
+        what = {"score": score.name, "test_set": test_set, "criterion": criterion, "chosen_on": chosen_on}
+        what |= {"threshold": ON_SCALE[score.scale](logit)}
+        is_probability = score.scale in ("logit", "probability")
+        return what | ({"probability": round(expit(logit), 6)} if is_probability else {}) | rates
+
+    return [row("oracle", 0.0), row("validation", 1.0) | {"accuracy": 0.675}]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ import pytest
 from fakeforensics.reporting.ap_table import ap_table, mark_best, mean, row_order
 from fakeforensics.reporting.contents import EMPTY, Cell
 from fakeforensics.reporting.thesis import load_reference
+from tests.score_specs import CD
 
 
 def texts(row):
@@ -100,3 +101,18 @@ def test_ties_for_the_best_are_all_marked_and_a_lone_value_is_not():
         True,
     ]
     assert [cell.best for cell in mark_best([Cell("1.00"), Cell(EMPTY)])] == [False, False]
+
+
+def test_a_detector_that_the_thesis_lacks_has_no_reference(project):
+    project.scores = {"mine": (CD,), "sad": (CD,)}
+    project.labels["mine"] = "Mine"
+    project.protocol(["faceapp_ffhq"], reference="table_4_4")
+    project.metrics({"faceapp_ffhq": (0.7, 0.75)})
+    table = ap_table(project.results(), load_reference("table_4_4"))
+    cells = by_label(table)["Real vs FaceApp (FFHQ)"].cells
+    assert [cell.reference for cell in cells] == ["", "70.51"]
+    assert "table 4.4" in table.caption
+    project.scores.pop("sad")
+    table = ap_table(project.results(), load_reference("table_4_4"))
+    assert not table.has_references
+    assert "thesis" not in table.caption

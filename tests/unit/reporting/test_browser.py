@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from fakeforensics.params import Params
 from fakeforensics.reporting.assemble import build_report
 from fakeforensics.reporting.write import write_report
+
+from .conftest import make_params
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -37,7 +38,7 @@ def browse(page, tmp_path, *options):
 
 @pytest.fixture
 def page(full, tmp_path):
-    write_report(build_report(full.root, Params(protocols=("p",), sources={})), tmp_path / "report")
+    write_report(build_report(full.root, make_params("p")), tmp_path / "report")
     return tmp_path / "report/report.html"
 
 
@@ -63,6 +64,6 @@ def test_the_page_is_light_or_dark_as_the_reader_likes(page, tmp_path, width):
     assert light.shape == dark.shape == (2400, width, 3)
     assert np.median(light) > 240
     assert np.median(dark) < 50
-    # Something is written and drawn: the picture is far from one colour.
+    # Something is written and drawn: the picture is far from one color.
     assert light.std() > 20
     assert dark.std() > 20

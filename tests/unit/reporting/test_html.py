@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakeforensics.params import Params
 from fakeforensics.reporting.assemble import build_report
 from fakeforensics.reporting.contents import Chapter, Column, Report, Section, Table, Text
 from fakeforensics.reporting.html import column_groups, inline, pill, write_html
+
+from .conftest import make_params
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 
@@ -35,7 +36,7 @@ class Balance(HTMLParser):
 
 @pytest.fixture
 def page(full, tmp_path):
-    report = build_report(full.root, Params(protocols=("p",), sources={}))
+    report = build_report(full.root, make_params("p"))
     return write_html(report, tmp_path).read_text()
 
 
@@ -80,8 +81,8 @@ def test_text_from_files_cannot_become_markup(tmp_path):
     ("difference", "tone", "weight"),
     [(0.0, "same", 8), (5.0, "better", 32), (-10.0, "worse", 55), (-40.0, "worse", 55)],
 )
-def test_a_larger_difference_has_a_deeper_colour(difference, tone, weight):
-    # From 8 % of colour to 55 % at ten points: 8 + 47 · 5 / 10 = 31.5.
+def test_a_larger_difference_has_a_deeper_color(difference, tone, weight):
+    # From 8 % of color to 55 % at ten points: 8 + 47 · 5 / 10 = 31.5.
     assert f'difference {tone}" style="--weight: {weight}%"' in pill(difference)
 
 
@@ -94,7 +95,7 @@ def test_no_text_opens_a_tag_of_its_own(text):
 
 def test_scores_get_their_subscripts():
     assert inline("BCE+SAD S_CD") == "BCE+SAD S<sub>CD</sub>"
-    assert inline("S_CDX") == "S_CDX"
+    assert inline("My S_k2: `S_CD`, stylegan_ffhq") == "My S<sub>k2</sub>: <code>S_CD</code>, stylegan_ffhq"
 
 
 def test_neighbouring_columns_share_their_heading():

@@ -39,9 +39,9 @@ def test_pictures_are_the_same_bytes_each_time(full, tmp_path):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_an_svg_takes_its_colours_from_the_page_and_holds_no_address(full):
+def test_an_svg_takes_its_colors_from_the_page_and_holds_no_address(full):
     svg = to_svg(ap_figure(full.results(), None).canvas, "chapter-1")
-    assert "var(--joint_cd)" in svg
+    assert "var(--series-3)" in svg
     assert "#3b50d0" not in svg
     assert "http" not in svg
     assert 'id="chapter-1-figure_1"' in svg

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.reporting.columns import COLUMNS
+from fakeforensics.reporting.project import read_results
 
 
 def test_what_is_not_there_is_listed(project):
@@ -16,11 +16,50 @@ def test_what_is_not_there_is_listed(project):
         "metrics/p/sad.json",
         "metrics/p/bce.thresholds.json",
         "metrics/p/joint.thresholds.json",
-        "models/p/bce/model.json",
-        "models/p/joint/model.json",
     )
-    assert results.ap(COLUMNS[1], "a") is None
-    assert results.ap(COLUMNS[3], "a") == pytest.approx(80)
+    assert [column.key for column in results.columns] == ["bce", "joint_sl", "joint_cd"]
+    assert results.ap(results.columns[2], "a") == pytest.approx(80)
+
+
+def test_columns_follow_the_settings_and_have_a_group_where_a_detector_has_several_scores(project):
+    project.protocol(["a"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    results = read_results(project.root, "p", ("joint", "bce"))
+    assert [(column.key, column.group, column.title) for column in results.columns] == [
+        ("joint_sl", "BCE+SAD", "S_SL"),
+        ("joint_cd", "BCE+SAD", "S_CD"),
+        ("bce", "", "BCE"),
+    ]
+    assert results.ap(results.columns[0], "a") == pytest.approx(70)
+
+
+def test_a_detector_without_its_card_is_missing(project):
+    # Nothing else says what its scores are.
+    project.protocol(["a"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    (project.root / "models/p/joint/model.json").unlink()
+    results = project.results()
+    assert [column.key for column in results.columns] == ["bce", "sad"]
+    assert "models/p/joint/model.json" in results.missing
+    assert list(results.metrics) == ["bce", "sad"]
+
+
+def test_a_card_of_an_earlier_version_is_an_error(project):
+    project.protocol(["a"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    project.write("models/p/sad/model.json", {"format": {"name": "x", "version": 1}, "objective": "sad"})
+    with pytest.raises(UserError, match=r"models/p/sad/model\.json"):
+        project.results()
+
+
+def test_a_detector_that_the_protocol_leaves_out_is_not_missing(full):
+    full.write("metrics/p/sad.json", {"left_out": "its reason"})
+    for file in ("models/p/sad/model.json", "metrics/p/sad.thresholds.json"):
+        (full.root / file).unlink()
+    results = full.results()
+    assert results.missing == ()
+    assert results.left_out == {"sad": "its reason"}
+    assert [column.key for column in results.columns] == ["bce", "joint_sl", "joint_cd"]
 
 
 def test_a_complete_run_misses_nothing(full):
@@ -29,14 +68,13 @@ def test_a_complete_run_misses_nothing(full):
 
 def test_the_pilot_study_has_accuracies_and_the_models_that_saw_most(project):
     project.pilot({"a": {"2": 0.5, "10": 0.6}})
-    for objective in ("bce", "sad", "joint"):
-        for number in (10, 2):
-            project.write(f"models/p/{objective}/n{number}/model.json", {"seed": number})
     results = project.results()
     assert results.missing == ()
     assert list(results.cards) == ["bce/n10", "sad/n10", "joint/n10"]
+    assert [card["seen"] for card in results.cards.values()] == [10, 10, 10]
     assert not results.has_ap
-    for column in COLUMNS:
+    assert len(results.columns) == 4
+    for column in results.columns:
         assert results.accuracies(column) == {"a": {"2": 50, "10": 60}}
         assert results.accuracy_intervals(column)["a", "10"] == pytest.approx((58, 62))
 

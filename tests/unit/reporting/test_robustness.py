@@ -21,6 +21,7 @@ def write(project, objective, score, accuracy_only=False):
 
 def test_means_with_what_is_lost(project):
     project.protocol(["a", "b"], unseen=["b"])
+    project.metrics({"a": (0.9, 0.9, 0.9, 0.9), "b": (0.7, 0.7, 0.7, 0.7)})
     write(project, "sad", "cd")
     _, *tables, figure = robustness_blocks(project.results())
     assert len(tables) == 4  # AP and accuracy, over all sets and over the unseen ones
@@ -34,6 +35,7 @@ def test_means_with_what_is_lost(project):
 
 def test_sets_of_fakes_alone_show_accuracy(project):
     project.protocol(["a", "b"])
+    project.metrics({"a": (0.9, 0.9, 0.9, 0.9), "b": (0.7, 0.7, 0.7, 0.7)})
     write(project, "bce", "sl", accuracy_only=True)
     blocks = robustness_blocks(project.results())
     tables = [block for block in blocks if isinstance(block, Table)]

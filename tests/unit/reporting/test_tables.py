@@ -1,6 +1,5 @@
 """The smaller tables: counts, thresholds, settings, overview."""
 
-from fakeforensics.reporting.columns import COLUMNS
 from fakeforensics.reporting.contents import EMPTY, Table, Text
 from fakeforensics.reporting.count_table import count_blocks
 from fakeforensics.reporting.facts import fact_blocks, flatten
@@ -8,6 +7,7 @@ from fakeforensics.reporting.overview import overview
 from fakeforensics.reporting.rule_table import rule_blocks
 from fakeforensics.reporting.thesis import load_reference
 from fakeforensics.reporting.threshold_table import threshold_blocks, thresholds_of
+from tests.score_specs import SL
 
 from .conftest import pair
 
@@ -44,20 +44,21 @@ def test_missing_counts_are_said_to_be_missing(project):
 def test_the_oracle_s_threshold_stands_beside_validation_s(project):
     project.protocol(["a", "b"], unseen=["b"])
     project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
-    project.thresholds(pair("sl", "a") + pair("sl", "a", "f1"))
+    project.thresholds(pair(SL, "a") + pair(SL, "a", "f1"))
     _, table = threshold_blocks(project.results(), None, "accuracy")
     # 80 % at the set's own best, 67.5 % at validation's: 12.5 points lost.
     assert cells(table.rows[0]) == ["0.5", "75.0", "90.0", "80.0", "75.0", "90.0", "67.5", "12.5"]
     assert cells(table.rows[1]) == [EMPTY] * 8
     assert "Validation chose 0.731" in table.caption
-    assert thresholds_of(project.results(), COLUMNS[0], "accuracy").chosen == 1.0
-    assert thresholds_of(project.results(), COLUMNS[1], "accuracy").chosen is None
+    bce, sad, *_ = project.results().columns
+    assert thresholds_of(project.results(), bce, "accuracy").chosen == 1.0
+    assert thresholds_of(project.results(), sad, "accuracy").chosen is None
 
 
 def test_table_4_10_stands_beside_the_cnn_synth_protocol_only(project):
     project.protocol(["san"], reference="table_4_3")
     project.metrics({"san": (0.5, 0.6, 0.7, 0.8)})
-    project.thresholds(pair("sl", "san"))
+    project.thresholds(pair(SL, "san"))
     _, table = threshold_blocks(project.results(), load_reference("table_4_3"), "accuracy")
     san = next(row for row in table.rows if row.label == "SAN")
     assert cells(san)[-2:] == ["4.34e-11", "63.0"]
@@ -96,20 +97,23 @@ def test_no_thresholds_no_table(project):
 def test_settings_stand_side_by_side(project):
     project.protocol(["a"])
     project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
-    project.write("models/p/bce/model.json", {"settings": {"seed": 0, "train": {"betas": [0.9, 0.999]}}})
-    project.write("models/p/joint/model.json", {"settings": {"seed": 0, "lambda": 0.01}})
+    (project.root / "metrics/p/sad.json").unlink()
+    project.card("bce", settings={"seed": 0, "train": {"betas": [0.9, 0.999]}})
+    project.card("joint", settings={"seed": 0, "lambda": 0.01}, sees="reals")
     (table,) = fact_blocks(project.results())
     assert [column.title for column in table.columns] == ["bce", "joint"]
-    assert {row.label: cells(row) for row in table.rows} == {
-        "settings.seed": ["0", "0"],
-        "settings.train.betas": ["0.9, 0.999", EMPTY],
-        "settings.lambda": [EMPTY, "0.01"],
-    }
+    rows = {row.label: cells(row) for row in table.rows}
+    assert rows["settings.seed"] == ["0", "0"]
+    assert rows["settings.train.betas"] == ["0.9, 0.999", EMPTY]
+    assert rows["settings.lambda"] == [EMPTY, "0.01"]
+    assert rows["detector.sees"] == ["reals+fakes", "reals"]
+    assert rows["detector.scores.2.label"] == [EMPTY, "S_CD"]
 
 
 def test_flattened_values_read_well():
-    value = {"a": None, "b": True, "c": {"d": 1e-4}, "e": "x" * 80}
-    assert dict(flatten(value)) == {"a": "none", "b": "yes", "c.d": "0.0001", "e": "x" * 63 + "…"}
+    value = {"a": None, "b": True, "c": {"d": 1e-4}, "e": "x" * 80, "f": [{"g": 1}, {"g": []}]}
+    shown = {"a": "none", "b": "yes", "c.d": "0.0001", "e": "x" * 63 + "…", "f.1.g": "1", "f.2.g": ""}
+    assert dict(flatten(value)) == shown
 
 
 def test_the_overview_averages_unseen_sets_and_names_what_is_missing(full):

@@ -11,6 +11,7 @@ from fakeforensics.thresholds.deployable import deployable
 from fakeforensics.thresholds.measure import accuracy, measure
 from fakeforensics.thresholds.rules import Answer, Settings
 from fakeforensics.thresholds.target import make_targets
+from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 
 BEST = norm.cdf(1.5)  # accuracy of the best cut between two normals three deviations apart
@@ -22,7 +23,7 @@ def shifted():
     """Three sets whose scores lie 0, 4 lower and 3 higher than validation's."""
     table = make_scores({"stargan": 0, "stylegan": -4, "faceapp": 3}, "bce", images=1000)
     validation = make_scores({"validation": 0}, "bce", images=1000, seed=1)
-    rows, summary = deployable(table, validation, SETTINGS, replicates=200)
+    rows, summary = deployable(table, validation, SCORES["bce"], SETTINGS, replicates=200)
     return rows, {(row["rule"], row["fake_share"]): row for row in summary}
 
 
@@ -99,7 +100,7 @@ def test_rates_at_a_share_follow_from_fpr_and_fnr(shifted):
 def test_without_a_gap_no_share_of_it_is_stated():
     table = make_scores({"stargan": 0}, "bce", images=100, gap=12.0)  # parted without any error
     validation = make_scores({"validation": 0}, "bce", images=100, gap=12.0, seed=1)
-    _, summary = deployable(table, validation, SETTINGS, replicates=100)
+    _, summary = deployable(table, validation, SCORES["bce"], SETTINGS, replicates=100)
     row = next(row for row in summary if row["rule"] == "mixture" and row["fake_share"] == "own")
     assert (row["gap"], row["gap_closed"], row["gap_closed_interval"]) == (0, None, None)
 
@@ -107,7 +108,7 @@ def test_without_a_gap_no_share_of_it_is_stated():
 def test_fusing_uses_both_scores():
     table = make_scores({"stargan": 0}, "joint", images=2000)
     validation = make_scores({"validation": 0}, "joint", images=2000, seed=1)
-    _, summary = deployable(table, validation, Settings(known_reals=()), replicates=100)
+    _, summary = deployable(table, validation, SCORES["joint"], Settings(known_reals=()), replicates=100)
     oracles = [row for row in summary if (row["rule"], row["fake_share"]) == ("oracle", "own")]
     found = {row["score"]: row["accuracy"] for row in oracles}
     # Two independent views, each 3 deviations apart: fused √2 · 3.
@@ -137,7 +138,7 @@ def test_replicates_are_those_of_really_drawn_images():
 def test_constant_scores_have_stated_values():
     table = make_scores({"a": 0}, "bce", images=40).assign(logit=1.0)
     validation = make_scores({"validation": 0}, "bce", images=40, seed=1).assign(logit=1.0)
-    rows, summary = deployable(table, validation, SETTINGS, replicates=100)
+    rows, summary = deployable(table, validation, SCORES["bce"], SETTINGS, replicates=100)
     assert np.isfinite(rows.loc[rows["fake_share"] != "any", "threshold"]).all()
     row = next(row for row in summary if (row["rule"], row["fake_share"]) == ("mixture", "own"))
     assert (row["accuracy"], row["fallbacks"]) == (0.5, 1)
@@ -147,22 +148,26 @@ def test_broken_scores_are_refused():
     table = make_scores({"a": 0}, "bce", images=20)
     table.loc[3, "logit"] = np.nan
     with pytest.raises(UserError, match="not finite"):
-        deployable(table, make_scores({"validation": 0}, "bce", images=20), SETTINGS, 100)
+        deployable(table, make_scores({"validation": 0}, "bce", images=20), SCORES["bce"], SETTINGS, 100)
 
 
 def test_validation_with_one_class_is_refused():
     validation = make_scores({"validation": 0}, "bce", images=20, share=0.0)
     with pytest.raises(UserError, match="validation: holds 20 reals and 0 fakes"):
-        deployable(make_scores({"a": 0}, "bce", images=20), validation, SETTINGS, 100)
+        deployable(make_scores({"a": 0}, "bce", images=20), validation, SCORES["bce"], SETTINGS, 100)
 
 
 def test_fake_only_sets_take_no_part():
     table = make_scores({"a": 0}, "bce", images=20, share=1.0)
-    rows, summary = deployable(table, make_scores({"validation": 0}, "bce", images=20), SETTINGS, 100)
+    rows, summary = deployable(
+        table, make_scores({"validation": 0}, "bce", images=20), SCORES["bce"], SETTINGS, 100
+    )
     assert (len(rows), summary) == (0, [])
 
 
 def test_two_images_a_class_do_not_fail():
     table = make_scores({"a": 0, "b": 0}, "bce", images=4)
-    rows, _ = deployable(table, make_scores({"validation": 0}, "bce", images=4, seed=1), SETTINGS, 100)
+    rows, _ = deployable(
+        table, make_scores({"validation": 0}, "bce", images=4, seed=1), SCORES["bce"], SETTINGS, 100
+    )
     assert isinstance(rows, pd.DataFrame)

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.training.grid import joint_runs
+from fakeforensics.training.grid import grid_runs
 from fakeforensics.training.selection import COLUMNS, oracle_lambda, pick_lambda, selection_table
 
 
@@ -16,7 +16,7 @@ def test_validation_picks_and_test_is_the_oracle():
     assert oracle_lambda(table) == 1.0
 
 
-def test_ties_go_to_the_lower_validation_bce_then_to_the_smaller_lambda():
+def test_ties_go_to_the_lower_validation_log_loss_then_to_the_smaller_lambda():
     assert pick_lambda(runs((0.01, 0, 0.9, 0.4, 0), (0.1, 0, 0.9, 0.3, 0), (1.0, 0, 0.9, 0.5, 0))) == 0.1
     assert pick_lambda(runs((1.0, 0, 0.9, 0.3, 0), (0.1, 0, 0.9, 0.3, 0))) == 0.1
 
@@ -43,7 +43,10 @@ def test_without_runs_it_says_how_to_make_them():
 
 
 def revision(lambda_, seed=0, ap=0.9, batch_size=64):
-    metrics = {"ap": {"sl": {"a": 0.5, "mean": 0.6}}, "validation": {"ap": {"sl": ap}, "bce": 0.3}}
+    metrics = {
+        "ap": {"sl": {"a": 0.5, "mean": 0.6}, "cd": {"a": 0.4, "mean": 0.4}},
+        "validation": {"ap": {"sl": ap, "cd": 0.8}, "log_loss": 0.3},
+    }
     params = {"lambda": lambda_, "seed": seed, "train": {"batch_size": batch_size}, "protocols": ["demo"]}
     return {
         "params": {"params.yaml": {"data": params}},
@@ -65,16 +68,28 @@ def test_runs_are_read_from_what_dvc_shows():
             ],
         },
     ]
-    found = joint_runs(shown, "demo", "sl")
+    found = grid_runs(shown, "demo", "joint")
     # the commit repeats the workspace, and another batch size is another study
     assert found[["lambda", "seed", "val_ap"]].values.tolist() == [
         [0.01, 0, 0.9],
         [0.1, 0, 0.8],
         [0.1, 1, 0.7],
     ]
-    assert found["test_ap"].tolist() == [0.6] * 3
+    assert found["test_ap"].tolist() == [0.6] * 3  # of the first score
+    assert found["val_log_loss"].tolist() == [0.3] * 3
+    assert grid_runs(shown, "demo", "joint", "cd")["test_ap"].tolist() == [0.4] * 3
+    assert grid_runs(shown, "demo", "another").empty
 
 
 def test_an_unknown_score_is_refused():
     with pytest.raises(UserError, match="sl or cd"):
-        joint_runs([], "demo", "logit")
+        grid_runs([{"data": revision(0.01)}], "demo", "joint", "logit")
+
+
+def test_a_detector_without_a_logit_has_no_log_loss():
+    shown = [{"data": revision(lambda_)} for lambda_ in (0.1, 0.01)]
+    for one in shown:
+        del one["data"]["metrics"]["metrics/demo/joint.json"]["data"]["validation"]["log_loss"]
+    table = grid_runs(shown, "demo", "joint")
+    assert pick_lambda(table) == 0.01  # equal AP and no loss: the smaller
+    assert "| 0.01 | 1 | 90.00 | – | 60.00 |" in selection_table(table)

@@ -29,7 +29,7 @@ class Explained(NamedTuple):
 
     Args:
         face: The face.
-        picture: Its crop, beside itself under the heat map.
+        picture: Its crop, beside itself under the heat map if there is one.
     """
 
     face: Face
@@ -44,12 +44,13 @@ class Reply:
         judgement: The scores and verdicts, or the reason why there are none.
         views: Frames with the faces marked.
         explained: Faces with their heat maps: of a video the fakest frames.
-        faces: How many faces were found in all.
+        has_heat: Whether the detector has heat maps.
     """
 
     judgement: Judgement
     views: Sequence[Rgb] = ()
     explained: Sequence[Explained] = ()
+    has_heat: bool = True
 
 
 class Desk:
@@ -65,7 +66,8 @@ class Desk:
 
     def __init__(self, trained: Trained, limits: Limits) -> None:
         self._judge = Judge(trained)
-        self._explainer = Explainer(self._judge)
+        has_heat = self._judge.scorer.detector.heat_layer is not None
+        self._explainer = Explainer(self._judge) if has_heat else None
         self._recipe = Recipe(trained.crop, trained.faces)
         self._limits = limits
         self._lock = Lock()
@@ -86,7 +88,8 @@ class Desk:
             )
             judgement = self._judge.conclude(alone.file, item.kind, scores)
             explained = self._explain(judgement)
-        return Reply(judgement, [_marked(view, judgement) for view in alone.views], explained)
+        has_heat = self._explainer is not None
+        return Reply(judgement, [_marked(view, judgement) for view in alone.views], explained, has_heat)
 
     def _explain(self, judgement: Judgement) -> list[Explained]:
         faces = fakest_frames(judgement)
@@ -95,6 +98,8 @@ class Desk:
         if len(faces) > MOST_FACES:
             faces = sorted(faces, key=lambda face: -face.answer.score)[:MOST_FACES]
         crops = [self._judge.read(face.cut) for face in faces]
+        if self._explainer is None:
+            return [Explained(face, crop) for face, crop in zip(faces, crops, strict=True)]
         heats = self._explainer.heat(crops)
         return [
             Explained(face, overlay(crop, heat)) for face, crop, heat in zip(faces, crops, heats, strict=True)

@@ -8,11 +8,9 @@ from html import escape
 
 import cv2
 
-from fakeforensics.inference.answers import SCORE_NAMES
 from fakeforensics.inference.app.desk import Explained, Reply
 from fakeforensics.inference.app.scale import frame_chart, score_scale
-from fakeforensics.inference.decision import Decision
-from fakeforensics.inference.facts import DEMO_WARNING, is_demo, title
+from fakeforensics.inference.facts import DEMO_WARNING, is_demo, score_name, title
 from fakeforensics.inference.frames import Rgb
 from fakeforensics.inference.judgement import Answer, Judgement, Policy
 from fakeforensics.inference.limits import Limits
@@ -20,6 +18,11 @@ from fakeforensics.inference.modelcard import LIMITS
 from fakeforensics.inference.trained import Trained
 
 _HEADLINES = {"fake": "Fake", "real": "No forgery found", None: "Scored, without a verdict"}
+_HEAT = (
+    "Left what the detector saw, right where its score comes from (Grad-CAM): the brighter a place, the more "
+    "it speaks for fake. Real faces have such a map, too."
+)
+_NO_HEAT = "What the detector saw. This detector has no heat maps."
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
 
 
@@ -37,7 +40,7 @@ def header_html(trained: Trained, limits: Limits) -> str:
     )
 
 
-def reply_html(reply: Reply, decision: Decision | None) -> str:
+def reply_html(reply: Reply, policy: Policy) -> str:
     """The answer about one file."""
     judgement = reply.judgement
     if judgement.reason is not None:
@@ -47,13 +50,12 @@ def reply_html(reply: Reply, decision: Decision | None) -> str:
     verdict = _worst(answers)[1].verdict or "none"
     parts = [
         f'<div class="card">{_headline(judgement, answers)}',
-        f"{score_scale(answers, decision)}{_meaning(decision)}</div>",
-        *_chart(judgement, decision),
+        f"{score_scale(answers, policy)}{_meaning(policy)}</div>",
+        *_chart(judgement, policy),
         "<h2>What was judged</h2>",
         f'<div class="views">{views}</div>',
         f"<h2>{_face_title(judgement, reply.explained)}</h2>",
-        '<p class="soft">Left what the detector saw, right where its score comes from (Grad-CAM): the '
-        "brighter a place, the more it speaks for fake. Real faces have such a map, too.</p>",
+        f'<p class="soft">{_HEAT if reply.has_heat else _NO_HEAT}</p>',
         f'<div class="faces">{"".join(_face(one, judgement) for one in reply.explained)}</div>',
         limits_html(),
     ]
@@ -104,15 +106,16 @@ def _headline(judgement: Judgement, answers: Sequence[tuple[int, Answer]]) -> st
     )
 
 
-def _meaning(decision: Decision | None) -> str:
+def _meaning(policy: Policy) -> str:
+    decision = policy.decision
     if decision is None:
         return '<p class="soft">This model has no threshold, so there is no verdict.</p>'
-    probability = Policy(decision, decision.score).answer(decision.threshold).probability
+    probability = policy.answer(decision.threshold).probability
     there = "" if probability is None else f", a probability of {100 * probability:.1f} %"
-    text = f"Fake from {decision.threshold:.3g} in {SCORE_NAMES[decision.score]}{there}; {decision.chosen}. "
-    if decision.calibrator is None:
+    text = f"Fake from {decision.threshold:.3g} in {score_name(policy.spec)}{there}; {decision.chosen}. "
+    if decision.calibrator is None and probability is not None:
         text += "The probability is not calibrated: its expected error is not known."
-    elif decision.expected_calibration_error is not None:
+    elif decision.calibrator is not None and decision.expected_calibration_error is not None:
         error = 100 * decision.expected_calibration_error
         text += f"The probability is calibrated: on validation it is off by {error:.1f} points on average."
     if decision.expected_fpr is not None:
@@ -120,10 +123,10 @@ def _meaning(decision: Decision | None) -> str:
     return f'<p class="soft">{escape(text)}</p>'
 
 
-def _chart(judgement: Judgement, decision: Decision | None) -> list[str]:
+def _chart(judgement: Judgement, policy: Policy) -> list[str]:
     if judgement.kind == "image":
         return []
-    chart = frame_chart(judgement.faces, decision)
+    chart = frame_chart(judgement.faces, policy)
     return [f'<h2>Score by frame</h2><div class="card">{chart}</div>']
 
 
@@ -147,7 +150,7 @@ def _face(one: Explained, judgement: Judgement) -> str:
     name = f"frame {cut.frame}" if judgement.kind == "video" else f"face {cut.face}"
     probability = "" if answer.probability is None else f", {100 * answer.probability:.1f} %"
     return (
-        f'<div class="face">{_img(one.picture, f"{name} and its heat map")}<div><span>{name}</span>'
+        f'<div class="face">{_img(one.picture, name)}<div><span>{name}</span>'
         f"<span>{answer.score:.3g}{probability}</span>"
         f'<span class="pill {answer.verdict or "none"}">{answer.verdict or "–"}</span></div></div>'
     )

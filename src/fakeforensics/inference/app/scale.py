@@ -5,22 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from fakeforensics.inference.decision import Decision
-from fakeforensics.inference.judgement import Answer, Face
+from fakeforensics.inference.judgement import Answer, Face, Policy
 
 _WIDTH, _EDGE = 760, 24
 _ROWS, _LABEL_WIDTH = 3, 18
 _COLORS = {"fake": "var(--ff-fake)", "real": "var(--ff-real)", None: "var(--ff-soft)"}
 
 
-def score_scale(answers: Sequence[tuple[int, Answer]], decision: Decision | None) -> str:
+def score_scale(answers: Sequence[tuple[int, Answer]], policy: Policy) -> str:
     """Each face's score as a dot on a line, the threshold in its middle, real left and fake right.
 
     Args:
         answers: By face or person.
-        decision: Has the threshold; without one the line has no middle mark.
+        policy: Has the threshold; without one the line has no middle mark.
     """
-    middle, reach = _range([answer.score for _, answer in answers], decision)
+    middle, reach = _range([answer.score for _, answer in answers], policy)
     line = 58
     parts = [
         f'<svg viewBox="0 0 {_WIDTH} 96" role="img" aria-label="scores on a scale">',
@@ -33,7 +32,7 @@ def score_scale(answers: Sequence[tuple[int, Answer]], decision: Decision | None
         f'<text x="{_WIDTH - _EDGE}" y="{line + 28}" text-anchor="end">more like fake · ',
         f"{middle + reach:.3g}</text>",
     ]
-    if decision is not None:
+    if (decision := policy.decision) is not None:
         x = _WIDTH / 2
         parts.append(
             f'<line x1="{x}" x2="{x}" y1="{line - 16}" y2="{line + 14}" stroke="var(--ff-ink)" '
@@ -65,15 +64,15 @@ def label_rows(places: Sequence[float]) -> list[int | None]:
     return rows
 
 
-def frame_chart(faces: Sequence[Face], decision: Decision | None) -> str:
+def frame_chart(faces: Sequence[Face], policy: Policy) -> str:
     """A video's scores over its frames, one line a person, and the threshold.
 
     Args:
         faces: All scored crops.
-        decision: Has the threshold.
+        policy: Has the threshold.
     """
     height, base = 150, 126
-    middle, reach = _range([face.answer.score for face in faces], decision)
+    middle, reach = _range([face.answer.score for face in faces], policy)
     last = max(1, max(face.frame for face in faces))
 
     def point(face: Face) -> tuple[float, float]:
@@ -83,7 +82,7 @@ def frame_chart(faces: Sequence[Face], decision: Decision | None) -> str:
 
     y = base / 2 + 6
     parts = [f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="score by frame">']
-    if decision is not None:
+    if (decision := policy.decision) is not None:
         is_above = max(faces, key=lambda face: face.frame).answer.score >= middle
         label = y + 18 if is_above else y - 10  # on the side where the last dots are not
         parts.append(
@@ -103,11 +102,13 @@ def frame_chart(faces: Sequence[Face], decision: Decision | None) -> str:
     return "".join(parts)
 
 
-def _range(scores: Sequence[float], decision: Decision | None) -> tuple[float, float]:
+def _range(scores: Sequence[float], policy: Policy) -> tuple[float, float]:
     """The value in the middle of the scale, and how far it reaches to both sides."""
-    middle = decision.threshold if decision else (min(scores) + max(scores)) / 2
+    middle = policy.decision.threshold if policy.decision else (min(scores) + max(scores)) / 2
     furthest = max(abs(score - middle) for score in scores)
-    return middle, max(1.25 * furthest, 0.05 * abs(middle), 1.0)
+    # One unit is little on a logit's scale and all of a probability's.
+    least = 1.0 if policy.spec.scale == "logit" else 0.0
+    return middle, max(1.25 * furthest, 0.05 * abs(middle), least) or 1.0
 
 
 def _place(score: float, middle: float, reach: float) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fakeforensics.inference.app.desk import Desk
 from fakeforensics.inference.app.page import problem_html, reply_html
+from fakeforensics.inference.judgement import Policy
 from fakeforensics.inference.trained import Trained
 
 # An upload whose judging never began (the page was closed) is deleted after this many seconds.
@@ -29,7 +30,7 @@ def judged(desk: Desk, trained: Trained, uploads: Path, name: str | None) -> str
     if not path.is_relative_to(uploads.resolve()) or not path.is_file():
         return problem_html("that is not an uploaded file")
     try:
-        return reply_html(desk.reply(path), trained.decision)
+        return reply_html(desk.reply(path), Policy(trained.decision, trained.scores))
     finally:
         path.unlink(missing_ok=True)
         _sweep(uploads)

@@ -14,8 +14,10 @@ from fakeforensics.inference.app.page import header_html, problem_html, reply_ht
 from fakeforensics.inference.app.scale import label_rows, score_scale
 from fakeforensics.inference.app.uploads import judged
 from fakeforensics.inference.decision import Decision
-from fakeforensics.inference.judgement import Answer, Judgement
+from fakeforensics.inference.judgement import Answer, Judgement, Policy
 from fakeforensics.inference.limits import Limits
+from tests.score_specs import SL
+from tests.unit.inference.conftest import CROP, TOY
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ def reply(desk, clip):
 def test_a_clip_is_shown_with_its_frames(trained, reply):
     assert len(reply.views) == 3
     assert len(reply.explained) == 4  # the fakest frames
-    page = reply_html(reply, trained.decision)
+    page = reply_html(reply, Policy(trained.decision, trained.scores))
     assert "Score by frame" in page
     assert "mean over 9 frames (3 more without a face)" in page
 
@@ -93,11 +95,35 @@ def test_names_and_reasons_cannot_bring_markup():
 def test_the_scale_has_the_threshold_in_its_middle_and_fakes_to_the_right():
     decision = Decision(score="sl", threshold=2.0, chosen="c")
     answers = [(0, Answer(5.0, 0.9, "fake")), (1, Answer(-1.0, 0.2, "real"))]
-    drawn = score_scale(answers, decision)
+    drawn = score_scale(answers, Policy(decision, (SL,)))
     fake, real = (float(x) for x in re.findall(r'<circle cx="([\d.]+)"', drawn))
     # Both are 3 from the threshold, the scale reaches 1.25 times as far: 0.8 of half of 760 less the edge.
     assert (fake, real) == pytest.approx((380 + 0.8 * 356, 380 - 0.8 * 356))
     assert 'x1="380.0" x2="380.0"' in drawn
+
+
+def test_the_scale_of_a_probability_is_not_wider_than_its_answers():
+    decision = Decision(score="share", threshold=0.5, chosen="c")
+    drawn = score_scale([(0, Answer(0.9, 0.9, "fake"))], Policy(decision, TOY))
+    # 1.25 times the distance 0.4 to both sides of the threshold.
+    assert "0 · more like real" in drawn
+    assert "more like fake · 1<" in drawn
+
+
+def test_one_score_at_zero_without_threshold_has_a_scale():
+    assert 'cx="380.0"' in score_scale([(0, Answer(0.0, None, None))], Policy(None, TOY))
+
+
+def test_a_detector_without_heat_maps_is_served(trained, photo, monkeypatch):
+    from fakeforensics.models.detector import Detector
+
+    monkeypatch.setattr(Detector, "heat_layer", None)
+    reply = Desk(trained, Limits(max_seconds=120)).reply(photo)
+    (explained,) = reply.explained
+    assert explained.picture.shape == (CROP, CROP, 3)
+    page = reply_html(reply, Policy(trained.decision, trained.scores))
+    assert "no heat maps" in page
+    assert "Grad-CAM" not in page
 
 
 def test_the_head_says_model_and_limits(trained):
@@ -106,15 +132,14 @@ def test_the_head_says_model_and_limits(trained):
     assert "7 MB and 9 seconds" in head
 
 
-def test_the_page_of_a_face_without_threshold_gives_no_verdict(reply):
-    assert "no threshold, so there is no verdict" in reply_html(reply, None)
+def test_the_page_of_a_face_without_threshold_gives_no_verdict(reply, trained):
+    assert "no threshold, so there is no verdict" in reply_html(reply, Policy(None, trained.scores))
 
 
 def test_the_page_says_at_which_probability_the_verdict_turns(reply, trained):
     # 1 / (1 + exp(-0.25)) of the threshold 0.25
-    assert "Fake from 0.25 in S_SL as a logit, a probability of 56.2 %;" in reply_html(
-        reply, trained.decision
-    )
+    page = reply_html(reply, Policy(trained.decision, trained.scores))
+    assert "Fake from 0.25 in S_SL, logit of the classifier, a probability of 56.2 %;" in page
 
 
 class RefusingDesk(Desk):

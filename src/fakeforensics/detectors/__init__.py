@@ -1,0 +1,1 @@
+"""One module per detector, beside its equations; nothing else."""

@@ -1,0 +1,80 @@
+"""Detectors by name: one module of `fakeforensics.detectors` each."""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from typing import Any
+
+from fakeforensics import detectors
+from fakeforensics.errors import UserError
+from fakeforensics.models.card import Architecture
+from fakeforensics.models.detector import Detector
+from fakeforensics.params import parse
+from fakeforensics.scores.spec import EXTERNAL
+
+
+def detector_names() -> list[str]:
+    """The names of all detectors, sorted."""
+    return sorted(module.name for module in pkgutil.iter_modules(detectors.__path__))
+
+
+def detector_class(name: str) -> type[Detector]:
+    """The detector of that name.
+
+    Raises:
+        UserError: If there is no such module, or it does not define exactly one detector of its name.
+    """
+    if name not in detector_names():
+        raise UserError(
+            f"unknown detector {name!r}",
+            expected=", ".join(detector_names()),
+            fix="correct `detectors` in params.yaml, or add the module src/fakeforensics/detectors/"
+            f"{name}.py; CONTRIBUTING.md says what it holds",
+        )
+    module = import_module(f"{detectors.__name__}.{name}")
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Detector) and getattr(value, "name", None) == name
+    ]
+    if len(found) != 1:
+        raise UserError(
+            f"{module.__file__}: does not define the detector {name!r}",
+            expected=f"one subclass of Detector with name = {name!r}",
+            found=f"{len(found)} of them",
+        )
+    _check_scores(found[0])
+    return found[0]
+
+
+def build_detector(name: str, architecture: Architecture, settings: dict[str, Any]) -> Detector:
+    """Build an untrained detector from PyTorch's global generator.
+
+    Args:
+        name: Of the detector.
+        architecture: What its network is built from.
+        settings: Its own settings by name; those that are left out take their defaults.
+
+    Raises:
+        UserError: If the detector is unknown, or a setting is unknown or out of range.
+    """
+    kind = detector_class(name)
+    return kind(architecture, parse(kind.Settings, settings, f"settings of the detector {name!r}"))
+
+
+def _check_scores(kind: type[Detector]) -> None:
+    """Refuse scores that tables or answers could not tell apart."""
+    columns = [one for score in kind.scores for one in (score.column, score.probability_column) if one]
+    names = [score.name for score in kind.scores]
+    labels = [score.label for score in kind.scores]
+    unique = all(len(set(values)) == len(values) for values in (columns, names, labels))
+    # An answer's deciding score goes by the name of a score file's only column.
+    if not names or not unique or EXTERNAL.column in columns:
+        raise UserError(
+            f"the detector {kind.name!r} does not declare its scores properly",
+            expected="at least one score; names, labels and columns that differ; no column "
+            f"{EXTERNAL.column!r}",
+            found=f"names {', '.join(names) or '(none)'}; labels {', '.join(labels)}; "
+            f"columns {', '.join(columns)}",
+        )

@@ -1,1 +1,0 @@
-"""The losses of the thesis, one file each."""

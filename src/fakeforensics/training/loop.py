@@ -1,0 +1,248 @@
+"""The training loop: step, center, validation, keep the best, stop, resume; in one or several processes."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from lightning.fabric import Fabric
+from lightning.fabric.strategies.ddp import DDPStrategy
+from torch import Tensor
+from tqdm import tqdm
+
+from fakeforensics.files import atomic_path, write_text
+from fakeforensics.models.detector import NetworkDetector
+from fakeforensics.models.distributed import all_sum, average_buffers
+from fakeforensics.models.runtime import takes_bf16
+from fakeforensics.params import TrainParams
+from fakeforensics.training.data import RunData
+from fakeforensics.training.dataset import Batch
+from fakeforensics.training.device import compile_pays
+from fakeforensics.training.guards import FiniteLoss, out_of_memory, warn_of_collapse
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "real_distance", "fake_distance")
+Row = dict[str, Any]
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        history: One row per finished epoch, with the names in `COLUMNS`.
+        best_weights: The detector's state after the epoch of the lowest validation loss.
+    """
+
+    history: list[Row] = field(default_factory=list)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Row:
+        """The first row of the lowest validation loss."""
+        return min(self.history, key=lambda row: float(row["val_loss"]))
+
+    def is_over(self, params: TrainParams) -> bool:
+        """Whether the last epoch is done, or the lowest validation loss is `patience` epochs old."""
+        if not self.history:
+            return False
+        waited = self.history[-1]["epoch"] - self.best["epoch"]
+        return len(self.history) >= params.max_epochs or waited >= params.patience
+
+
+class Run:
+    """Trains a network in place until the last epoch or the end of patience; `fit` brings back the best.
+
+    Args:
+        detector: On the device of `fabric`, channels-last.
+        data: Its batches.
+        params: The `train` group.
+        fabric: Launched.
+        scratch: Folder for `last.ckpt`, written after each epoch.
+
+    Attributes:
+        progress: History and best weights.
+    """
+
+    def __init__(
+        self, detector: NetworkDetector, data: RunData, params: TrainParams, fabric: Fabric, scratch: Path
+    ) -> None:
+        self.detector, self.data, self.params, self.fabric = detector, data, params, fabric
+        self.checkpoint = scratch / "last.ckpt"
+        self.progress = Progress()
+        weights = [weight for weight in detector.parameters() if weight.requires_grad]
+        adam = torch.optim.Adam(weights, lr=params.learning_rate, betas=params.betas, fused=True)
+        self.model, self.optimizer = fabric.setup(detector, adam)
+        self.compiled = torch.compile(detector.forward, dynamic=False) if compile_pays(params) else None
+        self.bf16 = takes_bf16(params.precision)
+
+    def fit(self) -> None:
+        """Train, from the last finished epoch if there is a checkpoint.
+
+        Raises:
+            UserError: If the loss is no longer finite, or memory runs out.
+        """
+        try:
+            self._fit()
+        except Exception as error:
+            known = out_of_memory(error, self.params.batch_size, self.params.crop_size)
+            if known is None:
+                raise
+            raise known from error
+
+    def _fit(self) -> None:
+        if self.checkpoint.is_file():
+            self._resume()
+        else:
+            self.detector.on_start(self.data.reals)
+        while not self.progress.is_over(self.params):
+            epoch = len(self.progress.history)
+            rate = self.params.learning_rate * self.params.lr_decay**epoch
+            train_loss = self.train_epoch(epoch, rate)
+            # One network in all processes before it is validated.
+            average_buffers(self.detector)
+            self.detector.on_epoch_end(self.data.reals)
+            row = {"epoch": epoch, "lr": rate, "train_loss": train_loss, **self.validate(epoch)}
+            self.progress.history.append(row)
+            if self.progress.best is row:
+                self.progress.best_weights = _copy(self.detector)
+            self._tell(row)
+            self._save()
+        self.detector.load_state_dict(self.progress.best_weights)
+        self.detector.on_finish(self.data.reals)
+
+    def train_epoch(self, epoch: int, rate: float) -> float | None:
+        """Step through all batches; returns the mean loss of the augmented images."""
+        self.detector.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.data.order.epoch = epoch
+        finite = FiniteLoss(self.data.train_keys, self.fabric.device)
+        total = self._zeros()
+        batches = tqdm(self.data.train, f"epoch {epoch}", unit="batch", leave=False, disable=None)
+        for number, batch in enumerate(batches):
+            losses = self.step(batch, self.data.order.global_size(number))
+            finite.watch(f"epoch {epoch}, batch {number}", losses, batch.rows)
+            total += _sum_and_count(losses, torch.ones_like(batch.labels))
+        finite.check()
+        return _mean(total)
+
+    def step(self, batch: Batch, global_size: int) -> Float[Tensor, " batch"]:
+        """One step down the gradient of the mean loss over all processes; returns each image's loss."""
+        images = self.data.preprocess.normalize(batch.images)
+        # A last batch of another size is not worth compiling for.
+        full = len(images) == self.data.size
+        encode = self.compiled if self.compiled is not None and full else self.model
+        self.optimizer.zero_grad()
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16, cache_enabled=False):
+            output = encode(images)
+        losses = self.detector.losses(images, output, batch.labels)
+        # Distributed training averages gradients over processes, whose shares may differ by an image.
+        self.fabric.backward(losses.sum() * (self.fabric.world_size / global_size))
+        self.optimizer.step()
+        return losses.detach()
+
+    @torch.no_grad()
+    def validate(self, epoch: int) -> Row:
+        """Mean loss and distances over the validation images, in float32 whatever the training precision."""
+        self.detector.eval()
+        finite = FiniteLoss(self.data.val_keys, self.fabric.device)
+        total, reals, fakes = self._zeros(), self._zeros(), self._zeros()
+        distance = None
+        for number, batch in enumerate(self.data.val):
+            images = self.data.preprocess.normalize(batch.images)
+            output = self.detector(images)
+            losses = self.detector.losses(images, output, batch.labels)
+            finite.watch(f"validation after epoch {epoch}, batch {number}", losses, batch.rows)
+            total += _sum_and_count(losses, torch.ones_like(batch.labels))
+            distance = self.detector.distance(output)
+            if distance is not None:
+                reals += _sum_and_count(distance, (batch.labels == 0).double())
+                fakes += _sum_and_count(distance, (batch.labels == 1).double())
+        finite.check()
+        return {"val_loss": _mean(total), "real_distance": _mean(reals), "fake_distance": _mean(fakes)}
+
+    def _tell(self, row: Row) -> None:
+        if not self.fabric.is_global_zero:
+            return
+        log.info("%s", ", ".join(f"{name} {_short(row[name])}" for name in COLUMNS))
+        if row["real_distance"] is not None:
+            first = self.progress.history[0]["real_distance"]
+            warn_of_collapse(row["epoch"], row["real_distance"], row["fake_distance"], first)
+
+    def _save(self) -> None:
+        """Write all that the next epoch depends on: a resumed run ends as an uninterrupted one."""
+        if self.fabric.is_global_zero:
+            state = {
+                "detector": self.detector.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "history": self.progress.history,
+                "best_weights": self.progress.best_weights,
+                "generator": torch.get_rng_state(),
+            }
+            with atomic_path(self.checkpoint) as temporary:
+                torch.save(state, temporary)
+        self.fabric.barrier()
+
+    def _resume(self) -> None:
+        state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        self.detector.load_state_dict(state["detector"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.progress = Progress(state["history"], state["best_weights"])
+        torch.set_rng_state(state["generator"])
+        if self.fabric.is_global_zero:
+            log.info("resuming after %d finished epochs: %s", len(self.progress.history), self.checkpoint)
+
+    def _zeros(self) -> Float[Tensor, " 2"]:
+        return torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
+
+
+def launch(local: int, nodes: int) -> Fabric:
+    """Lightning's Fabric, on a GPU if there is one.
+
+    Args:
+        local: Processes on this machine; this is one of them.
+        nodes: Machines.
+    """
+    gpu = torch.cuda.is_available()
+    torch.backends.cudnn.benchmark = gpu
+    fabric = Fabric(
+        accelerator="cuda" if gpu else "cpu",
+        devices=local,
+        num_nodes=nodes,
+        # Running statistics are averaged at the end of an epoch instead of taken from the first process.
+        strategy=DDPStrategy(broadcast_buffers=False) if local * nodes > 1 else "auto",
+        precision="32-true",  # the step itself says what it computes in bfloat16
+    )
+    fabric.launch()
+    return fabric
+
+
+def write_history(path: Path, history: list[Row]) -> None:
+    """Write the history as CSV; a value that does not exist is left empty."""
+    lines = [",".join(COLUMNS)]
+    lines += [",".join("" if row[name] is None else repr(row[name]) for name in COLUMNS) for row in history]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _copy(detector: NetworkDetector) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in detector.state_dict().items()}
+
+
+def _sum_and_count(values: Tensor, chosen: Tensor) -> Float[Tensor, " 2"]:
+    # No indexing and no constant from the host: on a GPU either would wait for the device.
+    return torch.stack([(values.double() * chosen).sum(), chosen.double().sum()])
+
+
+def _mean(sum_and_count: Tensor) -> float | None:
+    total, count = all_sum(sum_and_count).tolist()
+    return total / count if count else None
+
+
+def _short(value: int | float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

@@ -1,0 +1,68 @@
+"""What a stage writes for a detector that the protocol leaves out, since DVC wants every output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+LEFT_OUT = "left_out"  # in metrics, and the name of the file in a folder
+
+
+def left_out(protocol: str, detector: str, settings: Path = Path("data/settings")) -> str | None:
+    """Why the protocol leaves the detector out; None if it runs.
+
+    Args:
+        protocol: The protocol's name.
+        detector: The detector's name.
+        settings: Folder of the resolved settings.
+    """
+    path = settings / protocol / f"{detector}.json"
+    if not path.is_file():
+        return None
+    reason: str | None = json.loads(path.read_text(encoding="utf-8")).get(LEFT_OUT)
+    return reason
+
+
+def write_left_out(
+    reason: str,
+    *,
+    folders: Iterable[Path] = (),
+    tables: Iterable[Path] = (),
+    metrics: Iterable[Path] = (),
+    pictures: Iterable[Path] = (),
+) -> None:
+    """Write a stage's outputs without a result.
+
+    Args:
+        reason: Why there is none.
+        folders: Get a file `left_out` that says so.
+        tables: CSV or parquet files; they become empty.
+        metrics: JSON files; they hold the reason alone.
+        pictures: PNG files; they show the reason.
+    """
+    import typer
+
+    from fakeforensics.files import atomic_directory, write_json, write_text
+
+    typer.echo(f"left out: {reason}")
+    for folder in folders:
+        with atomic_directory(folder) as directory:
+            write_text(directory / LEFT_OUT, f"{reason}\n")
+    for table in tables:
+        write_text(table, "")
+    for path in metrics:
+        write_json(path, {LEFT_OUT: reason})
+    for picture in pictures:
+        _draw(reason, picture)
+
+
+def _draw(reason: str, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from fakeforensics.files import atomic_path
+
+    figure = Figure(figsize=(8, 1))
+    figure.text(0.5, 0.5, f"left out: {reason}", ha="center", va="center", fontsize=8)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, metadata={"Software": None})
