@@ -7,52 +7,21 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fakeforensics.code import PLUMBING, direct_imports, import_closure, module_file
+
 ROOT = Path(__file__).parents[2]
-# Shared plumbing whose changes do not change a stage's result: docs/decisions/001-dependencies.md.
-PLUMBING = {"fakeforensics", "fakeforensics.params", "fakeforensics.files", "fakeforensics.errors"}
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
-def module_file(name: str) -> Path | None:
-    base = ROOT.joinpath("src" if name.startswith("fakeforensics") else "", *name.split("."))
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.exists():
-            return candidate
-    return None
-
-
-def imports(path: Path) -> set[str]:
-    """The project's modules that a file imports, at its top or inside a function, but not for types alone."""
-    tree = ast.parse(path.read_text())
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    found = set()
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name for name in found if name.startswith("fakeforensics") and module_file(name)}
-
-
-def closure(path: Path) -> set[str]:
-    seen, todo = set(), imports(path)
-    while todo:
-        name = todo.pop()
-        if name not in seen:
-            seen.add(name)
-            todo |= imports(module_file(name)) - seen
-    return seen
+def used_by(stage: str) -> set[str]:
+    """The modules that a stage's script imports, directly or through others."""
+    return {module for name in direct_imports(ROOT / f"stages/{stage}.py") for module in import_closure(name)}
 
 
 def covers(dep: str, module: str) -> bool:
     path = module_file(module).relative_to(ROOT)
+    if path.name == "__init__.py" and not ast.parse(path.read_text()).body[1:]:
+        return True  # a docstring alone computes nothing
     return Path(dep) == path or Path(dep) in path.parents
 
 
@@ -67,16 +36,14 @@ def test_a_stage_depends_on_all_the_code_that_it_imports(name):
     script = f"stages/{name}.py"
     assert script in deps
     missing = [
-        module
-        for module in sorted(closure(ROOT / script) - PLUMBING)
-        if not any(covers(dep, module) for dep in deps)
+        module for module in sorted(used_by(name) - PLUMBING) if not any(covers(dep, module) for dep in deps)
     ]
     assert not missing
 
 
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_depends_on_no_code_that_it_does_not_import(name):
-    used = closure(ROOT / f"stages/{name}.py")
+    used = used_by(name)
     unused = [
         dep
         for dep in dependencies(STAGES[name])
@@ -85,7 +52,7 @@ def test_a_stage_depends_on_no_code_that_it_does_not_import(name):
     assert not unused
 
 
-@pytest.mark.parametrize("room", ["training", "evaluation", "models", "objectives", "storage", "thresholds"])
+@pytest.mark.parametrize("room", ["training", "evaluation", "models", "detectors", "storage", "thresholds"])
 def test_training_and_scoring_need_neither_dvc_nor_dlib(room):
     # GPU nodes often have neither.
     for path in (ROOT / "src/fakeforensics" / room).glob("*.py"):

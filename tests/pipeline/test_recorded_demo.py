@@ -14,26 +14,26 @@ SEEN = ("pggan_celeba", "stargan_celeba", "celeb_df")
 UNSEEN = ("stylegan_ffhq", "faceapp_ffhq", "san")
 
 
-def ap(objective, score):
-    return json.loads((ROOT / f"metrics/demo/{objective}.json").read_text())["ap"][score]
+def ap(detector, score):
+    return json.loads((ROOT / f"metrics/demo/{detector}.json").read_text())["ap"][score]
 
 
 @pytest.mark.parametrize(
-    ("objective", "score", "least"),
+    ("detector", "score", "least"),
     [
         ("bce", "sl", 0.9),
         ("joint", "sl", 0.9),
-        ("joint", "cd", 0.9),  # a centre that is not the reals' would be as far from both classes
+        ("joint", "cd", 0.9),  # a center that is not the reals' would be as far from both classes
         ("sad", "cd", 0.75),
     ],
 )
-def test_seen_methods_are_found(objective, score, least):
-    assert min(ap(objective, score)[name] for name in SEEN) > least
+def test_seen_methods_are_found(detector, score, least):
+    assert min(ap(detector, score)[name] for name in SEEN) > least
 
 
-@pytest.mark.parametrize(("objective", "score"), [("bce", "sl"), ("joint", "sl"), ("joint", "cd")])
-def test_unseen_methods_are_harder_than_seen_ones_and_not_guessed(objective, score):
-    found = ap(objective, score)
+@pytest.mark.parametrize(("detector", "score"), [("bce", "sl"), ("joint", "sl"), ("joint", "cd")])
+def test_unseen_methods_are_harder_than_seen_ones_and_not_guessed(detector, score):
+    found = ap(detector, score)
     seen, unseen = (sum(found[name] for name in names) / 3 for names in (SEEN, UNSEEN))
     # Unseen as good as seen would say that training has seen them.
     assert 0.6 < unseen < seen - 0.02

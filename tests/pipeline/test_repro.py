@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-OBJECTIVES = {"bce": ("sl",), "sad": ("cd",), "joint": ("sl", "cd")}
+DETECTORS = {"bce": ("sl",), "sad": ("cd",), "joint": ("sl", "cd")}
 
 
 def shrink(params):
@@ -48,24 +48,24 @@ def test_it_leaves_every_file_of_the_contract(clone):
         assert (folder / "rejected.csv").exists()
     for split in ("train", "val", "test"):
         assert len(pd.read_parquet(clone.path / f"data/manifests/demo/{split}.parquet")) > 0
-    for objective in OBJECTIVES:
-        assert {path.name for path in (clone.path / "models/demo" / objective).iterdir()} == {
+    for detector in DETECTORS:
+        assert {path.name for path in (clone.path / "models/demo" / detector).iterdir()} == {
             "model.safetensors",
             "model.json",
             "history.csv",
         }
-        assert (clone.path / f"data/scores/demo/{objective}.parquet").exists()
-        assert (clone.path / f"metrics/demo/{objective}.thresholds.json").exists()
-        assert (clone.path / f"metrics/demo/{objective}.robustness.json").exists()
+        assert (clone.path / f"data/scores/demo/{detector}.parquet").exists()
+        assert (clone.path / f"metrics/demo/{detector}.thresholds.json").exists()
+        assert (clone.path / f"metrics/demo/{detector}.robustness.json").exists()
     assert (clone.path / "report/report.md").exists()
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
-def test_metrics_have_every_test_set_and_both_means(clone, objective):
-    metrics = json.loads((clone.path / f"metrics/demo/{objective}.json").read_text())
-    scores = pd.read_parquet(clone.path / f"data/scores/demo/{objective}.parquet")
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_metrics_have_every_test_set_and_both_means(clone, detector):
+    metrics = json.loads((clone.path / f"metrics/demo/{detector}.json").read_text())
+    scores = pd.read_parquet(clone.path / f"data/scores/demo/{detector}.parquet")
     for measure in ("ap", "auc", "eer"):
-        assert tuple(metrics[measure]) == OBJECTIVES[objective]
+        assert tuple(metrics[measure]) == DETECTORS[detector]
         for values in metrics[measure].values():
             assert set(values) == {*scores["test_set"], "mean", "mean_unseen"}
             assert all(0 <= value <= 1 for value in values.values())
@@ -81,22 +81,22 @@ def test_lambda_retrains_joint_alone_and_going_back_trains_nothing(clone):
     assert "train@demo-joint" in changed
     assert not {"train@demo-bce", "train@demo-sad", "demo", "splits@demo"} & changed
     card = json.loads((clone.path / "models/demo/joint/model.json").read_text())
-    assert card["settings"]["lambda"] == 0.5
+    assert card["detector"]["settings"]["lambda"] == 0.5
 
     restored = stages_run(clone.run("dvc", "exp", "run", "-S", "lambda=0.01"))
     assert not {name for name in restored if name.startswith(("train", "evaluate"))}
     card = json.loads((clone.path / "models/demo/joint/model.json").read_text())
-    assert card["settings"]["lambda"] == 0.01
+    assert card["detector"]["settings"]["lambda"] == 0.01
 
 
 @pytest.mark.slow
-def test_a_killed_repro_goes_on_and_ends_with_the_same_weights(clone):
+def test_a_killed_repro_resumes_and_ends_with_the_same_weights(clone):
     clone.edit("protocols/demo.yaml", lambda protocol: protocol["params"]["train"].update(max_epochs=3))
     clone.kill("dvc", "repro", "train@demo-bce", after="epoch 1")
-    assert "going on after" in clone.run("dvc", "repro", "train@demo-bce")
+    assert "resuming after" in clone.run("dvc", "repro", "train@demo-bce")
     apart = ("--out", "apart", "--plots", "apart", "--scratch", "apart")
-    train = ("python", "-m", "stages.train", "--protocol", "demo", "--objective", "bce")
-    assert "going on after" not in clone.run(*train, *apart)
+    train = ("python", "-m", "stages.train", "--protocol", "demo", "--detector", "bce")
+    assert "resuming after" not in clone.run(*train, *apart)
     killed, whole = (clone.path / folder / "demo/bce/model.safetensors" for folder in ("models", "apart"))
     assert killed.read_bytes() == whole.read_bytes()
     clone.run("git", "checkout", "--quiet", ".")

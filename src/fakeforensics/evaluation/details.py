@@ -11,7 +11,7 @@ import pandas as pd
 from fakeforensics.evaluation.intervals import intervals
 from fakeforensics.evaluation.summary import DIGITS
 from fakeforensics.scores.metrics import average_precision, equal_error_rate, roc_auc, tpr_at_fpr
-from fakeforensics.scores.operating import best_threshold, outcome
+from fakeforensics.scores.operating import deployed_threshold, outcome
 from fakeforensics.scores.ranking import rank
 from fakeforensics.scores.spec import Scores
 from fakeforensics.scores.table import VALIDATION, by_test_set, has_both_classes, video_level
@@ -68,7 +68,7 @@ def details(
         bounds = intervals(kept, scores, (), seed, replicates)
         for score in scores:
             labels = chosen_on["label"].to_numpy()
-            threshold = best_threshold(
+            threshold = deployed_threshold(
                 rank(chosen_on[score.column].to_numpy(), labels, VALIDATION), "accuracy", VALIDATION
             )
             for name, here in by_test_set(kept):

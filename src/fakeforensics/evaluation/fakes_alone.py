@@ -13,7 +13,7 @@ import pandas as pd
 
 from fakeforensics.errors import UserError
 from fakeforensics.evaluation.summary import DIGITS
-from fakeforensics.scores.operating import best_threshold
+from fakeforensics.scores.operating import deployed_threshold
 from fakeforensics.scores.ranking import rank
 from fakeforensics.scores.spec import Scores, ScoreSpec
 from fakeforensics.scores.table import VALIDATION, by_test_set, has_both_classes
@@ -92,4 +92,4 @@ def accuracies(judgements: Sequence[Judgement]) -> dict[str, dict[str, dict[str,
 
 def _of_validation(validation: pd.DataFrame, column: str) -> float:
     ranking = rank(validation[column].to_numpy(), validation["label"].to_numpy(), VALIDATION)
-    return best_threshold(ranking, "accuracy", VALIDATION)
+    return deployed_threshold(ranking, "accuracy", VALIDATION)

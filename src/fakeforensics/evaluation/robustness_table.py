@@ -9,7 +9,7 @@ import pandas as pd
 
 from fakeforensics.evaluation.comparison import Model, compare
 from fakeforensics.evaluation.summary import means
-from fakeforensics.scores.operating import best_threshold
+from fakeforensics.scores.operating import deployed_threshold
 from fakeforensics.scores.ranking import rank
 from fakeforensics.scores.spec import Scores
 from fakeforensics.scores.table import VALIDATION, by_test_set
@@ -52,7 +52,7 @@ def robustness_table(
     for score in scores:
         column = score.column
         ranking = rank(validation[column].to_numpy(), labels, VALIDATION)
-        threshold = best_threshold(ranking, "accuracy", VALIDATION)
+        threshold = deployed_threshold(ranking, "accuracy", VALIDATION)
         before = _accuracies(clean, column, threshold, unseen)
         for corruption, table in tables.items():
             original, corrupted = Model(CLEAN, [clean], column), Model(corruption, [table], column)

@@ -14,7 +14,8 @@ from fakeforensics.errors import UserError
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import AnyRgb, Preprocess, Rgb
 from fakeforensics.models.runtime import full_float32, keep_freed_memory
-from fakeforensics.scores.table import IDENTITY, VALIDATION
+from fakeforensics.scores.spec import IDENTITY
+from fakeforensics.scores.table import VALIDATION
 from fakeforensics.training.data import Loader
 from fakeforensics.training.dataset import ManifestDataset
 from fakeforensics.training.sampling import OrderedBatches

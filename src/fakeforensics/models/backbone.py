@@ -23,8 +23,12 @@ from fakeforensics.files import sha256_file
 from fakeforensics.models.card import Architecture
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# These return more than one output while they train.
-_AUXILIARY = ("inception_v3", "googlenet")
+# Networks of torchvision that do not serve, and why.
+_UNFIT = {
+    **dict.fromkeys(("googlenet", "inception_v3"), "gives more than one output while it trains"),
+    **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), "has no linear classifier"),
+    **dict.fromkeys(("regnet_y_128gf", "vit_h_14"), "has no published weights IMAGENET1K_V1"),
+}
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ def build_backbone(architecture: Architecture) -> tuple[nn.Module, BackboneFacts
         network.avgpool = WholeMap() if architecture.code == "map" else GlobalAveragePool()
     if isinstance(network, zoo.VisionTransformer):
         _show_token_map(network)
-    code_size, heat_layer = _probe(network, size)
+    code_size, heat_layer = _probe(name, network, size)
     mean, std = _normalization(name)
     return network, BackboneFacts(name, classifier, code_size, channels, heat_layer, mean, std)
 
@@ -143,8 +147,8 @@ def check_backbone(name: str) -> None:
         UserError: If torchvision has no classification network of that name.
     """
     known = zoo.list_models(module=zoo)
-    if name in _AUXILIARY:
-        raise UserError(f"the backbone {name} has auxiliary classifiers, which are not supported")
+    if name in _UNFIT:
+        raise UserError(f"the backbone {name} {_UNFIT[name]}", fix="choose another `train.backbone`")
     if name not in known:
         raise UserError(
             f"unknown backbone {name!r}",
@@ -178,17 +182,17 @@ def _show_token_map(network: Any) -> None:
     block.register_forward_pre_hook(lambda module, inputs: (module.token_map(inputs[0]),))
 
 
-def _probe(network: nn.Module, size: int) -> tuple[int, str | None]:
+def _probe(name: str, network: nn.Module, size: int) -> tuple[int, str | None]:
     """Length of the code, and the name of the last layer with a feature map.
 
     It is looked for among the network's children and a transformer's token grid.
     """
     found: list[str] = []
 
-    def watch(name: str) -> Any:
+    def watch(layer_name: str) -> Any:
         def note(module: nn.Module, inputs: Any, output: Any) -> None:  # noqa: ARG001
             if isinstance(output, Tensor) and output.ndim == 4:
-                found.append(name)
+                found.append(layer_name)
 
         return note
 
@@ -198,8 +202,15 @@ def _probe(network: nn.Module, size: int) -> tuple[int, str | None]:
     hooks = [layer.register_forward_hook(watch(name)) for name, layer in layers.items()]
     training = network.training
     network.eval()
-    with torch.no_grad():
-        code = network(torch.zeros(1, 3, size, size))
+    try:
+        with torch.no_grad():
+            code = network(torch.zeros(1, 3, size, size))
+    except RuntimeError as error:
+        raise UserError(
+            f"the backbone {name} cannot take images of {size} pixels",
+            found=str(error).splitlines()[0],
+            fix="change `train.crop_size`, `train.code` or `train.backbone`",
+        ) from None
     network.train(training)
     for hook in hooks:
         hook.remove()

@@ -8,8 +8,8 @@ from typing import Any
 from fakeforensics.reporting.columns import ScoreColumn, headings
 from fakeforensics.reporting.contents import EMPTY, Block, Cell, Column, Row, Table
 from fakeforensics.reporting.project import ProtocolResults
+from fakeforensics.scores.spec import FUSED
 
-_FUSED = "fused"  # the scores of one detector taken together
 _AS_THEY_ARE = "own"  # the share of fakes that the test sets have
 _BOUND = "oracle"
 _ENDS = ("validation", _BOUND)
@@ -32,7 +32,7 @@ def rule_blocks(results: ProtocolResults) -> list[Block]:
     if not found:
         return []
     rules = {rule: row["saw"] for (_, _, rule), row in found.items()}
-    fused = {detector for detector, score, _ in found if score == _FUSED}
+    fused = {detector for detector, score, _ in found if score == FUSED}
     columns = [
         column
         for detector, scores in groupby(results.columns, key=lambda column: column.detector)
@@ -57,7 +57,7 @@ def _columns(detector: str, scores: list[ScoreColumn], is_fused: bool) -> list[t
         (detector, one.spec.name, heading) for one, heading in zip(scores, headings(scores), strict=True)
     ]
     together = Column("both" if len(scores) == 2 else "all", scores[0].group)
-    return [*columns, *([(detector, _FUSED, together)] if is_fused else [])]
+    return [*columns, *([(detector, FUSED, together)] if is_fused else [])]
 
 
 def _cell(row: dict[str, Any] | None) -> Cell:

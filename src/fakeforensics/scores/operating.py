@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from fakeforensics.scores.spec import ScoreSpec
 
 Criterion = Literal["f1", "accuracy", "youden", "eer"]
 CRITERIA: tuple[Criterion, ...] = ("f1", "accuracy", "youden", "eer")
+ONE_CLASS_FPR = 0.05  # false-positive rate of a threshold from validation without fakes
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,47 @@ def best_threshold(ranking: Ranking, criterion: Criterion, what: str = "scores")
     # Rates of equal counts may differ in the last bit.
     best = np.flatnonzero(values >= values.max() - 1e-12)
     return float(points.thresholds[best[np.argmax(points.margins[best])]])
+
+
+def deployed_threshold(ranking: Ranking, criterion: Criterion, what: str = "scores") -> float:
+    """The threshold that validation chooses.
+
+    With both classes it maximizes a criterion. With reals alone, as where only one-class detectors are
+    trained, no criterion is defined: at most `ONE_CLASS_FPR` of further real images are called fake.
+
+    Raises:
+        UserError: If there are no reals.
+    """
+    if ranking.fakes or not ranking.reals:
+        return best_threshold(ranking, criterion, what)
+    found = conformal_threshold(ranking.scores, ONE_CLASS_FPR)
+    return float(np.nextafter(ranking.scores[0], np.inf)) if found is None else found
+
+
+def conformal_threshold(reals: Float[np.ndarray, " k"], alpha: float) -> float | None:
+    """The threshold at which a further real image is called fake with probability at most `alpha`.
+
+    Called fake are scores of at least the threshold, which lies just above the ⌈(1 − α)(k + 1)⌉-th smallest
+    of the k scores. The guarantee is marginal: it is about the mean over draws of the k reals and of the
+    further one, which must be exchangeable with them; a single draw may do worse.
+
+    Args:
+        reals: Scores of k real images of the domain, one a group.
+        alpha: The false-positive rate asked for, in (0, 1).
+
+    Returns:
+        None if `alpha` is below 1 / (k + 1): no threshold but infinity attains it.
+
+    Source:
+        Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005 (split, or inductive,
+        conformal prediction).
+    """
+    k = reals.size
+    # Decimals such as 0.1 are not exact in binary: 0.9 · 10 must not round up to 10.
+    place = math.ceil((1 - alpha) * (k + 1) - 1e-9)
+    if place > k:
+        return None
+    return float(np.nextafter(np.partition(reals, place - 1)[place - 1], np.inf))
 
 
 def outcome(scores: Shaped[np.ndarray, " n"], labels: Shaped[np.ndarray, " n"], threshold: float) -> Outcome:

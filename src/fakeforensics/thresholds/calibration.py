@@ -12,6 +12,7 @@ from fakeforensics.scores.table import by_test_set
 from fakeforensics.thresholds.calibrate import Calibrator, calibration_errors, fit_calibrator, reliability
 
 DIGITS = 6
+POINTS = ("score", "calibrator", "test_set", "bin", "probability", "fakes", "images")
 Calibrators = dict[tuple[str, CalibratorKind], Calibrator]  # by name of the score and kind
 
 
@@ -22,10 +23,15 @@ def fit_calibrators(validation: pd.DataFrame, scores: Scores) -> Calibrators:
         validation: The validation scores.
         scores: What the scores are, and which calibrators suit them.
 
+    Returns:
+        Nothing without validation fakes: a probability of fake cannot be fitted on reals alone.
+
     Raises:
-        UserError: If a class is absent or a score is not finite.
+        UserError: If there are no reals, or a score is not finite.
     """
     labels = validation["label"].to_numpy()
+    if (labels == 0).all():
+        return {}
     return {
         (score.name, kind): fit_calibrator(kind, validation[score.column].to_numpy(dtype=np.float64), labels)
         for score in scores
@@ -63,4 +69,4 @@ def calibration_table(
                     | {"bin": int(number), "probability": round(float(mean), DIGITS)}
                     | {"fakes": round(float(share), DIGITS), "images": int(count)}
                 )
-    return rows, pd.DataFrame(points)
+    return rows, pd.DataFrame(points, columns=list(POINTS))

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from fakeforensics.scores.operating import conformal_threshold
 from fakeforensics.thresholds.target import Target
 
 MEASURED_AT_LEAST = 10  # groups of reals that must be left to measure on
-
-
-def conformal_threshold(reals: Float[np.ndarray, " k"], alpha: float) -> float | None:
-    """The threshold at which a further real image is called fake with probability at most `alpha`.
-
-    Called fake are scores of at least the threshold, which lies just above the ⌈(1 − α)(k + 1)⌉-th smallest
-    of the k scores. The guarantee is marginal: it is about the mean over draws of the k reals and of the
-    further one, which must be exchangeable with them; a single draw may do worse.
-
-    Args:
-        reals: Scores of k real images of the domain, one a group.
-        alpha: The false-positive rate asked for, in (0, 1).
-
-    Returns:
-        None if `alpha` is below 1 / (k + 1): no threshold but infinity attains it.
-
-    Source:
-        Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005 (split, or inductive,
-        conformal prediction).
-    """
-    k = reals.size
-    # Decimals such as 0.1 are not exact in binary: 0.9 · 10 must not round up to 10.
-    place = math.ceil((1 - alpha) * (k + 1) - 1e-9)
-    if place > k:
-        return None
-    return float(np.nextafter(np.partition(reals, place - 1)[place - 1], np.inf))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import pandas as pd
 from scipy.stats import beta
 
 from fakeforensics.scores.metrics import average_precision
-from fakeforensics.scores.operating import Criterion, best_threshold, outcome
+from fakeforensics.scores.operating import ONE_CLASS_FPR, Criterion, deployed_threshold
 from fakeforensics.scores.ranking import rank
-from fakeforensics.scores.spec import CalibratorKind, Scores
+from fakeforensics.scores.spec import CalibratorKind, Scores, ScoreSpec
 from fakeforensics.scores.table import VALIDATION
 from fakeforensics.thresholds.calibrate import calibration_errors
 from fakeforensics.thresholds.calibration import Calibrators
@@ -22,6 +22,7 @@ CHOSEN = {
     "youden": "highest Youden's J on the validation images",
     "eer": "equal error rates on the validation images",
 }
+CHOSEN_ON_REALS = f"at most {100 * ONE_CLASS_FPR:g}% of reals called fake, from validation reals alone"
 
 
 def decide(
@@ -34,7 +35,8 @@ def decide(
     """Choose score, calibrator and threshold.
 
     The score is the one with the highest average precision on validation. Ties go to the score that
-    the detector lists last.
+    the detector lists last. Without validation fakes it is the detector's first score, and nothing is
+    calibrated.
 
     Args:
         validation: The validation scores.
@@ -50,32 +52,39 @@ def decide(
         of another kind, or methods unseen, they do not hold.
 
     Raises:
-        UserError: If a class is absent or a score is not finite.
+        UserError: If there are no reals, or a score is not finite.
     """
+    labels = validation["label"].to_numpy()
+    fakes = int(np.count_nonzero(labels))
+    score = _best_score(validation, scores) if fakes else scores[0]
+    values = validation[score.column].to_numpy(dtype=np.float64)
+    threshold = deployed_threshold(rank(values, labels, VALIDATION), criterion, VALIDATION)
+    false_alarms, reals = int(np.count_nonzero(values[labels == 0] >= threshold)), labels.size - fakes
+    missed = int(np.count_nonzero(values[labels == 1] < threshold))
+    suitable = [one for one in (kind, "platt") if one in score.calibrators]
+    used = calibrators.get((score.name, suitable[0] if suitable else score.calibrators[-1]))
+    error = None if used is None else calibration_errors(used(values), labels)["ece"]
+    return {
+        "score": score.name,
+        "threshold": threshold,
+        "chosen": CHOSEN[criterion] if fakes else CHOSEN_ON_REALS,
+        "calibrator": None if used is None else used.as_dict(),
+        "expected_fpr": round(false_alarms / reals, 6),
+        "expected_fpr_upper": round(_upper(false_alarms, reals), 6),
+        "expected_fnr": round(missed / fakes, 6) if fakes else None,
+        "expected_calibration_error": None if error is None else round(error, 6),
+        "measured_on": {"reals": reals, "fakes": fakes, "images": "validation"},
+    }
+
+
+def _best_score(validation: pd.DataFrame, scores: Scores) -> ScoreSpec:
     labels = validation["label"].to_numpy()
     precision = [
         round(average_precision(validation[score.column].to_numpy(), labels, VALIDATION), 9)
         for score in scores
     ]
     _, last_best = max(zip(precision, range(len(scores)), strict=True))
-    score = scores[last_best]
-    values = validation[score.column].to_numpy(dtype=np.float64)
-    threshold = best_threshold(rank(values, labels, VALIDATION), criterion, VALIDATION)
-    found = outcome(values, labels, threshold)
-    suitable = [one for one in (kind, "platt") if one in score.calibrators]
-    used = calibrators[score.name, suitable[0] if suitable else score.calibrators[-1]]
-    reals = int(np.count_nonzero(labels == 0))
-    return {
-        "score": score.name,
-        "threshold": threshold,
-        "chosen": CHOSEN[criterion],
-        "calibrator": used.as_dict(),
-        "expected_fpr": round(found.fpr, 6),
-        "expected_fpr_upper": round(_upper(round(found.fpr * reals), reals), 6),
-        "expected_fnr": round(found.fnr, 6),
-        "expected_calibration_error": round(calibration_errors(used(values), labels)["ece"], 6),
-        "measured_on": {"reals": reals, "fakes": labels.size - reals, "images": "validation"},
-    }
+    return scores[last_best]
 
 
 def _upper(events: int, trials: int) -> float:

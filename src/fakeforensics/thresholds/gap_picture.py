@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from fakeforensics.scores.spec import Scores
-from fakeforensics.thresholds.pictures import COLORS, save, titles
+from fakeforensics.thresholds.pictures import COLORS, draw_nothing, save, titles
 
 NAMES = {
     "oracle": "oracle (bound)",
@@ -35,10 +35,7 @@ def draw_gap(summary: list[dict[str, Any]], scores: Scores, path: Path) -> None:
     """
     views = list(dict.fromkeys(row["score"] for row in summary))
     if not views:
-        figure, axis = plt.subplots(figsize=(6, 1.5))
-        axis.text(0.5, 0.5, "No test set holds both reals and fakes.", ha="center", va="center")
-        axis.axis("off")
-        save(figure, path)
+        draw_nothing("No test set holds both reals and fakes.", path)
         return
     rules = list(dict.fromkeys(row["rule"] for row in summary))
     size = (12, (1.4 + 0.3 * len(rules)) * len(views))

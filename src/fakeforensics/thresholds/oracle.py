@@ -7,7 +7,14 @@ from typing import Any
 import pandas as pd
 
 from fakeforensics.errors import UserError
-from fakeforensics.scores.operating import CRITERIA, Criterion, best_threshold, outcome, threshold_fields
+from fakeforensics.scores.operating import (
+    CRITERIA,
+    Criterion,
+    best_threshold,
+    deployed_threshold,
+    outcome,
+    threshold_fields,
+)
 from fakeforensics.scores.ranking import rank
 from fakeforensics.scores.spec import Scores
 from fakeforensics.scores.table import VALIDATION, by_test_set, has_both_classes
@@ -67,5 +74,5 @@ def validation_thresholds(validation: pd.DataFrame, scores: Scores) -> dict[tupl
             raise UserError(f"the validation scores lack {score.column}", fix="run the evaluate stage again")
         ranking = rank(validation[score.column].to_numpy(), validation["label"].to_numpy(), VALIDATION)
         for criterion in CRITERIA:
-            chosen[score.name, criterion] = best_threshold(ranking, criterion, VALIDATION)
+            chosen[score.name, criterion] = deployed_threshold(ranking, criterion, VALIDATION)
     return chosen

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 from fakeforensics.files import atomic_path
-from fakeforensics.scores.spec import CalibratorKind, Scores
-from fakeforensics.thresholds.views import FUSED
+from fakeforensics.scores.spec import FUSED, CalibratorKind, Scores
 
 CALIBRATOR_KINDS = get_args(CalibratorKind)  # their order is that of the lines' colors
 PANELS = 4  # reliability diagrams side by side
@@ -47,10 +46,7 @@ def draw_oracle(rows: list[dict[str, Any]], scores: Scores, path: Path, criterio
         criterion: Whose accuracies are drawn at the right.
     """
     if not rows:
-        figure, axis = plt.subplots(figsize=(6, 1.5))
-        axis.text(0.5, 0.5, "No test set holds both reals and fakes.", ha="center", va="center")
-        axis.axis("off")
-        save(figure, path)
+        draw_nothing("No test set holds both reals and fakes.", path)
         return
     sets = list(dict.fromkeys(row["test_set"] for row in rows))
     figure, axes = plt.subplots(
@@ -70,6 +66,14 @@ def draw_oracle(rows: list[dict[str, Any]], scores: Scores, path: Path, criterio
     save(figure, path)
 
 
+def draw_nothing(why: str, path: Path) -> None:
+    """Write a picture that says why there is nothing to draw."""
+    figure, axis = plt.subplots(figsize=(6, 1.5))
+    axis.text(0.5, 0.5, why, ha="center", va="center")
+    axis.axis("off")
+    save(figure, path)
+
+
 def draw_reliability(points: pd.DataFrame, scores: Scores, path: Path) -> None:
     """Draw a reliability diagram for each score and test set, with a line for each calibrator.
 
@@ -78,6 +82,9 @@ def draw_reliability(points: pd.DataFrame, scores: Scores, path: Path) -> None:
         scores: What the scores are.
         path: The PNG to write.
     """
+    if points.empty:
+        draw_nothing("Nothing is calibrated: validation holds no fakes.", path)
+        return
     panels = list(points.groupby(["score", "test_set"], sort=False))
     rows = math.ceil(len(panels) / PANELS)
     figure, axes = plt.subplots(

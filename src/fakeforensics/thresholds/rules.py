@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from fakeforensics.scores.operating import Criterion, best_threshold, sweep
+from fakeforensics.scores.operating import Criterion, deployed_threshold, sweep
 from fakeforensics.thresholds.adapt import METHODS, Seen, histogram
-from fakeforensics.thresholds.calibrate import fit_calibrator
+from fakeforensics.thresholds.calibrate import Calibrator, fit_calibrator
 from fakeforensics.thresholds.conformal import few_reals
 from fakeforensics.thresholds.target import Target
 from fakeforensics.thresholds.universal import AIMS, universal_thresholds
@@ -79,7 +79,7 @@ class Answer:
 def answers(targets: list[Target], validation: Target, settings: Settings) -> Iterator[Answer]:
     """Ask every rule about every set and share of fakes."""
     everywhere = settings.all_shares
-    chosen = best_threshold(validation.ranking, settings.criterion, "validation")
+    chosen = deployed_threshold(validation.ranking, settings.criterion, "validation")
     seen = _what_validation_says(validation, chosen)
     for place, target in enumerate(targets):
         for share in everywhere:
@@ -162,7 +162,8 @@ def _fill(called: Float[np.ndarray, " n"], target: Target) -> Float[np.ndarray, 
 
 def _what_validation_says(validation: Target, threshold: float) -> Seen:
     scores, labels = validation.scores, validation.fake.astype(np.int64)
-    platt = fit_calibrator("platt", scores, labels)
+    # Without fakes the odds of fake are not known; the rules that need them find no threshold.
+    platt = fit_calibrator("platt", scores, labels) if labels.any() else Calibrator("platt", slope=0.0)
     return Seen(
         threshold=threshold,
         mean=float(scores.mean()),

@@ -85,12 +85,13 @@ def make_targets(
 
 
 def make_validation(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> Target:
-    """The validation images, whose groups no test set has.
+    """The validation images, whose groups no test set has. They may be reals alone.
 
     Raises:
-        UserError: If a class is absent, or a score is not finite.
+        UserError: If there are no reals, or a score is not finite.
     """
     numbers = -1 - np.arange(scores.size)
     target = Target("validation", scores, labels == 1, numbers, numbers)
-    need_both_classes(target.ranking, "validation")
+    if target.fake.all():
+        need_both_classes(target.ranking, "validation")
     return target

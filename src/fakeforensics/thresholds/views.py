@@ -13,9 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fakeforensics.errors import UserError
-from fakeforensics.scores.spec import Scores
-
-FUSED = "fused"
+from fakeforensics.scores.spec import FUSED, Scores
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def make_views(table: pd.DataFrame, validation: pd.DataFrame, scores: Scores) ->
                 raise UserError(f"{where} scores: {score.column} holds values that are not finite numbers")
             parts.append(score.to_working(values))
         views.append(View(score.name, parts[0], parts[1], score.from_working))
-    if len(views) > 1:
+    if len(views) > 1 and (validation["label"] == 1).any():
         views.append(_fuse(views, validation["label"].to_numpy()))
     return views
 

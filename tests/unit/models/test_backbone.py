@@ -1,32 +1,94 @@
+from urllib.error import URLError
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torchvision import models as zoo
+from torchvision.models import ResNet18_Weights
 
 from fakeforensics.errors import UserError
-from fakeforensics.models.backbone import CODE_SIZE, GlobalAveragePool, build_backbone, load_backbone
+from fakeforensics.files import sha256_file
+from fakeforensics.models.backbone import (
+    GlobalAveragePool,
+    TokenMap,
+    build_backbone,
+    check_backbone,
+    start_backbone,
+)
+from fakeforensics.models.card import Architecture
+
+FAMILIES = {"resnet18": 512, "convnext_tiny": 768, "efficientnet_b0": 1280, "vit_b_16": 768}
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50"])
-def test_code_size(name):
-    assert build_backbone(name).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, CODE_SIZE[name])
+def build(name="resnet18", **architecture):
+    network, facts = build_backbone(Architecture(**{"backbone": name, "crop_size": 64} | architecture))
+    return network.eval(), facts
+
+
+def start(network, facts, weights, sha256=None, crop_size=64):
+    return start_backbone(network, facts, crop_size, str(weights), sha256)
+
+
+@pytest.mark.parametrize(("name", "code_size"), FAMILIES.items())
+def test_each_family_gives_a_code_a_map_for_heat_maps_and_takes_its_published_weights(
+    name, code_size, tmp_path
+):
+    network, facts = build(name)
+    assert (facts.name, facts.code_size, facts.channels) == (name, code_size, code_size)
+    maps = []
+    network.get_submodule(facts.heat_layer).register_forward_hook(lambda *seen: maps.append(seen[2].shape))
+    with torch.no_grad():
+        assert network(torch.zeros(2, 3, 64, 64)).shape == (2, code_size)
+    # 64 pixels come down by 32 to 2 × 2, in a vision transformer by 16 to 4 × 4
+    side = 4 if name.startswith("vit") else 2
+    assert maps == [(2, code_size, side, side)]
+
+    with torch.device("meta"):  # names and shapes; a ViT's are for 224 pixels
+        shapes = zoo.get_model(name, weights=None).state_dict()
+    published = {key: torch.full(tensor.shape, 0.5, dtype=tensor.dtype) for key, tensor in shapes.items()}
+    file = tmp_path / "weights.safetensors"
+    save_file(published, file)
+    digest = sha256_file(file)
+    assert start(network, facts, file, digest[:8]) == {"weights": "weights.safetensors", "sha256": digest}
+    loaded = network.state_dict()
+    same = [key for key in loaded if key != "encoder.pos_embedding"]
+    assert all(torch.equal(loaded[key], published[key]) for key in same)
+    assert not any(key.startswith(f"{facts.classifier}.") for key in same)
+
+
+def test_normalization_is_that_of_the_published_weights():
+    _, facts = build()
+    assert (facts.mean, facts.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def test_code_is_layer4_averaged_over_space():
-    backbone = build_backbone("resnet18").eval()
+    network, _ = build()
     seen = {}
-    backbone.layer4.register_forward_hook(lambda module, inputs, output: seen.update(layer4=output))
+    network.layer4.register_forward_hook(lambda module, inputs, output: seen.update(layer4=output))
     with torch.no_grad():
-        code = backbone(torch.randn(2, 3, 64, 64))
-    # 64 pixels come down by 32 to 2 × 2
+        code = network(torch.randn(2, 3, 64, 64))
     assert seen["layer4"].shape == (2, 512, 2, 2)
     assert torch.allclose(code, seen["layer4"].mean(dim=(2, 3)), atol=1e-6)
 
 
+def test_a_code_of_the_whole_map_has_the_pooled_code_as_its_mean():
+    pooled, _ = build()
+    network, facts = build(code="map")
+    network.load_state_dict(pooled.state_dict())
+    # 2 × 2 places of 512 numbers each
+    assert (facts.code_size, facts.channels) == (512 * 2 * 2, 512)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        code = network(images)
+        assert code.shape == (2, 512 * 2 * 2)
+        assert torch.allclose(code.unflatten(1, (512, 4)).mean(dim=2), pooled(images), atol=1e-6)
+
+
 def test_without_downsampling_layer4_sees_four_times_the_resolution():
-    backbone = build_backbone("resnet18", "no_downsampling").eval()
+    network, _ = build(stem="no_downsampling")
     seen = {}
-    backbone.layer4.register_forward_hook(lambda module, inputs, output: seen.update(layer4=output))
-    backbone(torch.zeros(1, 3, 64, 64))
+    network.layer4.register_forward_hook(lambda module, inputs, output: seen.update(layer4=output))
+    network(torch.zeros(1, 3, 64, 64))
     # the stem keeps 64; layers 2 to 4 halve it three times
     assert seen["layer4"].shape == (1, 512, 8, 8)
 
@@ -37,26 +99,128 @@ def test_pooling_is_float32_under_bf16():
     assert GlobalAveragePool()(features).item() == 128.5
 
 
+def test_a_map_of_tokens_leaves_them_as_they_are():
+    tokens = torch.randn(2, 1 + 9, 4)
+    shown = TokenMap()
+    seen = []
+    shown.grid.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    assert torch.equal(shown(tokens), tokens)
+    # token 1 + 3 · row + column lies at (row, column)
+    assert torch.equal(seen[0][0, :, 1, 2], tokens[0, 1 + 3 * 1 + 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "architecture", "message"),
+    [
+        ("vgg", {}, r"unknown backbone 'vgg'(?s:.*)convnext_tiny, efficientnet_b0, resnet18, vit_b_16"),
+        ("inception_v3", {}, "more than one output"),
+        ("squeezenet1_0", {}, "no linear classifier"),
+        ("vit_h_14", {}, "IMAGENET1K_V1"),
+        ("alexnet", {"crop_size": 32}, "images of 32 pixels"),
+        ("convnext_tiny", {"stem": "no_downsampling"}, r"no stem without(?s:.*)train\.stem: standard"),
+        ("vit_b_16", {"code": "map"}, r"does not pool(?s:.*)train\.code: pooled"),
+        ("vit_b_16", {"crop_size": 72}, r"patches of 16 pixels(?s:.*)multiple of 16(?s:.*)72"),
+    ],
+)
+def test_what_a_network_cannot_have_is_refused(name, architecture, message):
+    with pytest.raises(UserError, match=message):
+        build(name, **architecture)
+
+
+def test_a_name_is_checked_without_building():
+    check_backbone("resnet18")
+    for name in ("resnet", "googlenet"):
+        with pytest.raises(UserError, match=name):
+            check_backbone(name)
+
+
+@pytest.fixture(scope="module")
+def published():
+    torch.manual_seed(5)
+    return zoo.resnet18(weights=None).state_dict()
+
+
+@pytest.fixture
+def pth(tmp_path, published):
+    path = tmp_path / "weights.pth"
+    torch.save(published, path)
+    return path
+
+
+def test_none_leaves_the_initial_weights():
+    network, facts = build()
+    before = network.conv1.weight.clone()
+    assert start(network, facts, "none") == {"weights": "none"}
+    assert torch.equal(network.conv1.weight, before)
+
+
 @pytest.mark.parametrize("stem", ["standard", "no_downsampling"])
-def test_published_weights_fit_either_stem(stem):
-    published = zoo.resnet18(weights=None).state_dict()
-    backbone = build_backbone("resnet18", stem)
-    load_backbone(backbone, published, "here")
-    assert torch.equal(backbone.conv1.weight, published["conv1.weight"])
-    assert torch.equal(backbone.layer4[1].conv2.weight, published["layer4.1.conv2.weight"])
+def test_imagenet_comes_from_torchvision_for_either_stem(monkeypatch, published, stem):
+    asked = []
+
+    def download(self, **how):
+        asked.append(how)
+        return published
+
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", download)
+    network, facts = build(stem=stem)
+    assert start(network, facts, "imagenet") == {"weights": "resnet18 ResNet18_Weights.IMAGENET1K_V1"}
+    assert torch.equal(network.conv1.weight, published["conv1.weight"])
+    assert torch.equal(network.layer4[1].conv2.weight, published["layer4.1.conv2.weight"])
+    assert asked == [{"progress": False, "check_hash": True}]
 
 
-def test_weights_of_another_network_are_refused():
-    with pytest.raises(UserError, match=r"w\.pth: these weights do not fit"):
-        load_backbone(build_backbone("resnet18"), zoo.resnet34(weights=None).state_dict(), "w.pth")
+def test_a_failed_download_names_the_address_and_the_ways_out(monkeypatch):
+    def offline(self, **how):
+        raise URLError("no route")
+
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", offline)
+    with pytest.raises(UserError, match=r"resnet18-f37072fd\.pth(?s:.*)set `train.weights` to its path"):
+        start(*build(), "imagenet")
 
 
-def test_what_is_no_state_dict_is_refused():
-    with pytest.raises(UserError, match="not a state dict"):
-        load_backbone(build_backbone("resnet18"), {"epoch": 3}, "w.pth")
+def test_a_file_is_checked_by_the_hash_in_its_name(pth, published):
+    digest = sha256_file(pth)
+    named = pth.rename(pth.with_name(f"resnet18-{digest[:8]}.pth"))
+    network, facts = build()
+    assert start(network, facts, named) == {"weights": named.name, "sha256": digest}
+    assert torch.equal(network.layer1[0].conv1.weight, published["layer1.0.conv1.weight"])
 
 
-@pytest.mark.parametrize(("name", "stem"), [("vgg", "standard"), ("resnet18", "wide")])
-def test_unknown_names_are_refused(name, stem):
-    with pytest.raises(UserError, match="unknown"):
-        build_backbone(name, stem)
+def test_a_file_is_checked_by_the_hash_given(pth):
+    network, facts = build()
+    start(network, facts, pth, sha256_file(pth))
+    with pytest.raises(UserError, match="not the file that was meant"):
+        start(network, facts, pth, "0" * 64)
+
+
+def test_a_file_of_unknown_hash_is_refused_with_its_hash(pth):
+    with pytest.raises(UserError, match=sha256_file(pth)):
+        start(*build(), pth)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_bytes(b"not a zip")
+    with pytest.raises(UserError, match="not a file of weights"):
+        start(*build(), path, sha256_file(path))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"gone\.pth: no such file"):
+        start(*build(), tmp_path / "gone.pth")
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (zoo.resnet34(weights=None).state_dict(), r"weights\.pth: these weights do not fit"),
+        ({"epoch": 3}, "not a state dict"),
+        ([torch.zeros(1)], "not a state dict"),
+    ],
+)
+def test_what_are_no_weights_of_this_network_is_refused(tmp_path, state, message):
+    path = tmp_path / "weights.pth"
+    torch.save(state, path)
+    with pytest.raises(UserError, match=message):
+        start(*build(), path, sha256_file(path))

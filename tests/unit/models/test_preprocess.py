@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from fakeforensics.models.preprocess import Preprocess
 
 
-def test_crop_is_the_centre():
+def test_crop_is_the_center():
     image = np.zeros((40, 36, 3), np.uint8)
     image[4:36, 2:34] = 7  # 40 − 32 leaves 4 above and below, 36 − 32 leaves 2 left and right
     crop = Preprocess(crop_size=32).crop(image)
@@ -25,16 +25,16 @@ def test_small_images_are_padded_with_black_not_resized():
     assert (crop[:, -1] == 0).all()
 
 
-def test_hand_worked_normalisation():
+def test_hand_worked_normalization():
     images = torch.tensor([0, 255, 128], dtype=torch.uint8).view(1, 3, 1, 1)
     # (0 − 0.485)/0.229, (1 − 0.456)/0.224, (128/255 − 0.406)/0.225
     expected = [-2.117904, 2.428571, 0.426492]
-    assert Preprocess().normalise(images).flatten().tolist() == pytest.approx(expected, abs=1e-5)
+    assert Preprocess().normalize(images).flatten().tolist() == pytest.approx(expected, abs=1e-5)
 
 
-def test_normalisation_keeps_the_memory_order():
+def test_normalization_keeps_the_memory_order():
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
-    assert Preprocess().normalise(images).is_contiguous(memory_format=torch.channels_last)
+    assert Preprocess().normalize(images).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_card_and_back():
