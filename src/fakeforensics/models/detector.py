@@ -143,17 +143,17 @@ class NetworkDetector(Detector):
     def see_labels(self, labels: Int[np.ndarray, " images"]) -> None:
         """Look at the training labels before the optimizer is made, for instance to count classes."""
 
-    def on_start(self, reals: Iterable[Float[Tensor, "batch 3 h w"]]) -> None:
+    def on_start(self, reals: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
         """Act before the first epoch.
 
         Args:
             reals: This process's share of the real training images, normalized and not augmented.
         """
 
-    def on_epoch_end(self, reals: Iterable[Float[Tensor, "batch 3 h w"]]) -> None:
+    def on_epoch_end(self, reals: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
         """Act after an epoch's training, before its validation."""
 
-    def on_finish(self, reals: Iterable[Float[Tensor, "batch 3 h w"]]) -> None:
+    def on_finish(self, reals: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
         """Act once the best weights are back, before they are saved."""
 
 

@@ -20,7 +20,7 @@ S_CD = ScoreSpec(
     name="cd", label="S_CD", title="squared distance to the center", column="score_cd", scale="positive"
 )
 CLAMP = 0.1
-Reals = Iterable[Float[Tensor, "batch 3 h w"]]
+Reals = Iterable[Float[Tensor, "_ 3 h w"]]  # batches may differ in size
 
 
 class CenterSettings(Group):

@@ -166,6 +166,8 @@ def _train_one(
         fabric.global_rank,
         fabric.world_size,
     )
+    if fabric.world_size > 1 and fabric.device.type == "cuda":
+        torch.nn.SyncBatchNorm.convert_sync_batchnorm(detector)
     detector.to(fabric.device).to(memory_format=torch.channels_last)
     if isinstance(detector, NetworkDetector):
         detector.see_labels(data.labels)
