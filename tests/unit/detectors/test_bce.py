@@ -1,8 +1,10 @@
 import pytest
 import torch
 
-from fakeforensics.models.detector import DetectorOutput
-from fakeforensics.objectives.bce import Bce, bce_loss
+from fakeforensics.detectors.bce import bce_loss
+from fakeforensics.models.card import Architecture
+from fakeforensics.models.latent import LatentOutput
+from fakeforensics.models.registry import build_detector
 
 
 def test_hand_worked_losses():
@@ -35,9 +37,13 @@ def test_large_logits_stay_finite_where_a_sigmoid_would_saturate():
     assert bce_loss(torch.tensor([200.0]), torch.tensor([0.0])).item() == 200.0
 
 
-def test_scores_are_the_sigmoid_and_its_logit():
-    output = DetectorOutput(torch.zeros(1, 4), torch.tensor([1.0986123]), torch.tensor([9.0]))
-    scores = Bce().scores(output)
-    assert scores["score_sl"].item() == pytest.approx(0.75)
-    assert scores["logit"] is output.logit
-    assert set(scores) == {"score_sl", "logit"}
+def test_its_loss_is_that_of_the_logit_and_its_score_the_logit():
+    detector = build_detector("bce", Architecture(crop_size=32), {})
+    output = LatentOutput(torch.zeros(2, 4), torch.tensor([1.0986123, 0.0]), torch.tensor([9.0, 9.0]))
+    labels = torch.tensor([1.0, 0.0])
+    images = torch.zeros(2, 3, 32, 32)
+    assert torch.equal(detector.losses(images, output, labels), bce_loss(output.logit, labels))
+    assert detector.read(images, output) == {"logit": output.logit}
+    # the sigmoid of log 3 is 3/4
+    assert detector.scores[0].probability(output.logit.numpy())[0] == pytest.approx(0.75)
+    assert detector.distance(output) is None  # the loss knows no center

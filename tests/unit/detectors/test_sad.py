@@ -3,8 +3,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakeforensics.models.detector import DetectorOutput, squared_distance
-from fakeforensics.objectives.sad import EPS, Sad, sad_loss
+from fakeforensics.detectors.sad import EPS, sad_loss
+from fakeforensics.models.card import Architecture
+from fakeforensics.models.latent import LatentOutput, squared_distance
+from fakeforensics.models.registry import build_detector
 
 
 def test_hand_worked_losses():
@@ -16,7 +18,7 @@ def test_hand_worked_losses():
 
 def test_eps_belongs_to_fakes_alone():
     zero = torch.zeros(2)
-    # a real on the centre costs nothing at all; a fake there 1 / eps
+    # a real on the center costs nothing at all; a fake there 1 / eps
     assert sad_loss(zero, torch.tensor([0.0, 1.0])).tolist() == pytest.approx([0.0, 1e6])
     exact = torch.tensor([1e-12, 1e12])
     assert torch.equal(sad_loss(exact, torch.zeros(2)), exact)
@@ -57,7 +59,10 @@ def test_fakes_are_pushed_out_and_reals_pulled_in():
     assert distance.grad.tolist() == pytest.approx([1.0, -1.0], rel=1e-5)
 
 
-def test_score_is_the_distance():
-    output = DetectorOutput(torch.zeros(1, 4), torch.tensor([1.0]), torch.tensor([9.0]))
-    assert Sad().scores(output) == {"score_cd": output.distance}
-    assert Sad().losses(output, torch.tensor([0.0])).item() == 9.0
+def test_its_score_is_the_distance_and_its_classifier_is_not_trained():
+    detector = build_detector("sad", Architecture(crop_size=32), {})
+    output = LatentOutput(torch.zeros(1, 4), torch.tensor([1.0]), torch.tensor([9.0]))
+    images = torch.zeros(1, 3, 32, 32)
+    assert detector.read(images, output) == {"score_cd": output.distance}
+    assert detector.losses(images, output, torch.tensor([0.0])).item() == 9.0
+    assert not any(weight.requires_grad for weight in detector.classifier.parameters())

@@ -34,12 +34,15 @@ def score(name="toy", label="S_T", column="score_toy", scale="real"):
     return {"name": name, "label": label, "title": "t", "column": column, "scale": scale}
 
 
+SCORE = score()
+
+
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Writes the module `toy` where detectors are found."""
     monkeypatch.setattr(detectors, "__path__", [*detectors.__path__, str(tmp_path)])
 
-    def write_module(name="toy", scores=(score(),)):
+    def write_module(name="toy", scores=(SCORE,)):
         (tmp_path / "toy.py").write_text(MODULE.format(name=name, scores=list(scores)))
 
     yield write_module
