@@ -113,7 +113,7 @@ class TrainParams(Group):
             the work.
         code: The latent code: `pooled`, the backbone's last features averaged over space (512 numbers for
             resnet18), or `map`, all of them (512 x 7 x 7 for resnet18 and crops of 224 pixels). Squared
-            distances are sums over the code, so that lambda weighs a map's about 49 times as much.
+            distances are sums over the code, so that lambda means something else for a map.
         weights: `imagenet`, `none`, or the path of a local file of torchvision's weights.
         weights_sha256: SHA-256 of that local file, or its first 8 or more digits; by default the digits in
             its name, as in `resnet18-f37072fd.pth`.

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from fakeforensics.errors import UserError
 from fakeforensics.params import TrainParams
 
 
@@ -20,11 +21,21 @@ def compile_pays(params: TrainParams) -> bool:
     `auto` does it on a single GPU that has what Triton needs, among it a C compiler and Python's headers. On
     a CPU a ResNet's time is that of its convolutions, which are the same library's either way; over several
     GPUs the compiler stops at each synchronized batch normalization, so that nothing is fused.
+
+    Raises:
+        UserError: If several processes are told to compile it.
     """
+    alone = processes(params.devices) == (1, 1)
+    if params.compile is True and not alone:
+        raise UserError(
+            "the training step is compiled in a single process only",
+            expected="`train.compile: auto` or `false` with several processes",
+            found="true",
+        )
     if params.compile != "auto":
         return params.compile
     return (
-        processes(params.devices) == (1, 1)
+        alone
         and torch.cuda.is_available()
         and torch.cuda.get_device_capability() >= (7, 0)
         and _triton_can_build()

@@ -21,7 +21,7 @@ def find_finished(models: Path, run: str, fingerprint: str, own: Path) -> Path |
 
     Args:
         models: The folder of all protocols' models.
-        run: Its place below a protocol's folder: the objective, in the pilot study with `/n<n>`.
+        run: Its place below a protocol's folder: the detector, in the pilot study with `/n<n>`.
         fingerprint: What decides the weights: `training.scratch.fingerprint`.
         own: Where the model that is looked for will lie; what lies there now does not count.
 
