@@ -167,7 +167,7 @@ def _train_one(
         fabric.world_size,
     )
     if fabric.world_size > 1 and fabric.device.type == "cuda":
-        torch.nn.SyncBatchNorm.convert_sync_batchnorm(detector)
+        torch.nn.SyncBatchNorm.convert_sync_batchnorm(detector)  # type: ignore[no-untyped-call]
     detector.to(fabric.device).to(memory_format=torch.channels_last)
     if isinstance(detector, NetworkDetector):
         detector.see_labels(data.labels)
