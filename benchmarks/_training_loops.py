@@ -5,14 +5,11 @@ from __future__ import annotations
 import io
 import multiprocessing
 import time
-import warnings
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-import lightning.pytorch as pl
 import numpy as np
 import pandas as pd
 import torch
@@ -21,21 +18,19 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from fakeforensics.errors import UserError
 from fakeforensics.evaluation.scoring import score_manifest
-from fakeforensics.models.detector import Detector
-from fakeforensics.models.precision import full_float32
-from fakeforensics.models.preprocess import Preprocess
-from fakeforensics.objectives.registry import build_objective
+from fakeforensics.models.card import Architecture
+from fakeforensics.models.detector import NetworkDetector
+from fakeforensics.models.registry import build_detector, detector_class
+from fakeforensics.models.runtime import full_float32, keep_freed_memory
 from fakeforensics.params import AugmentParams, TrainParams
 from fakeforensics.storage.shards import ShardReader
 from fakeforensics.training.augment import Augment
-from fakeforensics.training.data import ManifestData
+from fakeforensics.training.data import Loader, RunData
 from fakeforensics.training.dataset import Batch, ManifestDataset, collate
-from fakeforensics.training.device import graph_pays, worker_count
-from fakeforensics.training.epochs import Epochs
-from fakeforensics.training.module import Training
-from fakeforensics.training.step import GraphedStep, update
-from fakeforensics.training.trainer import build_trainer
+from fakeforensics.training.device import worker_count
+from fakeforensics.training.loop import Run, launch
 
 LAMBDA = 0.01
 
@@ -72,101 +67,110 @@ def wait() -> None:
 def lead_in(workers: int) -> int:
     """Steps before the clock starts, of the thousands that a run has.
 
-    In the first ones freed memory finds its place, and a GPU's step is recorded; and workers have batches
+    In the first ones freed memory finds its place, and a GPU's step is compiled; and workers have batches
     ready by then.
     """
     return 5 + 4 * workers
 
 
-class _Timer(pl.Callback):
-    """Times from the end of the lead-in to that of the last step: loading all batches between counts."""
+def build_network(params: TrainParams, name: str, manifest: pd.DataFrame) -> NetworkDetector:
+    """A detector that is trained step by step on these images, with its default settings.
 
-    def __init__(self, lead: int) -> None:
-        self.last_before = lead - 1
+    Raises:
+        UserError: If it is fitted in another way.
+    """
+    settings = {"lambda": LAMBDA} if "lambda" in detector_class(name).inherits else {}
+    architecture = Architecture(
+        backbone=params.backbone, stem=params.stem, code=params.code, crop_size=params.crop_size
+    )
+    torch.manual_seed(0)
+    detector = build_detector(name, architecture, settings)
+    if not isinstance(detector, NetworkDetector):
+        raise UserError(
+            f"the detector {name!r} is not trained step by step, so that it has no training speed"
+        )
+    detector.see_labels(manifest["label"].to_numpy(dtype=np.int64))
+    return detector
+
+
+def _start(manifest: pd.DataFrame, images: Path, params: TrainParams, name: str, scratch: Path) -> Run:
+    """A run as `stages.train` starts it."""
+    if not torch.cuda.is_available():
+        keep_freed_memory()
+    fabric = launch(1, 1)
+    detector = build_network(params, name, manifest)
+    augment = Augment(AugmentParams(), params.crop_size, seed=0)
+    data = RunData(
+        manifest, manifest, images, params, augment, detector.preprocess, seed=0, device=fabric.device
+    )
+    detector.to(fabric.device).to(memory_format=torch.channels_last)
+    return Run(detector, data, params, fabric, scratch)
+
+
+class _Timed:
+    """The first batches of a loader, timed from the end of the lead-in's steps to that of the last step."""
+
+    def __init__(self, loader: Loader, lead: int, steps: int) -> None:
+        self.loader, self.lead, self.last = loader, lead, lead + steps
         self.begin = self.end = 0.0
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *step: Any) -> None:
-        *_, number = step
-        if number == self.last_before or trainer.is_last_batch:
-            wait()
-        self.end = clock.now()
-        if number == self.last_before:
-            self.begin = self.end
+    def __len__(self) -> int:
+        return self.last
 
-
-def _module(manifest: pd.DataFrame, images: Path, params: TrainParams, objective: str) -> Training:
-    torch.manual_seed(0)
-    preprocess = Preprocess(crop_size=params.crop_size)
-    augment = Augment(AugmentParams(), params.crop_size, seed=0)
-    data = ManifestData(manifest, manifest, images, params, augment, preprocess, seed=0)
-    detector = Detector(params.backbone, params.stem).to(memory_format=torch.channels_last)
-    return _WithoutFirstCentre(
-        detector,
-        build_objective(objective, LAMBDA if objective == "joint" else None),
-        params,
-        preprocess,
-        data,
-    )
-
-
-class _WithoutFirstCentre(Training):
-    """The first centre belongs to a run's start, not to its loop."""
-
-    def on_train_start(self) -> None:
-        """Leave c as it is."""
+    def __iter__(self) -> Iterator[Batch]:
+        for number, batch in enumerate(self.loader, start=1):
+            yield batch
+            # The step is done; loading the next batch counts.
+            if number in (self.lead, self.last):
+                wait()
+                self.end = clock.now()
+            if number == self.lead:
+                self.begin = self.end
+            if number == self.last:
+                return
 
 
 class RealLoop:
-    """Lightning's Trainer as `stages.train` builds it, without validation."""
+    """An epoch's steps as `stages.train` goes through them, without validation."""
 
     def __init__(
-        self, manifest: pd.DataFrame, images: Path, params: TrainParams, objective: str, scratch: Path
+        self, manifest: pd.DataFrame, images: Path, params: TrainParams, detector: str, scratch: Path
     ) -> None:
-        self.module = _module(manifest, images, params, objective)
-        self.params, self.scratch = params, scratch
+        self.run = _start(manifest, images, params, detector, scratch)
+        self.loader = self.run.data.train
 
     def images_per_second(self, steps: int) -> float:
         """See `Loop`."""
-        lead = lead_in(worker_count(self.params.workers))
-        timer = _Timer(lead)
-        trainer: Any = build_trainer(self.params, Epochs(self.scratch, 1), self.scratch)
-        trainer.callbacks = [timer]
-        trainer.fit_loop.max_epochs = 1
-        trainer.limit_val_batches = 0
-        trainer.limit_train_batches = lead + steps
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            trainer.fit(self.module, datamodule=self.module.data)
-        return steps * self.params.batch_size / (timer.end - timer.begin)
+        params = self.run.params
+        timed: Any = _Timed(self.loader, lead_in(worker_count(params.workers)), steps)
+        self.run.data.train = timed
+        self.run.train_epoch(0, params.learning_rate)
+        return steps * params.batch_size / float(timed.end - timed.begin)
 
 
 class Ceiling:
     """The same step, bare of any loop, on one batch that already lies on the device."""
 
-    def __init__(self, manifest: pd.DataFrame, images: Path, params: TrainParams, objective: str) -> None:
-        self.module = _module(manifest, images, params, objective)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.module.to(self.device)
-        optimizer = self.module.configure_optimizers()
-        self.step = (
-            GraphedStep(self.module.losses, optimizer, params.batch_size)
-            if graph_pays(params)
-            else partial(update, self.module.losses, optimizer)
-        )
-        batch = collate(self.module.data.plain.__getitems__(range(params.batch_size)))
-        self.batch = Batch(*(value.to(self.device) for value in batch))
+    def __init__(
+        self, manifest: pd.DataFrame, images: Path, params: TrainParams, detector: str, scratch: Path
+    ) -> None:
+        self.run = _start(manifest, images, params, detector, scratch)
+        dataset = ManifestDataset(manifest, images, self.run.detector.preprocess.crop)
+        batch = collate(dataset.__getitems__(range(params.batch_size)))
+        self.batch = Batch(*(value.to(self.run.fabric.device) for value in batch))
 
     def images_per_second(self, steps: int) -> float:
         """See `Loop`."""
-        self.module.train()
+        self.run.detector.train()
+        size = len(self.batch.labels)
         for _ in range(lead_in(0)):
-            self.step(self.batch)
+            self.run.step(self.batch, size)
         wait()
         begin = clock.now()
         for _ in range(steps):
-            self.step(self.batch)
+            self.run.step(self.batch, size)
         wait()
-        return steps * len(self.batch.labels) / (clock.now() - begin)
+        return steps * size / (clock.now() - begin)
 
 
 class _UsualDataset(Dataset[tuple[Tensor, float]]):
@@ -197,12 +201,11 @@ class UsualLoop:
     """A loop as people usually write it."""
 
     def __init__(
-        self, manifest: pd.DataFrame, images: Path, params: TrainParams, objective: str, workers: int
+        self, manifest: pd.DataFrame, images: Path, params: TrainParams, detector: str, workers: int
     ) -> None:
-        torch.manual_seed(0)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.detector = Detector(params.backbone, params.stem).to(self.device)
-        self.objective = build_objective(objective, LAMBDA if objective == "joint" else None)
+        self.detector = build_network(params, detector, manifest)
+        self.detector.to(self.device)
         self.optimizer = torch.optim.Adam(self.detector.parameters(), lr=params.learning_rate)
         self.loader: DataLoader[Any] = DataLoader(
             _UsualDataset(manifest, images, params.crop_size),
@@ -218,8 +221,8 @@ class UsualLoop:
         begin, seen = 0.0, 0
         lead = lead_in(self.loader.num_workers)
         for number, (images, labels) in enumerate(self.loader, start=1):
-            output = self.detector(images.to(self.device))
-            loss = self.objective.losses(output, labels.float().to(self.device)).mean()
+            here = images.to(self.device)
+            loss = self.detector.losses(here, self.detector(here), labels.float().to(self.device)).mean()
             self.optimizer.zero_grad()
             torch.autograd.backward(loss)
             self.optimizer.step()
@@ -258,7 +261,8 @@ class Apart:
 
     def close(self) -> None:
         """End the process."""
-        self.pipe.close()
+        # Closing alone would not reach it: decoding processes of ours hold this end of the pipe as well.
+        self.pipe.send(None)
         self.process.join()
 
 
@@ -268,23 +272,20 @@ def _answer(
     threads, clock.processor = settings
     torch.set_num_threads(threads)
     loop = build(*arguments)
-    while True:
-        try:
-            steps = pipe.recv()
-        except EOFError:
-            return
+    while (steps := pipe.recv()) is not None:
         pipe.send(loop.images_per_second(steps))
 
 
 class Scoring:
     """What `stages.evaluate` does with a manifest."""
 
-    def __init__(self, manifest: pd.DataFrame, images: Path, params: TrainParams) -> None:
+    def __init__(self, manifest: pd.DataFrame, images: Path, params: TrainParams, detector: str) -> None:
         columns = {name: "" for name in ("domain", "group", "video") if name not in manifest}
         self.manifest = manifest.assign(**columns, frame=-1, test_set="all")
         self.images, self.params = images, params
-        self.detector = Detector(params.backbone, params.stem).eval()
-        self.card = {"objective": "joint", "preprocess": {"crop_size": params.crop_size}}
+        self.detector = build_network(params, detector, manifest)
+        self.detector.eval()
+        self.card = {"preprocess": self.detector.preprocess.model_dump(mode="json")}
 
     def images_per_second(self, steps: int) -> float:
         """See `Loop`."""
@@ -303,11 +304,11 @@ class Scoring:
 class ScoringCeiling:
     """The forward pass alone, on one batch that already lies on the device."""
 
-    def __init__(self, manifest: pd.DataFrame, images: Path, params: TrainParams) -> None:
+    def __init__(self, manifest: pd.DataFrame, images: Path, params: TrainParams, detector: str) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        detector = Detector(params.backbone, params.stem).eval().to(memory_format=torch.channels_last)
-        self.detector = detector.to(self.device)
-        self.preprocess = Preprocess(crop_size=params.crop_size)
+        self.detector = build_network(params, detector, manifest)
+        self.detector.eval().to(self.device).to(memory_format=torch.channels_last)
+        self.preprocess = self.detector.preprocess
         dataset = ManifestDataset(manifest, images, self.preprocess.crop)
         self.batch = collate(dataset.__getitems__(range(params.batch_size))).images.to(self.device)
 
@@ -315,10 +316,10 @@ class ScoringCeiling:
     @full_float32()
     def images_per_second(self, steps: int) -> float:
         """See `Loop`."""
-        self.detector(self.preprocess.normalise(self.batch))
+        self.detector.score(self.preprocess.normalize(self.batch))
         wait()
         begin = clock.now()
         for _ in range(steps):
-            self.detector(self.preprocess.normalise(self.batch))
+            self.detector.score(self.preprocess.normalize(self.batch))
         wait()
         return steps * len(self.batch) / (clock.now() - begin)

@@ -2,7 +2,7 @@
 
 Prints, in one run and for the same model, batch and augmentation, images a second of
 
-- the real loop: Lightning's Trainer fed from shards, as `stages.train` runs it;
+- the real loop: an epoch's steps fed from shards, as `stages.train` runs them;
 - its ceiling: the same step on a batch that already lies on the device;
 - a usual loop: PIL and torchvision transforms in the loader, float32, contiguous tensors, in a process of
   its own;
@@ -33,8 +33,8 @@ def main(
         int | None, typer.Option(help="Steps a round; by default 8 on a CPU and 400 on a GPU.")
     ] = None,
     rounds: Annotated[int, typer.Option(help="Rounds; the ratios are medians over them.")] = 5,
-    backbone: Annotated[str, typer.Option(help="resnet18, resnet34 or resnet50.")] = "resnet18",
-    objective: Annotated[str, typer.Option(help="bce, sad or joint.")] = "joint",
+    backbone: Annotated[str, typer.Option(help="A classification network of torchvision.")] = "resnet18",
+    detector: Annotated[str, typer.Option(help="One that is trained step by step.")] = "joint",
     precision: Annotated[str, typer.Option(help="Of the real loop and its ceiling.")] = "auto",
     workers: Annotated[int, typer.Option(help="Decoding processes; -1 as `train.workers: auto`.")] = -1,
     processor_time: Annotated[
@@ -58,8 +58,9 @@ def main(
         lead_in,
     )
     from fakeforensics.files import write_json
+    from fakeforensics.models.runtime import takes_bf16
     from fakeforensics.params import TrainParams
-    from fakeforensics.training.device import takes_bf16, worker_count
+    from fakeforensics.training.device import worker_count
 
     if processor_time:
         torch.set_num_threads(1)
@@ -80,13 +81,13 @@ def main(
         images, manifest = find_images(folder, scratch / "images", 512, max(256, crop_size))
         loaders = worker_count(params.workers)
         manifest = _repeated(manifest, (lead_in(loaders) + steps) * batch_size)
-        with closing(Apart(UsualLoop, manifest, images, params, objective, loaders)) as usual:
+        with closing(Apart(UsualLoop, manifest, images, params, detector, loaders)) as usual:
             loops: dict[str, Loop] = {
-                "real": RealLoop(manifest, images, params, objective, scratch),
-                "ceiling": Ceiling(manifest, images, params, objective),
+                "real": RealLoop(manifest, images, params, detector, scratch),
+                "ceiling": Ceiling(manifest, images, params, detector, scratch),
                 "usual": usual,
-                "scoring": Scoring(manifest, images, params),
-                "scoring_ceiling": ScoringCeiling(manifest, images, params),
+                "scoring": Scoring(manifest, images, params, detector),
+                "scoring_ceiling": ScoringCeiling(manifest, images, params, detector),
             }
             speeds = _take_turns(loops, steps, rounds)
 

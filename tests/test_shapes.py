@@ -2,7 +2,7 @@ import jaxtyping
 import pytest
 import torch
 
-from fakeforensics.objectives.sad import sad_loss
+from fakeforensics.detectors.sad import sad_loss
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="checks would be in torch.compile's way")

@@ -38,12 +38,17 @@ def import_closure(module: str) -> frozenset[str]:
         path = module_file(name)
         if name not in seen and path is not None:
             seen.add(name)
-            todo |= direct_imports(path) - seen
+            todo |= direct_imports(path, name) - seen
     return frozenset(seen)
 
 
-def direct_imports(path: Path) -> set[str]:
-    """The project's modules that a file imports, at its top or inside a function, but not for types alone."""
+def direct_imports(path: Path, module: str = "") -> set[str]:
+    """The project's modules that a file imports, at its top or inside a function, but not for types alone.
+
+    Args:
+        path: The file.
+        module: Its full name, from which relative imports go.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
         id(inner)
@@ -57,8 +62,13 @@ def direct_imports(path: Path) -> set[str]:
             continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = module.split(".")
+            if path.name != "__init__.py":
+                package = package[:-1]
+            parts = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*parts, *([node.module] if node.module else [])])
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
     return {name for name in found if module_file(name)}
 
 

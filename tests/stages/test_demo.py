@@ -22,7 +22,10 @@ def app() -> Typer:
 
 
 def arguments(folder: Path) -> list[str]:
-    (folder / "params.yaml").write_text("demo: {seed: 7, scale: 0.01}\nprotocols: [demo]\nsources: {}\n")
+    (folder / "params.yaml").write_text(
+        "demo: {seed: 7, scale: 0.01}\nprotocols: [demo]\nsources: {}\n"
+        "detectors: [bce]\ncompare: {baseline: bce}\n"
+    )
     names = {"--params": "params.yaml", "--output": "raw", "--summary": "demo.json"}
     return [part for option, name in names.items() for part in (option, str(folder / name))]
 

@@ -30,6 +30,8 @@ def project(tmp_path, monkeypatch):
             Image.fromarray(astronaut()).resize((side, side)).save(tmp_path / f"raw/{folder}/{number}.jpg")
     params = {
         "protocols": ["demo"],
+        "detectors": ["bce"],
+        "compare": {"baseline": "bce"},
         "sources": {"mine": {"layout": "folder", "root": "raw"}},
         "faces": {"size": 64, "workers": 1},
     }

@@ -25,7 +25,8 @@ def project(tmp_path: Path) -> Path:
         (tmp_path / "raw" / name).parent.mkdir(parents=True)
         (tmp_path / "raw" / name).write_text(name)
     (tmp_path / "params.yaml").write_text(
-        "protocols: [p]\nsources: {mine: {layout: folder, root: raw}, gone: {layout: dffd, root: nowhere}}\n"
+        "protocols: [p]\ndetectors: [bce]\ncompare: {baseline: bce}\n"
+        "sources: {mine: {layout: folder, root: raw}, gone: {layout: dffd, root: nowhere}}\n"
     )
     return tmp_path
 

@@ -40,6 +40,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "protocols/q.yaml").write_text(PROTOCOL.replace("mine", "celeb_df"))
     (tmp_path / "params.yaml").write_text(
         "protocols: [p, q]\nsources: {mine: {layout: folder, root: raw}}\nsplits: {audit_images: 0}\n"
+        "detectors: [bce]\ncompare: {baseline: bce}\n"
     )
     return tmp_path
 
@@ -53,6 +54,10 @@ def test_manifests_and_counts_are_written_and_shown(project: Path) -> None:
     assert {name: len(rows) for name, rows in parts.items()} == {"train": 6, "val": 2, "test": 4}
     assert list(parts["train"]) == [*INDEX_COLUMNS, "split", "test_set"]
     assert set(parts["test"]["test_set"]) == {"seen"}
+    # no reference set: its manifest is empty
+    reference = pd.read_parquet(folder / "reference.parquet")
+    assert reference.empty
+    assert "reference_class" in reference
     counts = json.loads((folder / "counts.json").read_text())
     assert counts["train"]["methods"] == {"faces/edit": 3, "faces/real": 3}
     assert "test seen" in done.stdout

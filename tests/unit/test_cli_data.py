@@ -18,7 +18,7 @@ def params(tmp_path: Path) -> Path:
         Image.fromarray(np.full((8, 8, 3), number, np.uint8)).save(tmp_path / "mine" / folder / "a.png")
     path = tmp_path / "params.yaml"
     path.write_text(
-        "protocols: [p]\nsources:\n"
+        "protocols: [p]\ndetectors: [bce]\ncompare: {baseline: bce}\nsources:\n"
         f"  mine: {{layout: folder, root: {tmp_path / 'mine'}}}\n"
         f"  faces: {{layout: dffd, root: {tmp_path / 'nowhere'}}}\n"
     )

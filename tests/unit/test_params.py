@@ -10,7 +10,12 @@ from fakeforensics.errors import UserError
 from fakeforensics.params import Params, load_params, parse
 
 ROOT = Path(__file__).parents[2]
-MINIMAL = {"protocols": ["demo"], "sources": {"mine": {"layout": "folder", "root": "/data/mine"}}}
+MINIMAL = {
+    "protocols": ["demo"],
+    "sources": {"mine": {"layout": "folder", "root": "/data/mine"}},
+    "detectors": ["bce"],
+    "compare": {"baseline": "bce"},
+}
 
 
 def test_the_projects_own_file_is_valid_and_holds_the_thesis_settings():
@@ -26,11 +31,21 @@ def test_the_projects_own_file_is_valid_and_holds_the_thesis_settings():
     )
     assert params.lambda_ == 0.01
     assert params.protocols == ("demo",)
+    assert params.detectors == ("bce", "sad", "joint")
+    assert params.compare.baseline == "bce"
+    # chapter 3: the center follows the weights, the code is the pooled one
+    assert (train.center, train.code) == ("epoch", "pooled")
 
 
 def test_every_key_of_the_file_names_a_field_and_none_is_left_to_a_hidden_default():
     written = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for group in ("demo", "faces", "splits", "train", "augment", "evaluate", "thresholds", "report"):
+    # unless named otherwise, a key is a field's name
+    names = {field.alias or name for name, field in Params.model_fields.items()}
+    assert set(written) == names
+    for group in (
+        *("compare", "demo", "faces", "splits", "train", "augment"),
+        *("evaluate", "thresholds", "report"),
+    ):
         fields = set(Params.model_fields[group].annotation.model_fields)
         assert set(written[group]) == fields, group
 
@@ -49,6 +64,11 @@ def test_every_key_of_the_file_names_a_field_and_none_is_left_to_a_hidden_defaul
         ({"train": {"batch_size": 1.5}}, "`train.batch_size`"),
         ({"augment": {"jpeg_prob": 1.5}}, "`augment.jpeg_prob`"),
         ({"protocols": []}, "`protocols`"),
+        ({"detectors": []}, "`detectors`"),
+        ({"detectors": ["../bce"]}, "`detectors.0`"),
+        ({"compare": {}}, "`compare.baseline` is missing"),
+        ({"detector_settings": {"bce": 3}}, "`detector_settings.bce`"),
+        ({"train": {"centre": "init"}}, "unknown key `train.centre`"),
         ({"protocols": ["../../etc/passwd"]}, "`protocols.0`"),
         ({"seed": -1}, "`seed`"),
         ({"sources": {"x": {"layout": "folder"}}}, "`sources.x.root` is missing"),

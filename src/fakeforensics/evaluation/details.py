@@ -49,7 +49,7 @@ def details(
         By video besides: how many reals and fakes are undetected, and all but the intervals with these.
 
     Raises:
-        UserError: If validation lacks a class or a score is not finite.
+        UserError: If validation has no reals or a score is not finite.
     """
     rows = []
     missing = undetected or {}

@@ -54,7 +54,7 @@ def judge(
         A judgement for each model and score; none where every set holds both classes.
 
     Raises:
-        UserError: If a set holds reals alone, validation lacks a class, or a score is not finite.
+        UserError: If a set holds reals alone, validation has no reals, or a score is not finite.
     """
     found = []
     for instances, table in tables.items():

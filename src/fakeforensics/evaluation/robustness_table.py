@@ -44,7 +44,7 @@ def robustness_table(
         fake. Fractions.
 
     Raises:
-        UserError: If validation lacks a class, or the tables are not about the same images.
+        UserError: If validation has no reals, or the tables are not about the same images.
     """
     rows = []
     clean = tables[CLEAN]

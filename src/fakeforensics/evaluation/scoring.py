@@ -108,5 +108,5 @@ def _forward(
         for batch in loader:
             values = network.score(preprocess.normalize(batch.images))
             for column, parts in found.items():
-                parts.append(values[column])
+                parts.append(values[column].float())
         return {column: torch.cat(parts).double().cpu().numpy() for column, parts in found.items()}

@@ -39,7 +39,7 @@ class Detector(nn.Module, ABC):
         label: Short name for tables.
         title: What it is, in a few words.
         sees: What it is trained and validated on. `reals` never gets a fake, whatever the protocol holds;
-            `reals+reference` gets reals and the labeled images of the protocol's `reference`, no fake.
+            `reals+reference` gets reals and the labeled images of the protocol's `reference_set`, no fake.
         scores: What its scores are. The first is the main one; of equally good ones the last is preferred.
         Settings: Schema of its own settings, which `detector_settings` in params.yaml may change.
         inherits: By setting, the parameter of params.yaml that gives its default, such as
@@ -144,7 +144,9 @@ class NetworkDetector(Detector):
         """Look at the training labels before the optimizer is made, for instance to count classes."""
 
     def on_start(self, reals: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
-        """Act before the first epoch.
+        """Act before the first epoch. Like the other two, it is called in evaluation mode without gradients.
+
+        What it computes must be a buffer, so that a resumed run finds it again.
 
         Args:
             reals: This process's share of the real training images, normalized and not augmented.

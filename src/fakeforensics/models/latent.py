@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -134,17 +134,15 @@ class LatentDetector(NetworkDetector):
 
     @property
     def _center_setting(self) -> str:
-        settings: Any = self.settings
-        return str(settings.center)
+        return str(getattr(self.settings, "center", "epoch"))
 
     def set_center(self, center: Float[Tensor, " dim"]) -> None:
         """Write c into the network."""
         with torch.no_grad():
             self.center.copy_(center)
 
-    @torch.no_grad()
     def mean_code(self, reals: Reals) -> Float[Tensor, " dim"]:
-        """Compute c = Σ f(x) 1(y = 0) / Σ 1(y = 0), in evaluation mode and float32, without gradient.
+        """Compute c = Σ f(x) 1(y = 0) / Σ 1(y = 0) in float32; called in evaluation mode without gradient.
 
         Args:
             reals: This process's share of the real training images. Sum and count are added up over all
@@ -153,8 +151,6 @@ class LatentDetector(NetworkDetector):
         Source:
             Equation 3.2.
         """
-        training = self.training
-        self.eval()
         # Float64, so that the order of a hundred thousand additions does not show.
         total = torch.zeros_like(self.center, dtype=torch.float64)
         count = torch.zeros((), dtype=torch.float64, device=self.center.device)
@@ -163,7 +159,6 @@ class LatentDetector(NetworkDetector):
                 ones = torch.ones(len(images), dtype=torch.float64, device=images.device)
                 total += ones @ self.backbone(images).double()
                 count += ones.sum()
-        self.train(training)
         return (all_sum(total) / all_sum(count)).float()
 
 

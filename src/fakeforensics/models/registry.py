@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pkgutil
 from importlib import import_module
-from typing import Any
+from inspect import isabstract
+from typing import Any, get_args
 
 from fakeforensics import detectors
 from fakeforensics.errors import UserError
-from fakeforensics.models.card import Architecture
+from fakeforensics.models.card import Architecture, Sees
 from fakeforensics.models.detector import Detector
 from fakeforensics.params import parse
 from fakeforensics.scores.spec import EXTERNAL
@@ -30,22 +31,24 @@ def detector_class(name: str) -> type[Detector]:
             f"unknown detector {name!r}",
             expected=", ".join(detector_names()),
             fix="correct `detectors` in params.yaml, or add the module src/fakeforensics/detectors/"
-            f"{name}.py; CONTRIBUTING.md says what it holds",
+            f"{name}.py; docs/detectors.md says what it holds",
         )
     module = import_module(f"{detectors.__name__}.{name}")
-    found = [
+    found = {
         value
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Detector) and getattr(value, "name", None) == name
-    ]
+        if isinstance(value, type) and issubclass(value, Detector) and value.__dict__.get("name") == name
+    }
     if len(found) != 1:
         raise UserError(
             f"{module.__file__}: does not define the detector {name!r}",
             expected=f"one subclass of Detector with name = {name!r}",
             found=f"{len(found)} of them",
         )
-    _check_scores(found[0])
-    return found[0]
+    (kind,) = found
+    _check_declaration(kind)
+    _check_scores(kind)
+    return kind
 
 
 def build_detector(name: str, architecture: Architecture, settings: dict[str, Any]) -> Detector:
@@ -61,6 +64,20 @@ def build_detector(name: str, architecture: Architecture, settings: dict[str, An
     """
     kind = detector_class(name)
     return kind(architecture, parse(kind.Settings, settings, f"settings of the detector {name!r}"))
+
+
+def _check_declaration(kind: type[Detector]) -> None:
+    """Refuse a class that training or saving would stumble over later."""
+    missing = [name for name in ("label", "title", "sees", "scores") if not hasattr(kind, name)]
+    if missing or kind.sees not in get_args(Sees) or isabstract(kind):
+        raise UserError(
+            f"the detector {kind.name!r} does not declare what it must",
+            expected=f"label, title, scores, sees (one of {', '.join(get_args(Sees))}) and its methods",
+            found=f"without {', '.join(missing)}"
+            if missing
+            else f"sees = {kind.sees!r}; abstract methods: {', '.join(sorted(kind.__abstractmethods__))}",
+            fix="docs/detectors.md says what a detector declares",
+        )
 
 
 def _check_scores(kind: type[Detector]) -> None:

@@ -29,7 +29,9 @@ def save_detector(directory: Path, detector: Detector, card: dict[str, Any]) -> 
         ValueError: If a weight or a value of the card is not finite.
     """
     directory = Path(directory)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
+    state = {
+        name: tensor.detach().cpu().contiguous().clone() for name, tensor in detector.state_dict().items()
+    }
     if name := _not_finite(state):
         raise ValueError(f"the weights to be saved are not finite: {name}")
     with atomic_path(directory / WEIGHTS) as temporary:
@@ -73,8 +75,8 @@ def load_detector(directory: Path) -> tuple[Detector, dict[str, Any]]:
     if detector.scores != about.scores:
         raise UserError(
             f"{directory / CARD}: the scores are not those of the detector {about.name!r} as it is now",
-            expected=", ".join(score.column for score in detector.scores),
-            found=", ".join(score.column for score in about.scores),
+            expected="; ".join(map(str, detector.scores)),
+            found="; ".join(map(str, about.scores)),
             fix="train the model again",
         )
     detector.prepare(state)

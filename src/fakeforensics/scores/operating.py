@@ -118,7 +118,8 @@ def deployed_threshold(ranking: Ranking, criterion: Criterion, what: str = "scor
     """The threshold that validation chooses.
 
     With both classes it maximizes a criterion. With reals alone, as where only one-class detectors are
-    trained, no criterion is defined: at most `ONE_CLASS_FPR` of further real images are called fake.
+    trained, no criterion is defined: about `ONE_CLASS_FPR` of the validation reals are called fake, or none
+    where they are fewer than 19. Frames of one video are counted one by one, so this is no guarantee.
 
     Raises:
         UserError: If there are no reals.

@@ -1,4 +1,4 @@
-"""From the indexes of the sources to a protocol's three manifests."""
+"""From the indexes of the sources to a protocol's manifests."""
 
 from __future__ import annotations
 

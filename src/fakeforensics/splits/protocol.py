@@ -114,7 +114,7 @@ class Protocol(Group):
     Args:
         title: What it does, as a table's caption says it.
         reference: The thesis's table in thesis_tables.yaml, if it has one.
-        train: What is trained on (and validated on: validation holds nothing else).
+        train: What is trained on (and validated on, besides the reference set).
         test: Test sets by name, in the order of the tables.
         unseen: The test sets whose forgery method or image world was not trained on.
         holdout: Shares cut for validation and test where a source prescribes no split.
@@ -122,8 +122,8 @@ class Protocol(Group):
         limits: By source, the most images of one method and domain in each split.
         instances: For the pilot study.
         detectors: Those of params.yaml's `detectors` that run on this protocol; all if left out.
-        reference_set: Labeled images unrelated to the task, for detectors that learn from such a set. Each
-            source and domain is a class.
+        reference_set: Labeled real images unrelated to the task, for detectors that learn from such a set.
+            Each source and domain is a class.
         params: Settings to override.
     """
 
@@ -147,6 +147,8 @@ class Protocol(Group):
             raise ValueError(
                 f"unseen names {', '.join(strangers)}, which test lacks: it has {', '.join(self.test)}"
             )
+        if self.instances is not None and self.reference_set:
+            raise ValueError("a protocol with `instances` cannot have a `reference_set`")
         trained = {selection.source for selection in self.train}
         for name, selections in self.test.items():
             for selection in selections:

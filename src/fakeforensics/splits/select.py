@@ -41,13 +41,14 @@ def select_training(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.Dat
 def select_reference(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:
     """The training and validation rows of the reference set, with `reference_class`, a number from 0.
 
-    Each source and domain is a class, in alphabetical order. Without a reference set there are no rows.
+    Each source and domain is a class, in alphabetical order. Only real images are taken: a detector that
+    learns from a reference set sees no fake. Without a reference set there are no rows.
 
     Raises:
-        UserError: If a selection finds nothing, there are fewer than two classes, or a training image is
-            among them.
+        UserError: If a selection finds no real image, there are fewer than two classes, a class has no image
+            in one of the two splits, or a training image is among them.
     """
-    usable = rows[rows["split"].isin(["train", "val"])]
+    usable = rows[rows["split"].isin(["train", "val"]) & rows["label"].eq(0)]
     for selection in protocol.reference_set:
         _must_find(name, "reference_set", selection, usable[usable["split"] == "train"], rows)
     chosen = usable[any_matches(usable, protocol.reference_set)]
@@ -58,6 +59,14 @@ def select_reference(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.Da
             expected="at least two sources or domains, each of which is a class",
             fix="select more domains or sources in `reference_set`",
         )
+    for split in ("train", "val") if classes else ():
+        here = chosen[chosen["split"] == split]
+        missing = {*classes} - {*zip(here["source"], here["domain"], strict=True)}
+        if missing:
+            raise UserError(
+                f"protocol {name!r}: reference_set has no {split} image of {'/'.join(min(missing))}",
+                fix="raise `holdout`, or leave that domain out of `reference_set`",
+            )
     if (trained := any_matches(chosen, protocol.train)).any():
         raise UserError(
             f"protocol {name!r}: {int(trained.sum())} images of reference_set are in `train` as well",

@@ -57,7 +57,7 @@ def analyse(
         seed: Of the bootstrap and of the draws of known reals.
 
     Raises:
-        UserError: If validation lacks a class or a score, or a score is not finite.
+        UserError: If validation has no reals or lacks a score, or a score is not finite.
     """
     settings = Settings(
         criterion=params.criterion,

@@ -22,7 +22,7 @@ CHOSEN = {
     "youden": "highest Youden's J on the validation images",
     "eer": "equal error rates on the validation images",
 }
-CHOSEN_ON_REALS = f"at most {100 * ONE_CLASS_FPR:g}% of reals called fake, from validation reals alone"
+CHOSEN_ON_REALS = f"about {100 * ONE_CLASS_FPR:g}% of the validation reals called fake"
 
 
 def decide(

@@ -33,7 +33,7 @@ def fakes_alone(table: pd.DataFrame, validation: pd.DataFrame, scores: Scores) -
         FNR; and `undefined`: why there is nothing else.
 
     Raises:
-        UserError: If validation lacks a class or a score, or a score is not finite.
+        UserError: If validation has no reals or lacks a score, or a score is not finite.
     """
     sets = [(name, rows) for name, rows in by_test_set(table) if not has_both_classes(rows)]
     if not sets:

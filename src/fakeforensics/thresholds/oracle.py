@@ -38,7 +38,7 @@ def oracle_table(table: pd.DataFrame, validation: pd.DataFrame | None, scores: S
         probability, if the score has one), precision, recall, accuracy, balanced accuracy, FPR and FNR.
 
     Raises:
-        UserError: If validation lacks a class or a score, or a score is not finite.
+        UserError: If validation has no reals or lacks a score, or a score is not finite.
     """
     chosen = {} if validation is None else validation_thresholds(validation, scores)
     rows: list[Row] = []
@@ -66,7 +66,7 @@ def validation_thresholds(validation: pd.DataFrame, scores: Scores) -> dict[tupl
     """The threshold that validation chooses, by name of the score and criterion.
 
     Raises:
-        UserError: If validation lacks a class or a score, or a score is not finite.
+        UserError: If validation has no reals or lacks a score, or a score is not finite.
     """
     chosen: dict[tuple[str, Criterion], float] = {}
     for score in scores:

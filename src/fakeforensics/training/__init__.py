@@ -1,1 +1,1 @@
-"""Augmentation, the centre, the Lightning module and the run."""
+"""Training a detector: augmentation, batches, the loop, and the run from settings to a saved model."""

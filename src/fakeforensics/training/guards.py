@@ -123,7 +123,8 @@ def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: fl
     fakes = "" if fake is None else f" and that of fakes to {fake:.3g}"
     log.warning(
         "epoch %d: the features have collapsed: the mean distance of reals to the center fell from %.3g to "
-        "%.3g%s; scores by distance mean nothing now (try `train.center: init`, or a lower learning rate)",
+        "%.3g%s; scores by distance mean nothing now (try a lower learning rate, or the detector's setting "
+        "`center: init`)",
         epoch,
         first_real,
         real,

@@ -11,6 +11,8 @@ import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
 from fakeforensics.errors import UserError
+from fakeforensics.models.detector import HeadDetector
+from fakeforensics.models.registry import detector_class
 from fakeforensics.params import FacesParams
 from fakeforensics.training.device import starts_processes
 from fakeforensics.training.run import Places, train_detector
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 def run_in_processes(settings: RunSettings, places: Places, faces: FacesParams) -> None:
     """Train in as many processes as `train.devices` asks for; torchrun and Slurm start their own.
 
+    A head is fitted in this process, whatever `train.devices` says.
+
     Args:
         settings: Of the run.
         places: Where it reads and writes.
@@ -32,6 +36,10 @@ def run_in_processes(settings: RunSettings, places: Places, faces: FacesParams) 
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     devices = settings.train.devices
+    if issubclass(detector_class(settings.detector), HeadDetector):
+        # A head is fitted by one process; `devices` is for the networks beside it.
+        settings = settings.on_machine(settings.train.model_copy(update={"devices": 1}))
+        devices = 1
     if not starts_processes(devices):
         train_detector(settings, places, faces)
         return

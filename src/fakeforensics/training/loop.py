@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from lightning.fabric import Fabric
@@ -99,14 +101,14 @@ class Run:
         if self.checkpoint.is_file():
             self._resume()
         else:
-            self.detector.on_start(self.data.reals)
+            self._act(self.detector.on_start)
         while not self.progress.is_over(self.params):
             epoch = len(self.progress.history)
             rate = self.params.learning_rate * self.params.lr_decay**epoch
             train_loss = self.train_epoch(epoch, rate)
             # One network in all processes before it is validated.
             average_buffers(self.detector)
-            self.detector.on_epoch_end(self.data.reals)
+            self._act(self.detector.on_epoch_end)
             row = {"epoch": epoch, "lr": rate, "train_loss": train_loss, **self.validate(epoch)}
             self.progress.history.append(row)
             if self.progress.best is row:
@@ -114,11 +116,20 @@ class Run:
             self._tell(row)
             self._save()
         self.detector.load_state_dict(self.progress.best_weights)
-        self.detector.on_finish(self.data.reals)
+        self._act(self.detector.on_finish)
+
+    @torch.no_grad()
+    def _act(self, hook: Callable[[Iterable[Tensor]], None]) -> None:
+        """Let the detector act on the reals, in evaluation mode and without gradients."""
+        self.detector.eval()
+        hook(self.data.reals)
 
     def train_epoch(self, epoch: int, rate: float) -> float | None:
         """Step through all batches; returns the mean loss of the augmented images."""
         self.detector.train()
+        # What a network draws at random depends on the epoch and the process, and not on a resume.
+        draws = np.random.SeedSequence((self.data.order.seed, epoch, self.fabric.global_rank))
+        torch.manual_seed(int(draws.generate_state(1)[0]))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.data.order.epoch = epoch
@@ -183,7 +194,6 @@ class Run:
                 "optimizer": self.optimizer.state_dict(),
                 "history": self.progress.history,
                 "best_weights": self.progress.best_weights,
-                "generator": torch.get_rng_state(),
             }
             with atomic_path(self.checkpoint) as temporary:
                 torch.save(state, temporary)
@@ -191,10 +201,10 @@ class Run:
 
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        self.detector.prepare(state["detector"])
         self.detector.load_state_dict(state["detector"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.progress = Progress(state["history"], state["best_weights"])
-        torch.set_rng_state(state["generator"])
         if self.fabric.is_global_zero:
             log.info("resuming after %d finished epochs: %s", len(self.progress.history), self.checkpoint)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,13 +15,13 @@ from fakeforensics.errors import UserError
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import Detector, HeadDetector, NetworkDetector
 from fakeforensics.models.registry import build_detector, detector_class
-from fakeforensics.models.runtime import full_float32, keep_freed_memory
+from fakeforensics.models.runtime import full_float32, keep_freed_memory, takes_bf16
 from fakeforensics.models.saving import save_detector
 from fakeforensics.params import FacesParams
 from fakeforensics.training.augment import Augment
 from fakeforensics.training.card import model_card, pixels
 from fakeforensics.training.data import RunData
-from fakeforensics.training.device import describe_device, processes
+from fakeforensics.training.device import compile_pays, describe_device, processes
 from fakeforensics.training.guards import check_classes, visible
 from fakeforensics.training.loop import Row, Run, launch, write_history
 from fakeforensics.training.reuse import FINGERPRINT, find_finished, take_over
@@ -82,7 +81,8 @@ def train_detector(settings: RunSettings, places: Places, faces: FacesParams) ->
         {"detector": settings.detector, "own": settings.own, "pixels": pixels(faces)} | settings.resolved(),
         list(files.values()),
         [__name__, detector.__module__],
-        describe_device(settings.train.devices),
+        describe_device(settings.train.devices)
+        | {"bf16": takes_bf16(settings.train.precision), "compiled": compile_pays(settings.train)},
     )
     scratch = places.scratch / identity
     first = True
@@ -174,8 +174,10 @@ def _train_one(
         run = Run(detector, data, params, fabric, scratch)
         run.fit()
         history, best = run.progress.history, run.progress.best
-    else:
+    elif isinstance(detector, HeadDetector):
         history, best = _fit_head(detector, data, settings.seed, fabric)
+    else:
+        raise TypeError(f"{settings.detector}: neither a NetworkDetector nor a HeadDetector")
     if not fabric.is_global_zero:
         return False
     card = model_card(settings, detector.preprocess, faces, manifests, start, history, best)
@@ -185,13 +187,12 @@ def _train_one(
     return True
 
 
-def _fit_head(detector: Any, data: RunData, seed: int, fabric: Fabric) -> tuple[list[Row], Row]:
+def _fit_head(head: HeadDetector, data: RunData, seed: int, fabric: Fabric) -> tuple[list[Row], Row]:
     """Fit a head on the features of all training images; its history is one row without losses.
 
     Raises:
         UserError: If several processes were asked for, or a feature or a fitted value is not finite.
     """
-    head: HeadDetector = detector
     if fabric.world_size > 1:
         raise UserError(
             f"the detector {head.name!r} is fitted by one process",

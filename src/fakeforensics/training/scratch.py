@@ -13,7 +13,7 @@ import fakeforensics
 from fakeforensics.code import code_hashes
 from fakeforensics.files import sha256_file
 
-PACKAGES = ("torch", "torchvision", "lightning", "opencv-python-headless", "numpy")
+PACKAGES = ("torch", "torchvision", "lightning", "opencv-python-headless", "numpy", "scikit-learn")
 
 
 def fingerprint(settings: dict[str, Any], files: list[Path], code: list[str], device: dict[str, Any]) -> str:

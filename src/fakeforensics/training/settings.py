@@ -12,6 +12,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.params import AugmentParams, Count, Group, Name, TrainParams, parse
 
 MACHINE = {"workers", "devices"}  # who does the work: a change must not train again
+_INHERITED = {"center"}  # among the own settings of the detectors that have one
 
 
 class RunSettings(Group):
@@ -42,7 +43,7 @@ class RunSettings(Group):
     def stored(self) -> dict[str, Any]:
         """As the settings stage writes it: nothing about the machine, nothing that is not given."""
         absent = {name: True for name in ("left_out", "instances") if getattr(self, name) is None}
-        return self.model_dump(mode="json", exclude=absent | {"train": MACHINE})
+        return self.model_dump(mode="json", exclude=absent | {"train": MACHINE | _INHERITED})
 
     def resolved(self) -> dict[str, Any]:
         """What decides the weights, for the model's card."""

@@ -16,12 +16,8 @@ class TinyVae(NetworkDetector):
     title = "variational autoencoder of reals"
     sees = "reals"
     scores: ClassVar = (
-        ScoreSpec(
-            name="rec", label="S_REC", title="error", column="score_rec", scale="positive"
-        ),
-        ScoreSpec(
-            name="elbo", label="S_ELBO", title="negative bound", column="score_elbo", scale="real"
-        ),
+        ScoreSpec(name="rec", label="S_REC", title="error", column="score_rec", scale="positive"),
+        ScoreSpec(name="elbo", label="S_ELBO", title="negative bound", column="score_elbo", scale="real"),
     )
 
     def __init__(self, architecture, settings):

@@ -24,7 +24,8 @@ def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_replica(root, "cnn_synth")
     (root / "deepfake/1_fake/5.png").unlink()
     sources = {"cnn_synth": {"layout": "cnn_synth", "root": str(root)}}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump({"protocols": ["p"], "sources": sources}))
+    params = {"protocols": ["p"], "detectors": ["bce"], "compare": {"baseline": "bce"}, "sources": sources}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     return root
 
 

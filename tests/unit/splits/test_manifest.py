@@ -132,6 +132,81 @@ def test_an_empty_class_is_an_error(stills: Rows) -> None:
         build(protocol(), d=rows[(rows["own_split"] != "test") | (rows["label"] == 1)])
 
 
+def test_training_on_reals_alone_leaves_out_fakes_and_asks_for_none(stills: Rows) -> None:
+    made = build(protocol(train=[{"source": "d", "methods": "real"}]), d=own_splits(stills))
+    assert set(made.train["method"]) == set(made.val["method"]) == {"real"}
+    assert (len(made.train), len(made.val)) == (4, 2)
+    assert set(made.test["label"]) == {0, 1}
+    reals = own_splits(stills)[lambda rows: (rows["label"] == 0) | (rows["own_split"] == "test")]
+    assert len(build(protocol(train=[{"source": "d", "methods": "real"}]), d=reals).train) == 4
+    with pytest.raises(UserError, match="val holds no real image"):
+        no_val = own_splits(stills)[lambda rows: (rows["own_split"] != "val") | (rows["label"] == 1)]
+        build(protocol(train=[{"source": "d", "methods": "real"}]), d=no_val)
+
+
+def of_domains(stills: Rows, *domains: str) -> pd.DataFrame:
+    """2 train, 1 val and 1 test image of real and of a in each domain of the source r."""
+    return pd.concat(
+        [
+            stills("r", {"real": count, "a": count}, own_split=split, prefix=f"{name}/{split}/", domain=name)
+            for name in domains
+            for split, count in (("train", 2), ("val", 1), ("test", 1))
+        ],
+        ignore_index=True,
+    )
+
+
+def test_a_reference_set_has_a_class_for_each_source_and_domain(stills: Rows) -> None:
+    plan = protocol(reference_set=[{"source": "r", "domain": ["horse", "cat"]}, {"source": "e"}])
+    made = build(
+        plan, d=own_splits(stills), r=of_domains(stills, "cat", "dog", "horse"), e=own_splits(stills, "e")
+    )
+    reference = made.reference
+    # in alphabetical order: e/faces, r/cat, r/horse; dogs are not asked for, and fakes are not taken
+    assert reference.value_counts(["source", "domain", "reference_class"], sort=False).to_dict() == {
+        ("e", "faces", 0): 4 + 2,
+        ("r", "cat", 1): 2 + 1,
+        ("r", "horse", 2): 2 + 1,
+    }
+    assert set(reference["label"]) == {0}
+    assert set(reference["split"]) == {"train", "val"}
+    assert set(reference["test_set"]) == {""}
+    assert reference["key"].is_monotonic_increasing
+    assert set(made.train["source"]) == {"d"}
+
+
+def test_without_a_reference_set_there_are_no_rows_but_the_columns(stills: Rows) -> None:
+    reference = build(protocol(), d=own_splits(stills)).reference
+    assert reference.empty
+    assert "reference_class" in reference
+
+
+@pytest.mark.parametrize(
+    ("reference_set", "message"),
+    [
+        ([{"source": "r", "domain": "cat"}], r"one class, r/cat(?s:.*)select more"),
+        ([{"source": "r", "domain": "cow"}], r"reference_set: r \(cow\) finds no image"),
+        ([{"source": "r"}, {"source": "d", "methods": "a"}], r"d \(a\) finds no image"),  # no fakes
+        ([{"source": "r"}, {"source": "d", "methods": "real"}], r"6 images of reference_set are in `train`"),
+    ],
+)
+def test_a_faulty_reference_set_is_refused(
+    stills: Rows, reference_set: list[dict[str, str]], message: str
+) -> None:
+    plan = protocol(reference_set=reference_set)
+    with pytest.raises(UserError, match=message):
+        build(plan, d=own_splits(stills), r=of_domains(stills, "cat", "dog"))
+
+
+def test_a_reference_image_in_the_test_set_is_a_leak(stills: Rows) -> None:
+    rows = of_domains(stills, "cat", "dog")
+    tests = own_splits(stills)
+    bytes_of = rows.loc[rows["key"] == "r/cat/train/real/0000.png", "sha256"].item()
+    tests.loc[tests["key"] == "d/test/real/0000.png", "sha256"] = bytes_of
+    with pytest.raises(UserError, match="same bytes in two splits"):
+        build(protocol(reference_set=[{"source": "r"}]), d=tests, r=rows)
+
+
 def test_a_fake_only_set_is_allowed_where_it_is_asked_for(stills: Rows) -> None:
     made = build(protocol(test={"b": [{"source": "d", "methods": "b"}]}), d=own_splits(stills))
     assert set(made.test["label"]) == {1}

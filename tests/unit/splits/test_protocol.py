@@ -30,6 +30,8 @@ def test_every_protocol_of_the_project_is_sound(name: str) -> None:
         ({"tests": {}}, "unknown key `tests`"),
         ({"test": {}}, "`test`"),
         ({"train": [{"source": "a", "splits": "all"}]}, "for test sets only"),
+        ({"reference_set": [{"source": "b", "splits": "all"}]}, "for test sets only"),
+        ({"detectors": []}, "`detectors`"),
         ({"test": {"x": [{"source": "a", "splits": "all"}]}}, "trained on as well"),
         ({"holdout": {"val": 0.5, "test": 0.5}}, "nothing to train on"),
         ({"frames_per_video": {"real": 0, "fake": 1}}, "frames_per_video.real"),
@@ -53,8 +55,15 @@ def test_an_unknown_protocol_lists_the_known_ones(tmp_path: Path) -> None:
 
 
 def test_a_source_that_is_not_configured_says_what_to_add() -> None:
-    params = Params.model_validate({"protocols": ["p"], "sources": {"a": {"layout": "folder", "root": "x"}}})
+    source = {"a": {"layout": "folder", "root": "x"}}
+    detectors = {"detectors": ["bce"], "compare": {"baseline": "bce"}}
+    params = Params.model_validate({"protocols": ["p"], "sources": source} | detectors)
     with pytest.raises(UserError, match="protocol 'p' needs the source b") as caught:
         check_sources("p", protocol(), params)
     assert "b: {layout: …, root: …}" in str(caught.value)
     assert "docs/data.md" in str(caught.value)
+
+
+def test_the_reference_set_is_among_the_sources() -> None:
+    plan = protocol(reference_set=[{"source": "c"}, {"source": "b", "domain": "cat"}])
+    assert plan.sources() == ["a", "b", "c"]

@@ -86,7 +86,8 @@ def test_several_files_come_back_in_their_order():
 def test_the_first_decodes_of_a_process_may_come_from_several_threads():
     # A thread may find `isal` imported before its submodule is bound to it; switching often shows that.
     code = (
-        "import sys; from concurrent.futures import ThreadPoolExecutor; from fakeforensics.storage import png;"
+        "import sys; from concurrent.futures import ThreadPoolExecutor;"
+        "from fakeforensics.storage import png;"
         "data = bytes.fromhex(sys.argv[1]); sys.setswitchinterval(1e-6); pool = ThreadPoolExecutor(8);"
         "print(sum(image is not None for image in pool.map(png.decode, [data] * 64)))"
     )

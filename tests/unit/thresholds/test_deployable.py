@@ -151,10 +151,18 @@ def test_broken_scores_are_refused():
         deployable(table, make_scores({"validation": 0}, "bce", images=20), SCORES["bce"], SETTINGS, 100)
 
 
-def test_validation_with_one_class_is_refused():
-    validation = make_scores({"validation": 0}, "bce", images=20, share=0.0)
-    with pytest.raises(UserError, match="validation: holds 20 reals and 0 fakes"):
-        deployable(make_scores({"a": 0}, "bce", images=20), validation, SCORES["bce"], SETTINGS, 100)
+def test_validation_of_reals_alone_sets_a_threshold_and_of_fakes_alone_is_refused():
+    table, reals = (
+        make_scores({name: 0}, "bce", images=40, share=share)
+        for name, share in (("a", 0.5), ("validation", 0.0))
+    )
+    rows, _ = deployable(table, reals, SCORES["bce"], SETTINGS, 100)
+    (at,) = rows[(rows["rule"] == "validation") & (rows["fake_share"] == "own")]["threshold"]
+    # ceil(0.95 * 41) = 39: the threshold lies just above the 39th smallest of the 40 reals
+    assert np.sort(reals["logit"])[38] < at < np.sort(reals["logit"])[39]
+    fakes = make_scores({"validation": 0}, "bce", images=20, share=1.0)
+    with pytest.raises(UserError, match="validation: holds 0 reals and 20 fakes"):
+        deployable(table, fakes, SCORES["bce"], SETTINGS, 100)
 
 
 def test_fake_only_sets_take_no_part():

@@ -1,112 +1,147 @@
 import gc
 import multiprocessing
-import sys
 
+import pandas as pd
 import pytest
 import torch
 
+from fakeforensics.errors import UserError
 from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.params import AugmentParams, TrainParams
+from fakeforensics.training.augment import Augment
+from fakeforensics.training.data import Loader, RunData
 from fakeforensics.training.dataset import ManifestDataset, collate
-from fakeforensics.training.loading import Loader
 from fakeforensics.training.sampling import OrderedBatches
-from fakeforensics.training.slots import Parcel, Slots
 from tests.tiny_images import tiny_manifest
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:This DataLoader will create"),  # on a machine of one core
-    pytest.mark.skipif(torch.cuda.is_available(), reason="says where batches lie without a GPU"),
-]
+# on a machine of one core
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 LABELS = [0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 1]
+PREPROCESS = Preprocess(crop_size=32)
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
+def project(tmp_path_factory):
     root = tmp_path_factory.mktemp("images")
-    return ManifestDataset(tiny_manifest(root, LABELS), root / "data/images", Preprocess(crop_size=32).crop)
+    return tiny_manifest(root, LABELS), root / "data/images"
 
 
-def loader(dataset, workers, size=2, crop_size=32, batch_size=2):
-    rows = torch.arange(len(dataset)).numpy()
-    return Loader(dataset, OrderedBatches(rows, batch_size), size, crop_size, workers)
+@pytest.fixture(scope="module")
+def dataset(project):
+    return ManifestDataset(*project, PREPROCESS.crop)
+
+
+def loader(dataset, workers, keep=True):
+    return Loader(dataset, OrderedBatches(torch.arange(13).numpy(), 2), workers, CPU, keep)
 
 
 def assert_whole(dataset, batches):
-    assert torch.equal(
-        torch.cat([batch.images for batch in batches]), collate([*map(dataset.__getitem__, range(13))]).images
-    )
+    expected = collate([*map(dataset.__getitem__, range(13))])
+    assert torch.equal(torch.cat([batch.images for batch in batches]), expected.images)
     assert torch.cat([batch.labels for batch in batches]).tolist() == LABELS
     assert torch.cat([batch.rows for batch in batches]).tolist() == list(range(13))
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
 def test_each_pass_gives_every_image_once_and_in_order(dataset, workers):
-    # Seven batches a pass go through four slots a process, so that each is used again.
     batches = loader(dataset, workers)
     assert len(batches) == 7
-    for _ in range(3):
-        assert_whole(dataset, list(batches))
-
-
-def test_images_lie_channels_last(dataset):
-    for workers in (0, 1):
-        first = next(iter(loader(dataset, workers)))
-        assert first.images.is_contiguous(memory_format=torch.channels_last)
-        assert first.images.dtype == torch.uint8
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is shared with forked processes")
-def test_what_is_sent_are_places_not_tensors(dataset, monkeypatch):
-    seen = []
-    look = Slots.look
-    monkeypatch.setattr(Slots, "look", lambda self, parcel: seen.append(parcel) or look(self, parcel))
-    list(loader(dataset, 1))
-    assert [parcel.images for parcel in seen] == [2, 2, 2, 2, 2, 2, 1]
-    assert {parcel.slot for parcel in seen} <= set(range(4))
-    assert all(isinstance(parcel, Parcel) for parcel in seen)
-
-
-@pytest.mark.parametrize(("size", "crop_size"), [(1, 32), (2, 40)])
-def test_batches_that_do_not_fit_arrive_all_the_same(dataset, size, crop_size):
-    assert_whole(dataset, list(loader(dataset, 2, size=size, crop_size=crop_size)))
-
-
-def test_a_pass_that_was_broken_off_spoils_none_after_it(dataset):
-    batches = loader(dataset, 2)
-    for _ in range(3):
-        for number, _batch in enumerate(batches):
-            if number == 2:
-                break
     for _ in range(2):
         assert_whole(dataset, list(batches))
 
 
-def test_processes_are_kept_from_one_pass_to_the_next(dataset):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_images_are_uint8_and_lie_channels_last(dataset, workers):
+    first = next(iter(loader(dataset, workers)))
+    assert first.images.is_contiguous(memory_format=torch.channels_last)
+    assert first.images.dtype == torch.uint8
+
+
+def test_a_pass_that_was_broken_off_spoils_none_after_it(dataset):
     batches = loader(dataset, 2)
-    # By count, as Lightning does, which never asks for a batch too many.
-    found = iter(batches)
-    assert_whole(dataset, [next(found) for _ in range(len(batches))])
-    before = {process.pid for process in multiprocessing.active_children()}
-    assert_whole(dataset, list(batches))
-    assert {process.pid for process in multiprocessing.active_children()} == before
-    assert len(before) >= 2
+    for number, _batch in enumerate(batches):
+        if number == 2:
+            break
+    for _ in range(2):
+        assert_whole(dataset, list(batches))
 
 
-def test_closing_ends_the_processes_and_a_pass_after_it_starts_anew(dataset):
+def test_processes_are_kept_from_one_pass_to_the_next_and_end_with_the_loader(dataset):
     others = {process.pid for process in multiprocessing.active_children()}
     batches = loader(dataset, 2)
     assert_whole(dataset, list(batches))
-    assert {process.pid for process in multiprocessing.active_children()} > others
-    batches.close()
+    before = {process.pid for process in multiprocessing.active_children()}
+    assert len(before - others) == 2
+    assert_whole(dataset, list(batches))
+    assert {process.pid for process in multiprocessing.active_children()} == before
+    del batches
     gc.collect()
     assert {process.pid for process in multiprocessing.active_children()} <= others
-    assert_whole(dataset, list(batches))
 
 
-def test_a_pass_begun_beside_one_that_was_broken_off_is_whole(dataset):
-    batches = loader(dataset, 2)
-    old = iter(batches)  # still referred to, as by an exception's traceback
-    next(old)
-    assert_whole(dataset, list(batches))
-    assert_whole(dataset, list(batches))
-    old.close()
-    assert_whole(dataset, list(batches))
+def run_data(project, world=1, rank=0, **train):
+    manifest, images = project
+    params = TrainParams(**{"crop_size": 32, "batch_size": 4, "workers": 0} | train)
+    augment = Augment(AugmentParams(), 32, seed=0)
+    val = manifest.iloc[3:].reset_index(drop=True)
+    return RunData(manifest, val, images, params, augment, PREPROCESS, 0, CPU, rank, world)
+
+
+def test_a_run_has_augmented_plain_and_real_images(project, dataset):
+    data = run_data(project)
+    rows = torch.cat([batch.rows for batch in data.train])
+    assert sorted(rows.tolist()) == list(range(13))
+    assert rows.tolist() != list(range(13))
+    assert torch.cat([batch.rows for batch in data.val]).tolist() == list(range(10))
+    assert_whole(dataset, list(data.all_training()))
+    assert data.labels.tolist() == LABELS
+    assert data.train_keys == [f"src/{row:04d}" for row in range(13)]
+    assert data.val_keys == data.train_keys[3:]
+    real = [row for row, label in enumerate(LABELS) if label == 0]
+    expected = PREPROCESS.normalize(collate([dataset[row] for row in real]).images)
+    for _ in range(2):  # as often as they are asked for
+        assert torch.equal(torch.cat(list(data.reals)), expected)
+
+
+def test_each_epoch_has_an_order_of_its_own(project):
+    data = run_data(project)
+
+    def order(epoch):
+        data.order.epoch = epoch
+        return torch.cat([batch.rows for batch in data.train]).tolist()
+
+    first, second = order(0), order(1)
+    assert first != second
+    assert order(0) == first
+
+
+def test_a_kept_process_learns_of_the_next_epoch(project):
+    plain, apart = run_data(project), run_data(project, workers=1)
+    for epoch in range(2):
+        plain.order.epoch = apart.order.epoch = epoch
+        here, there = (torch.cat([batch.images for batch in data.train]) for data in (plain, apart))
+        assert torch.equal(here, there)
+
+
+def test_reals_and_validation_are_shared_out_whole(project):
+    shares = [run_data(project, world=2, rank=rank) for rank in range(2)]
+    rows = [torch.cat([batch.rows for batch in data.val]).tolist() for data in shares]
+    assert sorted(rows[0] + rows[1]) == list(range(10))
+    assert sum(len(images) for data in shares for images in data.reals) == LABELS.count(0)
+    assert [data.size for data in shares] == [2, 2]
+
+
+@pytest.mark.parametrize("batch_size", [2, 5])
+def test_a_batch_that_cannot_be_shared_out_is_refused(project, batch_size):
+    with pytest.raises(UserError, match=rf"`train.batch_size` {batch_size} is not a multiple of the 3"):
+        run_data(project, world=3, batch_size=batch_size)
+
+
+def test_labels_of_a_reference_set_are_kept(project):
+    manifest, images = project
+    labeled = pd.concat([manifest, manifest.iloc[:2].assign(label=[2, 3])], ignore_index=True)
+    data = run_data((labeled, images))
+    assert data.labels.tolist() == [*LABELS, 2, 3]
+    # they are no reals
+    assert sum(len(batch) for batch in data.reals) == LABELS.count(0)

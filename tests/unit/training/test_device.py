@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from fakeforensics.errors import UserError
 from fakeforensics.params import TrainParams
 from fakeforensics.training import device
 
@@ -8,17 +9,6 @@ from fakeforensics.training import device
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-
-
-@pytest.mark.parametrize(("precision", "expected"), [("32", False), ("bf16", True)])
-def test_precision_as_asked(precision, expected):
-    assert device.takes_bf16(precision) is expected
-
-
-@pytest.mark.parametrize("flag", [None, "avx512_bf16", "amx_bf16"])
-def test_auto_takes_bf16_where_the_cpu_multiplies_it(monkeypatch, flag):
-    monkeypatch.setattr(device, "_cpu_has", lambda asked: asked == flag)
-    assert device.takes_bf16("auto") is (flag is not None)
 
 
 def test_a_gpus_cores_are_shared_out_between_the_processes_of_this_machine(monkeypatch):
@@ -51,15 +41,12 @@ def test_compiling_pays_on_a_single_gpu_that_can_build(monkeypatch):
     assert not device.compile_pays(TrainParams())
 
 
-def test_a_step_is_recorded_on_a_single_gpu_unless_compiling_is_off(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+def test_several_processes_cannot_compile(monkeypatch):
     for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS"):
         monkeypatch.delenv(name, raising=False)
-    assert device.graph_pays(TrainParams())
-    assert not device.graph_pays(TrainParams(compile=False))
-    assert not device.graph_pays(TrainParams(devices=2))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert not device.graph_pays(TrainParams(compile=True))
+    with pytest.raises(UserError, match=r"`train.compile: auto` or `false`"):
+        device.compile_pays(TrainParams(compile=True, devices=2))
+    assert not device.compile_pays(TrainParams(compile=False, devices=2))
 
 
 def test_triton_builds_with_a_compiler_and_pythons_headers(monkeypatch, tmp_path):
@@ -91,3 +78,25 @@ def test_processes_are_torchruns_or_slurms_or_the_params(monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
     monkeypatch.setenv("WORLD_SIZE", "6")
     assert device.processes(1) == (3, 2)
+
+
+def test_other_processes_are_started_unless_something_has(monkeypatch):
+    for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    assert device.starts_processes(2)
+    assert not device.starts_processes(1)
+    monkeypatch.setenv("LOCAL_RANK", "0")  # torchrun's child, or our own
+    assert not device.starts_processes(2)
+    monkeypatch.delenv("LOCAL_RANK")
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    assert not device.starts_processes(2)
+
+
+def test_what_the_numbers_depend_on_is_described(monkeypatch):
+    for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+    assert device.describe_device(3) == {
+        "kind": "cpu",
+        "processes": 3,
+        "threads": torch.get_num_threads(),
+    }

@@ -9,9 +9,9 @@ import pytest
 import torch
 import yaml
 
-from fakeforensics.models.detector import Detector
+from fakeforensics.models.card import Architecture
+from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import load_detector, save_detector
-from fakeforensics.training.distributed import all_sum, average_buffers, world_size
 from tests.tiny_images import tiny_project
 
 REPOSITORY = Path(__file__).parents[3]
@@ -33,53 +33,44 @@ def run(*arguments, status=0):
     return done.stderr
 
 
-def train_stage(root, objective):
+def train_stage(root, detector):
     """The train stage's arguments for the project in `root`."""
     places = {name: root / "data" / name for name in ("settings", "manifests", "images")}
     places |= {"out": root / "models", "plots": root / "plots", "scratch": root / "scratch"}
     options = [text for name, path in places.items() for text in (f"--{name}", path)]
-    return ["-m", "stages.train", "--protocol", "tiny", "--objective", objective, *options]
+    return ["-m", "stages.train", "--protocol", "tiny", "--detector", detector, *options]
 
 
-def test_one_process_sums_to_itself():
-    value = torch.tensor([1.0, 2.0])
-    assert torch.equal(all_sum(value), value)
-    assert world_size() == 1
-    detector = Detector()
-    detector.centre.fill_(3)
-    average_buffers(detector)
-    assert (detector.centre == 3).all()
-
-
-def test_two_processes_agree_with_one_on_centre_and_validation_loss(tmp_path):
+def test_two_processes_agree_with_one_on_center_and_validation_loss(tmp_path):
     # 13 reals and 7 validation images: neither is shared out evenly
     tiny_project(tmp_path, [0] * 13 + [1] * 6, [0, 1, 1, 0, 1, 0, 1], precision="32")
     torch.manual_seed(0)
-    save_detector(tmp_path / "checkpoint", Detector(), {})
+    detector = build_detector("joint", Architecture(crop_size=32), {"lambda": 0.01})
+    save_detector(tmp_path / "checkpoint", detector, {})
     script = ("-m", "tests.unit.training.validate_shares", tmp_path, tmp_path / "checkpoint")
     run(*script, tmp_path / "one.json")
     run(*TORCHRUN, *script, tmp_path / "two.json")
     one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
     assert (one["world"], two["world"]) == (1, 2)
-    assert two["centre"] == pytest.approx(one["centre"], abs=1e-5)
+    assert two["center"] == pytest.approx(one["center"], abs=1e-5)
     for name in ("val_loss", "real_distance", "fake_distance"):
         assert two[name] == pytest.approx(one[name], rel=1e-5)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("objective", ["bce", "sad", "joint"])
-def test_two_processes_train_and_save_once(tmp_path, objective):
-    tiny_project(tmp_path, [0, 1] * 9 + [0], [0, 1, 1, 0, 1], objective=objective)
-    run(*TORCHRUN, *train_stage(tmp_path, objective))
-    detector, card = load_detector(tmp_path / "models/tiny" / objective)
+@pytest.mark.parametrize("detector", ["bce", "sad", "joint", "deep_svdd"])
+def test_two_processes_train_and_save_once(tmp_path, detector):
+    tiny_project(tmp_path, [0, 1] * 9 + [0], [0, 1, 1, 0, 1], detector=detector)
+    run(*TORCHRUN, *train_stage(tmp_path, detector))
+    saved, card = load_detector(tmp_path / "models/tiny" / detector)
     assert card["epochs"] == 2
-    assert detector.centre.abs().max() > 0
+    assert saved.center.abs().max() > 0
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
 @pytest.fixture
 def two_devices(tmp_path):
-    """A params.yaml that asks for two processes, which Lightning starts."""
+    """A params.yaml that asks for two processes, which the stage starts."""
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     params["train"]["devices"] = 2
     path = tmp_path / "params.yaml"
@@ -88,22 +79,66 @@ def two_devices(tmp_path):
 
 
 @pytest.mark.slow
-def test_lightning_starts_as_many_processes_as_devices_are_asked_for(tmp_path, two_devices):
+def test_as_many_processes_are_started_as_devices_are_asked_for(tmp_path, two_devices):
     tiny_project(tmp_path, [0, 1] * 9 + [0], [0, 1, 1, 0, 1])
     said = run(*train_stage(tmp_path, "joint"), *two_devices)
-    assert "MEMBER: 2/2" in said
+    assert "training in 2 processes" in said
     assert "Warning" not in said
+    # the first process alone tells of an epoch
+    assert said.count("epoch 0, lr") == said.count("epoch 1, lr") == 1
     assert load_detector(tmp_path / "models/tiny/joint")[1]["epochs"] == 2
 
 
 @pytest.mark.slow
+def test_a_run_of_two_processes_that_was_killed_resumes(tmp_path, two_devices):
+    labels = [0, 1] * 9 + [0]
+    for name in ("whole", "killed"):
+        tiny_project(tmp_path / name, labels, labels[:5], max_epochs=3)
+    run(*train_stage(tmp_path / "whole", "joint"), *two_devices)
+    code = (
+        "import os, sys; from fakeforensics.training.loop import Run; save = Run._save\n"
+        "def killed(self):\n"
+        "    save(self)\n"
+        "    os._exit(9)\n"
+        "Run._save = killed; sys.argv = ['train', *sys.argv[1:]]\n"
+        "from stages.train import main; from stages._command import run_command; run_command(main)\n"
+    )
+    run(
+        *TORCHRUN,
+        "--no-python",
+        sys.executable,
+        "-c",
+        code,
+        *train_stage(tmp_path / "killed", "joint")[2:],
+        status=1,
+    )
+    assert not (tmp_path / "killed/models").exists()
+    said = run(*train_stage(tmp_path / "killed", "joint"), *two_devices)
+    assert said.count("resuming after 1 finished epochs") == 1
+    for name in ("model.safetensors", "history.csv"):
+        whole, killed = (tmp_path / one / "models/tiny/joint" / name for one in ("whole", "killed"))
+        assert whole.read_bytes() == killed.read_bytes()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("row", [0, 2])  # reals of the first and of the second process
-def test_an_error_in_one_process_ends_the_others(tmp_path, two_devices, row):
+def test_an_error_in_one_process_ends_the_others_and_is_shown_alone(tmp_path, two_devices, row):
     tiny_project(tmp_path, [0, 1] * 9 + [0], [0, 1, 1, 0, 1])
     place = pd.read_parquet(tmp_path / "data/manifests/tiny/train.parquet").loc[row]
     with (tmp_path / "data/images" / place["source"] / place["shard"]).open("r+b") as shard:
         shard.seek(place["offset"])
         shard.write(b"no image")
     said = run(*train_stage(tmp_path, "joint"), *two_devices, status=1)
+    assert said.count("error: ") == 1
     assert f"the image src_train/{row:04d}" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.slow
+def test_an_error_that_both_processes_meet_is_shown_once(tmp_path, two_devices):
+    tiny_project(tmp_path, [0, 1] * 9 + [0], [0, 1, 1, 0, 1], detector="oc_svm")
+    said = run(*train_stage(tmp_path, "oc_svm"), *two_devices, status=1)
+    assert said.count("error: ") == 1
+    assert "fitted by one process" in said
     assert "Traceback" not in said

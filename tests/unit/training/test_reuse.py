@@ -7,6 +7,7 @@ import pytest
 from fakeforensics.files import sha256_file
 from fakeforensics.models.card import FORMAT
 from fakeforensics.training.reuse import find_finished, take_over
+from tests.score_specs import SCORES
 
 
 @pytest.fixture
@@ -18,7 +19,13 @@ def models(tmp_path):
     (folder / "history.csv").write_text("epoch\n0\n")
     card = {
         "format": FORMAT,
-        "architecture": {"backbone": "resnet18", "stem": "standard"},
+        "detector": {
+            "name": "bce",
+            "label": "BCE",
+            "title": "binary cross-entropy",
+            "sees": "reals+fakes",
+            "scores": [score.model_dump(mode="json") for score in SCORES["bce"]],
+        },
         "weights_sha256": sha256_file(folder / "model.safetensors"),
         "protocol": "pilot_3_1",
         "fingerprint": "f" * 32,

@@ -1,68 +1,48 @@
 import gc
 import json
+import logging
 import multiprocessing
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
-from torchvision import models as zoo
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.models.saving import load_detector
 from fakeforensics.params import FacesParams
 from fakeforensics.training import run
-from fakeforensics.training.epochs import Epochs
-from fakeforensics.training.module import Training
-from fakeforensics.training.run import Places, train_detector
+from fakeforensics.training.loop import Progress, Run
+from fakeforensics.training.run import train_detector
 from fakeforensics.training.settings import load_settings
-from fakeforensics.training.trainer import fit
 from tests.tiny_images import tiny_project
-
-LABELS = [0, 1] * 9 + [0]
+from tests.unit.training._runs import LABELS, history, places, plain, shorten_resnet, train
 
 
 @pytest.fixture(autouse=True)
 def _a_resnet_of_ten_layers(monkeypatch):
-    """The runs are about the loop: half the layers, half the time."""
-    monkeypatch.setattr(zoo, "get_model", lambda name, weights: ResNet(BasicBlock, [1, 1, 1, 1]))
-
-
-def places(root, name="model"):
-    return Places(
-        manifests=root / "data/manifests/tiny",
-        images=root / "data/images",
-        model=root / name,
-        plot=root / f"{name}.csv",
-        scratch=root / "scratch",
-    )
-
-
-def train(root, name="model", **project):
-    settings = load_settings(tiny_project(root, LABELS, LABELS[:8], **project))
-    train_detector(settings, places(root, name), FacesParams())
-    return root / name
-
-
-def history(model):
-    return pd.read_csv(model / "history.csv")
+    shorten_resnet(monkeypatch)
 
 
 @pytest.mark.parametrize("precision", ["32", pytest.param("bf16", marks=pytest.mark.slow)])
 def test_the_same_seed_gives_the_same_bytes_and_lambda_zero_those_of_bce(tmp_path, precision):
-    bce = train(tmp_path, "bce", objective="bce", precision=precision)
-    zero = train(tmp_path, "zero", objective="joint", lambda_=0.0, precision=precision)
-    again = train(tmp_path, "again", objective="joint", lambda_=0.0, precision=precision)
+    bce = train(tmp_path, "bce", detector="bce", precision=precision)
+    zero, again = (
+        train(tmp_path, name, detector="joint", own={"lambda": 0.0}, precision=precision)
+        for name in ("zero", "again")
+    )
     for file in ("model.safetensors", "model.json", "history.csv"):
         assert sha256_file(zero / file) == sha256_file(again / file)
-    assert sha256_file(zero / "model.safetensors") == sha256_file(bce / "model.safetensors")
+    of_zero, of_bce = (load_detector(model)[0].state_dict() for model in (zero, bce))
+    # bce computes its center once, after training; joint's is that of the epoch it keeps
+    assert of_zero.keys() == of_bce.keys()
+    assert all(torch.equal(of_zero[name], of_bce[name]) for name in of_zero)
     assert history(zero)["val_loss"].tolist() == history(bce)["val_loss"].tolist()
 
 
 def test_what_is_left_behind(tmp_path):
-    model = train(tmp_path, objective="joint", max_epochs=3)
+    model = train(tmp_path, detector="joint", max_epochs=3)
     assert {path.name for path in model.iterdir()} == {"model.safetensors", "model.json", "history.csv"}
     assert list((tmp_path / "scratch").iterdir()) == []
     rows = history(model)
@@ -74,130 +54,139 @@ def test_what_is_left_behind(tmp_path):
     assert card["validation_loss"] == pytest.approx(rows["val_loss"].min())
     assert card["counts"]["val"] == {"src_val": {"gan1": 2, "gan3": 2, "real": 4}}
     assert card["images"]["crop"] == {"src_train": "whole"}
-    assert card["settings"]["lambda"] == 0.01
+    assert card["detector"]["settings"] == {"lambda": 0.01, "center": "epoch"}
+    assert card["detector"]["architecture"]["crop_size"] == 32
+    assert card["start"] == {"weights": "none"}
 
 
-def test_the_saved_centre_is_the_mean_of_the_reals_under_the_saved_weights(tmp_path):
-    model = train(tmp_path, objective="sad")
-    detector, _ = load_detector(model)
-    settings = load_settings(tmp_path / "data/settings/tiny/sad.json")
-    codes = []
-    for images, labels, _ in _plain_batches(tmp_path, settings):
-        with torch.no_grad():
-            codes.append(detector.backbone(images[labels == 0]))
-    assert torch.allclose(detector.centre, torch.cat(codes).mean(dim=0), atol=1e-5)
+@pytest.mark.parametrize("detector", ["sad", "bce"])
+def test_the_saved_center_is_the_mean_of_the_reals_under_the_saved_weights(tmp_path, detector):
+    saved, _ = load_detector(train(tmp_path, detector=detector))
+    images, labels, _ = plain(tmp_path)
+    with torch.no_grad():
+        codes = saved.backbone(images[labels == 0])
+    assert torch.allclose(saved.center, codes.mean(dim=0), atol=1e-5)
 
 
-def _plain_batches(root, settings):
-    from fakeforensics.models.preprocess import Preprocess
-    from fakeforensics.training.dataset import ManifestDataset, collate
-
-    preprocess = Preprocess(crop_size=settings.train.crop_size)
-    manifest = pd.read_parquet(root / "data/manifests/tiny/train.parquet")
-    batch = collate(ManifestDataset(manifest, root / "data/images", preprocess.crop).__getitems__(range(19)))
-    yield preprocess.normalise(batch.images), batch.labels, batch.rows
-
-
-def test_a_centre_from_init_stays_and_keeps_away_from_zero(tmp_path):
-    short, long = (
-        load_detector(train(tmp_path, f"e{n}", objective="sad", center="init", max_epochs=n))[0]
-        for n in (1, 2)
-    )
-    assert torch.equal(short.centre, long.centre)
-    assert (long.centre.abs() >= 0.1).all()
-
-
-def test_sad_without_fakes_is_deep_svdd(tmp_path):
-    settings = load_settings(tiny_project(tmp_path, [0] * 10, [0] * 4, objective="sad"))
-    train_detector(settings, places(tmp_path), FacesParams())
-    rows = history(tmp_path / "model")
-    # without fakes the loss is the mean distance of reals (equation 3.1 with y = 0)
-    assert rows["val_loss"].tolist() == pytest.approx(rows["real_distance"].tolist())
-    assert rows["fake_distance"].isna().all()
-
-
-def test_a_classifier_without_fakes_is_refused_before_any_work(tmp_path):
-    settings = load_settings(tiny_project(tmp_path, [0] * 10, [0] * 4, objective="bce"))
+@pytest.mark.parametrize("detector", ["bce", "sad", "joint"])
+def test_who_needs_fakes_is_refused_without_them_before_any_work(tmp_path, detector):
     with pytest.raises(UserError, match="the train split has no fake images"):
-        train_detector(settings, places(tmp_path), FacesParams())
+        train(tmp_path, labels=[0] * 10, val=[0] * 4, detector=detector)
     assert not (tmp_path / "scratch").exists()
 
 
 def test_early_stopping_keeps_the_best_epoch(tmp_path, monkeypatch):
     losses = iter([0.9, 0.5, 0.7, 0.6, 0.5, 0.1])
-    end = Training.on_validation_epoch_end
-
-    def scripted(self):
-        end(self)
-        self.record["val_loss"] = next(losses)
-
-    monkeypatch.setattr(Training, "on_validation_epoch_end", scripted)
-    model = train(tmp_path, objective="bce", patience=3, max_epochs=10)
+    validate = Run.validate
+    monkeypatch.setattr(
+        Run, "validate", lambda self, epoch: validate(self, epoch) | {"val_loss": next(losses)}
+    )
+    model = train(tmp_path, detector="bce", patience=3, max_epochs=10)
     # the best is epoch 1; epochs 2, 3, 4 do not go below 0.5, so training ends before 0.1
     assert history(model)["val_loss"].tolist() == [0.9, 0.5, 0.7, 0.6, 0.5]
     assert json.loads((model / "model.json").read_text())["best_epoch"] == 1
 
 
-@pytest.mark.parametrize(
-    ("objective", "finished", "workers"),
-    [("joint", 1, 1), ("bce", 3, 0), pytest.param("sad", 2, 0, marks=pytest.mark.slow)],
-)
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
-    tmp_path, monkeypatch, objective, finished, workers
-):
-    whole = train(tmp_path, "whole", objective=objective, max_epochs=3)
-    end = Epochs.on_train_epoch_end
+def test_progress_is_over_after_the_last_epoch_or_without_patience():
+    params = load_settings_of(patience=2, max_epochs=5)
+    progress = Progress()
+    assert not progress.is_over(params)
+    for epoch, loss in enumerate([3.0, 1.0, 1.0]):
+        progress.history.append({"epoch": epoch, "val_loss": loss})
+    assert progress.best["epoch"] == 1  # the first of equals
+    assert not progress.is_over(params)
+    progress.history.append({"epoch": 3, "val_loss": 1.5})
+    assert progress.is_over(params)  # two epochs without a lower loss
+    progress.history[-1]["val_loss"] = 0.5
+    assert not progress.is_over(params)
+    progress.history.append({"epoch": 4, "val_loss": 0.4})
+    assert progress.is_over(params)
 
-    class Killed(Exception):
-        pass
 
-    def killed(self, trainer, module):
-        end(self, trainer, module)
-        if len(self.history) == finished:
+def load_settings_of(**train_params):
+    return run.RunSettings(protocol="p", detector="bce", seed=0, train=train_params, augment={}).train
+
+
+class Killed(Exception):
+    pass
+
+
+def kill_after(patch, finished):
+    """Let a run die once it has saved so many epochs."""
+    save = Run._save
+
+    def killed(self):
+        save(self)
+        if len(self.progress.history) == finished:
             raise Killed
 
+    patch.setattr(Run, "_save", killed)
+
+
+@pytest.mark.parametrize(
+    ("detector", "finished", "workers"),
+    [("joint", 1, 1), ("bce", 3, 0), pytest.param("deep_svdd", 2, 0, marks=pytest.mark.slow)],
+)
+def test_a_killed_run_resumes_and_ends_with_the_same_bytes(
+    tmp_path, monkeypatch, caplog, detector, finished, workers
+):
+    whole = train(tmp_path, "whole", detector=detector, max_epochs=3)
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Epochs, "on_train_epoch_end", killed)
-        train(tmp_path, "resumed", objective=objective, max_epochs=3, workers=workers)
-    kept = [path.name for path in (tmp_path / "scratch").rglob("best-*")]
-    so_far = history(whole)["val_loss"][:finished]
-    assert kept == [f"best-{so_far.idxmin()}.safetensors"]
+        kill_after(patch, finished)
+        train(tmp_path, "resumed", detector=detector, max_epochs=3, workers=workers)
+    (kept,) = (tmp_path / "scratch").rglob("*.ckpt")
+    state = torch.load(kept, weights_only=True)
+    assert [row["epoch"] for row in state["history"]] == list(range(finished))
+    assert state["best_weights"].keys() == state["detector"].keys()
     begun = []
-    start = Training.on_train_epoch_start
+    train_epoch = Run.train_epoch
     monkeypatch.setattr(
-        Training, "on_train_epoch_start", lambda self: begun.append(self.current_epoch) or start(self)
+        Run,
+        "train_epoch",
+        lambda self, epoch, rate: begun.append(epoch) or train_epoch(self, epoch, rate),
     )
-    resumed = train(tmp_path, "resumed", objective=objective, max_epochs=3, workers=workers)
+    with caplog.at_level(logging.INFO):
+        resumed = train(tmp_path, "resumed", detector=detector, max_epochs=3, workers=workers)
+    assert f"resuming after {finished} finished epochs" in caplog.text
     assert begun == list(range(finished, 3))
     for file in ("model.safetensors", "model.json", "history.csv"):
         assert (resumed / file).read_bytes() == (whole / file).read_bytes(), file
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_other_settings_do_not_take_up_a_killed_run(tmp_path, monkeypatch):
-    def killed(self, trainer, module):
-        raise KeyError("killed")
-
-    fresh = train(tmp_path, "fresh", objective="bce", learning_rate=0.002)
-    with monkeypatch.context() as patch, pytest.raises(KeyError):
-        patch.setattr(Epochs, "on_train_end", killed)
-        train(tmp_path, objective="bce", learning_rate=0.001)
-    model = train(tmp_path, objective="bce", learning_rate=0.002)
+    fresh = train(tmp_path, "fresh", detector="bce", learning_rate=0.002)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        kill_after(patch, 2)
+        train(tmp_path, detector="bce", learning_rate=0.001)
+    model = train(tmp_path, detector="bce", learning_rate=0.002)
     assert (model / "model.safetensors").read_bytes() == (fresh / "model.safetensors").read_bytes()
     assert len(list((tmp_path / "scratch").iterdir())) == 1
 
 
 def test_a_loss_that_explodes_stops_the_run_with_the_images(tmp_path):
     with pytest.raises(UserError, match=r"epoch \d+(?s:.*)src_"):
-        train(tmp_path, objective="bce", learning_rate=1e30)
-    assert not (tmp_path / "model").exists()
+        train(tmp_path, detector="bce", learning_rate=1e30)
+
+
+def test_running_out_of_memory_says_what_to_lower(tmp_path, monkeypatch):
+    def exhausted(self, epoch, rate):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(Run, "train_epoch", exhausted)
+    with pytest.raises(UserError, match=r"`train.batch_size` \(now 8\)"):
+        train(tmp_path, detector="bce")
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
 def test_options_train(tmp_path):
     before = len(multiprocessing.active_children())
-    train(tmp_path, objective="joint", balance="method", stem="no_downsampling", workers=2, max_epochs=1)
+    options = {"balance": "method", "stem": "no_downsampling", "code": "map", "workers": 2}
+    model = train(tmp_path, detector="joint", max_epochs=1, **options)
     gc.collect()
     assert len(multiprocessing.active_children()) <= before  # decoding processes end with the run
+    # the stem keeps 32 pixels, layers 2 to 4 halve them to 4 × 4
+    assert load_detector(model)[0].center.shape == (512 * 4 * 4,)
 
 
 def test_a_missing_manifest_names_the_stage_that_writes_it(tmp_path):
@@ -219,7 +208,7 @@ def pilot(root, **project):
 
 
 def test_the_pilot_study_trains_a_model_for_each_number_of_instances(tmp_path):
-    train_detector(pilot(tmp_path, objective="bce"), places(tmp_path), FacesParams())
+    train_detector(pilot(tmp_path, detector="bce"), places(tmp_path), FacesParams())
     cards = {n: load_detector(tmp_path / f"model/n{n}")[1] for n in (1, 2)}
     assert sum(cards[1]["counts"]["train"]["src_train"].values()) == 16
     assert sum(cards[2]["counts"]["train"]["src_train"].values()) == 18
@@ -228,9 +217,10 @@ def test_the_pilot_study_trains_a_model_for_each_number_of_instances(tmp_path):
 
 
 def test_what_another_protocol_has_trained_is_taken_over_and_no_other(tmp_path, monkeypatch):
-    settings = pilot(tmp_path, objective="sad")
+    settings = pilot(tmp_path, detector="sad")
     trained = []
-    monkeypatch.setattr(run, "fit", lambda *args: trained.append(args) or fit(*args))
+    fit = Run.fit
+    monkeypatch.setattr(Run, "fit", lambda self: trained.append(self) or fit(self))
 
     def train_as(protocol, settings=settings):
         trained.clear()

@@ -1,81 +1,191 @@
+"""Runs of detectors other than the thesis's: one-class ones, one with a head, one with a reference set."""
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from lightning.fabric import Fabric
+from sklearn.svm import OneClassSVM
 
-from fakeforensics.models.detector import Detector
-from fakeforensics.models.preprocess import Preprocess
-from fakeforensics.training.centre import away_from_zero, mean_code, set_centre
-from fakeforensics.training.dataset import Batch
+from fakeforensics import detectors
+from fakeforensics.detectors.oc_svm import OcSvm
+from fakeforensics.errors import UserError
+from fakeforensics.models.card import Architecture
+from fakeforensics.models.latent import away_from_zero
+from fakeforensics.models.registry import build_detector
+from fakeforensics.models.saving import load_detector
+from tests.unit.training._runs import LABELS, history, plain, shorten_resnet, train
 
-PREPROCESS = Preprocess(crop_size=32)
-CPU = torch.device("cpu")
+
+@pytest.fixture(autouse=True)
+def _a_resnet_of_ten_layers(monkeypatch):
+    shorten_resnet(monkeypatch)
+
+
+def drop_fakes(root):
+    for split in ("train", "val"):
+        file = root / f"data/manifests/tiny/{split}.parquet"
+        manifest = pd.read_parquet(file)
+        manifest[manifest["label"] == 0].reset_index(drop=True).to_parquet(file)
+
+
+def test_deep_svdd_never_sees_a_fake(tmp_path):
+    beside_fakes = train(tmp_path, "beside", detector="deep_svdd")
+    drop_fakes(tmp_path)
+    alone = train(tmp_path, "alone", detector="deep_svdd")
+    for file in ("model.safetensors", "history.csv"):
+        assert (beside_fakes / file).read_bytes() == (alone / file).read_bytes(), file
+    card = json.loads((beside_fakes / "model.json").read_text())
+    assert card["counts"] == {"train": {"src_train": {"real": 10}}, "val": {"src_val": {"real": 4}}}
+    rows = history(alone)
+    # its loss is the mean distance of reals
+    assert rows["val_loss"].tolist() == pytest.approx(rows["real_distance"].tolist())
+    assert rows["fake_distance"].isna().all()
+
+
+@pytest.mark.parametrize("detector", ["deep_svdd", "sad"])
+def test_a_center_from_init_stays_as_first_computed_and_away_from_zero(tmp_path, detector):
+    saved, _ = load_detector(train(tmp_path, detector=detector, own={"center": "init"}))
+    torch.manual_seed(3)  # the run's
+    first = build_detector(detector, Architecture(crop_size=32), {"center": "init"})
+    images, labels, _ = plain(tmp_path)
+    expected = away_from_zero(first.mean_code([images[labels == 0]]))
+    assert torch.allclose(saved.center, expected, atol=1e-5)
+    assert (saved.center.abs() >= 0.1).all()
+
+
+@pytest.mark.parametrize("own", [{}, {"most_reals": 6, "nu": 0.3, "gamma": 0.01}])
+def test_oc_svm_scores_as_scikit_learns_does(tmp_path, own):
+    model = train(tmp_path, detector="oc_svm", own=own)
+    detector, card = load_detector(model)
+    rows = history(model)
+    assert rows["epoch"].tolist() == [0]
+    assert rows.drop(columns="epoch").isna().all(axis=None)
+    assert (card["epochs"], card["best_epoch"], card["validation_loss"]) == (1, 0, None)
+    assert list((tmp_path / "scratch").glob("*")) == []
+
+    images, labels, _ = plain(tmp_path)
+    with torch.no_grad():
+        features = detector.features(images[labels == 0]).double().numpy()
+        others = detector.features(images[labels == 1]).double().numpy()
+        scores = detector.score(images[labels == 1])["score_oc"]
+    if "most_reals" in own:  # of the ten
+        chosen = np.random.default_rng(3).choice(10, 6, replace=False)
+        features = features[np.sort(chosen)]
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation[deviation == 0] = 1.0
+    svm = OneClassSVM(nu=own.get("nu", 0.1), gamma=own.get("gamma", "scale"))
+    svm.fit((features - mean) / deviation)
+    expected = -svm.decision_function((others - mean) / deviation)
+    assert scores.tolist() == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_oc_svm_starts_as_other_detectors_do_and_repeats(tmp_path):
+    first, again = (train(tmp_path, name, detector="oc_svm") for name in ("first", "again"))
+    for file in ("model.safetensors", "model.json", "history.csv"):
+        assert (first / file).read_bytes() == (again / file).read_bytes(), file
+    torch.manual_seed(3)
+    start = build_detector("bce", Architecture(crop_size=32), {}).backbone.state_dict()
+    saved = load_detector(first)[0].backbone.state_dict()
+    assert all(torch.equal(saved[name], start[name]) for name in start)
+
+
+def test_a_head_is_fitted_by_one_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(Fabric, "world_size", 2)
+    with pytest.raises(UserError, match=r"fitted by one process(?s:.*)train\.devices: 1"):
+        train(tmp_path, detector="oc_svm")
+
+
+def test_what_is_not_finite_is_not_saved(tmp_path, monkeypatch):
+    monkeypatch.setattr(OcSvm, "fit", lambda *inputs: {"rho": np.array([np.nan])})
+    with pytest.raises(UserError, match=r"fitting the detector 'oc_svm'(?s:.*)rho"):
+        train(tmp_path, detector="oc_svm")
+    assert not (tmp_path / "model").exists()
+    monkeypatch.setattr(OcSvm, "features", lambda self, images: torch.full((len(images), 2), torch.nan))
+    with pytest.raises(UserError, match="the features of the detector 'oc_svm'"):
+        train(tmp_path, detector="oc_svm")
+
+
+TOY = """
+from typing import ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from fakeforensics.models.detector import NetworkDetector
+from fakeforensics.scores.spec import ScoreSpec
+
+
+class Toy(NetworkDetector):
+    '''Tells reals from the classes of a reference set.'''
+
+    name: ClassVar = "toy"
+    label: ClassVar = "Toy"
+    title: ClassVar = "a toy"
+    sees: ClassVar = "reals+reference"
+    scores: ClassVar = (ScoreSpec(name="t", label="S_T", title="t", column="score_t", scale="real"),)
+    seen: ClassVar = {"training": [], True: [], False: []}
+
+    def __init__(self, architecture, settings):
+        super().__init__(architecture, settings)
+        self.body = nn.Conv2d(3, 4, 3)
+
+    def see_labels(self, labels):
+        self.seen["training"] += labels.tolist()
+        self.head = nn.Linear(4, labels.max())
+
+    def prepare(self, state):
+        self.head = nn.Linear(4, len(state["head.bias"]))
+
+    def forward(self, images):
+        return self.head(self.body(images).mean(dim=(2, 3)))
+
+    def losses(self, images, output, labels):
+        self.seen[self.training] += labels.int().tolist()
+        classes = torch.where(labels == 0, labels, labels - 1).long()
+        return functional.cross_entropy(output, classes, reduction="none")
+
+    def read(self, images, output):
+        return {"score_t": -output[:, 0]}
+"""
 
 
 @pytest.fixture
-def images():
-    return torch.randint(
-        0, 256, (7, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
-    )
+def toy(tmp_path, monkeypatch):
+    folder = tmp_path / "detectors"
+    folder.mkdir()
+    (folder / "toy.py").write_text(TOY)
+    monkeypatch.setattr(detectors, "__path__", [*detectors.__path__, str(folder)])
+    yield
+    sys.modules.pop("fakeforensics.detectors.toy", None)
+    vars(detectors).pop("toy", None)
 
 
-def batch(images, labels):
-    return Batch(images, torch.tensor(labels, dtype=torch.float32), torch.arange(len(images)))
+@pytest.mark.usefixtures("toy")
+def test_a_reference_set_is_seen_with_its_classes_beside_reals_and_without_fakes(tmp_path):
+    # places 0, 2, 4, 6 are for training, 1, 3, 5, 7 for validation
+    model = train(tmp_path, detector="toy", reference=[0, 0, 1, 1, 2, 2, 1, 1], max_epochs=1)
+    seen = detectors.toy.Toy.seen
+    reals = [label for label in LABELS if label == 0]
+    expected = sorted([*reals, 2, 3, 4, 3])
+    assert sorted(seen["training"]) == sorted(seen[True]) == expected
+    assert sorted(seen[False]) == [0, 0, 0, 0, 2, 3, 3, 4]
+    detector, card = load_detector(model)
+    assert detector.head.out_features == 4
+    assert card["counts"]["train"] == {"src_reference": {"real": 4}, "src_train": {"real": 10}}
+    assert card["detector"]["sees"] == "reals+reference"
 
 
-class Brightness(torch.nn.Module):
-    """Gives an image its mean brightness as each value of the code."""
-
-    def forward(self, images):
-        return images.mean(dim=(1, 2, 3))[:, None].expand(-1, 512)
-
-
-def test_hand_worked_mean_over_reals_alone():
-    detector = Detector()
-    detector.backbone = Brightness()
-    images = torch.tensor([10, 20, 90], dtype=torch.uint8).view(3, 1, 1, 1).expand(3, 3, 32, 32)
-    plain = Preprocess(crop_size=32, mean=(0, 0, 0), std=(1 / 255, 1 / 255, 1 / 255))
-    # (10 + 20) / 2; the fake's 90 does not count
-    centre = mean_code(detector, [batch(images, [0, 0, 1])], plain, CPU)
-    assert centre.tolist() == pytest.approx([15.0] * 512)
-
-
-def test_it_does_not_depend_on_how_images_are_batched(images):
-    detector = Detector()
-    labels = [0, 1, 0, 0, 1, 0, 0]
-    whole = mean_code(detector, [batch(images, labels)], PREPROCESS, CPU)
-    parts = mean_code(
-        detector, [batch(images[:2], labels[:2]), batch(images[2:], labels[2:])], PREPROCESS, CPU
-    )
-    assert torch.allclose(whole, parts, atol=1e-6)
-
-
-def test_it_leaves_the_detector_as_it_was(images):
-    detector = Detector().train()
-    before = {name: tensor.clone() for name, tensor in detector.state_dict().items()}
-    centre = mean_code(detector, [batch(images, [0] * 7)], PREPROCESS, CPU)
-    assert detector.training
-    assert not centre.requires_grad
-    # running statistics of batch normalisation included: it ran in evaluation mode
-    for name, tensor in detector.state_dict().items():
-        assert torch.equal(tensor, before[name]), name
-
-
-def test_it_is_float32_under_bf16(images):
-    detector = Detector()
-    expected = mean_code(detector, [batch(images, [0] * 7)], PREPROCESS, CPU)
-    with torch.autocast("cpu", torch.bfloat16):
-        got = mean_code(detector, [batch(images, [0] * 7)], PREPROCESS, CPU)
-    assert got.dtype == torch.float32
-    assert torch.equal(got, expected)
-
-
-def test_coordinates_near_zero_are_pushed_out():
-    centre = torch.tensor([-0.5, -0.1, -0.01, 0.0, 0.01, 0.1, 0.5])
-    assert away_from_zero(centre).tolist() == pytest.approx([-0.5, -0.1, -0.1, 0.1, 0.1, 0.1, 0.5])
-
-
-def test_setting_it_reaches_the_distance():
-    detector = Detector().eval()
-    set_centre(detector, torch.full((512,), 2.0))
-    with torch.no_grad():
-        output = detector(torch.zeros(1, 3, 32, 32))
-    assert output.distance.item() == pytest.approx((output.code - 2).square().sum().item(), rel=1e-5)
+@pytest.mark.usefixtures("toy")
+def test_without_a_reference_set_it_says_what_to_add(tmp_path):
+    with pytest.raises(UserError, match=r"reference\.parquet: no such file(?s:.*)`splits`"):
+        train(tmp_path, detector="toy")
+    empty = pd.read_parquet(tmp_path / "data/manifests/tiny/train.parquet").assign(reference_class=0)[:0]
+    empty.to_parquet(tmp_path / "data/manifests/tiny/reference.parquet")
+    with pytest.raises(UserError, match=r"'toy' learns from a labeled reference(?s:.*)add `reference_set`"):
+        train(tmp_path, detector="toy")
+    assert not (tmp_path / "scratch").exists()

@@ -6,7 +6,15 @@ from fakeforensics.errors import UserError
 from fakeforensics.params import TrainParams
 from fakeforensics.training.settings import load_settings
 
-GOOD = {"protocol": "demo", "objective": "joint", "seed": 0, "lambda": 0.1, "train": {}, "augment": {}}
+GOOD = {
+    "protocol": "demo",
+    "detector": "joint",
+    "seed": 0,
+    "own": {"lambda": 0.1},
+    "train": {},
+    "augment": {},
+    "code": {"fakeforensics.detectors.joint": "f" * 64},
+}
 
 
 def load(tmp_path, value):
@@ -17,14 +25,23 @@ def load(tmp_path, value):
 
 def test_resolved_settings_are_read(tmp_path):
     settings = load(tmp_path, GOOD | {"train": {"batch_size": 8}})
-    assert (settings.lambda_, settings.train.batch_size, settings.train.patience) == (0.1, 8, 10)
+    assert (settings.own, settings.train.batch_size, settings.train.patience) == ({"lambda": 0.1}, 8, 10)
 
 
-def test_the_record_holds_every_value_and_lambda_for_joint_alone(tmp_path):
-    assert load(tmp_path, GOOD).resolved()["lambda"] == 0.1
-    bce = load(tmp_path, {key: GOOD[key] for key in GOOD if key != "lambda"} | {"objective": "bce"})
-    assert set(bce.resolved()) == {"seed", "train", "augment"}
-    assert bce.resolved()["train"]["betas"] == [0.9, 0.999]
+def test_the_record_holds_every_value_but_what_the_card_says_elsewhere(tmp_path):
+    settings = load(tmp_path, GOOD)
+    assert set(settings.resolved()) == {"seed", "train", "augment"}
+    assert settings.resolved()["train"]["betas"] == [0.9, 0.999]
+
+
+def test_what_is_stored_is_what_is_read_without_the_machine(tmp_path):
+    settings = load(tmp_path, GOOD)
+    stored = settings.stored()
+    assert set(stored) == set(GOOD)  # neither `left_out` nor `instances`
+    assert not {"workers", "devices"} & set(stored["train"])
+    assert load(tmp_path, stored) == settings
+    more = {"left_out": "narrowed", "instances": [1, 2]}
+    assert load(tmp_path, GOOD | more).stored() == stored | more
 
 
 def test_the_machine_decides_who_works_and_nothing_else(tmp_path):
@@ -37,11 +54,10 @@ def test_the_machine_decides_who_works_and_nothing_else(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lambda": "abc"}, "`lambda`"),
-        ({"lambda": -0.1}, "`lambda`"),
-        ({"lambda": None}, "belongs to the joint"),
-        ({"objective": "bce"}, "belongs to the joint"),
-        ({"objective": "focal"}, "`objective`"),
+        ({"lambda": 0.1}, "unknown key `lambda`"),
+        ({"detector": None}, "`detector`"),
+        ({"seed": -1}, "`seed`"),
+        ({"instances": []}, "`instances`"),
         ({"train": {"batchsize": 8}}, "unknown key `train.batchsize`"),
         ({"train": {"batch_size": 0}}, "`train.batch_size`"),
         ({"train": {"learning_rate": "1e-4"}}, "`train.learning_rate`"),

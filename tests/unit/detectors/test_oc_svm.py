@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.svm import OneClassSVM
+
+from fakeforensics.models.card import Architecture
+from fakeforensics.models.registry import build_detector
+
+RANDOM = np.random.default_rng(0)
+FEATURES = RANDOM.normal(3, [1, 2, 5, 0.1], (60, 4))
+OTHERS = RANDOM.normal(3, 4, (10, 4))
+REALS = np.zeros(60, np.int64)
+
+
+def detector(**settings):
+    return build_detector("oc_svm", Architecture(crop_size=32), settings)
+
+
+def scores(head, fitted, features):
+    read = head.read(torch.tensor(features), {name: torch.tensor(array) for name, array in fitted.items()})
+    return read["score_oc"].numpy()
+
+
+@pytest.mark.parametrize("settings", [{}, {"nu": 0.5, "gamma": 0.01}])
+def test_scores_are_scikit_learns_with_the_sign_turned(settings):
+    head = detector(**settings)
+    fitted = head.fit(FEATURES, REALS, seed=0)
+    mean, deviation = FEATURES.mean(axis=0), FEATURES.std(axis=0)
+    svm = OneClassSVM(nu=settings.get("nu", 0.1), gamma=settings.get("gamma", "scale"))
+    svm.fit((FEATURES - mean) / deviation)
+    expected = -svm.decision_function((OTHERS - mean) / deviation)
+    assert scores(head, fitted, OTHERS) == pytest.approx(expected, abs=1e-9)
+
+
+def test_far_away_is_more_fake_and_nu_bounds_the_share_outside():
+    head = detector(nu=0.2)
+    fitted = head.fit(FEATURES, REALS, seed=0)
+    inside = scores(head, fitted, FEATURES)
+    # at most ν of the training reals lie outside, up to those on the boundary itself
+    assert (inside > 1e-6).mean() <= 0.2
+    assert scores(head, fitted, FEATURES.mean(axis=0, keepdims=True)) < 0
+    assert scores(head, fitted, FEATURES[:1] + 100) == pytest.approx(fitted["rho"])
+
+
+def test_a_feature_that_never_changes_is_no_division_by_zero():
+    constant = FEATURES.copy()
+    constant[:, 1] = 7.0
+    fitted = detector().fit(constant, REALS, seed=0)
+    assert all(np.isfinite(array).all() for array in fitted.values())
+    assert fitted["deviation"][1] == 1.0
+
+
+def test_of_many_reals_a_seeded_sample_is_taken():
+    head = detector(most_reals=20)
+    first, again, other = (head.fit(FEATURES, REALS, seed=seed) for seed in (1, 1, 2))
+    for name, array in first.items():
+        assert np.array_equal(array, again[name]), name
+    assert not np.array_equal(first["mean"], other["mean"])
+    rows = np.sort(np.random.default_rng(1).choice(60, 20, replace=False))
+    assert first["mean"] == pytest.approx(FEATURES[rows].mean(axis=0))
+    assert len(first["support"]) <= 20

@@ -1,0 +1,92 @@
+"""Which files a module is made of, on a package of a few lines and on the project's own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fakeforensics import code
+from fakeforensics.files import sha256_file
+
+FILES = {
+    "__init__": "",
+    "params": "import fakeforensics.deep.leaf",
+    "top": """
+        from typing import TYPE_CHECKING
+        import numpy
+        from fakeforensics.deep import leaf
+        from fakeforensics.params import load
+        if TYPE_CHECKING:
+            from fakeforensics import typed
+
+        def late():
+            import fakeforensics.late
+    """,
+    "late": "from fakeforensics.deep.other import name",
+    "typed": "",
+    "apart": "",
+    "deep/__init__": "",
+    "deep/leaf": "",
+    "deep/other": "import fakeforensics.top",
+}
+Write = Callable[[str, str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Writes a module of a package that stands for the project's."""
+    package = tmp_path / "fakeforensics"
+    monkeypatch.setattr(code, "_PACKAGE", package)
+
+    def write_module(name: str, text: str) -> Path:
+        path = package / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(line.removeprefix("        ") for line in text.splitlines()) + "\n")
+        code.import_closure.cache_clear()
+        return path
+
+    for name, text in FILES.items():
+        write_module(name, text)
+    yield write_module
+    code.import_closure.cache_clear()
+
+
+@pytest.mark.usefixtures("write")
+def test_imports_are_followed_also_from_functions_and_in_circles() -> None:
+    expected = {"top", "late", "params", "deep", "deep.leaf", "deep.other"}
+    assert code.import_closure("fakeforensics.top") == {f"fakeforensics.{name}" for name in expected}
+    assert code.import_closure("fakeforensics.apart") == {"fakeforensics.apart"}
+    assert code.import_closure("numpy") == frozenset()
+
+
+def test_hashes_are_those_of_the_files_without_the_plumbing(write: Write) -> None:
+    apart = write("apart", "x = 1")
+    found = code.code_hashes("fakeforensics.top", "fakeforensics.apart")
+    assert list(found) == [
+        f"fakeforensics.{name}" for name in ("apart", "deep", "deep.leaf", "deep.other", "late", "top")
+    ]
+    assert found["fakeforensics.apart"] == sha256_file(apart)
+    below = code.code_hashes("fakeforensics.top", below="fakeforensics.deep")
+    assert list(below) == [f"fakeforensics.{name}" for name in ("deep", "deep.leaf", "deep.other")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "concerned"),
+    [("deep/leaf", {"top", "late"}), ("apart", {"apart"}), ("params", set()), ("typed", set())],
+)
+def test_a_change_concerns_those_that_import_it(write: Write, changed: str, concerned: set[str]) -> None:
+    names = ("top", "late", "apart")
+    before = {name: code.code_hashes(f"fakeforensics.{name}") for name in names}
+    write(changed, FILES[changed] + "\nx = 1")
+    after = {name: code.code_hashes(f"fakeforensics.{name}") for name in names}
+    assert {name for name in names if before[name] != after[name]} == concerned
+
+
+@pytest.mark.parametrize(
+    ("detector", "modules"), [("joint", ["bce", "joint", "sad"]), ("sad", ["sad"]), ("oc_svm", ["oc_svm"])]
+)
+def test_a_detectors_own_code_is_its_module_and_the_detectors_it_imports(
+    detector: str, modules: list[str]
+) -> None:
+    found = code.code_hashes(f"fakeforensics.detectors.{detector}", below="fakeforensics.detectors")
+    assert list(found) == [f"fakeforensics.detectors.{name}" for name in modules]

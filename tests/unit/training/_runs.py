@@ -1,0 +1,50 @@
+"""Training runs on tiny images, by a network of ten layers."""
+
+import pandas as pd
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.params import FacesParams
+from fakeforensics.training.dataset import Batch, ManifestDataset, collate
+from fakeforensics.training.run import Places, train_detector
+from fakeforensics.training.settings import load_settings
+from tests.tiny_images import tiny_project
+
+LABELS = [0, 1] * 9 + [0]
+
+
+def shorten_resnet(monkeypatch):
+    """Half the layers, half the time: the runs are about the loop."""
+    monkeypatch.setattr(
+        "fakeforensics.models.backbone.zoo.get_model",
+        lambda name, weights=None, **options: ResNet(BasicBlock, [1, 1, 1, 1]),
+    )
+
+
+def places(root, name="model"):
+    return Places(
+        manifests=root / "data/manifests/tiny",
+        images=root / "data/images",
+        model=root / name,
+        plot=root / f"{name}.csv",
+        scratch=root / "scratch",
+    )
+
+
+def train(root, name="model", labels=LABELS, val=LABELS[:8], **project):
+    settings = load_settings(tiny_project(root, labels, val, **project))
+    train_detector(settings, places(root, name), FacesParams())
+    return root / name
+
+
+def history(model):
+    return pd.read_csv(model / "history.csv")
+
+
+def plain(root, split="train"):
+    """All images of a split as one normalized batch, not augmented."""
+    preprocess = Preprocess(crop_size=32)
+    manifest = pd.read_parquet(root / f"data/manifests/tiny/{split}.parquet")
+    dataset = ManifestDataset(manifest, root / "data/images", preprocess.crop)
+    batch = collate(dataset.__getitems__(range(len(dataset))))
+    return Batch(preprocess.normalize(batch.images), batch.labels, batch.rows)
