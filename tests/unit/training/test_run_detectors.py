@@ -52,7 +52,7 @@ def test_a_center_from_init_stays_as_first_computed_and_away_from_zero(tmp_path,
     torch.manual_seed(3)  # the run's
     first = build_detector(detector, Architecture(crop_size=32), {"center": "init"})
     images, labels, _ = plain(tmp_path)
-    expected = away_from_zero(first.mean_code([images[labels == 0]]))
+    expected = away_from_zero(first.eval().mean_code([images[labels == 0]]))
     assert torch.allclose(saved.center, expected, atol=1e-5)
     assert (saved.center.abs() >= 0.1).all()
 
