@@ -22,12 +22,12 @@ FILES = {
         def late():
             import fakeforensics.late
     """,
-    "late": "from fakeforensics.deep.other import name",
+    "late": "from .deep.other import name",
     "typed": "",
     "apart": "",
     "deep/__init__": "",
     "deep/leaf": "",
-    "deep/other": "import fakeforensics.top",
+    "deep/other": "from .. import top",
 }
 Write = Callable[[str, str], Path]
 
@@ -52,9 +52,10 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 
 @pytest.mark.usefixtures("write")
-def test_imports_are_followed_also_from_functions_and_in_circles() -> None:
+def test_imports_are_followed_also_from_functions_relative_and_in_circles() -> None:
     expected = {"top", "late", "params", "deep", "deep.leaf", "deep.other"}
-    assert code.import_closure("fakeforensics.top") == {f"fakeforensics.{name}" for name in expected}
+    found = code.import_closure("fakeforensics.top")
+    assert found == {"fakeforensics"} | {f"fakeforensics.{name}" for name in expected}
     assert code.import_closure("fakeforensics.apart") == {"fakeforensics.apart"}
     assert code.import_closure("numpy") == frozenset()
 
