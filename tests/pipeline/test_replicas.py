@@ -162,7 +162,7 @@ def test_fakes_alone_have_what_is_defined_and_say_why_there_is_no_more(project, 
         assert "holds no real image" in thresholds["fakes_alone"]["undefined"]
         assert (project / f"metrics/{name}/{detector}.decision.json").is_file()
     compared = json.loads((project / f"metrics/{name}/comparison.json").read_text())
-    assert list(compared) == ["accuracy_difference"]
+    assert list(compared) == ["baseline", "accuracy_difference"]
     assert len(compared["accuracy_difference"]) == 3 * len(numbers) * len(plan.test)
     results = [table for table in tables(chapters[name]) if "on fake-only test sets" in table.caption]
     assert len(results) == 4
