@@ -55,7 +55,7 @@ def make_scores(sets, detector="joint", images=200, seed=0, gap=3.0, share=0.5, 
     return table.sort_values(["test_set", "key"], ignore_index=True)
 
 
-# A detector of nobody's, with three scores of other scales.
+# An invented detector with three scores, none of them a logit.
 MIXED = (
     ScoreSpec(name="far", label="FAR", title="distance", column="distance", scale="positive"),
     ScoreSpec(name="sure", label="SURE", title="probability", column="sure", scale="probability"),

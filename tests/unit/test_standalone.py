@@ -139,7 +139,7 @@ def test_the_pipelines_own_tables_are_read(tmp_path):
     # A table with one score is compared by that, whatever is asked of the others.
     write_scores(tmp_path / "bce.parquet", ScoreTable(make_scores({"a": 0}, "bce", images=60), SCORES["bce"]))
     assert len(read_stranger(tmp_path / "bce.parquet", "cd")[0]) == 60
-    # The validation table beside it must be of the same detector.
+    # The validation table in the same folder must come from the same detector.
     write_scores(
         tmp_path / "bce.val.parquet", ScoreTable(make_scores({"validation": 0}, "sad"), SCORES["sad"])
     )

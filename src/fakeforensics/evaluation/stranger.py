@@ -84,7 +84,7 @@ def read_stranger(
 def _read_own(path: Path, name: str | None) -> pd.DataFrame:
     """A score table of the pipeline with the columns of a CSV file, as text.
 
-    The validation scores are taken from the file beside it, `<name>.val.parquet`, if there is one. Scores are
+    The validation scores come from `<name>.val.parquet` in the same folder, if that file exists. Scores are
     given on their working scale, on which the pipeline chooses thresholds, so that thresholds are on it too.
     """
     beside = path.with_suffix(".val.parquet")

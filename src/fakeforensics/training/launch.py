@@ -37,7 +37,7 @@ def run_in_processes(settings: RunSettings, places: Places, faces: FacesParams) 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     devices = settings.train.devices
     if issubclass(detector_class(settings.detector), HeadDetector):
-        # A head is fitted by one process; `devices` is for the networks beside it.
+        # One process fits a head; `devices` concerns the networks of the same list.
         settings = settings.on_machine(settings.train.model_copy(update={"devices": 1}))
         devices = 1
     if not starts_processes(devices):
