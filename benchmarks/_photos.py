@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.images import decode, encode_png
+from fakeforensics.images.schema import INDEX_FILE, read_index
+from fakeforensics.images.shards import ShardWriter
 from fakeforensics.models.preprocess import Rgb
-from fakeforensics.storage.images import decode, encode_png
-from fakeforensics.storage.schema import INDEX_FILE, read_index
-from fakeforensics.storage.shards import ShardWriter
 
 PICTURES = (".jpg", ".jpeg", ".png")
 

@@ -19,13 +19,13 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from fakeforensics.errors import UserError
-from fakeforensics.evaluation.scoring import score_manifest
+from fakeforensics.images.shards import ShardReader
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import NetworkDetector
 from fakeforensics.models.registry import build_detector, detector_class
 from fakeforensics.models.runtime import full_float32, keep_freed_memory
 from fakeforensics.params import AugmentParams, TrainParams
-from fakeforensics.storage.shards import ShardReader
+from fakeforensics.scoring import score_manifest
 from fakeforensics.training.augment import Augment
 from fakeforensics.training.data import Loader, RunData
 from fakeforensics.training.dataset import Batch, ManifestDataset, collate

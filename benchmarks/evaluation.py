@@ -22,11 +22,11 @@ import typer
 from sklearn.metrics import average_precision_score
 from typer import Option
 
+from fakeforensics.metrics.bootstrap import replicate, weighted_ranking
+from fakeforensics.metrics.ranking import rank
+from fakeforensics.metrics.resampling import Resampling, resample_groups
+from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.scores.bootstrap import replicate, weighted_ranking
-from fakeforensics.scores.ranking import rank
-from fakeforensics.scores.resampling import Resampling, resample_groups
-from fakeforensics.scores.spec import ScoreSpec
 from fakeforensics.thresholds.analysis import analyse
 
 SCORES = (

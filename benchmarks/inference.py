@@ -27,13 +27,13 @@ def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
 ) -> None:
     """Print the table and write the figures as flat JSON."""
-    from fakeforensics.evaluation.scoring import score_manifest
     from fakeforensics.files import write_json
     from fakeforensics.inference.cutting import Recipe
     from fakeforensics.inference.inputs import find_inputs
     from fakeforensics.inference.predict import Options, Predictor
     from fakeforensics.inference.trained import Trained
     from fakeforensics.models.saving import load_detector
+    from fakeforensics.scoring import score_manifest
 
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -94,9 +94,9 @@ def _crops(folder: Path | None, images: int, root: Path) -> Any:
     import numpy as np
     import pandas as pd
 
+    from fakeforensics.images.images import decode, encode_png
+    from fakeforensics.images.shards import ShardWriter
     from fakeforensics.inference.inputs import find_inputs
-    from fakeforensics.storage.images import decode, encode_png
-    from fakeforensics.storage.shards import ShardWriter
 
     paths = [item.path for item in find_inputs([str(folder)]).items if item.kind == "image"] if folder else []
     rng = np.random.default_rng(0)

@@ -15,11 +15,11 @@ def main(
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
     """Compare every score of every detector with the baseline's first score by a paired bootstrap."""
-    from fakeforensics.evaluation.comparison import Scored, compare_with_baseline
     from fakeforensics.files import write_json
+    from fakeforensics.metrics.comparison import Scored, compare_with_baseline
+    from fakeforensics.metrics.table import read_scores
+    from fakeforensics.metrics.test_sets import read_test_sets
     from fakeforensics.params import load_params
-    from fakeforensics.scores.table import read_scores
-    from fakeforensics.scores.test_sets import read_test_sets
     from stages._left_out import left_out
 
     settings = load_params(params)

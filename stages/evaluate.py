@@ -28,12 +28,12 @@ def main(
         )
         return
 
-    from fakeforensics.evaluation.files import read_manifest, read_undetected, write_curves
-    from fakeforensics.evaluation.runs import measure_run, score_models
     from fakeforensics.files import write_json
+    from fakeforensics.metrics.files import read_manifest, read_undetected, write_curves
+    from fakeforensics.metrics.runs import measure_run, score_models
+    from fakeforensics.metrics.table import write_scores
+    from fakeforensics.metrics.test_sets import read_test_sets
     from fakeforensics.params import load_params
-    from fakeforensics.scores.table import write_scores
-    from fakeforensics.scores.test_sets import read_test_sets
     from fakeforensics.training.device import worker_count
 
     settings = load_params(params)

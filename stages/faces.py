@@ -24,11 +24,11 @@ def main(
     Of a source that was listed without its folder only the reason is written, missing.txt.
     """
     from fakeforensics.faces.run import make_images
+    from fakeforensics.images.missing import write_missing
+    from fakeforensics.images.schema import REJECTED_FILE
     from fakeforensics.params import load_params
     from fakeforensics.sources.inventory import is_empty
     from fakeforensics.sources.open import MissingSourceError, crop_mode, open_source, read_records
-    from fakeforensics.storage.missing import write_missing
-    from fakeforensics.storage.schema import REJECTED_FILE
 
     settings = load_params(params)
     try:

@@ -26,14 +26,14 @@ def main(
         write_left_out(reason, tables=[details], metrics=[metrics], pictures=[picture])
         return
 
-    from fakeforensics.evaluation.files import read_manifest, write_robustness
-    from fakeforensics.evaluation.robustness import score_corrupted
-    from fakeforensics.evaluation.robustness_table import CLEAN, robustness_table
-    from fakeforensics.evaluation.runs import model_folders
+    from fakeforensics.metrics.files import read_manifest, write_robustness
+    from fakeforensics.metrics.robustness import score_corrupted
+    from fakeforensics.metrics.robustness_table import CLEAN, robustness_table
+    from fakeforensics.metrics.runs import model_folders
+    from fakeforensics.metrics.table import in_order, of_one_model, read_scores
+    from fakeforensics.metrics.test_sets import read_test_sets
     from fakeforensics.models.saving import load_detector
     from fakeforensics.params import load_params
-    from fakeforensics.scores.table import in_order, of_one_model, read_scores
-    from fakeforensics.scores.test_sets import read_test_sets
     from fakeforensics.training.device import worker_count
 
     settings = load_params(params)

@@ -25,13 +25,13 @@ def main(
     check_sources(protocol, plan, settings)
 
     from fakeforensics.files import atomic_directory, write_json, write_parquet, write_text
+    from fakeforensics.images.images import decode
+    from fakeforensics.images.missing import check_present
+    from fakeforensics.images.schema import read_index, read_undetected
+    from fakeforensics.images.shards import ShardReader
     from fakeforensics.splits.audit import audit
     from fakeforensics.splits.counts import count, table
     from fakeforensics.splits.manifest import build_manifests
-    from fakeforensics.storage.images import decode
-    from fakeforensics.storage.missing import check_present
-    from fakeforensics.storage.schema import read_index, read_undetected
-    from fakeforensics.storage.shards import ShardReader
 
     check_present(images, plan.sources())
     indexes, undetected = partial(read_index, images), partial(read_undetected, images)

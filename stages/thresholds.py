@@ -30,9 +30,9 @@ def main(
         )
         return
 
+    from fakeforensics.metrics.table import in_order, of_one_model, read_scores
+    from fakeforensics.metrics.test_sets import read_test_sets
     from fakeforensics.params import load_params
-    from fakeforensics.scores.table import in_order, of_one_model, read_scores
-    from fakeforensics.scores.test_sets import read_test_sets
     from fakeforensics.thresholds.analysis import analyse
     from fakeforensics.thresholds.files import write_analysis
 

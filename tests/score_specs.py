@@ -1,6 +1,6 @@
 """What the scores of the thesis's three detectors are, for tests of what is computed from scores alone."""
 
-from fakeforensics.scores.spec import ScoreSpec
+from fakeforensics.metrics.spec import ScoreSpec
 
 SL = ScoreSpec(name="sl", label="S_SL", title="logit of the classifier", column="logit", scale="logit")
 CD = ScoreSpec(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from fakeforensics.scores.spec import ScoreSpec
+from fakeforensics.metrics.spec import ScoreSpec
 from tests.score_specs import SCORES
 
 

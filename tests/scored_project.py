@@ -9,11 +9,11 @@ import torch
 import yaml
 
 from fakeforensics.files import write_json, write_parquet
+from fakeforensics.images.images import encode_png
+from fakeforensics.images.shards import ShardWriter
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import save_detector
-from fakeforensics.storage.images import encode_png
-from fakeforensics.storage.shards import ShardWriter
 
 SIDE = 40  # pixels of a stored image; the detector sees the 32 in the middle
 

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 
 from fakeforensics.errors import UserError
-from fakeforensics.evaluation.comparison import Model, compare, interval_over_runs
-from fakeforensics.evaluation.details import details
-from fakeforensics.evaluation.files import write_curves
-from fakeforensics.evaluation.intervals import intervals
-from fakeforensics.evaluation.stranger import read_stranger
-from fakeforensics.evaluation.summary import summarise
 from fakeforensics.files import write_json
+from fakeforensics.metrics.comparison import Model, compare, interval_over_runs
+from fakeforensics.metrics.details import details
+from fakeforensics.metrics.files import write_curves
+from fakeforensics.metrics.intervals import intervals
+from fakeforensics.metrics.spec import EXTERNAL
+from fakeforensics.metrics.stranger import read_stranger
+from fakeforensics.metrics.summary import summarise
+from fakeforensics.metrics.table import has_both_classes
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.scores.spec import EXTERNAL
-from fakeforensics.scores.table import has_both_classes
 from fakeforensics.thresholds.analysis import analyse
 from fakeforensics.thresholds.files import write_analysis
 from fakeforensics.thresholds.oracle import oracle_table

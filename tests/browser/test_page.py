@@ -14,7 +14,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from fakeforensics.storage.images import encode_png
+from fakeforensics.images.images import encode_png
 from tests.unit.inference import conftest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

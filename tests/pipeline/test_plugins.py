@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import fakeforensics.detectors
 from fakeforensics.cli import app
+from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import read_card
-from fakeforensics.scores.table import read_scores
 from tests.pipeline.test_replicas import thin_resnet
 from tests.replicas import picture, write_replica
 

@@ -8,7 +8,7 @@ import yaml
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
-from fakeforensics.scores.table import ScoreTable, read_scores, write_scores
+from fakeforensics.metrics.table import ScoreTable, read_scores, write_scores
 from stages import compare
 from tests.score_specs import SCORES
 from tests.score_tables import make_scores

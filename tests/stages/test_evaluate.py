@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
-from fakeforensics.scores.table import read_scores
+from fakeforensics.metrics.table import read_scores
 from stages import evaluate
 from tests.score_specs import SCORES
 from tests.scored_project import make_project

@@ -12,9 +12,9 @@ from PIL import Image
 from skimage.data import astronaut
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.missing import check_present
+from fakeforensics.images.schema import read_index
 from fakeforensics.sources.inventory import write_empty
-from fakeforensics.storage.missing import check_present
-from fakeforensics.storage.schema import read_index
 from stages import faces
 
 ROOT = Path(__file__).resolve().parents[2]

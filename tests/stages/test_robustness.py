@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from fakeforensics.evaluation import robustness as room
 from fakeforensics.files import write_json
+from fakeforensics.metrics import robustness as room
 from stages import evaluate, robustness
 from tests.scored_project import make_project
 

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.errors import UserError
-from fakeforensics.evaluation.stranger import read_stranger
+from fakeforensics.metrics.stranger import read_stranger
+from fakeforensics.metrics.table import ScoreTable, write_scores
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.scores.table import ScoreTable, write_scores
 from fakeforensics.standalone import evaluate_scores
 from fakeforensics.standalone_text import render
 from tests.score_specs import SCORES

@@ -8,16 +8,16 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
-from fakeforensics.evaluation.comparison import Scored, compare_with_baseline
-from fakeforensics.evaluation.details import details
-from fakeforensics.evaluation.fakes_alone import accuracies, judge
-from fakeforensics.evaluation.fakes_alone_intervals import accuracy_rows
-from fakeforensics.evaluation.files import write_curves, write_robustness
-from fakeforensics.evaluation.robustness_table import robustness_table
-from fakeforensics.evaluation.summary import summarise, validation_summary
+from fakeforensics.metrics.comparison import Scored, compare_with_baseline
+from fakeforensics.metrics.details import details
+from fakeforensics.metrics.fakes_alone import accuracies, judge
+from fakeforensics.metrics.fakes_alone_intervals import accuracy_rows
+from fakeforensics.metrics.files import write_curves, write_robustness
+from fakeforensics.metrics.robustness_table import robustness_table
+from fakeforensics.metrics.summary import summarise, validation_summary
+from fakeforensics.metrics.table import ScoreTable, write_scores
+from fakeforensics.metrics.test_sets import TestSets
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.scores.table import ScoreTable, write_scores
-from fakeforensics.scores.test_sets import TestSets
 from fakeforensics.standalone import evaluate_scores
 from fakeforensics.thresholds.analysis import analyse
 from fakeforensics.thresholds.calibration import fit_calibrators

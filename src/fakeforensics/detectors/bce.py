@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.models.card import Sees
 from fakeforensics.models.latent import S_SL, LatentDetector, LatentOutput
-from fakeforensics.scores.spec import Scores
 
 
 def bce_loss(logit: Float[Tensor, " batch"], label: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.models.card import Sees
 from fakeforensics.models.latent import S_CD, CenterSettings, LatentDetector, LatentOutput
 from fakeforensics.params import Group
-from fakeforensics.scores.spec import Scores
 
 
 class DeepSvddSettings(CenterSettings):

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from fakeforensics.detectors.bce import bce_loss
 from fakeforensics.detectors.sad import sad_loss
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.models.card import Sees
 from fakeforensics.models.latent import S_CD, S_SL, CenterSettings, LatentDetector, LatentOutput
 from fakeforensics.params import Group, Lambda
-from fakeforensics.scores.spec import Scores
 
 
 class JointSettings(CenterSettings):

@@ -11,10 +11,10 @@ from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
+from fakeforensics.metrics.spec import Scores, ScoreSpec
 from fakeforensics.models.card import Sees
 from fakeforensics.models.detector import HeadDetector
 from fakeforensics.params import Count, Group, Number
-from fakeforensics.scores.spec import Scores, ScoreSpec
 
 S_OC = ScoreSpec(
     name="oc", label="S_OC", title="distance beyond the boundary", column="score_oc", scale="real"

@@ -8,10 +8,10 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.models.card import Sees
 from fakeforensics.models.latent import S_CD, CenterSettings, LatentDetector, LatentOutput
 from fakeforensics.params import Group
-from fakeforensics.scores.spec import Scores
 
 EPS = 1e-6
 

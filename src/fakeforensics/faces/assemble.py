@@ -17,9 +17,8 @@ import pyarrow.parquet as pq
 from fakeforensics.errors import UserError
 from fakeforensics.faces.part import Contents, Crop, Part
 from fakeforensics.faces.scratch import Scratch
-from fakeforensics.params import FacesParams
-from fakeforensics.storage.keys import frame_key, printable_path
-from fakeforensics.storage.schema import (
+from fakeforensics.images.keys import frame_key, printable_path
+from fakeforensics.images.schema import (
     INDEX_FILE,
     INDEX_SCHEMA,
     REJECTED_COLUMNS,
@@ -27,7 +26,8 @@ from fakeforensics.storage.schema import (
     UNDETECTED_COLUMNS,
     UNDETECTED_FILE,
 )
-from fakeforensics.storage.shards import Location, ShardWriter
+from fakeforensics.images.shards import Location, ShardWriter
+from fakeforensics.params import FacesParams
 
 _ROWS_A_GROUP = 10_000
 _REASONS_SHOWN = 5

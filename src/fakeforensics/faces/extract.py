@@ -20,8 +20,8 @@ from fakeforensics.faces.picture import Picture, UnreadableError
 from fakeforensics.faces.still import Still, read_still
 from fakeforensics.faces.track import Sighting, Tracker
 from fakeforensics.faces.video import Clip, open_clip, spread
+from fakeforensics.images.images import encode_png
 from fakeforensics.params import FacesParams
-from fakeforensics.storage.images import encode_png
 
 _NO_FACE = "no face found"
 # Stills are mostly portraits: the first search is for faces of half the shorter side.

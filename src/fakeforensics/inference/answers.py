@@ -11,12 +11,12 @@ from typing import Any
 
 import typer
 
+from fakeforensics.images.keys import printable_path
 from fakeforensics.inference.facts import score_name
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.judgement import Answer, Face, Judgement
 from fakeforensics.inference.trained import Trained
-from fakeforensics.scores.spec import Scores, find_score
-from fakeforensics.storage.keys import printable_path
+from fakeforensics.metrics.spec import Scores, find_score
 
 COLORS = {"fake": typer.colors.RED, "real": typer.colors.GREEN}
 _FACE, _NUMBER = 17, 11

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fakeforensics.images.images import decode
 from fakeforensics.inference.cutting import Cut, CutFile
 from fakeforensics.inference.frames import Rgb
 from fakeforensics.inference.inputs import Kind
@@ -14,7 +15,6 @@ from fakeforensics.models.card import CARD
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import load_detector
 from fakeforensics.params import parse
-from fakeforensics.storage.images import decode
 
 
 class Judge:

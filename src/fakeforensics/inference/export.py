@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, write_text
+from fakeforensics.images.images import decode
+from fakeforensics.images.schema import read_index
+from fakeforensics.images.shards import ShardReader
 from fakeforensics.inference.decision import DECISION
 from fakeforensics.inference.facts import crops_on_disk
 from fakeforensics.inference.modelcard import model_card
@@ -24,9 +27,6 @@ from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import load_detector
 from fakeforensics.params import parse
-from fakeforensics.storage.images import decode
-from fakeforensics.storage.schema import read_index
-from fakeforensics.storage.shards import ShardReader
 
 TOLERANCE = 1e-4
 _CHECKED = 16

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from fakeforensics.inference.trained import Trained
+from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.params import read_yaml
-from fakeforensics.scores.spec import ScoreSpec
 
 DEMO_WARNING = (
     "Demo model: it was trained on synthetic faces that the demo makes from one portrait, to show that the "

@@ -10,7 +10,7 @@ from pathlib import Path
 from fakeforensics.inference.cutting import Cut
 from fakeforensics.inference.decision import Decision, Verdict
 from fakeforensics.inference.inputs import Kind
-from fakeforensics.scores.spec import Scores, find_score
+from fakeforensics.metrics.spec import Scores, find_score
 
 
 @dataclass(frozen=True)

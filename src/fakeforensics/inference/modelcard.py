@@ -14,8 +14,8 @@ from fakeforensics.inference.facts import (
 )
 from fakeforensics.inference.judgement import Policy
 from fakeforensics.inference.trained import Trained
+from fakeforensics.metrics.spec import Scale, ScoreSpec
 from fakeforensics.models.card import Sees
-from fakeforensics.scores.spec import Scale, ScoreSpec
 
 SEES: dict[Sees, str] = {
     "reals": "real images alone",

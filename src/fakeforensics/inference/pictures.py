@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from fakeforensics.files import atomic_path
+from fakeforensics.images.images import encode_png
 from fakeforensics.inference.frames import Rgb, frames_of, spread_frames
 from fakeforensics.inference.judgement import Answer, Face, Judgement
-from fakeforensics.storage.images import encode_png
 
 Heat = Float[np.ndarray, "height width"]
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fakeforensics.faces.picture import UnreadableError
 from fakeforensics.faces.still import read_still
+from fakeforensics.images.images import encode_png
 from fakeforensics.inference.cutting import Cut, CutFile, Recipe
 from fakeforensics.inference.frames import Rgb
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.pool import CuttingPool
 from fakeforensics.inference.trained import Trained
-from fakeforensics.storage.images import encode_png
 
 if TYPE_CHECKING:
     from fakeforensics.inference.detect import Judge

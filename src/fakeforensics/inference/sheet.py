@@ -11,10 +11,10 @@ import pandas as pd
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path
-from fakeforensics.storage.images import decode
-from fakeforensics.storage.keys import printable_path
-from fakeforensics.storage.schema import REJECTED_FILE, read_index
-from fakeforensics.storage.shards import ShardReader
+from fakeforensics.images.images import decode
+from fakeforensics.images.keys import printable_path
+from fakeforensics.images.schema import REJECTED_FILE, read_index
+from fakeforensics.images.shards import ShardReader
 
 _COLUMNS = 10
 _REASONS = 8

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 
 from fakeforensics.errors import UserError
 from fakeforensics.inference.decision import DECISION, Decision, read_decision, validation_decision
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.models.card import CARD, DetectorCard, detector_card, read_card
 from fakeforensics.params import FacesParams, Name, parse, read_yaml
-from fakeforensics.scores.spec import Scores
 
 Crop = Literal["faces", "whole"]
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fakeforensics.errors import UserError
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.params import Count, Group, Name, parse
-from fakeforensics.scores.spec import Scores
 
 WEIGHTS, CARD = "model.safetensors", "model.json"
 FORMAT = {"name": "fake-forensics detector", "version": 2}

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.models.backbone import BackboneFacts, build_backbone, start_backbone
 from fakeforensics.models.card import Architecture, DetectorCard, Sees
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import Group
-from fakeforensics.scores.spec import Scores
 
 Values = dict[str, Float[Tensor, " batch"]]
 Labels = Float[Tensor, " batch"]

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import Labels, NetworkDetector, Values
 from fakeforensics.models.distributed import all_sum
 from fakeforensics.params import Group
-from fakeforensics.scores.spec import ScoreSpec
 
 S_SL = ScoreSpec(name="sl", label="S_SL", title="logit of the classifier", column="logit", scale="logit")
 S_CD = ScoreSpec(

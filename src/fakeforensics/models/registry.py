@@ -9,10 +9,10 @@ from typing import Any, get_args
 
 from fakeforensics import detectors
 from fakeforensics.errors import UserError
+from fakeforensics.metrics.spec import EXTERNAL
 from fakeforensics.models.card import Architecture, Sees
 from fakeforensics.models.detector import Detector
 from fakeforensics.params import parse
-from fakeforensics.scores.spec import EXTERNAL
 
 
 def detector_names() -> list[str]:

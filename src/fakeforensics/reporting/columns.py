@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.card import DetectorCard
 from fakeforensics.reporting.contents import Column
 from fakeforensics.reporting.drawing import series_color
-from fakeforensics.scores.spec import ScoreSpec
 
 
 class ScoreColumn(NamedTuple):

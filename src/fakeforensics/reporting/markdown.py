@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fakeforensics.images.images import decode
 from fakeforensics.reporting.contents import (
     EMPTY,
     Block,
@@ -23,7 +24,6 @@ from fakeforensics.reporting.contents import (
 )
 from fakeforensics.reporting.drawing import save_png
 from fakeforensics.reporting.thumbnails import to_jpeg
-from fakeforensics.storage.images import decode
 
 UNSEEN_MARK = "†"
 PICTURES = "pictures"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
+from fakeforensics.metrics.spec import FUSED
 from fakeforensics.reporting.columns import ScoreColumn, headings
 from fakeforensics.reporting.contents import EMPTY, Block, Cell, Column, Row, Table
 from fakeforensics.reporting.project import ProtocolResults
-from fakeforensics.scores.spec import FUSED
 
 _AS_THEY_ARE = "own"  # the share of fakes that the test sets have
 _BOUND = "oracle"

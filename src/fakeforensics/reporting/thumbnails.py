@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from fakeforensics.storage.images import decode
+from fakeforensics.images.images import decode
 
 SIDE = 112  # pixels
 _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 88)

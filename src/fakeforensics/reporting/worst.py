@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from fakeforensics.images.shards import ShardReader
 from fakeforensics.reporting.contents import Gallery, Strip, Thumbnail
 from fakeforensics.reporting.project import ProtocolResults
 from fakeforensics.reporting.threshold_table import thresholds_of
 from fakeforensics.reporting.thumbnails import thumbnail
-from fakeforensics.storage.shards import ShardReader
 
 COUNT = 8  # images a strip
 

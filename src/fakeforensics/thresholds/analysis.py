@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.scores.spec import Scores
 from fakeforensics.thresholds.calibration import calibration_table, fit_calibrators
 from fakeforensics.thresholds.decision import decide
 from fakeforensics.thresholds.deployable import deployable

@@ -13,8 +13,8 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
 from fakeforensics.errors import UserError
-from fakeforensics.scores.ranking import need_both_classes, rank
-from fakeforensics.scores.spec import CalibratorKind
+from fakeforensics.metrics.ranking import need_both_classes, rank
+from fakeforensics.metrics.spec import CalibratorKind
 
 SURE = 1e-6  # probabilities are kept this far from 0 and 1, where the log loss would be infinite
 

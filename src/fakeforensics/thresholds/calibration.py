@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fakeforensics.scores.spec import CalibratorKind, Scores
-from fakeforensics.scores.table import by_test_set
+from fakeforensics.metrics.spec import CalibratorKind, Scores
+from fakeforensics.metrics.table import by_test_set
 from fakeforensics.thresholds.calibrate import Calibrator, calibration_errors, fit_calibrator, reliability
 
 DIGITS = 6

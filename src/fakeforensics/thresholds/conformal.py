@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from fakeforensics.scores.operating import conformal_threshold
+from fakeforensics.metrics.operating import conformal_threshold
 from fakeforensics.thresholds.target import Target
 
 MEASURED_AT_LEAST = 10  # groups of reals that must be left to measure on

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from fakeforensics.scores.metrics import average_precision
-from fakeforensics.scores.operating import ONE_CLASS_FPR, Criterion, deployed_threshold
-from fakeforensics.scores.ranking import rank
-from fakeforensics.scores.spec import CalibratorKind, Scores, ScoreSpec
-from fakeforensics.scores.table import VALIDATION
+from fakeforensics.metrics.metrics import average_precision
+from fakeforensics.metrics.operating import ONE_CLASS_FPR, Criterion, deployed_threshold
+from fakeforensics.metrics.ranking import rank
+from fakeforensics.metrics.spec import CalibratorKind, Scores, ScoreSpec
+from fakeforensics.metrics.table import VALIDATION
 from fakeforensics.thresholds.calibrate import calibration_errors
 from fakeforensics.thresholds.calibration import Calibrators
 

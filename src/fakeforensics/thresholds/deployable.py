@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from fakeforensics.scores.resampling import resample_groups
-from fakeforensics.scores.spec import Scores
+from fakeforensics.metrics.resampling import resample_groups
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.thresholds.measure import Measured, accuracy, measure
 from fakeforensics.thresholds.rules import SAW, Answer, Settings, Share, answers
 from fakeforensics.thresholds.target import Target, make_targets, make_validation

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fakeforensics.scores.operating import CRITERIA, threshold_fields
-from fakeforensics.scores.spec import Scores
-from fakeforensics.scores.table import by_test_set, has_both_classes
+from fakeforensics.metrics.operating import CRITERIA, threshold_fields
+from fakeforensics.metrics.spec import Scores
+from fakeforensics.metrics.table import by_test_set, has_both_classes
 from fakeforensics.thresholds.oracle import validation_thresholds
 
 UNDEFINED = (

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from fakeforensics.scores.spec import Scores
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.thresholds.pictures import COLORS, draw_nothing, save, titles
 
 NAMES = {

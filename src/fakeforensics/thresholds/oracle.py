@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fakeforensics.errors import UserError
-from fakeforensics.scores.operating import (
+from fakeforensics.metrics.operating import (
     CRITERIA,
     Criterion,
     best_threshold,
@@ -15,9 +15,9 @@ from fakeforensics.scores.operating import (
     outcome,
     threshold_fields,
 )
-from fakeforensics.scores.ranking import rank
-from fakeforensics.scores.spec import Scores
-from fakeforensics.scores.table import VALIDATION, by_test_set, has_both_classes
+from fakeforensics.metrics.ranking import rank
+from fakeforensics.metrics.spec import Scores
+from fakeforensics.metrics.table import VALIDATION, by_test_set, has_both_classes
 
 Row = dict[str, Any]
 

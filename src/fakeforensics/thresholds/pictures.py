@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 from fakeforensics.files import atomic_path
-from fakeforensics.scores.spec import FUSED, CalibratorKind, Scores
+from fakeforensics.metrics.spec import FUSED, CalibratorKind, Scores
 
 CALIBRATOR_KINDS = get_args(CalibratorKind)  # their order is that of the lines' colors
 PANELS = 4  # reliability diagrams side by side

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from fakeforensics.scores.operating import Criterion, deployed_threshold, sweep
+from fakeforensics.metrics.operating import Criterion, deployed_threshold, sweep
 from fakeforensics.thresholds.adapt import METHODS, Seen, histogram
 from fakeforensics.thresholds.calibrate import Calibrator, fit_calibrator
 from fakeforensics.thresholds.conformal import few_reals

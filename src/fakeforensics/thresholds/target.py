@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from fakeforensics.scores.ranking import Ranking, need_both_classes, rank
+from fakeforensics.metrics.ranking import Ranking, need_both_classes, rank
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fakeforensics.errors import UserError
-from fakeforensics.scores.spec import FUSED, Scores
+from fakeforensics.metrics.spec import FUSED, Scores
 
 
 @dataclass(frozen=True)

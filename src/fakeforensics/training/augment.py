@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from fakeforensics.images.images import decode
 from fakeforensics.models.preprocess import Rgb, pad
 from fakeforensics.params import AugmentParams
-from fakeforensics.storage.images import decode
 
 
 class Augment:

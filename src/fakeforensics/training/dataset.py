@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from fakeforensics.errors import UserError
+from fakeforensics.images import png
+from fakeforensics.images.images import decode
+from fakeforensics.images.shards import ShardReader
 from fakeforensics.models.preprocess import AnyRgb, Rgb
-from fakeforensics.storage import png
-from fakeforensics.storage.images import decode
-from fakeforensics.storage.shards import ShardReader
 from fakeforensics.training.augment import Augment
 
 

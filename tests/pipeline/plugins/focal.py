@@ -5,9 +5,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch.nn import functional
 
+from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.latent import LatentDetector
 from fakeforensics.params import Group, Number
-from fakeforensics.scores.spec import ScoreSpec
 
 
 class FocalSettings(Group):

@@ -2,8 +2,8 @@
 
 from typing import ClassVar
 
+from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.detector import HeadDetector
-from fakeforensics.scores.spec import ScoreSpec
 
 
 class Prototype(HeadDetector):

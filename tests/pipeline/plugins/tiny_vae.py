@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.detector import NetworkDetector
-from fakeforensics.scores.spec import ScoreSpec
 
 
 class TinyVae(NetworkDetector):

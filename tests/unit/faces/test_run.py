@@ -18,11 +18,11 @@ from PIL import Image
 from fakeforensics.errors import UserError
 from fakeforensics.faces import run
 from fakeforensics.faces.run import make_images
+from fakeforensics.images.images import decode
+from fakeforensics.images.schema import read_index, read_undetected
+from fakeforensics.images.shards import ShardReader
 from fakeforensics.params import FacesParams
 from fakeforensics.sources.record import RawFile
-from fakeforensics.storage.images import decode
-from fakeforensics.storage.schema import read_index, read_undetected
-from fakeforensics.storage.shards import ShardReader
 
 from .conftest import portrait, write_video
 
@@ -137,7 +137,7 @@ def test_small_shards_hold_the_same_images(root, whole, tmp_path, monkeypatch):
 
 
 def _tiny_shards(folder, shard_bytes):
-    from fakeforensics.storage.shards import ShardWriter
+    from fakeforensics.images.shards import ShardWriter
 
     return ShardWriter(folder, 20_000)
 
@@ -192,7 +192,7 @@ def test_a_full_disk_is_told_and_no_half_is_published(root, tmp_path, monkeypatc
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("fakeforensics.storage.shards.ShardWriter.add", full)
+    monkeypatch.setattr("fakeforensics.images.shards.ShardWriter.add", full)
     with pytest.raises(UserError, match="the disk is full"):
         make(root, tmp_path, max_rejected=0.9)
     assert not (tmp_path / "out/s").exists()

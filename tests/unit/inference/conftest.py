@@ -8,14 +8,14 @@ import torch
 from skimage import data as pictures
 
 from fakeforensics.files import write_json
+from fakeforensics.images.images import encode_png
 from fakeforensics.inference.cutting import Cutter, Recipe
 from fakeforensics.inference.trained import Trained
+from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import save_detector
 from fakeforensics.params import FacesParams
-from fakeforensics.scores.spec import ScoreSpec
-from fakeforensics.storage.images import encode_png
 
 CROP = 64  # pixels that the detector sees: small, for speed
 RECIPE = Recipe("faces", FacesParams(size=96))

@@ -4,9 +4,9 @@ import numpy as np
 
 from fakeforensics.faces.extract import Extractor, Job
 from fakeforensics.faces.part import PartWriter
+from fakeforensics.images.images import decode, encode_png
 from fakeforensics.inference.cutting import Cutter, Recipe
 from fakeforensics.inference.inputs import Item
-from fakeforensics.storage.images import decode, encode_png
 from tests.unit.inference.conftest import RECIPE
 
 FACES = RECIPE.faces

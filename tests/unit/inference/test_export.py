@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.images import encode_png
+from fakeforensics.images.schema import INDEX_SCHEMA
+from fakeforensics.images.shards import ShardWriter
 from fakeforensics.inference import export
 from fakeforensics.inference.detect import Judge
 from fakeforensics.inference.export import Exported, check_images, export_model
 from fakeforensics.inference.trained import Trained
-from fakeforensics.storage.images import encode_png
-from fakeforensics.storage.schema import INDEX_SCHEMA
-from fakeforensics.storage.shards import ShardWriter
 from tests.unit.inference.conftest import CROP, make_model
 
 

@@ -6,17 +6,17 @@ import sys
 import numpy as np
 import pytest
 
-from fakeforensics.evaluation.scoring import score_manifest
 from fakeforensics.faces.run import make_images
+from fakeforensics.images.images import encode_png
+from fakeforensics.images.schema import read_index
 from fakeforensics.inference.answers import as_dict
 from fakeforensics.inference.cutting import Recipe
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.predict import Options, Predictor
 from fakeforensics.inference.trained import Trained
 from fakeforensics.models.saving import load_detector
+from fakeforensics.scoring import score_manifest
 from fakeforensics.sources.record import RawFile
-from fakeforensics.storage.images import encode_png
-from fakeforensics.storage.schema import read_index
 from tests.score_specs import SCORES
 from tests.unit.inference.conftest import make_model
 

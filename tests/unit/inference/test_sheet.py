@@ -5,10 +5,10 @@ import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.faces.run import make_images
+from fakeforensics.images.images import encode_png
 from fakeforensics.inference.sheet import draw_sheet, rejected_reasons, spread_over_methods
 from fakeforensics.params import FacesParams
 from fakeforensics.sources.record import RawFile
-from fakeforensics.storage.images import encode_png
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import HeadDetector, NetworkDetector, NoSettings
-from fakeforensics.scores.spec import ScoreSpec
 
 SCORE = ScoreSpec(name="t", label="S_T", title="a toy's", column="toy", scale="real")
 

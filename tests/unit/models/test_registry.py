@@ -12,7 +12,7 @@ MODULE = """
 from typing import ClassVar
 
 from fakeforensics.models.detector import NetworkDetector
-from fakeforensics.scores.spec import ScoreSpec
+from fakeforensics.metrics.spec import ScoreSpec
 
 
 class Toy(NetworkDetector):

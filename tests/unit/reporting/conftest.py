@@ -9,10 +9,10 @@ import pytest
 import yaml
 from scipy.special import expit
 
+from fakeforensics.images.images import encode_png
+from fakeforensics.images.shards import ShardWriter
 from fakeforensics.params import Params
 from fakeforensics.reporting.project import read_results
-from fakeforensics.storage.images import encode_png
-from fakeforensics.storage.shards import ShardWriter
 from tests.score_specs import SCORES
 
 LABELS = {"bce": "BCE", "sad": "SAD", "joint": "BCE+SAD"}

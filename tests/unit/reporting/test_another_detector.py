@@ -4,11 +4,11 @@ from itertools import chain
 
 import pytest
 
+from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.reporting.assemble import build_report
 from fakeforensics.reporting.contents import EMPTY, Figure, Gallery, Table
 from fakeforensics.reporting.drawing import COLORS, series_color
 from fakeforensics.reporting.write import write_report
-from fakeforensics.scores.spec import ScoreSpec
 
 from .conftest import make_params
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fakeforensics.images.images import decode
 from fakeforensics.reporting.contents import (
     Cell,
     Chapter,
@@ -16,7 +17,6 @@ from fakeforensics.reporting.contents import (
 )
 from fakeforensics.reporting.markdown import signed, write_markdown
 from fakeforensics.reporting.thumbnails import to_jpeg
-from fakeforensics.storage.images import decode
 
 
 def written(tmp_path, *blocks, banner=""):

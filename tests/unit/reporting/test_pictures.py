@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fakeforensics.images.images import decode, encode_png
 from fakeforensics.reporting.ap_figure import ap_figure
 from fakeforensics.reporting.curve_figures import curve_figures
 from fakeforensics.reporting.drawing import save_png, to_svg
@@ -10,7 +11,6 @@ from fakeforensics.reporting.score_figure import score_figure
 from fakeforensics.reporting.thesis import load_reference
 from fakeforensics.reporting.thumbnails import SIDE, thumbnail
 from fakeforensics.reporting.worst import worst_gallery
-from fakeforensics.storage.images import decode, encode_png
 
 SETS = ["stylegan_ffhq", "faceapp_ffhq"]
 

@@ -1,6 +1,6 @@
 """Titles of pictures come from the descriptions of the scores."""
 
-from fakeforensics.scores.spec import EXTERNAL
+from fakeforensics.metrics.spec import EXTERNAL
 from fakeforensics.thresholds.pictures import titles
 from tests.score_specs import SCORES
 from tests.score_tables import MIXED

@@ -6,9 +6,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.images import decode
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import AugmentParams
-from fakeforensics.storage.images import decode
 from fakeforensics.training.augment import Augment
 from fakeforensics.training.dataset import AugmentedDataset, Draw, ManifestDataset, collate, start_worker
 from tests.tiny_images import tiny_manifest

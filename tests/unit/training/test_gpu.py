@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from fakeforensics.errors import UserError
-from fakeforensics.evaluation.scoring import score_manifest
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import load_detector
+from fakeforensics.scoring import score_manifest
 from fakeforensics.training.data import Loader
 from fakeforensics.training.dataset import ManifestDataset, collate
 from fakeforensics.training.loop import Run

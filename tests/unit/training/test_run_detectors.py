@@ -117,7 +117,7 @@ from torch import nn
 from torch.nn import functional
 
 from fakeforensics.models.detector import NetworkDetector
-from fakeforensics.scores.spec import ScoreSpec
+from fakeforensics.metrics.spec import ScoreSpec
 
 
 class Toy(NetworkDetector):

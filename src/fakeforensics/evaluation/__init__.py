@@ -1,1 +1,0 @@
-"""Scores, metrics and their confidence intervals."""

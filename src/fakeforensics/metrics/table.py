@@ -1,0 +1,148 @@
+"""The score table: the file between evaluation, thresholds and reporting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import atomic_path
+from fakeforensics.metrics.spec import IDENTITY, Scores, ScoreSpec
+from fakeforensics.params import parse
+
+VALIDATION = "validation"
+INSTANCES = "instances"  # in the pilot study: how many instances the model that gave the score has seen
+ALL = "all"  # stands for the number of instances where there is one model
+_SPECS = b"fakeforensics.scores"  # key of the scores' descriptions in the parquet file's metadata
+
+
+class ScoreTable(NamedTuple):
+    """A score table as it is stored.
+
+    Attributes:
+        rows: One row per (test_set, image): the columns `IDENTITY` and those of the scores.
+        scores: What the scores are, in the detector's order.
+    """
+
+    rows: pd.DataFrame
+    scores: Scores
+
+
+def write_scores(path: Path, table: ScoreTable) -> None:
+    """Write a score table atomically; the descriptions of the scores go into the file's metadata."""
+    stored = pa.Table.from_pandas(table.rows, preserve_index=False)
+    specs = json.dumps([score.model_dump(mode="json") for score in table.scores])
+    with atomic_path(path) as temporary:
+        pq.write_table(
+            stored.replace_schema_metadata({**stored.schema.metadata, _SPECS: specs.encode()}),
+            temporary,
+            compression="zstd",
+        )
+
+
+def read_scores(path: Path) -> ScoreTable:
+    """Read a score table.
+
+    Raises:
+        UserError: If it is missing, not parquet, or lacks a column or the descriptions of its scores.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such score table", fix="run the evaluate stage first")
+    try:
+        stored = pq.read_table(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: not a parquet file", found=str(error), fix="run the evaluate stage again"
+        ) from None
+    specs = (stored.schema.metadata or {}).get(_SPECS)
+    scores = _parse_specs(path, specs) if specs is not None else ()
+    wanted = [*IDENTITY, *(score.column for score in scores)]
+    if not scores or not set(wanted) <= set(stored.column_names):
+        raise UserError(
+            f"{path}: not a score table",
+            expected=f"the columns {', '.join(wanted)}, and the descriptions of the scores",
+            found=", ".join(stored.column_names) + ("" if scores else "; no description of a score"),
+            fix="run the evaluate stage again",
+        )
+    return ScoreTable(stored.to_pandas(), scores)
+
+
+def _parse_specs(path: Path, specs: bytes) -> Scores:
+    try:
+        values = json.loads(specs)
+    except ValueError as error:
+        raise UserError(f"{path}: the descriptions of its scores are damaged", found=str(error)) from None
+    return tuple(parse(ScoreSpec, value, f"{path}: scores") for value in values)
+
+
+def by_test_set(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each test set, in order of first appearance."""
+    for name, rows in table.groupby("test_set", sort=False):
+        yield str(name), rows
+
+
+def in_order(table: pd.DataFrame, test_sets: tuple[str, ...]) -> pd.DataFrame:
+    """The table with its test sets in the protocol's order.
+
+    Raises:
+        UserError: If the table holds another test set, or one of these is empty.
+    """
+    found = set(table["test_set"].unique())
+    if found != set(test_sets):
+        raise UserError(
+            "the scores are not those of the protocol's test sets",
+            expected=", ".join(test_sets),
+            found=", ".join(sorted(found)) or "no score at all",
+            fix="run the splits and evaluate stages again; a test set without images must leave the protocol",
+        )
+    place = {name: position for position, name in enumerate(test_sets)}
+    return table.iloc[np.argsort(table["test_set"].map(place).to_numpy(), kind="stable")].reset_index(
+        drop=True
+    )
+
+
+def of_one_model(table: pd.DataFrame) -> pd.DataFrame:
+    """The scores of one model: in the pilot study, of the one that saw most instances."""
+    if INSTANCES not in table:
+        return table
+    one: pd.DataFrame = table[table[INSTANCES] == table[INSTANCES].max()]
+    return one.reset_index(drop=True)
+
+
+def by_instances(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The scores of each model, by the number of instances that it has seen, ascending; else of `all`."""
+    if INSTANCES not in table:
+        return {ALL: table}
+    return {str(number): rows.reset_index(drop=True) for number, rows in table.groupby(INSTANCES)}
+
+
+def has_both_classes(rows: pd.DataFrame) -> bool:
+    """Whether a set holds reals and fakes; a fake-only set, as in chapter 3, has no ranking to measure."""
+    return rows["label"].nunique() == 2
+
+
+def video_level(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
+    """One row per video, with the mean of its frames' scores (of logits, for a score of that scale).
+
+    Stills are left out: a test set without videos has no rows. A frame without a found face has no score and
+    does not count; a video without any has no row: `evaluation.details` says how it is counted.
+
+    Raises:
+        UserError: If the frames of one video have different labels.
+    """
+    frames = table[table["video"] != ""]
+    grouped = frames.groupby(["test_set", "source", "video"], sort=False)
+    if (grouped["label"].nunique() > 1).any():
+        raise UserError("the frames of one video have different labels", fix="check the source's layout")
+    kept = {name: (name, "first") for name in ("method", "domain", "label", "group")}
+    means = {score.column: (score.column, "mean") for score in scores}
+    videos = grouped.agg(**kept, **means).reset_index()
+    return videos.assign(key=videos["source"] + "/" + videos["video"])

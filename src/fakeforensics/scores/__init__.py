@@ -1,1 +1,0 @@
-"""The score table's format, and what follows from scores and labels alone: pure functions over arrays."""

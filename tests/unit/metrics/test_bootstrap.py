@@ -1,0 +1,104 @@
+"""The weighted bootstrap against scikit-learn on the images really drawn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from fakeforensics.metrics.bootstrap import interval, replicate, two_sided_p, weighted_ranking
+from fakeforensics.metrics.ranking import rank
+from fakeforensics.metrics.resampling import Resampling, resample_groups
+
+
+def make_table(rng: np.random.Generator, images: int, groups: int, ties: bool) -> pd.DataFrame:
+    label = np.append([0, 1], rng.integers(0, 2, images - 2))
+    score = rng.normal(size=images) + label
+    return pd.DataFrame(
+        {
+            "key": [f"i{number}" for number in range(images)],
+            "test_set": "stargan",
+            "label": label,
+            "group": [f"g{number}" for number in rng.integers(0, groups, images)],
+            "logit": np.round(score) if ties else score,
+        }
+    )
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000), st.integers(2, 60), st.integers(1, 30), st.booleans())
+def test_equals_scikit_learn_on_the_drawn_images(seed: int, images: int, groups: int, ties: bool) -> None:
+    table = make_table(np.random.default_rng(seed), images, groups, ties)
+    resampling = resample_groups(table, seed)
+    score, label = table["logit"].to_numpy(), table["label"].to_numpy()
+    weighted = weighted_ranking(rank(score, label), resampling.unit)
+    for number in range(3):
+        counts = resampling.draw(number)
+        drawn = np.repeat(np.arange(images), counts[resampling.unit])
+        assert weighted.average_precision(counts) == pytest.approx(
+            average_precision_score(label[drawn], score[drawn]), abs=1e-12
+        )
+        assert weighted.roc_auc(counts) == pytest.approx(roc_auc_score(label[drawn], score[drawn]), abs=1e-12)
+
+
+def test_result_does_not_depend_on_the_threads() -> None:
+    table = make_table(np.random.default_rng(1), 200, 40, ties=False)
+    resampling = resample_groups(table, 3)
+    ranking = rank(table["logit"].to_numpy(), table["label"].to_numpy())
+    statistic = weighted_ranking(ranking, resampling.unit).average_precision
+    one = replicate(resampling, [statistic], 50, workers=1)
+    assert np.array_equal(one, replicate(resampling, [statistic], 50, workers=4))
+
+
+def test_one_weight_is_counted_by_hand() -> None:
+    # Descending: fake (group 0), real (group 1), fake (group 2); group 2 drawn twice, group 0 not at all.
+    weighted = weighted_ranking(rank(np.array([3.0, 2.0, 1.0]), np.array([1, 0, 1])), np.array([0, 1, 2]))
+    # Drawn: real at 2, two fakes at 1: one step to recall 1 at precision 2/3; the real beats both.
+    assert weighted.average_precision(np.array([0, 1, 2])) == pytest.approx(2 / 3)
+    assert weighted.roc_auc(np.array([0, 1, 2])) == 0.0
+
+
+def test_interval_covers_the_true_auc_at_its_level() -> None:
+    # Normal scores one standard deviation apart: AUC = Φ(1 / √2) = 0.7602.
+    truth, inside = 0.7602, 0
+    rng = np.random.default_rng(5)
+    for number in range(200):
+        score = np.concatenate([rng.normal(0, 1, 60), rng.normal(1, 1, 60)])
+        label = np.repeat([0, 1], 60)
+        resampling = Resampling(np.arange(120), np.array([0, 60, 120]), number)
+        statistic = weighted_ranking(rank(score, label), resampling.unit).roc_auc
+        low, high = interval(replicate(resampling, [statistic], 200, workers=1)[:, 0])
+        inside += low <= truth <= high
+    # 95% of 200, less three standard errors (0.015 each) and the percentile method's shortfall of about 2%.
+    assert inside / 200 >= 0.95 - 3 * 0.015 - 0.02
+
+
+def test_grouped_images_give_a_wider_interval() -> None:
+    # Each video's frames are copies: 400 images hold the information of 40.
+    rng = np.random.default_rng(2)
+    label = np.repeat(rng.integers(0, 2, 40), 10)
+    table = pd.DataFrame(
+        {
+            "key": [str(number) for number in range(400)],
+            "test_set": "celeb_df",
+            "label": label,
+            "group": np.repeat([f"v{number}" for number in range(40)], 10),
+        }
+    )
+    score = np.repeat(rng.normal(size=40), 10) + label
+    width = {}
+    for name, rows in {"video": table, "image": table.assign(group="")}.items():
+        resampling = resample_groups(rows, 0)
+        statistic = weighted_ranking(rank(score, label), resampling.unit).average_precision
+        low, high = interval(replicate(resampling, [statistic], 300)[:, 0])
+        width[name] = high - low
+    assert width["video"] > 2 * width["image"]  # √10 in the limit
+
+
+def test_p_value_counts_both_sides() -> None:
+    # 99 draws, 4 of them at or below zero: 2 · (1 + 4) / 100.
+    differences = np.append(np.full(95, 0.1), np.full(4, -0.1))
+    assert two_sided_p(differences) == pytest.approx(0.10)
+    assert two_sided_p(-differences) == pytest.approx(0.10)
+    assert two_sided_p(np.zeros(9)) == 1.0
