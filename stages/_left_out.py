@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-LEFT_OUT = "left_out"  # in metrics, and the name of the file in a folder
+from fakeforensics.files import LEFT_OUT
 
 
 def left_out(protocol: str, detector: str, settings: Path = Path("data/settings")) -> str | None:

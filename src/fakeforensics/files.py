@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+# Key of the metrics, and file in an output folder, that hold why a protocol does not run a detector.
+LEFT_OUT = "left_out"
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:

@@ -12,13 +12,13 @@ import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from fakeforensics.errors import UserError
+from fakeforensics.files import LEFT_OUT
 from fakeforensics.models.card import CARD, DetectorCard, detector_card, read_card
 from fakeforensics.params import parse, read_yaml
 from fakeforensics.reporting.columns import ScoreColumn, score_columns
 from fakeforensics.reporting.thesis import label
 
 DEMO_PREFIX = "demo"
-LEFT_OUT = "left_out"  # key of the metrics of a detector that the protocol does not run: the reason
 
 
 def _listed(value: Any) -> Any:
