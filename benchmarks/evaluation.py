@@ -22,9 +22,8 @@ import typer
 from sklearn.metrics import average_precision_score
 from typer import Option
 
-from fakeforensics.metrics.bootstrap import replicate, weighted_ranking
+from fakeforensics.metrics.bootstrap import Resampling, replicate, resample_groups, weighted_ranking
 from fakeforensics.metrics.ranking import rank
-from fakeforensics.metrics.resampling import Resampling, resample_groups
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.thresholds.analysis import analyse

@@ -17,8 +17,7 @@ def main(
     """Compare every score of every detector with the baseline's first score by a paired bootstrap."""
     from fakeforensics.files import write_json
     from fakeforensics.metrics.comparison import Scored, compare_with_baseline
-    from fakeforensics.metrics.table import read_scores
-    from fakeforensics.metrics.test_sets import read_test_sets
+    from fakeforensics.metrics.table import read_scores, read_test_sets
     from fakeforensics.params import load_params
     from stages._left_out import left_out
 

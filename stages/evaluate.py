@@ -31,8 +31,7 @@ def main(
     from fakeforensics.files import write_json
     from fakeforensics.metrics.files import read_manifest, read_undetected, write_curves
     from fakeforensics.metrics.runs import measure_run, score_models
-    from fakeforensics.metrics.table import write_scores
-    from fakeforensics.metrics.test_sets import read_test_sets
+    from fakeforensics.metrics.table import read_test_sets, write_scores
     from fakeforensics.params import load_params
     from fakeforensics.training.device import worker_count
 

@@ -30,8 +30,7 @@ def main(
     from fakeforensics.metrics.robustness import score_corrupted
     from fakeforensics.metrics.robustness_table import CLEAN, robustness_table
     from fakeforensics.metrics.runs import model_folders
-    from fakeforensics.metrics.table import in_order, of_one_model, read_scores
-    from fakeforensics.metrics.test_sets import read_test_sets
+    from fakeforensics.metrics.table import in_order, of_one_model, read_scores, read_test_sets
     from fakeforensics.models.saving import load_detector
     from fakeforensics.params import load_params
     from fakeforensics.training.device import worker_count

@@ -30,8 +30,7 @@ def main(
         )
         return
 
-    from fakeforensics.metrics.table import in_order, of_one_model, read_scores
-    from fakeforensics.metrics.test_sets import read_test_sets
+    from fakeforensics.metrics.table import in_order, of_one_model, read_scores, read_test_sets
     from fakeforensics.params import load_params
     from fakeforensics.thresholds.analysis import analyse
     from fakeforensics.thresholds.files import write_analysis

@@ -15,8 +15,7 @@ from fakeforensics.metrics.fakes_alone_intervals import accuracy_rows
 from fakeforensics.metrics.files import write_curves, write_robustness
 from fakeforensics.metrics.robustness_table import robustness_table
 from fakeforensics.metrics.summary import summarise, validation_summary
-from fakeforensics.metrics.table import ScoreTable, write_scores
-from fakeforensics.metrics.test_sets import TestSets
+from fakeforensics.metrics.table import ScoreTable, TestSets, write_scores
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.standalone import evaluate_scores
 from fakeforensics.thresholds.analysis import analyse

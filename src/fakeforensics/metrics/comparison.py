@@ -11,15 +11,13 @@ import pandas as pd
 from jaxtyping import Float
 
 from fakeforensics.errors import UserError
-from fakeforensics.metrics.bootstrap import interval, replicate, two_sided_p
+from fakeforensics.metrics.bootstrap import interval, replicate, resample_groups, two_sided_p
 from fakeforensics.metrics.fakes_alone import judge
 from fakeforensics.metrics.fakes_alone_intervals import compare_accuracies
 from fakeforensics.metrics.intervals import set_rankings
 from fakeforensics.metrics.metrics import average_precision
-from fakeforensics.metrics.resampling import resample_groups
 from fakeforensics.metrics.summary import DIGITS, means
-from fakeforensics.metrics.table import ScoreTable, by_instances, by_test_set, in_order
-from fakeforensics.metrics.test_sets import TestSets
+from fakeforensics.metrics.table import ScoreTable, TestSets, by_instances, by_test_set, in_order
 
 
 @dataclass(frozen=True)

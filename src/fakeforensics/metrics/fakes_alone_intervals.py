@@ -10,10 +10,9 @@ import pandas as pd
 from jaxtyping import Integer, Shaped
 
 from fakeforensics.errors import UserError
-from fakeforensics.metrics.bootstrap import Statistic, interval, replicate, two_sided_p
+from fakeforensics.metrics.bootstrap import Statistic, interval, replicate, resample_groups, two_sided_p
 from fakeforensics.metrics.fakes_alone import AT_HALF, AT_VALIDATION, Judgement
 from fakeforensics.metrics.operating import threshold_fields
-from fakeforensics.metrics.resampling import resample_groups
 from fakeforensics.metrics.summary import DIGITS
 from fakeforensics.metrics.table import by_test_set
 

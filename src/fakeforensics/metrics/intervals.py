@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
-from fakeforensics.metrics.bootstrap import WeightedRanking, interval, replicate, weighted_ranking
+from fakeforensics.metrics.bootstrap import (
+    Resampling,
+    WeightedRanking,
+    interval,
+    replicate,
+    resample_groups,
+    weighted_ranking,
+)
 from fakeforensics.metrics.ranking import rank
-from fakeforensics.metrics.resampling import Resampling, resample_groups
 from fakeforensics.metrics.spec import Scores
 from fakeforensics.metrics.summary import DIGITS, means
 from fakeforensics.metrics.table import by_test_set, has_both_classes

@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int, Shaped
 
-from fakeforensics.metrics.ranking import Ranking, need_both_classes
+from fakeforensics.metrics.ranking import Ranking, need_both_classes, rank
 from fakeforensics.metrics.spec import ScoreSpec
+from fakeforensics.metrics.table import VALIDATION
 
 Criterion = Literal["f1", "accuracy", "youden", "eer"]
 CRITERIA: tuple[Criterion, ...] = ("f1", "accuracy", "youden", "eer")
@@ -18,7 +20,7 @@ ONE_CLASS_FPR = 0.05  # false-positive rate of a threshold from validation witho
 
 
 @dataclass(frozen=True)
-class Sweep:
+class OperatingPoints:
     """Every threshold that tells some two images apart, from nothing called fake to everything.
 
     Attributes:
@@ -68,7 +70,7 @@ class Outcome:
         }
 
 
-def sweep(ranking: Ranking) -> Sweep:
+def sweep(ranking: Ranking) -> OperatingPoints:
     """Count true and false positives at every threshold of a ranking."""
     ends = ranking.ends
     distinct = ranking.scores[ends]
@@ -80,10 +82,10 @@ def sweep(ranking: Ranking) -> Sweep:
     middle = np.where(middle > below, middle, above)
     thresholds = np.concatenate([[np.nextafter(distinct[0], np.inf)], middle, [distinct[-1]]])
     margins = np.concatenate([[0.0], above - below, [0.0]])
-    return Sweep(thresholds, margins, tp, fp, ranking.fakes, ranking.reals)
+    return OperatingPoints(thresholds, margins, tp, fp, ranking.fakes, ranking.reals)
 
 
-def criterion_values(points: Sweep, criterion: Criterion) -> Any:
+def criterion_values(points: OperatingPoints, criterion: Criterion) -> Any:
     """A criterion at every threshold; larger is better.
 
     `f1` is 2TP / (2TP + FP + FN), `youden` TPR − FPR, `eer` minus the distance of FPR from FNR.
@@ -128,6 +130,21 @@ def deployed_threshold(ranking: Ranking, criterion: Criterion, what: str = "scor
         return best_threshold(ranking, criterion, what)
     found = conformal_threshold(ranking.scores, ONE_CLASS_FPR)
     return float(np.nextafter(ranking.scores[0], np.inf)) if found is None else found
+
+
+def validation_threshold(validation: pd.DataFrame, column: str, criterion: Criterion = "accuracy") -> float:
+    """The threshold that `deployed_threshold` chooses on validation scores.
+
+    Args:
+        validation: The rows of the validation score table.
+        column: The column that ranks the images.
+        criterion: What is maximized.
+
+    Raises:
+        UserError: If there are no reals, or a score is not finite.
+    """
+    ranking = rank(validation[column].to_numpy(), validation["label"].to_numpy(), VALIDATION)
+    return deployed_threshold(ranking, criterion, VALIDATION)
 
 
 def conformal_threshold(reals: Float[np.ndarray, " k"], alpha: float) -> float | None:

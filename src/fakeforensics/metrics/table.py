@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path
 from fakeforensics.metrics.spec import IDENTITY, Scores, ScoreSpec
-from fakeforensics.params import parse
+from fakeforensics.params import parse, read_yaml
 
 VALIDATION = "validation"
 INSTANCES = "instances"  # in the pilot study: how many instances the model that gave the score has seen
@@ -146,3 +147,34 @@ def video_level(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     means = {score.column: (score.column, "mean") for score in scores}
     videos = grouped.agg(**kept, **means).reset_index()
     return videos.assign(key=videos["source"] + "/" + videos["video"])
+
+
+class TestSets(BaseModel):
+    """The part of a protocol file that concerns testing; the rest is read by the splits stage.
+
+    Args:
+        test: Test sets by name, in the order of the tables.
+        unseen: Those whose forgery method or image world was not trained on.
+    """
+
+    __test__ = False  # not a test case, whatever pytest makes of the name
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    test: dict[str, Any]
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The test sets' names in the protocol's order."""
+        return tuple(self.test)
+
+
+def read_test_sets(protocol: str, folder: Path = Path("protocols")) -> TestSets:
+    """Read the test sets of `protocols/<protocol>.yaml`.
+
+    Raises:
+        UserError: If there is no such file, or it names no test sets.
+    """
+    path = folder / f"{protocol}.yaml"
+    return parse(TestSets, read_yaml(path), str(path))

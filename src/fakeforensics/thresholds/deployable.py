@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from fakeforensics.metrics.resampling import resample_groups
+from fakeforensics.metrics.bootstrap import resample_groups
 from fakeforensics.metrics.spec import Scores
 from fakeforensics.thresholds.measure import Measured, accuracy, measure
 from fakeforensics.thresholds.rules import SAW, Answer, Settings, Share, answers

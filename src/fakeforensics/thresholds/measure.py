@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from fakeforensics.metrics.resampling import Resampling
+from fakeforensics.metrics.bootstrap import Resampling
 from fakeforensics.thresholds.rules import Answer
 from fakeforensics.thresholds.target import Target
 

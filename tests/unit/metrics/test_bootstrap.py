@@ -7,9 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from fakeforensics.metrics.bootstrap import interval, replicate, two_sided_p, weighted_ranking
+from fakeforensics.metrics.bootstrap import (
+    Resampling,
+    interval,
+    replicate,
+    resample_groups,
+    two_sided_p,
+    weighted_ranking,
+)
 from fakeforensics.metrics.ranking import rank
-from fakeforensics.metrics.resampling import Resampling, resample_groups
 
 
 def make_table(rng: np.random.Generator, images: int, groups: int, ties: bool) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakeforensics.metrics.resampling import BLOCK, multinomial, resample_groups
+from fakeforensics.metrics.bootstrap import BLOCK, multinomial, resample_groups
 
 
 def table(*rows: tuple[str, str, int, str]) -> pd.DataFrame:

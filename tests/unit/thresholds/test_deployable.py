@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import norm
 
 from fakeforensics.errors import UserError
-from fakeforensics.metrics.resampling import resample_groups
+from fakeforensics.metrics.bootstrap import resample_groups
 from fakeforensics.thresholds.deployable import deployable
 from fakeforensics.thresholds.measure import accuracy, measure
 from fakeforensics.thresholds.rules import Answer, Settings
