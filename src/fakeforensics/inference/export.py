@@ -18,7 +18,6 @@ from fakeforensics.files import atomic_path, write_text
 from fakeforensics.images.images import decode
 from fakeforensics.images.schema import read_index
 from fakeforensics.images.shards import ShardReader
-from fakeforensics.inference.decision import DECISION
 from fakeforensics.inference.facts import crops_on_disk
 from fakeforensics.inference.modelcard import model_card
 from fakeforensics.inference.trained import Trained
@@ -27,6 +26,7 @@ from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import load_detector
 from fakeforensics.params import parse
+from fakeforensics.thresholds.policy import DECISION
 
 TOLERANCE = 1e-4
 _CHECKED = 16

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakeforensics.inference.cutting import Cut
-from fakeforensics.inference.decision import Decision, Verdict
 from fakeforensics.inference.inputs import Kind
 from fakeforensics.metrics.spec import Scores, find_score
+from fakeforensics.thresholds.policy import Decision, Verdict
 
 
 @dataclass(frozen=True)

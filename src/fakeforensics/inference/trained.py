@@ -12,10 +12,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from fakeforensics.errors import UserError
-from fakeforensics.inference.decision import DECISION, Decision, read_decision, validation_decision
 from fakeforensics.metrics.spec import Scores
 from fakeforensics.models.card import CARD, DetectorCard, detector_card, read_card
 from fakeforensics.params import FacesParams, Name, parse, read_yaml
+from fakeforensics.thresholds.policy import DECISION, Decision, read_decision
 
 Crop = Literal["faces", "whole"]
 
@@ -110,7 +110,7 @@ class Trained:
         for path in (self.directory / DECISION, *self._in_project(f".{DECISION}")):
             if path.is_file():
                 return self._checked(read_decision(path), path)
-        return validation_decision(self.thresholds, self.scores[0].name)
+        return None
 
     def _checked(self, decision: Decision, path: Path) -> Decision:
         names = [score.name for score in self.scores]

@@ -15,9 +15,9 @@ from fakeforensics.inference.answers import (
     worst,
 )
 from fakeforensics.inference.cutting import Cut
-from fakeforensics.inference.decision import Decision
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.judgement import Judgement, Policy
+from fakeforensics.thresholds.policy import Decision
 from tests.score_specs import SCORES
 from tests.unit.inference.conftest import TOY
 

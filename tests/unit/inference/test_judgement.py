@@ -1,8 +1,8 @@
 import pytest
 
 from fakeforensics.inference.cutting import Cut
-from fakeforensics.inference.decision import Decision, Sigmoid
 from fakeforensics.inference.judgement import Policy
+from fakeforensics.thresholds.policy import Calibrator, Decision
 from tests.score_specs import CD, SCORES, SL
 from tests.unit.inference.conftest import TOY
 
@@ -19,7 +19,7 @@ def test_without_a_policy_there_is_a_score_and_no_verdict():
 
 
 def test_a_calibrator_gives_the_probability_and_the_threshold_the_verdict():
-    calibrator = Sigmoid(kind="platt", slope=2, intercept=-4)
+    calibrator = Calibrator(kind="platt", slope=2, intercept=-4)
     policy = Policy(Decision(score="cd", threshold=3.0, chosen="c", calibrator=calibrator), SCORES["joint"])
     answer = policy.answer(2.0)  # σ(2 · 2 − 4) = σ(0)
     assert (answer.probability, answer.verdict) == (0.5, "real")
@@ -53,7 +53,7 @@ def test_scores_of_each_scale_give_the_probability_that_they_have():
     assert answer("gap", 0.75).probability is None
     assert answer("edge", 0.75).probability is None
     # σ(2 · 3 − 6) = σ(0): a calibrator gives one to a score of any scale.
-    assert answer("edge", 3.0, Sigmoid(kind="platt", slope=2, intercept=-6)).probability == 0.5
+    assert answer("edge", 3.0, Calibrator(kind="platt", slope=2, intercept=-6)).probability == 0.5
 
 
 def test_a_policy_for_an_unknown_score_is_an_error():

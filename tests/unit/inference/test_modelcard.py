@@ -4,11 +4,11 @@ import pytest
 
 from fakeforensics.files import write_json
 from fakeforensics.inference.catalogue import list_models
-from fakeforensics.inference.decision import Decision
 from fakeforensics.inference.facts import is_demo, measured, training_images, unseen_sets
 from fakeforensics.inference.judgement import Policy
 from fakeforensics.inference.modelcard import decision_text, model_card
 from fakeforensics.inference.trained import Trained
+from fakeforensics.thresholds.policy import Decision
 from tests.score_specs import CD
 from tests.unit.inference.conftest import TOY, make_model
 

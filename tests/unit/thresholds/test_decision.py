@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fakeforensics.files import write_json
-from fakeforensics.inference.decision import read_decision
 from fakeforensics.thresholds.calibration import calibration_table, fit_calibrators
 from fakeforensics.thresholds.decision import decide
+from fakeforensics.thresholds.policy import read_decision
 from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 

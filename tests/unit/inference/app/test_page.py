@@ -13,9 +13,9 @@ from fakeforensics.inference.app.desk import Desk, Reply
 from fakeforensics.inference.app.page import header_html, problem_html, reply_html
 from fakeforensics.inference.app.scale import label_rows, score_scale
 from fakeforensics.inference.app.uploads import judged
-from fakeforensics.inference.decision import Decision
 from fakeforensics.inference.judgement import Answer, Judgement, Policy
 from fakeforensics.inference.limits import Limits
+from fakeforensics.thresholds.policy import Decision
 from tests.score_specs import SL
 from tests.unit.inference.conftest import CROP, TOY
 

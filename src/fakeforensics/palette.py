@@ -1,0 +1,27 @@
+"""Colors by meaning, shared by all pictures and pages."""
+
+from __future__ import annotations
+
+# Lines, bars and table columns, in order. Each of the last four differs from all others in lightness or hue,
+# also for readers with a color vision deficiency.
+SERIES = ("#767f8c", "#d9720a", "#0a9384", "#3b50d0", "#590d0d", "#b574e6", "#884707", "#27127d")
+COLORS = {
+    "ink": "#1c2430",
+    "muted": "#667180",
+    "rule": "#d5dae1",
+    "paper": "#fefefe",
+    **{f"series-{number}": color for number, color in enumerate(SERIES)},
+    "real": "#2a78b8",  # blue and red stay apart for color-blind readers; green and red do not
+    "fake": "#c8423a",
+    "thesis": "#1b1e24",
+}
+
+
+def series_color(place: int) -> str:
+    """The color of the series at that place, from 0; they repeat after eight."""
+    return SERIES[place % len(SERIES)]
+
+
+def rgb(color: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0 to 255, of a color written as `#rrggbb`."""
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

@@ -1,0 +1,141 @@
+"""The decision policy: which score decides, from which threshold on, and how it becomes a probability.
+
+`fakeforensics.thresholds` fits a policy, `decision.json` stores it, and `fakeforensics.inference` applies it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, overload
+
+import numpy as np
+from pydantic import Field, model_serializer, model_validator
+from scipy.special import expit
+
+from fakeforensics.errors import UserError
+from fakeforensics.metrics.spec import CalibratorKind
+from fakeforensics.params import Count, Group, Name, Number, Probability, parse
+
+DECISION = "decision.json"
+Verdict = Literal["real", "fake"]
+
+
+class Calibrator(Group):
+    """A non-decreasing function from a score to the probability of fake.
+
+    Args:
+        kind: `none` (a plain sigmoid), `temperature`, `platt` or `isotonic`.
+        slope: Not for `isotonic`: p = 1 / (1 + exp(-(slope * score + intercept))); a temperature T is slope
+            1 / T.
+        intercept: Likewise.
+        x: For `isotonic`: scores, ascending. p is linear between them and constant outside of them.
+        y: For `isotonic`: the probabilities at these scores.
+    """
+
+    kind: CalibratorKind
+    slope: Annotated[Number, Field(ge=0)] = 1.0
+    intercept: Number = 0.0
+    x: tuple[Number, ...] = ()
+    y: tuple[Probability, ...] = ()
+
+    @model_validator(mode="after")
+    def _fields_suit_the_kind(self) -> Calibrator:
+        given = self.model_fields_set & {"slope", "intercept", "x", "y"}
+        allowed = {"x", "y"} if self.kind == "isotonic" else {"slope", "intercept"}
+        if given - allowed:
+            raise ValueError(f"{self.kind} calibration has no {' or '.join(sorted(given - allowed))}")
+        if self.kind == "isotonic":
+            if not self.x or len(self.x) != len(self.y):
+                raise ValueError(f"{len(self.x)} scores x and {len(self.y)} probabilities y")
+            if list(self.x) != sorted(self.x) or list(self.y) != sorted(self.y):
+                raise ValueError("x and y must ascend")
+        elif self.kind != "none" and "slope" not in given:
+            raise ValueError(f"{self.kind} calibration needs a slope")
+        return self
+
+    @model_serializer
+    def _serialize(self) -> dict[str, Any]:
+        if self.kind == "isotonic":
+            return {"kind": self.kind, "x": list(self.x), "y": list(self.y)}
+        return {"kind": self.kind, "slope": self.slope, "intercept": self.intercept}
+
+    @overload
+    def __call__(self, scores: float) -> float: ...
+    @overload
+    def __call__(self, scores: np.ndarray) -> np.ndarray: ...
+    def __call__(self, scores: float | np.ndarray) -> float | np.ndarray:
+        """The probability of fake for a score or an array of scores."""
+        if self.kind == "isotonic":
+            probabilities = np.asarray(np.interp(scores, self.x, self.y))
+        else:
+            probabilities = np.asarray(expit(self.slope * np.asarray(scores) + self.intercept))
+        return probabilities if isinstance(scores, np.ndarray) else float(probabilities)
+
+
+class MeasuredOn(Group):
+    """The images on which the expected rates were measured.
+
+    Args:
+        reals: Number of reals.
+        fakes: Number of fakes.
+        images: Which images these were.
+    """
+
+    reals: Annotated[Count, Field(ge=0)]
+    fakes: Annotated[Count, Field(ge=0)]
+    images: str
+
+
+class Decision(Group):
+    """How a score becomes a verdict.
+
+    Args:
+        score: Name of the deciding score, one of the model's.
+        threshold: On that score's own scale; the verdict is fake at or above it.
+        chosen: How the threshold was chosen, for the reader.
+        calibrator: From the score to a probability; None if none was fitted.
+        expected_fpr: Share of reals called fake on data like the validation set; None if unknown.
+        expected_fpr_upper: One-sided 95% upper bound of `expected_fpr`.
+        expected_fnr: Share of fakes called real on data like the validation set; None if unknown.
+        expected_calibration_error: Mean gap between probability and frequency on validation; None if unknown.
+        measured_on: The images behind the expected rates.
+    """
+
+    score: Name
+    threshold: Number
+    chosen: str
+    calibrator: Calibrator | None = None
+    expected_fpr: Probability | None = None
+    expected_fpr_upper: Probability | None = None
+    expected_fnr: Probability | None = None
+    expected_calibration_error: Probability | None = None
+    measured_on: MeasuredOn | None = None
+
+    @overload
+    def is_fake(self, scores: float) -> bool: ...
+    @overload
+    def is_fake(self, scores: np.ndarray) -> np.ndarray: ...
+    def is_fake(self, scores: float | np.ndarray) -> bool | np.ndarray:
+        """Whether each score lies at or above the threshold."""
+        fake = scores >= self.threshold
+        return fake if isinstance(fake, np.ndarray) else bool(fake)
+
+    def verdict(self, score: float) -> Verdict:
+        """Fake at or above the threshold."""
+        return "fake" if self.is_fake(score) else "real"
+
+
+def read_decision(path: Path) -> Decision:
+    """Read a decision policy.
+
+    Raises:
+        UserError: If the file is missing, not JSON, or not a decision policy.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file", fix="run `dvc repro`") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON", found=str(error), fix="run `dvc repro`") from None
+    return parse(Decision, value, str(path))

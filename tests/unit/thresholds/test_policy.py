@@ -1,0 +1,94 @@
+"""The decision policy: what it answers by hand, and which files it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import write_json
+from fakeforensics.thresholds.policy import Calibrator, Decision, read_decision
+
+
+def test_at_the_threshold_the_verdict_is_fake():
+    decision = Decision(score="sl", threshold=-1.5, chosen="by hand")
+    assert decision.verdict(-1.5) == "fake"
+    assert decision.verdict(-1.5000001) == "real"
+    assert decision.is_fake(np.array([-1.5, -2.0])).tolist() == [True, False]
+
+
+def test_sigmoid_calibration():
+    # σ(2 · 0.5 − 1) = σ(0) = 1/2; σ(ln 3) = 3/4.
+    assert Calibrator(kind="platt", slope=2, intercept=-1)(0.5) == 0.5
+    assert Calibrator(kind="temperature", slope=1)(np.log(3)) == pytest.approx(0.75)
+    assert Calibrator(kind="none")(np.array([-1e6, 0.0])).tolist() == [0.0, 0.5]
+
+
+def test_isotonic_calibration_is_linear_between_its_points_and_constant_outside():
+    steps = Calibrator(kind="isotonic", x=(0.0, 2.0, 2.0, 4.0), y=(0.1, 0.3, 0.5, 0.9))
+    # Half way from 0.1 to 0.3, and half way from 0.5 to 0.9.
+    assert steps(np.array([-9.0, 1.0, 3.0, 9.0])) == pytest.approx([0.1, 0.2, 0.7, 0.9])
+    assert isinstance(steps(1.0), float)
+
+
+@pytest.mark.parametrize(
+    "calibrator",
+    [
+        Calibrator(kind="platt", slope=2.0, intercept=-1.0),
+        Calibrator(kind="isotonic", x=(0.0, 1.0), y=(0.0, 0.5)),
+        None,
+    ],
+)
+def test_what_is_written_is_read_back(tmp_path, calibrator):
+    decision = Decision(
+        score="cd",
+        threshold=4.0,
+        chosen="c",
+        calibrator=calibrator,
+        expected_fpr=0.02,
+        measured_on={"reals": 9, "fakes": 1, "images": "validation"},
+    )
+    write_json(tmp_path / "decision.json", decision.model_dump(mode="json"))
+    assert read_decision(tmp_path / "decision.json") == decision
+
+
+def test_a_calibrator_is_stored_with_the_fields_of_its_kind():
+    platt = Calibrator(kind="platt", slope=2.0, intercept=-1.0)
+    assert platt.model_dump() == {"kind": "platt", "slope": 2.0, "intercept": -1.0}
+    isotonic = Calibrator(kind="isotonic", x=(1.0,), y=(0.5,))
+    assert isotonic.model_dump() == {"kind": "isotonic", "x": [1.0], "y": [0.5]}
+
+
+POLICY = {"score": "sl", "threshold": 1, "chosen": "c"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"threshold": float("nan")}, "threshold"),
+        ({"score": "../sl"}, "score"),
+        ({"treshold": 1}, "treshold"),
+        ({"calibrator": {"kind": "platt", "slope": -1}}, "slope"),
+        ({"calibrator": {"kind": "platt", "intercept": 1}}, "needs a slope"),
+        ({"calibrator": {"kind": "platt", "slope": 1, "x": [1]}}, "platt calibration has no x"),
+        ({"calibrator": {"kind": "isotonic", "x": [0, 1], "y": [0.5]}}, "2 scores x and 1 probabilities y"),
+        ({"calibrator": {"kind": "isotonic", "x": [1, 0], "y": [0.5, 0.6]}}, "must ascend"),
+    ],
+)
+def test_a_damaged_policy_is_refused_with_the_reason(tmp_path, changes, message):
+    path = tmp_path / "decision.json"
+    path.write_text(json.dumps(POLICY | changes))
+    with pytest.raises(UserError, match=message):
+        read_decision(path)
+
+
+def test_a_file_that_is_no_policy_is_refused(tmp_path):
+    path = tmp_path / "decision.json"
+    with pytest.raises(UserError, match="no such file"):
+        read_decision(path)
+    path.write_text("{")
+    with pytest.raises(UserError, match="not valid JSON"):
+        read_decision(path)
+    path.write_text('{"score": "sl", "chosen": "c"}')
+    with pytest.raises(UserError, match="`threshold` is missing"):
+        read_decision(path)
