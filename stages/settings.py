@@ -24,12 +24,24 @@ def main(
 
     settings = load_params(params)
 
-    from fakeforensics.splits.settings import check_detectors, resolve_settings
+    from fakeforensics.splits.protocol import load_protocol
+    from fakeforensics.training.settings import check_detectors, resolve_settings
 
-    check_detectors(settings, protocol, protocols)
+    plan = load_protocol(protocol, protocols)
+    where = f"{protocols / protocol}.yaml"
+    check_detectors(settings, where, plan.detectors)
     with atomic_directory(out / protocol) as folder:
         for detector in settings.detectors:
-            run = resolve_settings(settings, protocol, detector, protocols)
+            run = resolve_settings(
+                settings,
+                protocol,
+                detector,
+                where=where,
+                overrides=plan.params.model_dump(),
+                detectors=plan.detectors,
+            )
+            if plan.instances is not None:
+                run = run.model_copy(update={"instances": plan.instances.seen})
             write_json(folder / f"{detector}.json", run.stored())
             if run.left_out is not None:
                 typer.echo(f"{protocol}: {detector} is left out: {run.left_out}")

@@ -9,17 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from fakeforensics.errors import UserError
-from fakeforensics.params import (
-    AugmentParams,
-    Count,
-    Group,
-    Name,
-    Params,
-    Probability,
-    TrainParams,
-    parse,
-    read_yaml,
-)
+from fakeforensics.params import Count, Group, Name, Params, Probability, parse, read_yaml
 
 
 def _as_tuple(value: Any) -> Any:
@@ -204,17 +194,3 @@ def check_sources(name: str, protocol: Protocol, params: Params) -> None:
             found="sources " + (", ".join(params.sources) or "(none)"),
             fix=f"get the data as docs/data.md says, then add to params.yaml\nsources:\n{lines}",
         )
-
-
-def resolve(protocol: Protocol, params: Params, where: str) -> tuple[TrainParams, AugmentParams]:
-    """The training and augmentation settings with the protocol's overrides applied.
-
-    Raises:
-        UserError: If an override is not a setting, or out of range.
-    """
-    return (
-        parse(TrainParams, params.train.model_dump() | protocol.params.train, f"{where}: params.train"),
-        parse(
-            AugmentParams, params.augment.model_dump() | protocol.params.augment, f"{where}: params.augment"
-        ),
-    )

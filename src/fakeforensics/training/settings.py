@@ -1,15 +1,20 @@
-"""The resolved settings of one run, as the settings stage writes them."""
+"""The settings of one run: resolved from params.yaml and the protocol, stored by the settings stage."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from fakeforensics.code import code_hashes
 from fakeforensics.errors import UserError
-from fakeforensics.params import AugmentParams, Count, Group, Name, TrainParams, parse
+from fakeforensics.models.backbone import check_backbone
+from fakeforensics.models.detector import Detector
+from fakeforensics.models.registry import detector_class
+from fakeforensics.params import AugmentParams, Count, Group, Name, Params, TrainParams, parse
 
 MACHINE = {"workers", "devices"}  # who does the work: a change must not train again
 _INHERITED = {"center"}  # among the own settings of the detectors that have one
@@ -69,3 +74,90 @@ def load_settings(path: Path) -> RunSettings:
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON", found=str(error), fix="run the stage `settings`") from None
     return parse(RunSettings, value, str(path))
+
+
+def resolve_settings(
+    params: Params,
+    protocol: str,
+    detector_name: str,
+    *,
+    where: str,
+    overrides: Mapping[str, dict[str, Any]],
+    detectors: tuple[str, ...] | None = None,
+) -> RunSettings:
+    """What a training run depends on, with the protocol's overrides applied.
+
+    A parameter of params.yaml that the detector does not inherit, such as `lambda`, is not part of it.
+
+    Args:
+        params: params.yaml.
+        protocol: The protocol's name.
+        detector_name: The detector's name.
+        where: The protocol's file, for messages.
+        overrides: What the protocol changes in the groups `train` and `augment`.
+        detectors: The detectors that the protocol runs; all if None.
+
+    Raises:
+        UserError: If the detector or the backbone does not exist, or a setting is faulty.
+    """
+    detector = detector_class(detector_name)
+    train = parse(TrainParams, params.train.model_dump() | overrides["train"], f"{where}: params.train")
+    augment = parse(
+        AugmentParams, params.augment.model_dump() | overrides["augment"], f"{where}: params.augment"
+    )
+    check_backbone(train.backbone)
+    left_out = None
+    if detectors is not None and detector_name not in detectors:
+        left_out = f"{where} narrows `detectors` to {', '.join(detectors)}"
+    return RunSettings(
+        protocol=protocol,
+        detector=detector_name,
+        left_out=left_out,
+        seed=params.seed,
+        own=own_settings(detector, params.model_copy(update={"train": train})),
+        train=train,
+        augment=augment,
+        # The train stage depends on this file instead of on all detectors' modules.
+        code=code_hashes(detector.__module__, below="fakeforensics.detectors"),
+    )
+
+
+def check_detectors(params: Params, where: str, detectors: tuple[str, ...] | None) -> None:
+    """Refuse detectors that do not exist, and a protocol that leaves out every configured detector.
+
+    Args:
+        params: params.yaml.
+        where: The protocol's file, for messages.
+        detectors: The detectors that the protocol runs; all if None.
+
+    Raises:
+        UserError: Naming the detectors.
+    """
+    for name in (*(detectors or ()), *params.detector_settings, params.compare.baseline):
+        detector_class(name)
+    if detectors is not None and not {*detectors} & {*params.detectors}:
+        raise UserError(
+            f"{where} narrows `detectors` to {', '.join(detectors)}, none of which params.yaml trains",
+            found=f"params.yaml: detectors: [{', '.join(params.detectors)}]",
+            fix=f"add {detectors[0]} to `detectors` in params.yaml",
+        )
+
+
+def own_settings(detector: type[Detector], params: Params) -> dict[str, Any]:
+    """A detector's own settings: its defaults, what it inherits, and `detector_settings`.
+
+    Raises:
+        UserError: If a setting is unknown or out of range.
+    """
+    known = params.model_dump(mode="json", by_alias=True)
+    inherited = {name: _find(known, path) for name, path in detector.inherits.items()}
+    changed = dict(params.detector_settings.get(detector.name, {}))
+    where = f"params.yaml: detector_settings.{detector.name}"
+    return parse(detector.Settings, inherited | changed, where).model_dump(mode="json", by_alias=True)
+
+
+def _find(values: Mapping[str, Any], path: str) -> Any:
+    found: Any = values
+    for key in path.split("."):
+        found = found[key]
+    return found

@@ -1,10 +1,11 @@
 import json
+from typing import Any
 
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.params import TrainParams
-from fakeforensics.training.settings import load_settings
+from fakeforensics.params import Params, TrainParams
+from fakeforensics.training.settings import check_detectors, load_settings, resolve_settings
 
 GOOD = {
     "protocol": "demo",
@@ -73,3 +74,138 @@ def test_what_is_wrong_is_named_before_any_work(tmp_path, change, message):
 def test_a_missing_file_names_the_stage_that_writes_it(tmp_path):
     with pytest.raises(UserError, match="run the stage `settings`"):
         load_settings(tmp_path / "joint.json")
+
+
+ALL = ("bce", "sad", "joint", "deep_svdd", "oc_svm")
+OVERRIDES: dict[str, Any] = {"train": {"max_epochs": 3}, "augment": {"flip_prob": 0.0}}
+
+
+def params(**values: Any) -> Params:
+    needed = {
+        "protocols": ["p"],
+        "sources": {},
+        "detectors": ["bce", "joint"],
+        "compare": {"baseline": "bce"},
+    }
+    return Params.model_validate(needed | values)
+
+
+def resolve(
+    detector: str,
+    overrides: dict[str, Any] = OVERRIDES,
+    detectors: tuple[str, ...] | None = None,
+    **values: Any,
+) -> dict[str, Any]:
+    run = resolve_settings(
+        params(**values), "p", detector, where="p.yaml", overrides=overrides, detectors=detectors
+    )
+    return run.stored()
+
+
+def test_lambda_is_in_the_joint_settings_alone() -> None:
+    assert resolve("joint", **{"lambda": 0.1})["own"]["lambda"] == 0.1
+    for detector in ("bce", "sad", "deep_svdd", "oc_svm"):
+        low, high = (resolve(detector, **{"lambda": value}) for value in (0.1, 1))
+        assert low == high
+
+
+def test_the_center_is_inherited_by_the_thesis_detectors_that_have_one() -> None:
+    own = {name: resolve(name, train={"center": "init"})["own"] for name in ("bce", "sad", "joint")}
+    assert own["bce"] == {}
+    assert own["sad"] == {"center": "init"}
+    assert own["joint"] == {"center": "init", "lambda": 0.01}
+    for center in ("init", "epoch"):
+        assert resolve("deep_svdd", train={"center": center})["own"] == {"center": "init"}
+
+
+def test_an_inherited_setting_takes_the_protocols_override() -> None:
+    overrides = OVERRIDES | {"train": {"center": "init"}}
+    assert resolve("sad", overrides)["own"] == {"center": "init"}
+
+
+def test_settings_of_a_detector_go_before_what_it_inherits_and_touch_no_other() -> None:
+    changed = {"deep_svdd": {"center": "epoch"}, "joint": {"lambda": 0.5}, "oc_svm": {"nu": 0.2}}
+    own = {name: resolve(name, detector_settings=changed)["own"] for name in ALL}
+    assert own["deep_svdd"] == {"center": "epoch"}
+    assert own["joint"] == {"center": "epoch", "lambda": 0.5}
+    assert own["oc_svm"] == {"nu": 0.2, "gamma": "scale", "most_reals": 10_000}
+    assert own["sad"] == {"center": "epoch"}
+
+
+@pytest.mark.parametrize(
+    ("detector", "settings", "message"),
+    [
+        ("bce", {"lambda": 0.1}, r"detector_settings\.bce: unknown key `lambda`"),
+        ("joint", {"lambda": -1}, r"detector_settings\.joint: `lambda`"),
+        ("oc_svm", {"nu": 1.5}, r"detector_settings\.oc_svm: `nu`"),
+        ("oc_svm", {"gamma": "auto"}, r"detector_settings\.oc_svm: `gamma"),
+        ("sad", {"center": "never"}, r"detector_settings\.sad: `center`"),
+    ],
+)
+def test_a_faulty_setting_of_a_detector_is_named(
+    detector: str, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve(detector, detector_settings={detector: settings})
+
+
+def test_the_protocols_own_settings_replace_those_of_params() -> None:
+    settings = resolve("bce", train={"max_epochs": 50, "batch_size": 8})
+    assert settings["train"]["max_epochs"] == 3
+    assert settings["train"]["batch_size"] == 8
+    assert settings["augment"]["flip_prob"] == 0
+
+
+def test_who_does_the_work_is_no_part_of_the_experiment() -> None:
+    here, there = ({"workers": 2, "devices": 1}, {"workers": "auto", "devices": 4})
+    assert resolve("bce", train=here) == resolve("bce", train=there)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"train": {"epochs": 3}}, {"train": {"max_epochs": 0}}, {"augment": {"flip": 1}}]
+)
+def test_an_override_that_is_no_setting_is_refused(fault: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"p\.yaml: params\.(train|augment)"):
+        resolve("bce", OVERRIDES | fault)
+
+
+def test_an_unknown_detector_or_backbone_is_refused() -> None:
+    with pytest.raises(UserError, match="unknown detector 'svdd'"):
+        resolve("svdd")
+    with pytest.raises(UserError, match="unknown backbone 'resnet'"):
+        resolve("bce", train={"backbone": "resnet"})
+
+
+@pytest.mark.parametrize(
+    ("detectors", "values"),
+    [
+        (("svdd", "bce"), {}),
+        (None, {"compare": {"baseline": "svdd"}}),
+        (None, {"detector_settings": {"svdd": {}}}),
+    ],
+)
+def test_an_unknown_detector_is_refused_wherever_it_is_named(
+    detectors: tuple[str, ...] | None, values: dict[str, Any]
+) -> None:
+    with pytest.raises(UserError, match="unknown detector 'svdd'"):
+        check_detectors(params(**values), "p.yaml", detectors)
+
+
+def test_a_protocol_may_narrow_the_detectors() -> None:
+    detectors = ("joint", "deep_svdd")
+    check_detectors(params(), "p.yaml", detectors)
+    assert "left_out" not in resolve("joint", detectors=detectors)
+    reason = resolve("bce", detectors=detectors)["left_out"]
+    assert "p.yaml" in reason
+    assert "joint, deep_svdd" in reason
+
+
+def test_a_protocol_that_leaves_out_every_detector_is_refused() -> None:
+    with pytest.raises(UserError, match=r"deep_svdd(?s:.*)\[bce, joint\](?s:.*)add deep_svdd to `detectors`"):
+        check_detectors(params(), "p.yaml", ("deep_svdd",))
+
+
+def test_the_code_is_that_of_the_detector_and_of_those_it_imports() -> None:
+    code = resolve("joint")["code"]
+    assert list(code) == [f"fakeforensics.detectors.{name}" for name in ("bce", "joint", "sad")]
+    assert list(resolve("oc_svm")["code"]) == ["fakeforensics.detectors.oc_svm"]
