@@ -1,31 +1,59 @@
-"""Which of the project's files a module is made of, and their hashes."""
+"""Which modules a piece of the pipeline is made of, and what they mean: texts for people do not count."""
 
 from __future__ import annotations
 
 import ast
+import hashlib
+import importlib.util
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from fakeforensics.files import sha256_file
-
-_PACKAGE = Path(__file__).parent
+# The packages of this project. What other packages compute is a matter of their versions.
+PACKAGES = ("fakeforensics", "stages", "examples")
 # A change of these does not change what is computed: docs/decisions/001-dependencies.md.
-PLUMBING = frozenset(f"fakeforensics{name}" for name in ("", ".params", ".files", ".errors", ".code"))
+PLUMBING = frozenset(
+    [f"fakeforensics{name}" for name in ("", ".params", ".files", ".errors", ".code")]
+    + ["stages", "stages._command", "examples"]
+)
+# Calls whose strings are texts for people, and arguments that are such texts in any call.
+_SPEAKS = ("echo", "secho", "warn", "warning", "info", "debug", "error", "exception")
+_TEXTS = {"help", "description"}
 
 
-def code_hashes(*modules: str, below: str = "fakeforensics") -> dict[str, str]:
-    """SHA-256 of each file that some modules import, directly or through others, themselves included.
+def code_hashes(*modules: str, below: str = "") -> dict[str, str]:
+    """A hash of what each module means that some modules import, directly or through others.
 
     Args:
-        modules: Their full names.
-        below: Only files of this package are listed.
+        modules: Their full names. They are included themselves.
+        below: Only modules of this package are listed; by default all of the project's.
 
     Returns:
-        By module name, sorted. Shared plumbing, whose changes do not change a result, is left out.
+        Hashes by module name, sorted. Shared plumbing, whose changes do not change a result, is left out.
     """
     names = set().union(*(import_closure(name) for name in modules)) - PLUMBING
-    listed = sorted(name for name in names if name == below or name.startswith(f"{below}."))
-    return {name: sha256_file(path) for name in listed if (path := module_file(name))}
+    listed = sorted(name for name in names if not below or name == below or name.startswith(f"{below}."))
+    return {name: meaning(path.read_text(encoding="utf-8")) for name in listed if (path := module_file(name))}
+
+
+def meaning(source: str) -> str:
+    """A hash of a module's syntax tree, without anything that only people read.
+
+    Left out are comments, layout, docstrings, and the strings of messages: those of raised exceptions, of
+    log and terminal output, and of arguments called `help` and `description`. An edit of these does not
+    change a result, so it must not train a model again.
+
+    Args:
+        source: Python code.
+
+    Returns:
+        32 hexadecimal digits, the same for all versions of Python that parse the code.
+    """
+    digest = hashlib.sha256()
+    for token in _tokens(ast.parse(source), is_message=False):
+        digest.update(token.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()[:32]
 
 
 @cache
@@ -47,7 +75,7 @@ def direct_imports(path: Path, module: str = "") -> set[str]:
 
     Args:
         path: The file.
-        module: Its full name, from which relative imports go.
+        module: Its full name, which relative imports start from.
     """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
@@ -75,7 +103,63 @@ def direct_imports(path: Path, module: str = "") -> set[str]:
 def module_file(name: str) -> Path | None:
     """The file of one of the project's modules; None if it is not one."""
     first, *rest = name.split(".")
-    if first != _PACKAGE.name:
+    folder = _package_folder(first) if first in PACKAGES else None
+    if folder is None:
         return None
-    base = _PACKAGE.joinpath(*rest)
-    return next((one for one in (base.with_suffix(".py"), base / "__init__.py") if one.is_file()), None)
+    base = folder.joinpath(*rest)
+    candidates = (base.with_suffix(".py"), base / "__init__.py") if rest else (base / "__init__.py",)
+    return next((one for one in candidates if one.is_file()), None)
+
+
+def _package_folder(package: str) -> Path | None:
+    if package == "fakeforensics":
+        return Path(__file__).parent
+    found = importlib.util.find_spec(package)
+    places = found.submodule_search_locations if found else None
+    return Path(next(iter(places))) if places else None
+
+
+def _tokens(node: Any, *, is_message: bool) -> Iterator[str]:
+    """A syntax tree as texts. Python's own dump of a tree differs between versions of Python."""
+    if isinstance(node, list):
+        yield "["
+        for item in node:
+            yield from _tokens(item, is_message=is_message)
+        yield "]"
+        return
+    if not isinstance(node, ast.AST):
+        yield repr(node)
+        return
+    if is_message and (
+        isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    ):
+        yield "text"
+        return
+    is_message = is_message or _is_message(node)
+    yield type(node).__name__
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(value, list):
+            value = _without_docstring(value)
+        # Fields that some versions of Python lack are empty in the others.
+        if name in {"ctx", "kind", "type_comment"} or value is None or value == []:
+            continue
+        yield name
+        yield from _tokens(value, is_message=is_message)
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0] if body else None
+    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    return body[1:] if is_text and isinstance(first.value.value, str) else body  # type: ignore[union-attr]
+
+
+def _is_message(node: ast.AST) -> bool:
+    if isinstance(node, ast.Raise):
+        return True
+    if isinstance(node, ast.keyword):
+        return node.arg in _TEXTS
+    if not isinstance(node, ast.Call):
+        return False
+    function = node.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name.endswith(("Error", "Warning")) or name in _SPEAKS

@@ -1,4 +1,4 @@
-"""Which files a module is made of, on a package of a few lines and on the project's own."""
+"""Which modules code is made of and what it means, on a package of a few lines and on the project's own."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from fakeforensics import code
-from fakeforensics.files import sha256_file
 
 FILES = {
     "__init__": "",
@@ -36,7 +35,7 @@ Write = Callable[[str, str], Path]
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Writes a module of a package that stands for the project's."""
     package = tmp_path / "fakeforensics"
-    monkeypatch.setattr(code, "_PACKAGE", package)
+    monkeypatch.setattr(code, "_package_folder", {"fakeforensics": package}.get)
 
     def write_module(name: str, text: str) -> Path:
         path = package / f"{name}.py"
@@ -60,13 +59,13 @@ def test_imports_are_followed_also_from_functions_relative_and_in_circles() -> N
     assert code.import_closure("numpy") == frozenset()
 
 
-def test_hashes_are_those_of_the_files_without_the_plumbing(write: Write) -> None:
+def test_all_modules_are_hashed_but_the_plumbing(write: Write) -> None:
     apart = write("apart", "x = 1")
     found = code.code_hashes("fakeforensics.top", "fakeforensics.apart")
     assert list(found) == [
         f"fakeforensics.{name}" for name in ("apart", "deep", "deep.leaf", "deep.other", "late", "top")
     ]
-    assert found["fakeforensics.apart"] == sha256_file(apart)
+    assert found["fakeforensics.apart"] == code.meaning(apart.read_text())
     below = code.code_hashes("fakeforensics.top", below="fakeforensics.deep")
     assert list(below) == [f"fakeforensics.{name}" for name in ("deep", "deep.leaf", "deep.other")]
 
@@ -91,3 +90,57 @@ def test_a_detectors_own_code_is_its_module_and_the_detectors_it_imports(
 ) -> None:
     found = code.code_hashes(f"fakeforensics.detectors.{detector}", below="fakeforensics.detectors")
     assert list(found) == [f"fakeforensics.detectors.{name}" for name in modules]
+
+
+MODULE = """
+'''What it is.'''
+import typer
+def train(rate: float = 0.1, name: str = typer.Option("x", help="A name.")) -> float:
+    '''Train.'''
+    if rate > 1:
+        raise ValueError(f"{rate} is too high")
+    typer.echo("trained")
+    return {"rate": rate}  # a comment
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("What it is.", "What it was."),
+        ("Train.", "Train a model."),
+        ("  # a comment", ""),
+        ("    if rate > 1", "\n    if (rate > 1)"),
+        ("is too high", "exceeds 1"),
+        ("{rate} is", "{rate:.0f} is"),  # how a message shows a number is part of the message
+        ('echo("trained")', 'echo("Training is done.")'),
+        ("A name.", "The name."),
+    ],
+)
+def test_texts_for_people_mean_nothing(before: str, after: str) -> None:
+    assert before in MODULE
+    assert code.meaning(MODULE.replace(before, after)) == code.meaning(MODULE)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("0.1", "0.2"),
+        ("rate > 1", "rate >= 1"),
+        ('"rate"', '"lr"'),  # a key of a result
+        ('"x"', '"y"'),  # a default
+        ("rate: float", "rate: int"),
+        ("ValueError", "KeyError"),
+        ("import typer", "import typer, numpy"),
+        ("'''Train.'''", "'''Train.'''\n    rate *= 2"),
+    ],
+)
+def test_everything_else_means_something(before: str, after: str) -> None:
+    assert before in MODULE
+    assert code.meaning(MODULE.replace(before, after)) != code.meaning(MODULE)
+
+
+def test_a_stages_code_includes_its_own_file_and_what_it_imports() -> None:
+    found = code.code_hashes("stages.train")
+    assert {"stages.train", "fakeforensics.training.loop"} <= set(found)
+    assert not {"stages", "stages._command", "fakeforensics.params"} & set(found)
