@@ -102,6 +102,6 @@ def label(test_set: str) -> str:
 
 @cache
 def _data() -> dict[str, Any]:
-    text = files("fakeforensics.reporting").joinpath("thesis_tables.yaml").read_text(encoding="utf-8")
+    text = files("fakeforensics.thesis").joinpath("tables.yaml").read_text(encoding="utf-8")
     data: dict[str, Any] = yaml.safe_load(text)
     return data

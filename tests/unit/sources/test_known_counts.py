@@ -10,7 +10,7 @@ from fakeforensics.sources.known_counts import (
 )
 from fakeforensics.sources.record import RawFile
 
-TABLES = Path(__file__).parents[3] / "src/fakeforensics/reporting/thesis_tables.yaml"
+TABLES = Path(__file__).parents[3] / "src/fakeforensics/thesis/tables.yaml"
 
 
 def files(path: str, count: int, label: int = 0, **values: str) -> list[RawFile]:

@@ -17,7 +17,7 @@ from tests.unit.splits.conftest import index, row
 
 ROOT = Path(__file__).parents[3]
 NAMES = [*sorted(path.stem for path in (ROOT / "protocols").glob("*_[34]_*.yaml")), "cnn_synth"]
-TABLES = yaml.safe_load((ROOT / "src/fakeforensics/reporting/thesis_tables.yaml").read_text())
+TABLES = yaml.safe_load((ROOT / "src/fakeforensics/thesis/tables.yaml").read_text())
 LAYOUT = {"dffd": "dffd", "celeb_df": "celeb_df", "cnn_synth": "cnn_synth", "pilot": "gan_instances"}
 SETS = [
     *("biggan", "crn", "deepfake", "gaugan", "imle", "san", "seeingdark", "stargan", "whichfaceisreal"),
