@@ -13,7 +13,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.images.images import decode, encode_png
 from fakeforensics.images.schema import INDEX_FILE, read_index
 from fakeforensics.images.shards import ShardWriter
-from fakeforensics.models.preprocess import Rgb
+from fakeforensics.images.transforms import Rgb
 
 PICTURES = (".jpg", ".jpeg", ".png")
 

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.dataset import Batch, Loader, ManifestDataset, collate
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import NetworkDetector
@@ -27,8 +28,7 @@ from fakeforensics.models.runtime import full_float32, keep_freed_memory
 from fakeforensics.params import AugmentParams, TrainParams
 from fakeforensics.scoring import score_manifest
 from fakeforensics.training.augment import Augment
-from fakeforensics.training.data import Loader, RunData
-from fakeforensics.training.dataset import Batch, ManifestDataset, collate
+from fakeforensics.training.data import RunData
 from fakeforensics.training.device import worker_count
 from fakeforensics.training.loop import Run, launch
 

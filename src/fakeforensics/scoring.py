@@ -11,14 +11,13 @@ import pandas as pd
 import torch
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches
+from fakeforensics.images.transforms import AnyRgb, Rgb
 from fakeforensics.metrics.spec import IDENTITY
 from fakeforensics.metrics.table import VALIDATION
 from fakeforensics.models.detector import Detector
-from fakeforensics.models.preprocess import AnyRgb, Preprocess, Rgb
+from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.runtime import full_float32, keep_freed_memory
-from fakeforensics.training.data import Loader
-from fakeforensics.training.dataset import ManifestDataset
-from fakeforensics.training.sampling import OrderedBatches
 
 
 def score_manifest(

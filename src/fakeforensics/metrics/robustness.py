@@ -13,7 +13,7 @@ import torch
 
 from fakeforensics.code import code_hashes
 from fakeforensics.files import write_parquet
-from fakeforensics.images.corruptions import Corruption
+from fakeforensics.images.transforms import Corruption
 from fakeforensics.models.card import detector_card
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.runtime import takes_bf16
@@ -84,7 +84,11 @@ def fingerprint(card: dict[str, Any], manifest: pd.DataFrame, corruption: str) -
     rows = manifest[["test_set", "key", "sha256", "label", "group"]].to_csv(index=False)
     about = detector_card(card)
     # A corrupted image's score is computed by this code, besides the weights.
-    code = (f"{__package__}.corruptions", f"{__package__}.scoring", f"fakeforensics.detectors.{about.name}")
+    code = (
+        "fakeforensics.images.transforms",
+        "fakeforensics.scoring",
+        f"fakeforensics.detectors.{about.name}",
+    )
     what = {
         "code": code_hashes(*code),
         "versions": {name: version(name) for name in PACKAGES},

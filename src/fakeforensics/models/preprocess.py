@@ -10,8 +10,7 @@ from jaxtyping import Float, UInt8
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-Rgb = UInt8[np.ndarray, "h w 3"]
-AnyRgb = UInt8[np.ndarray, "_ _ 3"]  # of another size than the Rgb that went in
+from fakeforensics.images.transforms import AnyRgb, Rgb
 
 
 class Preprocess(BaseModel):

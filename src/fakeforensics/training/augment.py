@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import NamedTuple
+
 import cv2
 import numpy as np
+import pandas as pd
 from jaxtyping import UInt8
 
-from fakeforensics.images.images import decode
-from fakeforensics.models.preprocess import Rgb, pad
+from fakeforensics.images.dataset import ManifestDataset
+from fakeforensics.images.transforms import AnyRgb, Rgb, blur, jpeg
+from fakeforensics.models.preprocess import pad
 from fakeforensics.params import AugmentParams
 
 
@@ -57,30 +62,38 @@ class Augment:
         return cv2.flip(image, 1) if do_flip < params.flip_prob else image
 
 
-def blur(image: Rgb, sigma: float) -> Rgb:
-    """Gaussian blur.
+class Draw(NamedTuple):
+    """A training image; epoch and place in the epoch's order decide its augmentation."""
+
+    epoch: int
+    place: int
+    row: int
+
+
+class AugmentedDataset(ManifestDataset):
+    """The images of a manifest, augmented; its items are `Draw`s.
 
     Args:
-        image: uint8 RGB.
-        sigma: Standard deviation in pixels; the kernel ends at 4 of them. Below 0.125 it is a single pixel
-            and the image stays as it is.
+        manifest: As for `ManifestDataset`.
+        images_root: The folder of all sources' images.
+        augment: From an image and its `Draw` to a crop.
     """
-    side = 2 * int(4 * sigma + 0.5) + 1
-    if side == 1:
-        return image
-    return cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REFLECT)
+
+    def __init__(self, manifest: pd.DataFrame, images_root: Path, augment: Augment) -> None:
+        super().__init__(manifest, images_root, _unchanged)
+        self.augment = augment
+
+    def row(self, item: Draw) -> int:
+        """The manifest's row of the draw."""
+        return item.row
+
+    def apply(self, item: Draw, image: Rgb) -> AnyRgb:
+        """Augment the image as its epoch and place decide."""
+        return self.augment(image, item.epoch, item.place)
 
 
-def jpeg(image: Rgb, quality: int) -> Rgb:
-    """Encode as JPEG with 4:2:0 chroma and decode again.
-
-    Args:
-        image: uint8 RGB.
-        quality: 1 … 100.
-    """
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    data = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
-    return decode(data.tobytes())
+def _unchanged(image: Rgb) -> Rgb:
+    return image
 
 
 def _between(share: float, low: float, high: float) -> float:

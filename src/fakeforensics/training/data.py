@@ -4,63 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import TrainParams
-from fakeforensics.training.augment import Augment
-from fakeforensics.training.dataset import AugmentedDataset, Batch, ManifestDataset, collate, start_worker
+from fakeforensics.training.augment import Augment, AugmentedDataset
 from fakeforensics.training.device import worker_count
-from fakeforensics.training.sampling import OrderedBatches, TrainBatches
-
-_AHEAD = 4  # batches that each decoding process has ready
-
-
-class Loader:
-    """The batches of a dataset, decoded in this process or in others and brought to a device.
-
-    Args:
-        dataset: Of images.
-        batches: Which of its items make up which batch.
-        workers: Decoding processes; 0 decodes in this one.
-        device: Where the batches are wanted.
-        keep: Whether the decoding processes live on between passes.
-    """
-
-    def __init__(
-        self,
-        dataset: ManifestDataset,
-        batches: Sampler[list[Any]],
-        workers: int,
-        device: torch.device,
-        keep: bool = False,
-    ) -> None:
-        self.device = device
-        self._loader: DataLoader[Any] = DataLoader(
-            dataset,
-            batch_sampler=batches,
-            num_workers=workers,
-            collate_fn=collate,
-            worker_init_fn=start_worker,
-            persistent_workers=keep and workers > 0,
-            prefetch_factor=_AHEAD if workers else None,
-            pin_memory=device.type == "cuda",
-        )
-
-    def __len__(self) -> int:
-        return len(self._loader)
-
-    def __iter__(self) -> Iterator[Batch]:
-        for batch in self._loader:
-            yield Batch(*(values.to(self.device, non_blocking=True) for values in batch))
+from fakeforensics.training.sampling import TrainBatches
 
 
 class RunData:

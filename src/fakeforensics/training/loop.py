@@ -17,12 +17,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from fakeforensics.files import atomic_path, write_text
+from fakeforensics.images.dataset import Batch
 from fakeforensics.models.detector import NetworkDetector
 from fakeforensics.models.distributed import all_sum, average_buffers
 from fakeforensics.models.runtime import takes_bf16
 from fakeforensics.params import TrainParams
 from fakeforensics.training.data import RunData
-from fakeforensics.training.dataset import Batch
 from fakeforensics.training.device import compile_pays
 from fakeforensics.training.guards import FiniteLoss, out_of_memory, warn_of_collapse
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from torch.utils.data import Sampler
 
-from fakeforensics.training.dataset import Draw
+from fakeforensics.training.augment import Draw
 
 # Batch normalization cannot train on a single value a channel, which one small image can come down to.
 _LEAST = 2
@@ -77,28 +77,6 @@ class TrainBatches(Sampler[list[Draw]]):
             begin = batch * self.batch_size
             places = range(begin + self.rank, begin + self.global_size(batch), self.world)
             yield [Draw(epoch, place, int(order[place])) for place in places]
-
-
-class OrderedBatches(Sampler[list[int]]):
-    """All rows in order, once, shared out between processes without padding.
-
-    Args:
-        rows: Row numbers.
-        batch_size: Of this process's batches.
-        rank: This process, from 0.
-        world: All processes.
-    """
-
-    def __init__(self, rows: np.ndarray, batch_size: int, rank: int = 0, world: int = 1) -> None:
-        self.rows = [int(row) for row in rows[rank::world]]
-        self.batch_size = batch_size
-
-    def __len__(self) -> int:
-        return -(-len(self.rows) // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for begin in range(0, len(self.rows), self.batch_size):
-            yield self.rows[begin : begin + self.batch_size]
 
 
 def _chances(methods: np.ndarray, labels: np.ndarray, balance: str) -> Float64[np.ndarray, " rows"]:

@@ -3,9 +3,9 @@
 import pandas as pd
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from fakeforensics.images.dataset import Batch, ManifestDataset, collate
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import FacesParams
-from fakeforensics.training.dataset import Batch, ManifestDataset, collate
 from fakeforensics.training.run import Places, train_detector
 from fakeforensics.training.settings import load_settings
 from tests.tiny_images import tiny_project

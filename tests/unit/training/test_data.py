@@ -1,17 +1,13 @@
-import gc
-import multiprocessing
-
 import pandas as pd
 import pytest
 import torch
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.dataset import ManifestDataset, collate
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import AugmentParams, TrainParams
 from fakeforensics.training.augment import Augment
-from fakeforensics.training.data import Loader, RunData
-from fakeforensics.training.dataset import ManifestDataset, collate
-from fakeforensics.training.sampling import OrderedBatches
+from fakeforensics.training.data import RunData
 from tests.tiny_images import tiny_manifest
 
 # on a machine of one core
@@ -27,59 +23,6 @@ def project(tmp_path_factory):
     return tiny_manifest(root, LABELS), root / "data/images"
 
 
-@pytest.fixture(scope="module")
-def dataset(project):
-    return ManifestDataset(*project, PREPROCESS.crop)
-
-
-def loader(dataset, workers, keep=True):
-    return Loader(dataset, OrderedBatches(torch.arange(13).numpy(), 2), workers, CPU, keep)
-
-
-def assert_whole(dataset, batches):
-    expected = collate([*map(dataset.__getitem__, range(13))])
-    assert torch.equal(torch.cat([batch.images for batch in batches]), expected.images)
-    assert torch.cat([batch.labels for batch in batches]).tolist() == LABELS
-    assert torch.cat([batch.rows for batch in batches]).tolist() == list(range(13))
-
-
-@pytest.mark.parametrize("workers", [0, 1, 2])
-def test_each_pass_gives_every_image_once_and_in_order(dataset, workers):
-    batches = loader(dataset, workers)
-    assert len(batches) == 7
-    for _ in range(2):
-        assert_whole(dataset, list(batches))
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_images_are_uint8_and_lie_channels_last(dataset, workers):
-    first = next(iter(loader(dataset, workers)))
-    assert first.images.is_contiguous(memory_format=torch.channels_last)
-    assert first.images.dtype == torch.uint8
-
-
-def test_a_pass_that_was_broken_off_spoils_none_after_it(dataset):
-    batches = loader(dataset, 2)
-    for number, _batch in enumerate(batches):
-        if number == 2:
-            break
-    for _ in range(2):
-        assert_whole(dataset, list(batches))
-
-
-def test_processes_are_kept_from_one_pass_to_the_next_and_end_with_the_loader(dataset):
-    others = {process.pid for process in multiprocessing.active_children()}
-    batches = loader(dataset, 2)
-    assert_whole(dataset, list(batches))
-    before = {process.pid for process in multiprocessing.active_children()}
-    assert len(before - others) == 2
-    assert_whole(dataset, list(batches))
-    assert {process.pid for process in multiprocessing.active_children()} == before
-    del batches
-    gc.collect()
-    assert {process.pid for process in multiprocessing.active_children()} <= others
-
-
 def run_data(project, world=1, rank=0, **train):
     manifest, images = project
     params = TrainParams(**{"crop_size": 32, "batch_size": 4, "workers": 0} | train)
@@ -88,13 +31,14 @@ def run_data(project, world=1, rank=0, **train):
     return RunData(manifest, val, images, params, augment, PREPROCESS, 0, CPU, rank, world)
 
 
-def test_a_run_has_augmented_plain_and_real_images(project, dataset):
-    data = run_data(project)
+def test_a_run_has_augmented_plain_and_real_images(project):
+    data, dataset = run_data(project), ManifestDataset(*project, PREPROCESS.crop)
     rows = torch.cat([batch.rows for batch in data.train])
     assert sorted(rows.tolist()) == list(range(13))
     assert rows.tolist() != list(range(13))
     assert torch.cat([batch.rows for batch in data.val]).tolist() == list(range(10))
-    assert_whole(dataset, list(data.all_training()))
+    whole = collate([*map(dataset.__getitem__, range(13))])
+    assert torch.equal(torch.cat([batch.images for batch in data.all_training()]), whole.images)
     assert data.labels.tolist() == LABELS
     assert data.train_keys == [f"src/{row:04d}" for row in range(13)]
     assert data.val_keys == data.train_keys[3:]

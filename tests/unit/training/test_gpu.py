@@ -6,13 +6,11 @@ import pytest
 import torch
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches, collate
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import load_detector
 from fakeforensics.scoring import score_manifest
-from fakeforensics.training.data import Loader
-from fakeforensics.training.dataset import ManifestDataset, collate
 from fakeforensics.training.loop import Run
-from fakeforensics.training.sampling import OrderedBatches
 from tests.tiny_images import tiny_manifest
 from tests.unit.training._runs import history, train
 

@@ -1,11 +1,10 @@
 from collections import Counter
 
 import numpy as np
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fakeforensics.training.sampling import OrderedBatches, TrainBatches
+from fakeforensics.training.sampling import TrainBatches
 
 
 def batches(count, size, epoch=0, seed=0, rank=0, world=1, methods=None, labels=None, balance="none"):
@@ -84,16 +83,6 @@ def test_an_image_drawn_twice_is_augmented_in_two_ways():
     draws = [draw for batch in sampler for draw in batch]
     assert len({draw.place for draw in draws}) == len(draws)
     assert len({draw.row for draw in draws}) < len(draws)
-
-
-@pytest.mark.parametrize("world", [1, 2, 3])
-def test_ordered_batches_share_out_without_padding(world):
-    chosen = np.array([3, 5, 7, 11, 13, 17, 19])
-    shares = [list(OrderedBatches(chosen, 2, rank, world)) for rank in range(world)]
-    assert sorted(row for share in shares for batch in share for row in batch) == chosen.tolist()
-    assert [len(share) for share in shares] == [
-        len(OrderedBatches(chosen, 2, r, world)) for r in range(world)
-    ]
 
 
 def test_too_small_a_rest_for_two_images_a_process_joins_the_batch_before():

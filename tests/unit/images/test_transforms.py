@@ -1,10 +1,12 @@
-"""Corruptions of images, each by what it must do to pixels."""
+"""Changes of images, each by what it must do to pixels."""
 
+import cv2
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.corruptions import Corruption
+from fakeforensics.images.transforms import Corruption, blur, jpeg
 from fakeforensics.params import EvaluateParams
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (48, 40, 3), dtype=np.uint8)
@@ -62,3 +64,19 @@ def test_halving_averages_four_pixels():
 def test_unknown_names_are_refused(name):
     with pytest.raises(UserError, match="unknown corruption"):
         Corruption(name)
+
+
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 3.0])
+def test_blur_is_scipys_gaussian(sigma):
+    expected = np.stack([gaussian_filter(IMAGE[..., c].astype(float), sigma) for c in range(3)], axis=2)
+    # OpenCV sums in fixed point: 8 bits for the kernel's weights
+    assert np.abs(blur(IMAGE, sigma) - expected).max() <= 2
+
+
+def test_no_blur_at_sigma_zero():
+    assert np.array_equal(blur(IMAGE, 0.0), IMAGE)
+
+
+def test_jpeg_is_a_round_trip_at_that_quality():
+    data = cv2.imencode(".jpg", IMAGE[..., ::-1], (cv2.IMWRITE_JPEG_QUALITY, 30))[1]
+    assert np.array_equal(jpeg(IMAGE, 30), cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])

@@ -1,10 +1,10 @@
-"""Images of a manifest as tensors, read from shards."""
+"""The images of a manifest, read from shards and decoded in batches, for training and scoring."""
 
 from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,14 +15,15 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from fakeforensics.errors import UserError
 from fakeforensics.images import png
 from fakeforensics.images.images import decode
 from fakeforensics.images.shards import ShardReader
-from fakeforensics.models.preprocess import AnyRgb, Rgb
-from fakeforensics.training.augment import Augment
+from fakeforensics.images.transforms import AnyRgb, Rgb
+
+_AHEAD = 4  # batches that each decoding process keeps ready
 
 
 class Sample(NamedTuple):
@@ -41,18 +42,10 @@ class Batch(NamedTuple):
     rows: Int[Tensor, " batch"]
 
 
-class Draw(NamedTuple):
-    """A training image; epoch and place in the epoch's order decide its augmentation."""
-
-    epoch: int
-    place: int
-    row: int
-
-
 class ManifestDataset(Dataset[Sample]):
     """The images of a manifest, in its order.
 
-    Read whole batches where you can: in the main process they are then decoded by all its threads at once.
+    Read whole batches where you can: the main process then decodes them in all its threads at once.
 
     Args:
         manifest: Rows with key, source, shard, offset, size, label.
@@ -77,11 +70,11 @@ class ManifestDataset(Dataset[Sample]):
         return self._samples([item], [self._read(item)])[0]
 
     def __getitems__(self, items: Sequence[Any]) -> list[Sample]:
-        """What a DataLoader calls for a whole batch."""
+        """Read a whole batch; a DataLoader calls this."""
         data = [self._read(item) for item in items]
         if get_worker_info() is not None:
             return self._samples(items, data)
-        # A share a thread: handing over single images takes a tenth of what decoding one does.
+        # One share per thread: handing over single images takes a tenth of the time that decoding takes.
         size = -(-len(items) // torch.get_num_threads())
         shares = (
             [part[begin : begin + size] for begin in range(0, len(items), size)] for part in (items, data)
@@ -128,26 +121,65 @@ class ManifestDataset(Dataset[Sample]):
         return self.__dict__ | {"_threads": None}
 
 
-class AugmentedDataset(ManifestDataset):
-    """The images of a manifest, augmented; its items are `Draw`s.
+class OrderedBatches(Sampler[list[int]]):
+    """All rows in order, once, shared out between processes without padding.
 
     Args:
-        manifest: As for `ManifestDataset`.
-        images_root: The folder of all sources' images.
-        augment: From an image and its `Draw` to a crop.
+        rows: Row numbers.
+        batch_size: The batch size of this process.
+        rank: This process, from 0.
+        world: The number of processes.
     """
 
-    def __init__(self, manifest: pd.DataFrame, images_root: Path, augment: Augment) -> None:
-        super().__init__(manifest, images_root, _unchanged)
-        self.augment = augment
+    def __init__(self, rows: np.ndarray, batch_size: int, rank: int = 0, world: int = 1) -> None:
+        self.rows = [int(row) for row in rows[rank::world]]
+        self.batch_size = batch_size
 
-    def row(self, item: Draw) -> int:
-        """The manifest's row of the draw."""
-        return item.row
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
 
-    def apply(self, item: Draw, image: Rgb) -> AnyRgb:
-        """Augment the image as its epoch and place decide."""
-        return self.augment(image, item.epoch, item.place)
+    def __iter__(self) -> Iterator[list[int]]:
+        for begin in range(0, len(self.rows), self.batch_size):
+            yield self.rows[begin : begin + self.batch_size]
+
+
+class Loader:
+    """The batches of a dataset, decoded in this process or in others and brought to a device.
+
+    Args:
+        dataset: The images.
+        batches: Which of its items make up which batch.
+        workers: Decoding processes; 0 decodes in this one.
+        device: Where the batches are needed.
+        keep: Whether the decoding processes live on between passes.
+    """
+
+    def __init__(
+        self,
+        dataset: ManifestDataset,
+        batches: Sampler[list[Any]],
+        workers: int,
+        device: torch.device,
+        keep: bool = False,
+    ) -> None:
+        self.device = device
+        self._loader: DataLoader[Any] = DataLoader(
+            dataset,
+            batch_sampler=batches,
+            num_workers=workers,
+            collate_fn=collate,
+            worker_init_fn=_start_worker,
+            persistent_workers=keep and workers > 0,
+            prefetch_factor=_AHEAD if workers else None,
+            pin_memory=device.type == "cuda",
+        )
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch in self._loader:
+            yield Batch(*(values.to(self.device, non_blocking=True) for values in batch))
 
 
 def collate(samples: list[Sample]) -> Batch:
@@ -160,16 +192,12 @@ def collate(samples: list[Sample]) -> Batch:
     )
 
 
-def start_worker(_: int) -> None:
-    """Keep a decoding process to one thread, so that it does not contend with the training step.
+def _start_worker(_: int) -> None:
+    """Keep a decoding process to one thread, so that it does not compete with the training step.
 
-    It also leaves alone what it inherited: the training process's garbage may lie on a GPU, which it cannot
-    reach.
+    It also never collects inherited objects: the training process's garbage may lie on a GPU, which a
+    decoding process cannot reach.
     """
     gc.freeze()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-
-
-def _unchanged(image: Rgb) -> Rgb:
-    return image
