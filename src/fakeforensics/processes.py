@@ -1,0 +1,271 @@
+"""A pool of isolated processes: a task that crashes, stalls or runs out of memory costs itself alone.
+
+Each worker is a `pebble.ProcessPool` of one process that holds one task at a time, and is replaced when it is
+lost. A single pebble pool of several workers breaks as a whole if a worker dies before the main process has
+read its acknowledgement, which happens while another thread holds the interpreter lock (pebble 5.2.3), and
+stalls if a worker dies while it holds the lock of the pipe that all share.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from itertools import islice
+from multiprocessing import connection
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from fakeforensics.errors import UserError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+# A server that has imported the slow libraries once forks the workers: a lost one is back within moments.
+_CONTEXT = multiprocessing.get_context("forkserver")
+_unprepared: BaseException | None = None
+
+
+class TaskLostError(Exception):
+    """The worker process died during the task: its decoder crashed, or it ran out of memory."""
+
+
+class TaskTimeoutError(TaskLostError):
+    """The task took longer than it was allowed to, and its process was killed."""
+
+
+class WorkerPool:
+    """Worker processes that do one task at a time, each isolated from the others.
+
+    Workers ignore Ctrl-C, which is the main process's to handle, and end when the main process dies.
+
+    Args:
+        workers: Number of processes; 0 is one per core.
+        prepare: Called once in each process before its first task, such as loading models; picklable. If it
+            raises, each task raises what it raised.
+        memory_mb: Limit of each process's address space, set after `prepare`, in MiB.
+        preload: Modules to import before processes are forked; counts for the first pool of a process.
+        fresh: Whether each task gets a process that no other task used.
+    """
+
+    def __init__(
+        self,
+        workers: int = 0,
+        *,
+        prepare: Callable[[], object] | None = None,
+        memory_mb: int | None = None,
+        preload: Sequence[str] = (),
+        fresh: bool = False,
+    ) -> None:
+        _CONTEXT.set_forkserver_preload([__name__, *preload])
+        self.workers = workers or os.cpu_count() or 1
+        start = partial(
+            ProcessPool,
+            max_workers=1,
+            max_tasks=1 if fresh else 0,
+            initializer=_start_worker,
+            initargs=(prepare, memory_mb),
+            context=_CONTEXT,
+        )
+        self._workers = [_Worker(start) for _ in range(self.workers)]
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._threads = ThreadPoolExecutor(self.workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def submit(
+        self, function: Callable[..., Result], /, *args: Any, seconds: float | None = None
+    ) -> Future[Result]:
+        """Do a task.
+
+        Args:
+            function: A function of a module, found there by name in the worker.
+            *args: Picklable.
+            seconds: Time limit, from when the worker begins the task.
+
+        Returns:
+            A future that raises what `function` raised, `TaskLostError` if the process died,
+            `TaskTimeoutError` if it took too long, and `UserError` if processes die before they do anything.
+        """
+        return self._threads.submit(self._run, function, args, seconds)
+
+    def map(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        seconds: float | None = None,
+        ordered: bool = False,
+    ) -> Iterator[tuple[Item, Future[Result]]]:
+        """Do a task for each item, starting at once, at most two per worker ahead of what is taken.
+
+        Args:
+            function: As for `submit`.
+            items: What to call it with.
+            seconds: Time limit of each.
+            ordered: Whether results come in the order of `items`, or as they are done.
+
+        Yields:
+            Each item with its future, which is done.
+        """
+        return look_ahead(
+            partial(self.submit, function, seconds=seconds), items, 2 * self.workers, ordered=ordered
+        )
+
+    def close(self) -> None:
+        """End all processes, whatever they are doing."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.stop()
+        self._threads.shutdown()
+        for worker in self._workers:
+            worker.join()
+
+    def _run(self, function: Callable[..., Result], args: tuple[Any, ...], seconds: float | None) -> Result:
+        worker = self._idle.get()
+        try:
+            return worker.run(function, args, seconds)
+        finally:
+            self._idle.put(worker)
+
+
+def look_ahead(
+    submit: Callable[[Item], Future[Result]], items: Iterable[Item], ahead: int, *, ordered: bool = False
+) -> Iterator[tuple[Item, Future[Result]]]:
+    """Submit items to any executor, a limited number ahead of what is taken.
+
+    Args:
+        submit: Submits one item.
+        items: What to submit; the first `ahead` are submitted at once.
+        ahead: Most tasks that are waiting, running, or done and not yet taken.
+        ordered: Whether results come in the order of `items`, or as they are done.
+
+    Yields:
+        Each item with its future, which is done.
+    """
+    rest = iter(items)
+    pending = {submit(item): item for item in islice(rest, ahead)}
+
+    def results() -> Iterator[tuple[Item, Future[Result]]]:
+        while pending:
+            waited = list(pending)[:1] if ordered else list(pending)
+            done = wait(waited, return_when=FIRST_COMPLETED).done
+            finished = [(pending.pop(future), future) for future in done]
+            pending.update((submit(item), item) for item in islice(rest, len(finished)))
+            yield from finished
+
+    return results()
+
+
+class _Worker:
+    """One process, replaced when it is lost."""
+
+    def __init__(self, start: Callable[[], ProcessPool]) -> None:
+        self._start = start
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._future: Future[Any] | None = None
+        self._pool: Any = start()
+
+    def run(self, function: Callable[..., Result], args: tuple[Any, ...], seconds: float | None) -> Result:
+        try:
+            succeeded, value = self._schedule(function, args, seconds)
+        except TimeoutError:
+            self._replace()
+            raise TaskTimeoutError(f"it took longer than {seconds:g} s") from None
+        except (ProcessExpired, BrokenProcessPool) as error:
+            self._replace()
+            self._check_that_processes_start(error)
+            raise TaskLostError("its process crashed or ran out of memory") from None
+        if not succeeded:
+            raise value
+        result: Result = value
+        return result
+
+    def stop(self) -> None:
+        """Give up the current task; from any thread."""
+        with self._lock:
+            self._stopped = True
+            if self._future is not None:
+                self._future.cancel()
+            self._pool.stop()
+
+    def join(self) -> None:
+        self._pool.join()
+
+    def _schedule(self, function: Callable[..., Any], args: tuple[Any, ...], seconds: float | None) -> Any:
+        if not self._stopped and not self._pool.active:  # its process died while it had nothing to do
+            self._replace()
+        with self._lock:
+            self._future = future = self._pool.schedule(_work, (function, args), timeout=seconds)
+        return future.result()
+
+    def _replace(self) -> None:
+        with self._lock:
+            if not self._stopped:
+                self._pool.stop()
+                self._pool.join()
+                self._pool = self._start()
+
+    def _check_that_processes_start(self, found: BaseException) -> None:
+        try:
+            self._schedule(_nothing, (), None)
+        except (ProcessExpired, BrokenProcessPool):
+            raise UserError(
+                "the worker processes end before they begin to work",
+                found=str(found),
+                fix="give them more memory, or start fewer workers",
+            ) from None
+
+
+def _start_worker(prepare: Callable[[], object] | None, memory_mb: int | None) -> None:
+    global _unprepared
+    # Pebble's handler runs between two Python instructions, which a stuck decoder never reaches.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(1)  # one process per core: more threads would only compete
+    try:
+        if prepare is not None:
+            prepare()
+    except Exception as error:  # noqa: BLE001 (whatever it is, the task raises it)
+        _unprepared = error
+    if memory_mb is not None:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_mb * 2**20,) * 2)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _work(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, Any]:
+    if _unprepared is not None:
+        return False, _unprepared
+    try:
+        return True, function(*args)
+    except Exception as error:  # noqa: BLE001 (the caller gets it)
+        return False, error
+
+
+def _nothing() -> None:
+    pass
