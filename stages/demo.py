@@ -15,17 +15,25 @@ from stages._command import run_command
 
 def main(
     params: Annotated[Path, typer.Option(help="The settings; group `demo`.")] = Path("params.yaml"),
-    output: Annotated[Path, typer.Option(help="Folder to make anew.")] = Path("data/raw/demo"),
+    output: Annotated[Path, typer.Option(help="Folder to make; replaces an existing one.")] = Path(
+        "data/raw/demo"
+    ),
     summary: Annotated[Path, typer.Option(help="Counts and checksum.")] = Path("data/demo.json"),
 ) -> None:
-    """Make the demo: no network, under two minutes on two cores, the same bytes for the same seed."""
+    """Make the demo data: no network, under two minutes on two cores, the same bytes for the same seed."""
     demo = load_params(params).demo
     try:
-        from fakeforensics.demo.build import build
-        from fakeforensics.demo.recipe import Recipe
+        from examples.demo import Recipe
+        from examples.demo.build import build
     except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("examples"):
+            raise UserError(
+                "the demo's picture maker, examples/demo, was not found",
+                fix="run the stage from the repository's top folder: python -m stages.demo",
+            ) from None
         raise UserError(
-            f"the demo needs the package {missing.name}", fix="pip install 'fake-forensics[demo,faces]'"
+            f"the demo needs the package {missing.name}, which is not installed",
+            fix="make install, or pip install 'fake-forensics[demo,faces]'",
         ) from None
 
     typer.echo("making synthetic faces, clips and photographs: about a minute on two cores")

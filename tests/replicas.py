@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fakeforensics.demo.clips import write_clip
+from examples.demo.celeb_df import write_clip
 
 SETS = [
     *("biggan", "crn", "deepfake", "gaugan", "imle", "san", "seeingdark", "stargan", "whichfaceisreal"),

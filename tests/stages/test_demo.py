@@ -9,7 +9,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from fakeforensics.demo.recipe import Recipe
+from examples.demo import Recipe
 from fakeforensics.errors import UserError
 from stages.demo import main
 
@@ -34,7 +34,7 @@ def test_the_stage_makes_the_data_and_says_what_it_made(
     app: Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = partial(Recipe, takes=1, frames=2, lessons=1, steps=1)
-    monkeypatch.setattr("fakeforensics.demo.recipe.Recipe", small)
+    monkeypatch.setattr("examples.demo.Recipe", small)
     done = CliRunner().invoke(app, arguments(tmp_path), catch_exceptions=False)
     assert done.exit_code == 0
     assert "demo data, not a benchmark" in done.output
@@ -46,6 +46,10 @@ def test_the_stage_makes_the_data_and_says_what_it_made(
 
 
 def test_a_missing_package_is_named(app: Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "fakeforensics.demo.build", None)
-    with pytest.raises(UserError, match="pip install"):
+    # As if scikit-image were not installed when the demo's modules are imported for the first time.
+    for name in [name for name in sys.modules if name.startswith("examples.demo.")]:
+        monkeypatch.delitem(sys.modules, name)
+        monkeypatch.delattr(name, raising=False)
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(UserError, match="package skimage"):
         CliRunner().invoke(app, arguments(tmp_path), catch_exceptions=False)

@@ -1,4 +1,4 @@
-"""The whole demo at its smallest, read through the layouts that users' data are read through."""
+"""The whole demo at its smallest, read with the adapters that read the real data sets."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,8 +8,8 @@ import cv2
 import dlib
 import pytest
 
-from fakeforensics.demo.build import build, summarise
-from fakeforensics.demo.recipe import Recipe
+from examples.demo import Recipe, celeb_df, dffd
+from examples.demo.build import build, summarize
 from fakeforensics.params import SourceParams
 from fakeforensics.sources.open import open_source
 
@@ -58,7 +58,7 @@ def test_cnn_synth_reads_as_the_real_one(demo: tuple[Path, dict[str, Any]]) -> N
 
 def test_the_summary_counts_what_lies_there(demo: tuple[Path, dict[str, Any]]) -> None:
     folder, summary = demo
-    assert summary == summarise(folder, seed=0)
+    assert summary == summarize(folder, seed=0)
     assert "demo" in summary["note"].lower()
     assert summary["counts"]["DFFD/stargan/test"] == 1
     # Beside pictures and clips there are the list of test videos and the note.
@@ -78,7 +78,7 @@ def test_real_and_fake_stills_share_size_and_coding(demo: tuple[Path, dict[str, 
         (path.suffix, cv2.imread(str(path)).shape, path.read_bytes()[:160])
         for path in (demo[0] / "DFFD").rglob("*.jpg")
     }
-    # The first bytes of a JPEG hold its quantisation tables: one quality, one sampling for all.
+    # The first bytes of a JPEG hold its quantization tables: one quality, one sampling for all.
     assert len(headers) == 1
 
 
@@ -89,11 +89,47 @@ def test_a_failed_run_leaves_the_earlier_demo(tmp_path: Path, monkeypatch: pytes
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("fakeforensics.demo.build._run", fail)
+    monkeypatch.setattr("examples.demo.build._run", fail)
     with pytest.raises(OSError, match="disk full"):
         build(tmp_path / "raw", seed=0, recipe=TINY, workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
     assert (tmp_path / "raw/old").is_file()
+
+
+def test_scaling_keeps_pairs_of_people_and_enough_to_split() -> None:
+    assert Recipe().scaled(1.0) == Recipe()
+    half = Recipe().scaled(0.5)
+    assert (half.celeba, half.whole, half.celebrities) == ((64, 12, 32), 24, 6)
+    for scale in (0.001, 0.3, 0.7, 1.3, 3.0):
+        recipe = Recipe().scaled(scale)
+        assert recipe.celebrities % 2 == recipe.test_celebrities % 2 == 0
+        assert 2 <= recipe.test_celebrities <= recipe.celebrities - 4
+        assert min(*recipe.celeba, *recipe.ffhq) >= 4
+        assert recipe.whole >= 8
+
+
+def test_nobody_is_both_in_and_out_of_the_test_list(tmp_path: Path) -> None:
+    people: dict[bool, set[str]] = {True: set(), False: set()}
+    for clip in celeb_df.plan(Recipe()):
+        people[clip.is_test] |= {clip.person, clip.donor or clip.person}
+    assert not people[True] & people[False]
+    assert len(people[False]) >= 6
+    celeb_df.write_testing_list(TINY, tmp_path)
+    # As in the real list, 1 means real.
+    assert (tmp_path / "List_of_testing_videos.txt").read_text().splitlines() == [
+        "1 Celeb-real/id0_0000.mp4",
+        "0 Celeb-synthesis/id0_id1_0000.mp4",
+        "1 Celeb-real/id1_0000.mp4",
+        "0 Celeb-synthesis/id1_id0_0000.mp4",
+        "1 YouTube-real/00000.mp4",
+    ]
+
+
+def test_an_edit_is_in_the_split_of_its_photograph() -> None:
+    places: dict[tuple[str, int], set[str]] = {}
+    for still in dffd.plan(Recipe()):
+        places.setdefault((dffd.DOMAINS[still.folder], still.number), set()).add(still.split)
+    assert all(len(splits) == 1 for splits in places.values())
 
 
 @pytest.mark.slow

@@ -10,8 +10,7 @@ from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 
-from fakeforensics.demo import celeb_df, cnn_synth, dffd
-from fakeforensics.demo.recipe import VERSION, Recipe
+from examples.demo import VERSION, Recipe, celeb_df, cnn_synth, dffd
 from fakeforensics.files import atomic_directory, sha256_file
 
 NOTE = "Demo data: one public-domain portrait warped into many synthetic identities. Not a benchmark."
@@ -29,7 +28,7 @@ def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = 
         workers: Processes; -1 takes one per core.
 
     Returns:
-        What was made, for `data/demo.json`: see `summarise`.
+        What was made, for `data/demo.json`: see `summarize`.
     """
     recipe = recipe or Recipe()
     with atomic_directory(output) as folder, parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
@@ -47,10 +46,10 @@ def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = 
         _run(tasks)
         celeb_df.write_testing_list(recipe, folder / celeb_df.FOLDER)
         (folder / "README.txt").write_text(NOTE + "\n", encoding="utf-8")
-        return summarise(folder, seed)
+        return summarize(folder, seed)
 
 
-def summarise(folder: Path, seed: int) -> dict[str, Any]:
+def summarize(folder: Path, seed: int) -> dict[str, Any]:
     """Count and hash what lies in a demo folder.
 
     Returns:

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fakeforensics.demo.arrays import FloatImage, as_float, generator
-from fakeforensics.demo.backdrop import PHOTOGRAPHS, draw_crop
-from fakeforensics.demo.finish import digitise, write_still
-from fakeforensics.demo.pixels import resized
-from fakeforensics.demo.recipe import Recipe
-from fakeforensics.demo.upsamplers import UpSampler, generate, train_upsampler
+from examples.demo import Recipe
+from examples.demo.pixels import FloatImage, as_float, digitize, generator, resized, write_still
+from examples.demo.render import PHOTOGRAPHS, draw_crop
+from examples.demo.upsamplers import UpSampler, generate, train_upsampler
 
 FOLDER = "CNN_synth"
 SIDE = 224
@@ -88,4 +86,4 @@ def make_picture(picture: Picture, networks: dict[str, UpSampler], seed: int, ro
     )
     if picture.is_fake:
         rgb = generate(networks[picture.folder], rgb)
-    write_still(root / picture.path, digitise(rgb, generator(seed, FOLDER, "camera", picture.path)))
+    write_still(root / picture.path, digitize(rgb, generator(seed, FOLDER, "camera", picture.path)))

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fakeforensics.demo.arrays import FloatImage, as_float
+from examples.demo.pixels import FloatImage, as_float
 
 UpSampling = Literal["transposed", "nearest", "blurred", "shuffle"]
 """transposed: stride-2 transposed convolutions (StarGAN); nearest: nearest neighbour, then a convolution
@@ -61,8 +61,8 @@ _LINEAR: dict[UpSampling, list[list[float]]] = {
 """One-dimensional kernels (pixel shuffle: of the even and the odd output) of linear interpolation."""
 
 
-def _colour_doubling(kind: UpSampling) -> nn.Module:
-    """A doubling of three colour channels that starts as plain interpolation, to be trained away from it."""
+def _color_doubling(kind: UpSampling) -> nn.Module:
+    """A doubling of three color channels that starts as plain interpolation, to be trained away from it."""
     layers = _doubling(kind, 3, 3)
     learned = next(layer for layer in layers if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d))
     rows = [torch.tensor(row) for row in _LINEAR[kind]]
@@ -80,7 +80,7 @@ class UpSampler(nn.Module):
     """Encoder to a fraction of the size, decoder with a learned up-sampling of one kind.
 
     The code is the shrunken image and `code` learned channels; the decoder adds learned detail to learned
-    up-sampling of the colours (as the skips of StyleGAN2 and of super-resolution networks do).
+    up-sampling of the colors (as the skips of StyleGAN2 and of super-resolution networks do).
 
     Args:
         kind: How the decoder doubles the size.
@@ -102,7 +102,7 @@ class UpSampler(nn.Module):
         for inward, outward in pairwise(widths):
             decoder += [_doubling(kind, inward, outward), nn.LeakyReLU(0.1)]
         self.decoder = nn.Sequential(*decoder, nn.Conv2d(widths[-1], 3, 3, padding=1))
-        self.colours = nn.Sequential(*(_colour_doubling(kind) for _ in range(doublings)))
+        self.colors = nn.Sequential(*(_color_doubling(kind) for _ in range(doublings)))
 
     def forward(self, image: Tensor) -> Tensor:
         """Generate `image` again: Float["batch 3 height width"] in and out, about [0, 1].
@@ -112,7 +112,7 @@ class UpSampler(nn.Module):
         code = shrunken = functional.avg_pool2d(image, self.factor) - 0.5
         if self.encoder is not None:
             code = torch.cat([shrunken, self.encoder(image - 0.5)], dim=1)
-        generated: Tensor = self.colours(shrunken) + self.decoder(code) + 0.5
+        generated: Tensor = self.colors(shrunken) + self.decoder(code) + 0.5
         return generated
 
 
@@ -148,7 +148,7 @@ def train_upsampler(
         kind: Its up-sampling.
         pairs: What it sees and what it is to make of it; the same image twice makes an autoencoder.
         seed: Of weights and patches.
-        steps: Optimiser steps of `batch` patches of `patch` x `patch` pixels.
+        steps: Optimizer steps of `batch` patches of `patch` x `patch` pixels.
         patch: Side of a patch, divisible by 4.
         batch: Patches a step.
         code: Learned channels of the code.
@@ -186,7 +186,7 @@ def _place(rng: np.random.Generator, shape: torch.Size, patch: int) -> tuple[int
 
 
 def _edges(image: Tensor) -> Tensor:
-    """Horizontal and vertical differences: fine detail counts as much as colour."""
+    """Horizontal and vertical differences: fine detail counts as much as color."""
     return torch.cat([image.diff(dim=2)[..., :-1], image.diff(dim=3)[..., :-1, :]], dim=1)
 
 

@@ -1,4 +1,7 @@
-"""How much the demo makes."""
+"""The demo: synthetic faces, clips and photographs in the layouts of the real data sets.
+
+`Recipe` says how much is made; `examples.demo.build` makes it.
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Examples that run from the repository; none of them is part of the installed package."""

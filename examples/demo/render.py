@@ -1,0 +1,210 @@
+"""Renders pictures of a synthetic person: backdrop, paint, light, warp, and place in the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage import data
+
+from examples.demo import portrait
+from examples.demo.person import Identity, View, project, shaped
+from examples.demo.pixels import (
+    FloatImage,
+    Mask,
+    Points,
+    as_float,
+    backward_map,
+    blend,
+    blur,
+    resized,
+    sampled,
+)
+from examples.demo.portrait import LEFT, SCALE, SIDE, SIZE, TOP, Atlas, load_atlas, to_atlas
+
+PHOTOGRAPHS = ("chelsea", "coffee", "rocket")
+"""Color photographs in the wheel itself (scikit-image fetches its others from the network)."""
+
+
+@cache
+def photograph(name: str) -> FloatImage:
+    """One of scikit-image's bundled color photographs, Float["height width 3"] in [0, 1]."""
+    return as_float(getattr(data, name)()[..., :3] / 255)
+
+
+def draw_crop(rng: np.random.Generator, names: tuple[str, ...], smallest: int) -> FloatImage:
+    """A random square of one of the photographs, at least `smallest` pixels wide, at its own resolution."""
+    picture = photograph(names[rng.integers(len(names))])
+    height, width = picture.shape[:2]
+    side = int(rng.integers(smallest, min(height, width) + 1))
+    top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+    return picture[top : top + side, left : left + side]
+
+
+def draw_backdrop(rng: np.random.Generator, width: int, height: int) -> FloatImage:
+    """A blurred, tinted crop of a photograph with a soft gradient over it, Float["height width 3"]."""
+    crop = resized(draw_crop(rng, PHOTOGRAPHS, smallest=120), width, height, "linear")
+    crop = blur(crop, float(rng.uniform(5, 16)))
+    tint = as_float(0.6 * rng.uniform(0.2, 0.9) + 0.4 * rng.uniform(0.1, 0.9, 3))
+    crop += as_float(rng.uniform(0.3, 0.85)) * (tint - crop)
+    angle, steepness = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.3)
+    x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+    slope = 1 + steepness * (x * np.cos(angle) + y * np.sin(angle))
+    return as_float(np.clip(crop * slope[..., None], 0, 1))
+
+
+_LUMA = as_float([0.299, 0.587, 0.114])
+_BLUSH = as_float([0.03, -0.09, -0.07])
+_LIPSTICK = as_float([0.92, 0.66, 0.70])
+_FRECKLES = as_float([0.22, 0.30, 0.34])
+_FIELD = 1400
+
+
+def paint(identity: Identity) -> FloatImage:
+    """The atlas in a person's colors, Float["486 486 3"] in [0, 1]; its geometry is still the portrait's."""
+    atlas = load_atlas()
+    rng = np.random.default_rng(identity.texture)
+    rgb = _skin(identity, atlas, rng)
+    parts = (
+        ("brows", 0.5 * (0.4 + 0.7 * as_float(identity.hair)), 0.7 * identity.brows),
+        ("lips", _LIPSTICK * (0.45 + 0.55 * as_float(identity.skin)), 0.25 + 0.6 * identity.lips),
+        ("iris", 1.1 * as_float(identity.eyes), 1.0),
+    )
+    for region, factor, strength in parts:
+        box = atlas.boxes[region]
+        rgb[box] = blend(rgb[box], rgb[box] * factor, atlas.masks[region][box] * as_float(strength))
+    box = atlas.boxes["hair"]
+    rgb[box] = blend(rgb[box], _hair(rgb[box], identity, atlas, rng), atlas.masks["hair"][box])
+    box = atlas.boxes["clothes"]
+    folds = 1 + 0.10 * _noise(rng, 14)[box] + 0.05 * _noise(rng, 1.2)[box]
+    rgb[box] = blend(rgb[box], as_float(identity.clothes) * folds[..., None], atlas.masks["clothes"][box])
+    return as_float(np.clip(rgb, 0, 1))
+
+
+@cache
+def _noise_field(sigma: float) -> Mask:
+    # Blurring anew for every person would take most of the demo's time: crops of one field differ enough.
+    field = np.random.default_rng(round(sigma * 100)).standard_normal((_FIELD, _FIELD), dtype=np.float32)
+    smooth = blur(field, sigma)
+    return as_float((smooth - smooth.mean()) / smooth.std())
+
+
+def _noise(rng: np.random.Generator, sigma: float) -> Mask:
+    """A random crop, as large as the atlas, of smooth noise with zero mean and unit deviation.
+
+    Args:
+        rng: Draws the place of the crop.
+        sigma: The noise's grain, pixels.
+    """
+    top, left = rng.integers(_FIELD - SIZE, size=2)
+    return _noise_field(sigma)[top : top + SIZE, left : left + SIZE]
+
+
+def _skin(identity: Identity, atlas: Atlas, rng: np.random.Generator) -> FloatImage:
+    mottle = 1 + 0.025 * _noise(rng, 9) + 0.02 * _noise(rng, 2.2) + 0.018 * _noise(rng, 1.0)
+    # Both are drawn for everyone, so that a shaven twin has the same skin.
+    stubble, spots = _noise(rng, 1.2), _noise(rng, 2.4)
+    if identity.beard:
+        mottle -= as_float(0.24 * identity.beard) * atlas.masks["beard"] * (1 + 0.3 * stubble)
+    factor = as_float(identity.skin) * mottle[..., None]
+    if identity.freckles:
+        factor *= 1 - (as_float(identity.freckles) * np.clip(spots - 1.5, 0, 1))[..., None] * _FRECKLES
+    factor += (as_float(identity.blush) * atlas.masks["cheeks"])[..., None] * _BLUSH
+    factor = 1 + atlas.masks["skin"][..., None] * (factor - 1)
+    return as_float(atlas.rgb * factor)
+
+
+def _hair(rgb: FloatImage, identity: Identity, atlas: Atlas, rng: np.random.Generator) -> FloatImage:
+    """Hair of another mean color whose strands keep their light and shade."""
+    mask = atlas.masks["hair"][atlas.boxes["hair"]]
+    luma = rgb @ _LUMA
+    relative = np.maximum(luma / ((luma * mask).sum() / mask.sum()), 0)
+    # Dark hair shows weaker highlights than light hair does.
+    contrast = as_float(0.75 + 0.35 * np.mean(identity.hair))
+    strands = 1 + 0.05 * _noise(rng, 1.0)[atlas.boxes["hair"]]
+    return as_float(as_float(identity.hair) * (strands * relative**contrast)[..., None])
+
+
+_ACROSS, _DOWN = (LEFT, LEFT + SIDE / 2, LEFT + SIDE), (TOP, TOP + SIDE / 3, TOP + 2 * SIDE / 3, TOP + SIDE)
+_FRAME = np.array([(x, y) for x in _ACROSS for y in _DOWN if x != _ACROSS[1] or y in (TOP, TOP + SIDE)])
+"""The atlas's rim and the shoulders: they follow the head's place and size but not its turn."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """One picture and where the face lies in it.
+
+    Attributes:
+        rgb: Float["height width 3"] in [0, 1]; no camera noise yet.
+        landmarks: Float["68 2"], picture pixels, dlib's order.
+    """
+
+    rgb: FloatImage
+    landmarks: Points
+
+
+class Person:
+    """A synthetic person, painted once and rendered as often as wanted.
+
+    Args:
+        identity: Who it is.
+    """
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self._layers = as_float(np.dstack([paint(identity), load_atlas().masks["person"]]))
+
+    def render(self, view: View, backdrop: FloatImage) -> Rendering:
+        """Render the person in a view before a backdrop, whose size the picture gets."""
+        height, width = backdrop.shape[:2]
+        seen = view.mirrored() if self.identity.mirrored else view
+        layers, zoom = self._at_scale(seen.eye_distance)
+        light = shading(seen, layers.shape[0])
+        lit = as_float(np.dstack([layers[..., :3] * light[..., None], layers[..., 3]]))
+
+        marks, hair = shaped(self.identity, seen)
+        steady = replace(seen, yaw=0.0, pitch=0.0, roll=0.3 * seen.roll)
+        landmarks = project(marks, seen, width, height)
+        hair = project(hair, seen, width, height)
+        frame = project(_FRAME - portrait.MIDDLE, steady, width, height)
+        source = to_atlas(np.vstack([portrait.LANDMARKS, portrait.HAIR, _FRAME])) * zoom
+        places = backward_map(source, np.vstack([landmarks, hair, frame]), width, height)
+        picture = sampled(lit, places, "cubic")
+
+        if self.identity.mirrored:
+            picture = picture[:, ::-1]
+            landmarks = np.stack([width - 1 - landmarks[:, 0], landmarks[:, 1]], axis=1)[portrait.MIRRORED]
+        rgb = blend(backdrop, picture[..., :3], as_float(np.clip(picture[..., 3], 0, 1)))
+        return Rendering(exposed(rgb, view), landmarks)
+
+    def _at_scale(self, eye_distance: float) -> tuple[NDArray[np.float32], float]:
+        """The layers, shrunk where the picture is much smaller than the atlas, so that nothing aliases."""
+        zoom = eye_distance / (portrait.EYE_DISTANCE * SCALE)
+        if zoom > 0.75:
+            return self._layers, 1.0
+        size = round(SIZE * zoom)
+        return resized(self._layers, size, size, "area"), size / SIZE
+
+
+def shading(view: View, size: int) -> Mask:
+    """Lambertian light on an ellipsoidal head, as a factor about 1, over an atlas of `size` pixels.
+
+    Returns:
+        Float["size size"].
+    """
+    x, y = np.meshgrid(np.linspace(LEFT, LEFT + SIDE, 28), np.linspace(TOP, TOP + SIDE, 28))
+    normal_x = np.clip((x - portrait.MIDDLE[0]) / 75, -1, 1)
+    normal_y = np.clip((y - 115) / 100, -1, 1)
+    normal_z = np.sqrt(np.clip(1 - normal_x**2 - normal_y**2, 0, 1))
+    yaw, angle = np.radians([view.yaw, view.light_from])
+    turned = normal_x * np.cos(yaw) + normal_z * np.sin(yaw)
+    factor = 1 + view.light * (turned * np.cos(angle) - normal_y * np.sin(angle))
+    return resized(as_float(factor), size, size, "cubic")
+
+
+def exposed(rgb: FloatImage, view: View) -> FloatImage:
+    """Apply a view's exposure and color temperature."""
+    balance = as_float([1 + 0.05 * view.warmth, 1.0, 1 - 0.06 * view.warmth])
+    return as_float(np.clip(rgb * balance * as_float(view.exposure), 0, 1))

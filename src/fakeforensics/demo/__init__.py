@@ -1,1 +1,0 @@
-"""The embedded demo: synthetic data in the real data sets' layouts, made on the user's machine."""
