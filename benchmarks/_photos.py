@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.images import decode, encode_png
-from fakeforensics.images.schema import INDEX_FILE, read_index
+from fakeforensics.images.codec import decode, encode_png
+from fakeforensics.images.index import INDEX_FILE, read_index
 from fakeforensics.images.shards import ShardWriter
 from fakeforensics.images.transforms import Rgb
 

@@ -94,7 +94,7 @@ def _crops(folder: Path | None, images: int, root: Path) -> Any:
     import numpy as np
     import pandas as pd
 
-    from fakeforensics.images.images import decode, encode_png
+    from fakeforensics.images.codec import decode, encode_png
     from fakeforensics.images.shards import ShardWriter
     from fakeforensics.inference.inputs import find_inputs
 

@@ -18,8 +18,8 @@ import numpy as np
 import typer
 
 from fakeforensics.files import write_json
-from fakeforensics.images.images import encode_png
-from fakeforensics.images.schema import read_index
+from fakeforensics.images.codec import encode_png
+from fakeforensics.images.index import read_index
 from fakeforensics.images.shards import ShardReader, ShardWriter
 
 Encoder = Callable[[np.ndarray], bytes]
@@ -33,7 +33,7 @@ def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
 ) -> None:
     """Print the table and write the figures as flat JSON."""
-    from fakeforensics.images.images import decode
+    from fakeforensics.images.codec import decode
 
     index, reader = read_index(images, source), ShardReader(images)
     chosen = index.iloc[np.linspace(0, len(index) - 1, min(count, len(index))).astype(int)]

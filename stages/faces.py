@@ -23,12 +23,12 @@ def main(
 
     Of a source that was listed without its folder only the reason is written, missing.txt.
     """
+    from fakeforensics.sources.open import MissingSourceError, crop_mode, open_source, read_records
+
     from fakeforensics.faces.run import make_images
-    from fakeforensics.images.missing import write_missing
-    from fakeforensics.images.schema import REJECTED_FILE
+    from fakeforensics.images.index import REJECTED_FILE, write_missing
     from fakeforensics.params import load_params
     from fakeforensics.sources.inventory import is_empty
-    from fakeforensics.sources.open import MissingSourceError, crop_mode, open_source, read_records
 
     settings = load_params(params)
     try:

@@ -25,9 +25,8 @@ def main(
     check_sources(protocol, plan, settings)
 
     from fakeforensics.files import atomic_directory, write_json, write_parquet, write_text
-    from fakeforensics.images.images import decode
-    from fakeforensics.images.missing import check_present
-    from fakeforensics.images.schema import read_index, read_undetected
+    from fakeforensics.images.codec import decode
+    from fakeforensics.images.index import check_present, read_index, read_undetected
     from fakeforensics.images.shards import ShardReader
     from fakeforensics.splits.audit import audit
     from fakeforensics.splits.counts import count, table

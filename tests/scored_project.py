@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from fakeforensics.files import write_json, write_parquet
-from fakeforensics.images.images import encode_png
+from fakeforensics.images.codec import encode_png
 from fakeforensics.images.shards import ShardWriter
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.registry import build_detector

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fakeforensics.images.images import encode_png
+from fakeforensics.images.codec import encode_png
 from fakeforensics.images.shards import ShardWriter
 
 TRAIN = {"weights": "none", "crop_size": 32, "batch_size": 8, "max_epochs": 2, "learning_rate": 0.001}

@@ -12,8 +12,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.missing import check_present
-from fakeforensics.images.schema import read_index
+from fakeforensics.images.index import check_present, read_index
 from fakeforensics.sources.inventory import write_empty
 from stages import faces
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fakeforensics.images.schema import INDEX_COLUMNS, INDEX_SCHEMA
+from fakeforensics.images.index import INDEX_COLUMNS, INDEX_SCHEMA
 from tests.unit.splits.conftest import index, row
 
 ROOT = Path(__file__).parents[2]

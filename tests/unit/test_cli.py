@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fakeforensics import cli
-from fakeforensics.images.images import encode_png
+from fakeforensics.images.codec import encode_png
 from tests.unit.inference import conftest
 from tests.unit.inference.conftest import make_model
 

@@ -17,14 +17,15 @@ import pyarrow.parquet as pq
 from fakeforensics.errors import UserError
 from fakeforensics.faces.part import Contents, Crop, Part
 from fakeforensics.faces.scratch import Scratch
-from fakeforensics.images.keys import frame_key, printable_path
-from fakeforensics.images.schema import (
+from fakeforensics.images.index import (
     INDEX_FILE,
     INDEX_SCHEMA,
     REJECTED_COLUMNS,
     REJECTED_FILE,
     UNDETECTED_COLUMNS,
     UNDETECTED_FILE,
+    frame_key,
+    printable_path,
 )
 from fakeforensics.images.shards import Location, ShardWriter
 from fakeforensics.params import FacesParams

@@ -20,7 +20,7 @@ from fakeforensics.faces.picture import Picture, UnreadableError
 from fakeforensics.faces.still import Still, read_still
 from fakeforensics.faces.track import Sighting, Tracker
 from fakeforensics.faces.video import Clip, open_clip, spread
-from fakeforensics.images.images import encode_png
+from fakeforensics.images.codec import encode_png
 from fakeforensics.params import FacesParams
 
 _NO_FACE = "no face found"

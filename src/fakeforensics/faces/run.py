@@ -20,7 +20,7 @@ from fakeforensics.faces.part import Contents, Part, Rejection, writing_part
 from fakeforensics.faces.pool import WorkerDiedError, fan_out, one_by_one
 from fakeforensics.faces.progress import Progress
 from fakeforensics.faces.scratch import Scratch
-from fakeforensics.images.keys import image_keys
+from fakeforensics.images.index import image_keys
 from fakeforensics.params import FacesParams
 
 # Stills are quick: several make one task, so that handing tasks out costs little.

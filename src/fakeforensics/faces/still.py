@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from fakeforensics.faces.facts import Facts, chroma_sampling, jpeg_quality
 from fakeforensics.faces.picture import MAX_PIXELS, Picture, UnreadableError
-from fakeforensics.images.images import decode
+from fakeforensics.images.codec import decode
 
 MAX_BYTES = 256 * 2**20
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")

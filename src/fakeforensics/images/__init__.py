@@ -1,1 +1,1 @@
-"""Shards of images and their index: the only room that knows the format on disk."""
+"""Images on disk: shards, index, codec, and how they are read for training and scoring."""

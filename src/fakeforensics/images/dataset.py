@@ -18,12 +18,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from fakeforensics.errors import UserError
-from fakeforensics.images import png
-from fakeforensics.images.images import decode
+from fakeforensics.images.codec import decode
 from fakeforensics.images.shards import ShardReader
-from fakeforensics.images.transforms import AnyRgb, Rgb
+from fakeforensics.images.transforms import AnyRgb
 
 _AHEAD = 4  # batches that each decoding process keeps ready
+
+
+Item = int | tuple[int, ...]
 
 
 class Sample(NamedTuple):
@@ -45,7 +47,8 @@ class Batch(NamedTuple):
 class ManifestDataset(Dataset[Sample]):
     """The images of a manifest, in its order.
 
-    Read whole batches where you can: the main process then decodes them in all its threads at once.
+    An item is a row number, or a tuple of a row number and what `transform` takes after the image. Read whole
+    batches where you can: the main process then decodes them in all its threads at once.
 
     Args:
         manifest: Rows with key, source, shard, offset, size, label.
@@ -53,7 +56,7 @@ class ManifestDataset(Dataset[Sample]):
         transform: From a decoded RGB image to one of the common size, such as `Preprocess.crop`.
     """
 
-    def __init__(self, manifest: pd.DataFrame, images_root: Path, transform: Callable[[Rgb], AnyRgb]) -> None:
+    def __init__(self, manifest: pd.DataFrame, images_root: Path, transform: Callable[..., AnyRgb]) -> None:
         self.transform = transform
         self._places = list(
             zip(*(manifest[name].tolist() for name in ("source", "shard", "offset", "size")), strict=True)
@@ -66,10 +69,10 @@ class ManifestDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self._places)
 
-    def __getitem__(self, item: Any) -> Sample:
+    def __getitem__(self, item: Item) -> Sample:
         return self._samples([item], [self._read(item)])[0]
 
-    def __getitems__(self, items: Sequence[Any]) -> list[Sample]:
+    def __getitems__(self, items: Sequence[Item]) -> list[Sample]:
         """Read a whole batch; a DataLoader calls this."""
         data = [self._read(item) for item in items]
         if get_worker_info() is not None:
@@ -81,25 +84,17 @@ class ManifestDataset(Dataset[Sample]):
         )
         return [sample for samples in self._pool().map(self._samples, *shares) for sample in samples]
 
-    def row(self, item: Any) -> int:
-        """The manifest's row that `item` stands for."""
-        return int(item)
+    def _read(self, item: Item) -> bytes:
+        row, *_ = _parts(item)
+        return self._reader.read(*self._places[row])
 
-    def apply(self, item: Any, image: Rgb) -> AnyRgb:  # noqa: ARG002
-        """Bring a decoded image to the common size."""
-        return self.transform(image)
+    def _samples(self, items: Sequence[Item], data: Sequence[bytes]) -> list[Sample]:
+        return [self._sample(item, one) for item, one in zip(items, data, strict=True)]
 
-    def _read(self, item: Any) -> bytes:
-        return self._reader.read(*self._places[self.row(item)])
-
-    def _samples(self, items: Sequence[Any], data: Sequence[bytes]) -> list[Sample]:
-        decoded = zip(items, data, png.decode_all(data), strict=True)
-        return [self._sample(item, one, image) for item, one, image in decoded]
-
-    def _sample(self, item: Any, data: bytes, image: Rgb | None) -> Sample:
-        row = self.row(item)
+    def _sample(self, item: Item, data: bytes) -> Sample:
+        row, *rest = _parts(item)
         try:
-            image = decode(data) if image is None else image
+            image = decode(data)
         except ValueError as error:
             source, shard, offset, _ = self._places[row]
             raise UserError(
@@ -107,7 +102,7 @@ class ManifestDataset(Dataset[Sample]):
                 found=str(error),
                 fix=f"run `dvc checkout`, or `dvc repro --force faces@{source}`",
             ) from None
-        pixels = np.ascontiguousarray(self.apply(item, image))
+        pixels = np.ascontiguousarray(self.transform(image, *rest))
         return Sample(torch.from_numpy(pixels).permute(2, 0, 1), int(self.labels[row]), row)
 
     def _pool(self) -> ThreadPoolExecutor:
@@ -180,6 +175,10 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         for batch in self._loader:
             yield Batch(*(values.to(self.device, non_blocking=True) for values in batch))
+
+
+def _parts(item: Item) -> tuple[int, ...]:
+    return item if isinstance(item, tuple) else (item,)
 
 
 def collate(samples: list[Sample]) -> Batch:

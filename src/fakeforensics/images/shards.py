@@ -61,7 +61,7 @@ class ShardWriter:
         """Append an image.
 
         Args:
-            name: Its name inside the tar, safe as `keys.image_keys` makes it.
+            name: Its name inside the tar, safe as `index.image_keys` makes it.
             data: Its bytes.
 
         Returns:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.images import decode
+from fakeforensics.images.codec import decode
 
 Rgb = UInt8[np.ndarray, "h w 3"]
 AnyRgb = UInt8[np.ndarray, "_ _ 3"]  # the size may differ from that of the Rgb that went in

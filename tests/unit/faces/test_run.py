@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from fakeforensics.sources.record import RawFile
 from PIL import Image
 
 from fakeforensics.errors import UserError
 from fakeforensics.faces import run
 from fakeforensics.faces.run import make_images
-from fakeforensics.images.images import decode
-from fakeforensics.images.schema import read_index, read_undetected
+from fakeforensics.images.codec import decode
+from fakeforensics.images.index import read_index, read_undetected
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.params import FacesParams
-from fakeforensics.sources.record import RawFile
 
 from .conftest import portrait, write_video
 

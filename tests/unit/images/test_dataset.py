@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.codec import decode
 from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches, collate
-from fakeforensics.images.images import decode
 from fakeforensics.models.preprocess import Preprocess
 from tests.tiny_images import tiny_manifest
 

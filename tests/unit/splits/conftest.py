@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fakeforensics.images.schema import INDEX_COLUMNS
+from fakeforensics.images.index import INDEX_COLUMNS
 
 Rows = Callable[..., pd.DataFrame]
 

@@ -1,0 +1,215 @@
+"""The index of a source: one row per image, unique keys, and a placeholder where raw data is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import atomic_directory
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INDEX_FILE = "index.parquet"
+MISSING_FILE = "missing.txt"  # in the place of the images: why there are none
+REJECTED_FILE = "rejected.csv"
+REJECTED_COLUMNS = ("path", "frame", "reason")
+UNDETECTED_FILE = "undetected.csv"  # one row per file without an image
+UNDETECTED_COLUMNS = ("path", "method", "domain", "label", "group", "own_split", "video")
+
+INDEX_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),  # unique; also the name inside the shard
+        ("shard", pa.string()),  # file name of the tar
+        ("offset", pa.int64()),  # first byte of the image inside the tar
+        ("size", pa.int64()),  # bytes
+        ("sha256", pa.string()),  # of the stored image bytes
+        ("source", pa.string()),
+        ("method", pa.string()),  # "real" or the forgery method
+        ("domain", pa.string()),
+        ("label", pa.int8()),  # 0 real, 1 fake
+        ("group", pa.string()),  # never split: a video, or a photograph with its edits
+        ("own_split", pa.string()),  # the data set's own split, or ""
+        ("identities", pa.string()),  # joined by ";"
+        ("video", pa.string()),  # "" for stills
+        ("frame", pa.int32()),  # 0-based in display order; -1 for stills
+        ("track", pa.int16()),  # 0 is the main person
+        ("bridged", pa.bool_()),  # the detector missed the face: the box is interpolated
+        ("box", pa.list_(pa.float32())),  # left, top, right, bottom in the upright raw frame; empty if whole
+        ("landmarks", pa.list_(pa.float32())),  # x0, y0, x1, y1, … in the upright raw frame
+        ("detector_score", pa.float32()),  # NaN if whole or bridged
+        ("raw_path", pa.string()),  # relative to the source's root
+        ("raw_sha256", pa.string()),
+        ("raw_format", pa.string()),  # "JPEG", "PNG", "H264", …
+        ("raw_width", pa.int32()),  # upright
+        ("raw_height", pa.int32()),
+        ("jpeg_quality", pa.int16()),  # estimated, 1 … 100; -1 if not a JPEG
+        ("chroma_sampling", pa.string()),  # "4:2:0", …; "" if not known
+        ("instance", pa.string()),  # the generator instance (training seed) behind a fake, or ""
+    ]
+)
+INDEX_COLUMNS: tuple[str, ...] = tuple(INDEX_SCHEMA.names)
+
+_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=@,/")
+# A ustar header holds 155 bytes of folders and 100 of name; 18 are kept for "#f1000000#t12.jpg".
+_LONGEST_FOLDERS = 155
+_LONGEST_NAME = 82
+
+
+def read_index(images_root: Path, source: str) -> pd.DataFrame:
+    """The index of a source: one row per image, sorted by key.
+
+    Args:
+        images_root: The folder of all sources' images, `data/images`.
+        source: The source's name.
+
+    Raises:
+        UserError: If the source has not been cropped yet, or its index lacks a column.
+    """
+    import pyarrow.parquet as pq
+
+    path = Path(images_root) / source / INDEX_FILE
+    if not path.is_file():
+        raise UserError(
+            f"{path}: the images of source {source!r} are not there",
+            fix=f"run `dvc repro faces@{source}`, or `dvc pull` to fetch them",
+        )
+    table = pq.read_table(path)
+    missing = [name for name in INDEX_COLUMNS if name not in table.column_names]
+    if missing:
+        raise UserError(
+            f"{path}: not an index this version can read",
+            found="no column " + ", ".join(missing),
+            fix=f"run `dvc repro --force faces@{source}`",
+        )
+    frame: pd.DataFrame = table.select(list(INDEX_COLUMNS)).to_pandas()
+    return frame
+
+
+def read_undetected(images_root: Path, source: str) -> pd.DataFrame:
+    """The files of a source that gave no image, with what the data set says about them.
+
+    Returns:
+        One row per file: source, path, method, domain, label (0 or 1), group, own_split, video ("" if still).
+        Empty if there is no such list.
+    """
+    import pandas as pd
+
+    path = Path(images_root) / source / UNDETECTED_FILE
+    if not path.is_file():
+        return pd.DataFrame(columns=["source", *UNDETECTED_COLUMNS])
+    rows = pd.read_csv(path, dtype=dict.fromkeys(UNDETECTED_COLUMNS, str), keep_default_na=False)
+    return rows.assign(source=source, label=rows["label"].astype("int8"))
+
+
+def write_missing(folder: Path, why: str) -> None:
+    """Write a placeholder for a source whose raw data is missing, so that other sources can proceed.
+
+    Args:
+        folder: `data/images/<source>`; replaced as a whole.
+        why: What is missing, what was expected, and how to get it.
+    """
+    with atomic_directory(folder) as building:
+        (building / MISSING_FILE).write_text(f"{why}\n", encoding="utf-8")
+
+
+def check_present(images_root: Path, sources: Iterable[str]) -> None:
+    """Check that the raw data of these sources was there when their images were made.
+
+    Args:
+        images_root: The folder of all sources' images, `data/images`.
+        sources: Their names.
+
+    Raises:
+        UserError: With the reasons of all that were missing.
+    """
+    reasons = {
+        source: path.read_text(encoding="utf-8").strip()
+        for source in sources
+        if (path := Path(images_root) / source / MISSING_FILE).is_file()
+    }
+    if reasons:
+        raise UserError(
+            "raw data is missing: " + ", ".join(reasons),
+            found="\n".join(reasons.values()),
+            fix="\n".join(
+                [
+                    "once it is there, or its root in params.yaml is right, list it and resume:",
+                    f"fakeforensics data check {' '.join(reasons)} --update",
+                    "dvc repro",
+                ]
+            ),
+        )
+
+
+def image_keys(source: str, paths: Sequence[str]) -> list[str]:
+    """Make one key for each raw file: `<source>/<path without suffix>`, safe in a tar and unique.
+
+    Bytes other than ASCII letters, digits and `._-+=@,/` are written `%XX`. Files that differ in their suffix
+    alone keep it. A name too long for a tar header is cut and ends in a hash.
+
+    Args:
+        source: The source's name, the key's first part.
+        paths: Raw paths relative to the source's root, "/"-separated; undecodable bytes as surrogates.
+
+    Returns:
+        The keys in the order of `paths`.
+    """
+    stems = Counter(_without_suffix(path) for path in paths)
+    keys = []
+    taken: set[str] = set()
+    for path in paths:
+        stem = _without_suffix(path)
+        key = _fit(f"{source}/{_quote(stem if stems[stem] == 1 else path)}", path)
+        if key in taken:  # "a" next to "a.jpg" and "a.png"
+            key = _hashed(key, path)
+        taken.add(key)
+        keys.append(key)
+    return keys
+
+
+def frame_key(key: str, frame: int, track: int) -> str:
+    """The key of one crop of a raw file.
+
+    Args:
+        key: The raw file's key.
+        frame: 0-based frame, or -1 for a still.
+        track: 0 for the main person.
+    """
+    if frame >= 0:
+        key += f"#f{frame:06d}"
+    return key if track == 0 else f"{key}#t{track}"
+
+
+def printable_path(path: str) -> str:
+    r"""`path` with undecodable bytes written as `\xNN`, so that parquet, CSV and terminals can hold it."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _without_suffix(path: str) -> str:
+    pure = PurePosixPath(path)
+    return str(pure.with_suffix("")) if pure.suffix and pure.stem else path
+
+
+def _quote(path: str) -> str:
+    return "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in os.fsencode(path))
+
+
+def _fit(key: str, path: str) -> str:
+    folders, _, name = key.rpartition("/")
+    if len(folders) <= _LONGEST_FOLDERS and len(name) <= _LONGEST_NAME:
+        return key
+    return _hashed(key, path)
+
+
+def _hashed(key: str, path: str) -> str:
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    source, _, rest = key.partition("/")
+    return f"{source}/{rest.replace('/', '_')[: _LONGEST_NAME - 17]}~{digest}"
