@@ -1,18 +1,23 @@
-"""The lambda grid's table, from the experiments that DVC knows: `python -m fakeforensics.training.grid`."""
+"""The lambda grid's table, from the experiments that DVC knows: `python -m fakeforensics.lambda_grid`."""
 
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fakeforensics.errors import UserError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("lambda", "seed", "val_ap", "val_log_loss", "test_ap")
 FREE = {"lambda", "seed"}  # what a grid varies
 
 
@@ -26,15 +31,16 @@ def main(
 ) -> None:
     """Print what each lambda gives, which one validation picks, and which one the test sets would."""
     from fakeforensics.files import write_text
-    from fakeforensics.training.selection import selection_table
 
-    table = selection_table(grid_runs(_experiments(), protocol, detector, score))
+    table = grid_table(grid_runs(_experiments(), protocol, detector, score))
     typer.echo(table, nl=False)
     if out:
         write_text(out, table)
 
 
-def grid_runs(shown: list[dict[str, Any]], protocol: str, detector: str, score: str | None = None) -> Any:
+def grid_runs(
+    shown: list[dict[str, Any]], protocol: str, detector: str, score: str | None = None
+) -> pd.DataFrame:
     """The runs of a grid, one row per lambda and seed.
 
     Runs that differ from the workspace in any other parameter belong to another study and are left out; the
@@ -47,15 +53,13 @@ def grid_runs(shown: list[dict[str, Any]], protocol: str, detector: str, score: 
         score: The name of one of its scores; None takes the first.
 
     Returns:
-        A table with lambda, seed, val_ap, val_log_loss (NaN for a detector without a logit) and test_ap (the
-        mean over test sets).
+        A table with the columns lambda, seed, val_ap, val_log_loss (NaN for a detector without a logit) and
+        test_ap (the mean over test sets).
 
     Raises:
         UserError: If the detector has no such score.
     """
     import pandas as pd
-
-    from fakeforensics.training.selection import COLUMNS
 
     rows: dict[tuple[float, int], dict[str, float]] = {}
     common = None
@@ -83,6 +87,73 @@ def grid_runs(shown: list[dict[str, Any]], protocol: str, detector: str, score: 
         )
     found = [{"lambda": lambda_, "seed": seed} | row for (lambda_, seed), row in sorted(rows.items())]
     return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def pick_lambda(runs: pd.DataFrame) -> float:
+    """The λ with the highest validation AP; ties go to the lower validation log loss, then to the smaller λ.
+
+    Losses of different λ do not compare, since L itself depends on λ (equation 3.5). Test sets are not used.
+
+    Args:
+        runs: From `grid_runs`. Several seeds count by their means.
+
+    Raises:
+        UserError: If there is no run, or a validation AP is missing.
+    """
+    order = _means(runs).sort_values(["val_ap", "val_log_loss", "lambda"], ascending=[False, True, True])
+    return float(order["lambda"].iloc[0])
+
+
+def oracle_lambda(runs: pd.DataFrame) -> float:
+    """The λ with the highest mean test AP: what the thesis reports ("the best results", section 4.2).
+
+    It needs the test labels, so it bounds what a choice of λ could give.
+    """
+    order = _means(runs).sort_values(["test_ap", "lambda"], ascending=[False, True])
+    return float(order["lambda"].iloc[0])
+
+
+def grid_table(runs: pd.DataFrame) -> str:
+    """The grid as a Markdown table in percent, the choice and the oracle marked."""
+    picked, oracle = pick_lambda(runs), oracle_lambda(runs)
+    lines = [
+        "| λ | seeds | validation AP | validation log loss | test AP | |",
+        "|--:|--:|--:|--:|--:|:--|",
+    ]
+    for row in _means(runs).to_dict("records"):
+        marks = [
+            text
+            for text, value in {
+                "**picked by validation**": picked,
+                "best by test: an oracle, not deployable": oracle,
+            }.items()
+            if row["lambda"] == value
+        ]
+        loss = "–" if math.isnan(row["val_log_loss"]) else f"{row['val_log_loss']:.4f}"
+        values = [_percent(row, "val_ap"), loss, _percent(row, "test_ap")]
+        lines.append(
+            f"| {row['lambda']:g} | {row['seeds']} | " + " | ".join(values) + f" | {'; '.join(marks)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _means(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean and spread over seeds for each λ, λ ascending."""
+    if runs.empty:
+        raise UserError("no finished run to choose from", fix="run `make lambda-grid`")
+    if runs["val_ap"].isna().any():
+        raise UserError("a run has no validation AP", fix="run its evaluate stage again")
+    grouped = runs.groupby("lambda", sort=True)
+    table = grouped[["val_ap", "val_log_loss", "test_ap"]].mean()
+    for name in ("val_ap", "test_ap"):
+        table[f"{name}_std"] = grouped[name].std()
+    return table.assign(seeds=grouped.size()).reset_index()
+
+
+def _percent(row: dict[Any, Any], name: str) -> str:
+    """The mean in percent, with the standard deviation if there are several seeds."""
+    spread = f" ± {100 * row[f'{name}_std']:.2f}" if row["seeds"] > 1 else ""
+    return f"{100 * row[name]:.2f}{spread}"
 
 
 def _revisions(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -2,8 +2,7 @@ import pandas as pd
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.training.grid import grid_runs
-from fakeforensics.training.selection import COLUMNS, oracle_lambda, pick_lambda, selection_table
+from fakeforensics.lambda_grid import COLUMNS, grid_runs, grid_table, oracle_lambda, pick_lambda
 
 
 def runs(*rows):
@@ -28,11 +27,11 @@ def test_several_seeds_count_by_their_mean():
     # means 0.85 and 0.87, though the best single run is 0.1's
     assert pick_lambda(table) == 1.0
     # the standard deviation of 0.5 and 0.7 is √(2 · 0.1²) = 0.1414
-    assert "60.00 ± 14.14" in selection_table(table)
+    assert "60.00 ± 14.14" in grid_table(table)
 
 
 def test_the_table_marks_the_choice_and_labels_the_oracle():
-    lines = selection_table(runs((0.001, 0, 0.9, 0.3, 0.7), (0.01, 0, 0.95, 0.2, 0.6))).splitlines()
+    lines = grid_table(runs((0.001, 0, 0.9, 0.3, 0.7), (0.01, 0, 0.95, 0.2, 0.6))).splitlines()
     assert lines[2] == "| 0.001 | 1 | 90.00 | 0.3000 | 70.00 | best by test: an oracle, not deployable |"
     assert lines[3] == "| 0.01 | 1 | 95.00 | 0.2000 | 60.00 | **picked by validation** |"
 
@@ -92,4 +91,4 @@ def test_a_detector_without_a_logit_has_no_log_loss():
         del one["data"]["metrics"]["metrics/demo/joint.json"]["data"]["validation"]["log_loss"]
     table = grid_runs(shown, "demo", "joint")
     assert pick_lambda(table) == 0.01  # equal AP and no loss: the smaller
-    assert "| 0.01 | 1 | 90.00 | – | 60.00 |" in selection_table(table)
+    assert "| 0.01 | 1 | 90.00 | – | 60.00 |" in grid_table(table)
