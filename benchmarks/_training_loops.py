@@ -24,13 +24,11 @@ from fakeforensics.images.shards import ShardReader
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import NetworkDetector
 from fakeforensics.models.registry import build_detector, detector_class
-from fakeforensics.models.runtime import full_float32, keep_freed_memory
+from fakeforensics.models.runtime import full_float32, keep_freed_memory, worker_count
 from fakeforensics.params import AugmentParams, TrainParams
 from fakeforensics.scoring import score_manifest
-from fakeforensics.training.augment import Augment
-from fakeforensics.training.data import RunData
-from fakeforensics.training.device import worker_count
-from fakeforensics.training.loop import Run, launch
+from fakeforensics.training.data import Augment, RunData
+from fakeforensics.training.loop import Run, make_fabric
 
 LAMBDA = 0.01
 
@@ -80,9 +78,7 @@ def build_network(params: TrainParams, name: str, manifest: pd.DataFrame) -> Net
         UserError: If it is fitted in another way.
     """
     settings = {"lambda": LAMBDA} if "lambda" in detector_class(name).inherits else {}
-    architecture = Architecture(
-        backbone=params.backbone, stem=params.stem, code=params.code, crop_size=params.crop_size
-    )
+    architecture = Architecture(**params.model_dump(include=set(Architecture.model_fields)))
     torch.manual_seed(0)
     detector = build_detector(name, architecture, settings)
     if not isinstance(detector, NetworkDetector):
@@ -97,12 +93,10 @@ def _start(manifest: pd.DataFrame, images: Path, params: TrainParams, name: str,
     """A run as `stages.train` starts it."""
     if not torch.cuda.is_available():
         keep_freed_memory()
-    fabric = launch(1, 1)
+    fabric = make_fabric(1, 1)
     detector = build_network(params, name, manifest)
     augment = Augment(AugmentParams(), params.crop_size, seed=0)
-    data = RunData(
-        manifest, manifest, images, params, augment, detector.preprocess, seed=0, device=fabric.device
-    )
+    data = RunData(manifest, manifest, images, params, augment, detector.preprocess, fabric.device)
     detector.to(fabric.device).to(memory_format=torch.channels_last)
     return Run(detector, data, params, fabric, scratch)
 

@@ -58,9 +58,8 @@ def main(
         lead_in,
     )
     from fakeforensics.files import write_json
-    from fakeforensics.models.runtime import takes_bf16
+    from fakeforensics.models.runtime import takes_bf16, worker_count
     from fakeforensics.params import TrainParams
-    from fakeforensics.training.device import worker_count
 
     if processor_time:
         torch.set_num_threads(1)

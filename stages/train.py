@@ -17,7 +17,7 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the sources' images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="Folder of the models.")] = Path("models"),
     plots: Annotated[Path, typer.Option(help="Folder of the plots.")] = Path("plots"),
-    scratch: Annotated[Path, typer.Option(help="Checkpoints of unfinished runs.")] = Path(".scratch/train"),
+    work: Annotated[Path, typer.Option(help="Checkpoints of unfinished runs.")] = Path(".scratch/train"),
 ) -> None:
     """Write models/<protocol>/<detector>/ and the learning curves.
 
@@ -35,18 +35,10 @@ def main(
         write_left_out(resolved.left_out, folders=[out / run], tables=[plot])
         return
 
-    from fakeforensics.training.launch import run_in_processes
-    from fakeforensics.training.run import Places
+    from fakeforensics.training.train import Places, train_detector
 
-    places = Places(
-        manifests=manifests / protocol,
-        images=images,
-        model=out / run,
-        plot=plot,
-        scratch=scratch,
-        finished=out,
-    )
-    run_in_processes(resolved, places, here.faces)
+    places = Places(manifests=manifests / protocol, images=images, model=out / run, plot=plot, work=work)
+    train_detector(resolved, places, here.faces)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 def command(root, detector="joint"):
     places = {name: root / "data" / name for name in ("settings", "manifests", "images")}
-    places |= {"out": root / "models", "plots": root / "plots", "scratch": root / "scratch"}
+    places |= {"out": root / "models", "plots": root / "plots", "work": root / "work"}
     options = [text for name, path in places.items() for text in (f"--{name}", str(path))]
     return [sys.executable, "-m", "stages.train", "--protocol", "tiny", "--detector", detector, *options]
 
@@ -58,7 +58,7 @@ def test_help_needs_no_torch():
 
 def test_neither_dvc_nor_dlib_is_imported():
     code = (
-        "import sys, fakeforensics.training.run, fakeforensics.scoring; "
+        "import sys, fakeforensics.training.train, fakeforensics.scoring; "
         "assert not {'dvc', 'dlib', 'av', 'skimage'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
@@ -90,7 +90,7 @@ def test_a_detector_that_the_protocol_leaves_out_is_not_trained(tmp_path):
     model = tmp_path / "models/tiny/joint"
     assert [path.name for path in model.iterdir()] == ["left_out"]
     assert (tmp_path / "plots/tiny/joint/history.csv").read_text() == ""
-    assert not (tmp_path / "scratch").exists()
+    assert not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import Labels, NetworkDetector, Values
-from fakeforensics.models.distributed import all_sum
+from fakeforensics.models.runtime import all_sum
 from fakeforensics.params import Group
 
 S_SL = ScoreSpec(name="sl", label="S_SL", title="logit of the classifier", column="logit", scale="logit")

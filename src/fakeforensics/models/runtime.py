@@ -1,8 +1,9 @@
-"""How this process computes: memory that is kept, float32 that is float32, bfloat16 where it pays."""
+"""How this process computes, and with how many others: memory, precision, processes, sums over them."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from torch import Tensor, distributed, nn
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 _NEVER = -1
@@ -25,7 +27,7 @@ def keep_freed_memory() -> bool:
     computed changes.
 
     Returns:
-        Whether this system's allocator took it: one other than glibc's is left as it is.
+        Whether the allocator accepted it; an allocator other than glibc's is left alone.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -61,6 +63,68 @@ def takes_bf16(precision: str) -> bool:
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return _cpu_has("avx512_bf16") or _cpu_has("amx_bf16")
+
+
+def worker_count(setting: int | str, devices: int = 1) -> int:
+    """Decoding processes for `train.workers` or `evaluate.workers`.
+
+    `auto` starts none on a CPU, where they would compete with the training step for its cores. With a GPU it
+    takes all but one of this process's cores: its share of the machine's, or what Slurm gave the task.
+
+    Args:
+        setting: A number, or `auto`.
+        devices: `train.devices`, over whose processes the machine's cores are shared out.
+    """
+    if setting != "auto":
+        return int(setting)
+    if not torch.cuda.is_available():
+        return 0
+    sharing = 1 if started_by_slurm() else processes(devices)[0]
+    return max(1, len(os.sched_getaffinity(0)) // sharing - 1)
+
+
+def processes(devices: int) -> tuple[int, int]:
+    """Training processes on this machine, and machines: as torchrun or Slurm started them, else `devices`."""
+    environment = os.environ
+    if "TORCHELASTIC_RUN_ID" in environment:
+        local = int(environment["LOCAL_WORLD_SIZE"])
+        return local, int(environment["WORLD_SIZE"]) // local
+    if started_by_slurm():
+        nodes = int(environment["SLURM_NNODES"])
+        return int(environment["SLURM_NTASKS"]) // nodes, nodes
+    return devices, 1
+
+
+def started_by_slurm() -> bool:
+    """Whether Slurm started several processes, each with cores of its own."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
+
+
+def all_sum(value: Tensor) -> Tensor:
+    """The sum of `value` over all processes of a run, the same on each."""
+    if not _distributed():
+        return value
+    total = value.clone()
+    distributed.all_reduce(total)
+    return total
+
+
+@torch.no_grad()
+def average_buffers(module: nn.Module) -> None:
+    """Average floating-point buffers over all processes of a run.
+
+    Each process's batch normalization follows its own share of the images, so that without this every process
+    would validate a slightly different network.
+    """
+    if not _distributed():
+        return
+    for buffer in module.buffers():
+        if buffer.is_floating_point():
+            buffer.copy_(all_sum(buffer) / distributed.get_world_size())
+
+
+def _distributed() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
 
 
 def _cpu_has(flag: str) -> bool:

@@ -1,23 +1,141 @@
-"""The batches of a run: augmented training images, validation images, and the reals for the center."""
+"""The batches of a run: shuffled and augmented training images, validation images, and the reals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal, NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int, UInt8
 from torch import Tensor
+from torch.utils.data import Sampler
 
 from fakeforensics.errors import UserError
 from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches
-from fakeforensics.models.preprocess import Preprocess
-from fakeforensics.params import TrainParams
-from fakeforensics.training.augment import Augment, AugmentedDataset
-from fakeforensics.training.device import worker_count
-from fakeforensics.training.sampling import TrainBatches
+from fakeforensics.images.transforms import Rgb, blur, jpeg
+from fakeforensics.models.preprocess import Preprocess, pad
+from fakeforensics.models.runtime import worker_count
+from fakeforensics.params import AugmentParams, TrainParams
+
+# Batch normalization cannot train on a single value per channel, and one small image can come down to that.
+_LEAST = 2
+
+
+class Draw(NamedTuple):
+    """A training image: its row, and the epoch and the place in the epoch's order, which augment it."""
+
+    row: int
+    epoch: int
+    place: int
+
+
+class Augment:
+    """Augments an image by random numbers that depend on seed, epoch and place alone.
+
+    So a run repeats, whatever the number of processes and of decoding workers, and also when it is resumed.
+
+    Args:
+        params: Probabilities and ranges.
+        crop_size: Side of the crop in pixels; smaller images are padded with black.
+        seed: The run's seed.
+
+    Source:
+        Wang et al., CNN-generated images are surprisingly easy to spot… for now, CVPR 2020, whose order and
+        ranges these are.
+    """
+
+    def __init__(self, params: AugmentParams, crop_size: int, seed: int) -> None:
+        self.params = params
+        self.crop_size = crop_size
+        self.seed = seed
+
+    def __call__(self, image: Rgb, epoch: int, place: int) -> UInt8[np.ndarray, "size size 3"]:
+        """Augment `image`, uint8 RGB of any size, at a place in the order that all processes share."""
+        params = self.params
+        # All numbers are drawn whether used or not: turning blur on leaves every crop where it was.
+        do_blur, sigma, do_jpeg, quality, down, right, do_flip = np.random.default_rng(
+            (self.seed, epoch, place)
+        ).random(7)
+        if do_blur < params.blur_prob:
+            low, high = params.blur_sigma
+            image = blur(image, low + sigma * (high - low))
+        if do_jpeg < params.jpeg_prob:
+            worst, best = params.jpeg_quality
+            image = jpeg(image, worst + int(quality * (best - worst + 1)))
+        image = pad(image, self.crop_size)
+        top = int(down * (image.shape[0] - self.crop_size + 1))
+        left = int(right * (image.shape[1] - self.crop_size + 1))
+        image = image[top : top + self.crop_size, left : left + self.crop_size]
+        # NumPy's mirrored view would be copied pixel by pixel, 30 times slower.
+        return cv2.flip(image, 1) if do_flip < params.flip_prob else image
+
+
+class TrainBatches(Sampler[list[Draw]]):
+    """Shuffled batches of an epoch; each process takes its share of every batch.
+
+    An epoch's order depends on seed and epoch alone, so that one process and several see the same global
+    batches. No image is left out: a last batch of fewer than two images per process joins the one before (the
+    only effect that the number of processes has).
+
+    Args:
+        methods: The method of each row.
+        labels: 0 real or 1 fake, of each row.
+        batch_size: The global batch size.
+        seed: The run's seed.
+        balance: `none` sees each image once per epoch. `class` draws as many images with replacement, real
+            and fake equally often; `method` also draws each class's methods equally often.
+        rank: This process, from 0.
+        world: The number of processes.
+
+    Attributes:
+        epoch: The epoch whose batches come next, from 0.
+
+    Source:
+        Equations 3.1 and 3.4 are means over samples: `global_size` is what a share's sum is divided by.
+    """
+
+    def __init__(
+        self,
+        methods: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        seed: int,
+        balance: Literal["none", "class", "method"] = "none",
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.count = len(labels)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+        self.rank, self.world = rank, world
+        self.weights = None if balance == "none" else _sampling_weights(methods, labels, balance)
+        full, rest = divmod(self.count, batch_size)
+        self.batches = full + (rest >= _LEAST * world or full == 0)
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def global_size(self, batch: int) -> int:
+        """Images in a batch over all processes."""
+        last = batch == self.batches - 1
+        return self.count - batch * self.batch_size if last else self.batch_size
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        epoch = self.epoch
+        generator = np.random.default_rng((self.seed, epoch))
+        if self.weights is None:
+            order = generator.permutation(self.count)
+        else:
+            order = generator.choice(self.count, self.count, p=self.weights)
+        for batch in range(self.batches):
+            begin = batch * self.batch_size
+            places = range(begin + self.rank, begin + self.global_size(batch), self.world)
+            yield [Draw(int(order[place]), epoch, place) for place in places]
 
 
 class RunData:
@@ -28,22 +146,25 @@ class RunData:
         val: The validation manifest, likewise; never augmented.
         images_root: The folder of all sources' images.
         params: The `train` group.
-        augment: Of training images.
-        preprocess: Of validation images, and of training images for the center.
-        seed: Of the run.
-        device: Where the batches are wanted.
+        augment: How training images are augmented; its seed also orders them.
+        preprocess: How validation images, and training images for the center, are cropped and normalized.
+        device: Where the batches are needed.
         rank: This process, from 0.
-        world: Number of processes.
+        world: The number of processes.
 
     Raises:
         UserError: If the global batch cannot be shared out evenly.
 
     Attributes:
+        size: Images of a full batch in this process.
         order: How training images make up batches; set its `epoch` before each pass over `train`.
         train: Augmented training batches, in another order each epoch.
         val: Validation images, each once.
+        all_training: All training images, each once, in the manifest's order and not augmented.
+        reals: The real training images, each once, normalized and not augmented; can be read repeatedly.
+        labels: The label of each training image.
         train_keys: Key of each row of the training manifest.
-        val_keys: Likewise of the validation manifest.
+        val_keys: Key of each row of the validation manifest.
     """
 
     def __init__(
@@ -54,58 +175,46 @@ class RunData:
         params: TrainParams,
         augment: Augment,
         preprocess: Preprocess,
-        seed: int,
         device: torch.device,
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.params, self.preprocess, self.device = params, preprocess, device
-        self._rank, self._world = rank, world
+        self.preprocess = preprocess
         self.size, rest = divmod(params.batch_size, world)
         if rest or not self.size:
             raise UserError(
                 f"`train.batch_size` {params.batch_size} is not a multiple of the {world} processes",
                 fix="change `train.batch_size` or the number of GPUs",
             )
-        self._workers = worker_count(params.workers, params.devices)
-        augmented = AugmentedDataset(train, images_root, augment)
-        self._plain = ManifestDataset(train, images_root, preprocess.crop)
+        workers = worker_count(params.workers, params.devices)
+        augmented = ManifestDataset(train, images_root, augment)
+        plain = ManifestDataset(train, images_root, preprocess.crop)
         validation = ManifestDataset(val, images_root, preprocess.crop)
+
+        def in_order(dataset: ManifestDataset, rows: np.ndarray) -> Loader:
+            return Loader(dataset, OrderedBatches(rows, self.size, rank, world), workers, device)
+
         self.train_keys, self.val_keys = augmented.keys, validation.keys
+        self.labels: Int[np.ndarray, " images"] = plain.labels
         self.order = TrainBatches(
             train["method"].to_numpy(dtype=str),
-            augmented.labels,
+            self.labels,
             params.batch_size,
-            seed,
+            augment.seed,
             balance=params.balance,
             rank=rank,
             world=world,
         )
-        self.train = Loader(augmented, self.order, self._workers, device, keep=True)
-        self.val = self._ordered(validation, np.arange(len(validation)))
-        self._reals = self._ordered(self._plain, np.flatnonzero(self._plain.labels == 0))
-
-    @property
-    def labels(self) -> Int[np.ndarray, " images"]:
-        """The label of each training image."""
-        return self._plain.labels
-
-    @property
-    def reals(self) -> Reals:
-        """The real training images, each once, normalized and not augmented."""
-        return Reals(self._reals, self.preprocess)
-
-    def all_training(self) -> Loader:
-        """All training images, each once, in the manifest's order and not augmented."""
-        return self._ordered(self._plain, np.arange(len(self._plain)))
-
-    def _ordered(self, dataset: ManifestDataset, rows: np.ndarray) -> Loader:
-        batches = OrderedBatches(rows, self.size, self._rank, self._world)
-        return Loader(dataset, batches, self._workers, self.device)
+        self.train = Loader(augmented, self.order, workers, device, keep=True)
+        self.val = in_order(validation, np.arange(len(validation)))
+        self.all_training = in_order(plain, np.arange(len(plain)))
+        self.reals: Iterable[Float[Tensor, "batch 3 h w"]] = _Normalized(
+            in_order(plain, np.flatnonzero(self.labels == 0)), preprocess
+        )
 
 
-class Reals:
-    """Normalized images of a loader, as often as they are asked for."""
+class _Normalized:
+    """The normalized images of a loader; each pass decodes them again."""
 
     def __init__(self, loader: Loader, preprocess: Preprocess) -> None:
         self._loader, self._preprocess = loader, preprocess
@@ -113,3 +222,12 @@ class Reals:
     def __iter__(self) -> Iterator[Float[Tensor, "batch 3 h w"]]:
         for batch in self._loader:
             yield self._preprocess.normalize(batch.images)
+
+
+def _sampling_weights(methods: np.ndarray, labels: np.ndarray, balance: str) -> Float64[np.ndarray, " rows"]:
+    """Probabilities of the rows so that classes, or methods within classes, are drawn equally often."""
+    rows = pd.DataFrame({"label": labels, "kind": methods if balance == "method" else ""})
+    size = rows.groupby(["label", "kind"])["kind"].transform("size").to_numpy()
+    kinds = rows.groupby("label")["kind"].transform("nunique").to_numpy()
+    weights = 1 / size / kinds / rows["label"].nunique()
+    return np.asarray(weights / weights.sum())

@@ -1,86 +1,111 @@
-"""Starting the processes of a training run on one machine."""
+"""What a run computes on, and the start of its processes on one machine."""
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
+import shutil
 import socket
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
 from fakeforensics.errors import UserError
-from fakeforensics.models.detector import HeadDetector
-from fakeforensics.models.registry import detector_class
-from fakeforensics.params import FacesParams
-from fakeforensics.training.device import starts_processes
-from fakeforensics.training.run import Places, train_detector
-from fakeforensics.training.settings import RunSettings
+from fakeforensics.models.runtime import processes, started_by_slurm, takes_bf16
+from fakeforensics.params import TrainParams
 
 log = logging.getLogger(__name__)
 
 
-def run_in_processes(settings: RunSettings, places: Places, faces: FacesParams) -> None:
-    """Train in as many processes as `train.devices` asks for; torchrun and Slurm start their own.
+def is_compiled(params: TrainParams) -> bool:
+    """Whether the training step is compiled.
 
-    A head is fitted in this process, whatever `train.devices` says.
-
-    Args:
-        settings: Of the run.
-        places: Where it reads and writes.
-        faces: How face crops were cut, for the record.
+    `auto` does it on a single GPU that has what Triton needs, among it a C compiler and Python's headers. On
+    a CPU a ResNet's time is that of its convolutions, which are the same library's either way; over several
+    GPUs the compiler stops at each synchronized batch normalization, so that nothing is fused.
 
     Raises:
-        UserError: As `train_detector`, from whichever process failed; the others are ended.
+        UserError: If `train.compile` is true with several processes.
+    """
+    alone = processes(params.devices) == (1, 1)
+    if params.compile is True and not alone:
+        raise UserError(
+            "the training step is compiled in a single process only",
+            expected="`train.compile: auto` or `false` with several processes",
+            found="true",
+        )
+    if params.compile != "auto":
+        return params.compile
+    return (
+        alone
+        and torch.cuda.is_available()
+        and torch.cuda.get_device_capability() >= (7, 0)
+        and _triton_can_build()
+    )
+
+
+def _triton_can_build() -> bool:
+    """Whether what Triton compiles against is here; without it torch.compile would fail."""
+    compiler = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
+    headers = Path(sysconfig.get_paths()["include"], "Python.h").is_file()
+    return compiler and headers and importlib.util.find_spec("triton") is not None
+
+
+def describe_device(params: TrainParams) -> dict[str, Any]:
+    """What the numbers of a run depend on: device, processes, threads, precision, compilation."""
+    local, nodes = processes(params.devices)
+    return {
+        "kind": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "processes": local * nodes,
+        "threads": torch.get_num_threads(),
+        "bf16": takes_bf16(params.precision),
+        "compiled": is_compiled(params),
+    }
+
+
+def run_in_processes(devices: int, work: Callable[..., None], *arguments: Any) -> None:
+    """Call `work(*arguments)` in as many processes as `train.devices` asks for; it must be picklable.
+
+    torchrun and Slurm start their own processes; then, and for one device, it is called in this process.
+
+    Raises:
+        UserError: As `work`, from whichever process failed; the others are ended.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    devices = settings.train.devices
-    if issubclass(detector_class(settings.detector), HeadDetector):
-        # One process fits a head; `devices` concerns the networks of the same list.
-        settings = settings.on_machine(settings.train.model_copy(update={"devices": 1}))
-        devices = 1
-    if not starts_processes(devices):
-        train_detector(settings, places, faces)
+    if devices == 1 or started_by_slurm() or "LOCAL_RANK" in os.environ:
+        work(*arguments)
         return
     log.info("training in %d processes", devices)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
     errors: Any = torch.multiprocessing.get_context("spawn").SimpleQueue()
-    arguments = (devices, _free_port(), errors, settings, places, faces)
     running: Any = start_processes(  # type: ignore[no-untyped-call]
-        _train, arguments, nprocs=devices, join=False, start_method="spawn"
+        _run_one, (devices, port, errors, work, arguments), nprocs=devices, join=False
     )
     try:
         while not running.join():
             pass
     except (ProcessExitedException, ProcessRaisedException):
-        # A process whose connection broke may end first; what the other one said comes before that.
+        # A process whose connection broke may end first; the error that another one reported explains why.
         if errors.empty():
             raise
         raise errors.get() from None
 
 
-def _train(
-    rank: int,
-    world: int,
-    port: int,
-    errors: Any,
-    settings: RunSettings,
-    places: Places,
-    faces: FacesParams,
+def _run_one(
+    rank: int, world: int, port: int, errors: Any, work: Callable[..., None], arguments: tuple[Any, ...]
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     place = {"LOCAL_RANK": rank, "NODE_RANK": 0, "WORLD_SIZE": world, "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in place.items()}, MASTER_ADDR="127.0.0.1")
     try:
-        train_detector(settings, places, faces)
+        work(*arguments)
     except UserError as error:
         errors.put(error)
-        # Not by way of the interpreter's end, which would wait for the other processes.
+        # The interpreter's regular exit would wait for the other processes.
         os._exit(1)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

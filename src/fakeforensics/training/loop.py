@@ -1,10 +1,9 @@
-"""The training loop: step, center, validation, keep the best, stop, resume; in one or several processes."""
+"""The training loop: step, center, validation, early stopping, resuming; in one or several processes."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,11 @@ from tqdm import tqdm
 from fakeforensics.files import atomic_path, write_text
 from fakeforensics.images.dataset import Batch
 from fakeforensics.models.detector import NetworkDetector
-from fakeforensics.models.distributed import all_sum, average_buffers
-from fakeforensics.models.runtime import takes_bf16
+from fakeforensics.models.runtime import all_sum, average_buffers, takes_bf16
 from fakeforensics.params import TrainParams
+from fakeforensics.training.checks import FiniteLoss, warn_of_collapse
 from fakeforensics.training.data import RunData
-from fakeforensics.training.device import compile_pays
-from fakeforensics.training.guards import FiniteLoss, out_of_memory, warn_of_collapse
+from fakeforensics.training.launch import is_compiled
 
 log = logging.getLogger(__name__)
 
@@ -32,102 +30,84 @@ COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "real_distance", "fake_dista
 Row = dict[str, Any]
 
 
-@dataclass
-class Progress:
-    """How far a run has come.
+def best_row(history: list[Row]) -> Row:
+    """The first row of the lowest validation loss."""
+    return min(history, key=lambda row: float(row["val_loss"]))
 
-    Attributes:
-        history: One row per finished epoch, with the names in `COLUMNS`.
-        best_weights: The detector's state after the epoch of the lowest validation loss.
-    """
 
-    history: list[Row] = field(default_factory=list)
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def best(self) -> Row:
-        """The first row of the lowest validation loss."""
-        return min(self.history, key=lambda row: float(row["val_loss"]))
-
-    def is_over(self, params: TrainParams) -> bool:
-        """Whether the last epoch is done, or the lowest validation loss is `patience` epochs old."""
-        if not self.history:
-            return False
-        waited = self.history[-1]["epoch"] - self.best["epoch"]
-        return len(self.history) >= params.max_epochs or waited >= params.patience
+def is_over(history: list[Row], params: TrainParams) -> bool:
+    """Whether the last epoch is done, or the lowest validation loss is `patience` epochs old."""
+    if not history:
+        return False
+    waited = history[-1]["epoch"] - best_row(history)["epoch"]
+    return len(history) >= params.max_epochs or waited >= params.patience
 
 
 class Run:
-    """Trains a network in place until the last epoch or the end of patience; `fit` brings back the best.
+    """Trains a network in place until the last epoch or the end of patience, then restores the best weights.
 
     Args:
-        detector: On the device of `fabric`, channels-last.
+        detector: The network, on the device of `fabric`, channels-last.
         data: Its batches.
         params: The `train` group.
-        fabric: Launched.
-        scratch: Folder for `last.ckpt`, written after each epoch.
+        fabric: From `make_fabric`.
+        work: Folder for `last.ckpt`, written after each epoch.
 
     Attributes:
-        progress: History and best weights.
+        history: One row per finished epoch, with the names in `COLUMNS`.
+        best_weights: The detector's state after the epoch of the lowest validation loss, on the CPU.
     """
 
     def __init__(
-        self, detector: NetworkDetector, data: RunData, params: TrainParams, fabric: Fabric, scratch: Path
+        self, detector: NetworkDetector, data: RunData, params: TrainParams, fabric: Fabric, work: Path
     ) -> None:
         self.detector, self.data, self.params, self.fabric = detector, data, params, fabric
-        self.checkpoint = scratch / "last.ckpt"
-        self.progress = Progress()
+        self.checkpoint = work / "last.ckpt"
+        self.history: list[Row] = []
+        self.best_weights: dict[str, Tensor] = {}
         weights = [weight for weight in detector.parameters() if weight.requires_grad]
         adam = torch.optim.Adam(weights, lr=params.learning_rate, betas=params.betas, fused=True)
         self.model, self.optimizer = fabric.setup(detector, adam)
-        self.compiled = torch.compile(detector.forward, dynamic=False) if compile_pays(params) else None
+        self.compiled = torch.compile(detector.forward, dynamic=False) if is_compiled(params) else None
         self.bf16 = takes_bf16(params.precision)
 
     def fit(self) -> None:
         """Train, from the last finished epoch if there is a checkpoint.
 
         Raises:
-            UserError: If the loss is no longer finite, or memory runs out.
+            UserError: If the loss is no longer finite.
         """
-        try:
-            self._fit()
-        except Exception as error:
-            known = out_of_memory(error, self.params.batch_size, self.params.crop_size)
-            if known is None:
-                raise
-            raise known from error
-
-    def _fit(self) -> None:
         if self.checkpoint.is_file():
             self._resume()
         else:
-            self._act(self.detector.on_start)
-        while not self.progress.is_over(self.params):
-            epoch = len(self.progress.history)
+            self._call(self.detector.on_start)
+        while not is_over(self.history, self.params):
+            epoch = len(self.history)
             rate = self.params.learning_rate * self.params.lr_decay**epoch
             train_loss = self.train_epoch(epoch, rate)
-            # One network in all processes before it is validated.
+            # All processes must validate the same network.
             average_buffers(self.detector)
-            self._act(self.detector.on_epoch_end)
+            self._call(self.detector.on_epoch_end)
             row = {"epoch": epoch, "lr": rate, "train_loss": train_loss, **self.validate(epoch)}
-            self.progress.history.append(row)
-            if self.progress.best is row:
-                self.progress.best_weights = _copy(self.detector)
-            self._tell(row)
+            self.history.append(row)
+            if best_row(self.history) is row:
+                state = self.detector.state_dict()
+                self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+            self._log(row)
             self._save()
-        self.detector.load_state_dict(self.progress.best_weights)
-        self._act(self.detector.on_finish)
+        self.detector.load_state_dict(self.best_weights)
+        self._call(self.detector.on_finish)
 
     @torch.no_grad()
-    def _act(self, hook: Callable[[Iterable[Tensor]], None]) -> None:
-        """Let the detector act on the reals, in evaluation mode and without gradients."""
+    def _call(self, hook: Callable[[Iterable[Tensor]], None]) -> None:
+        """Call one of the detector's hooks on the reals, in evaluation mode and without gradients."""
         self.detector.eval()
         hook(self.data.reals)
 
     def train_epoch(self, epoch: int, rate: float) -> float | None:
         """Step through all batches; returns the mean loss of the augmented images."""
         self.detector.train()
-        # What a network draws at random depends on the epoch and the process, and not on a resume.
+        # Random draws of the network depend on epoch and process alone, so that a resumed run repeats them.
         draws = np.random.SeedSequence((self.data.order.seed, epoch, self.fabric.global_rank))
         torch.manual_seed(int(draws.generate_state(1)[0]))
         for group in self.optimizer.param_groups:
@@ -178,22 +158,23 @@ class Run:
         finite.check()
         return {"val_loss": _mean(total), "real_distance": _mean(reals), "fake_distance": _mean(fakes)}
 
-    def _tell(self, row: Row) -> None:
+    def _log(self, row: Row) -> None:
         if not self.fabric.is_global_zero:
             return
-        log.info("%s", ", ".join(f"{name} {_short(row[name])}" for name in COLUMNS))
+        values = {name: "-" if row[name] is None else f"{row[name]:.4g}" for name in COLUMNS}
+        log.info("%s", ", ".join(f"{name} {value}" for name, value in values.items()))
         if row["real_distance"] is not None:
-            first = self.progress.history[0]["real_distance"]
+            first = self.history[0]["real_distance"]
             warn_of_collapse(row["epoch"], row["real_distance"], row["fake_distance"], first)
 
     def _save(self) -> None:
-        """Write all that the next epoch depends on: a resumed run ends as an uninterrupted one."""
+        """Write everything that the next epoch depends on, so that a resumed run gives the same result."""
         if self.fabric.is_global_zero:
             state = {
                 "detector": self.detector.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
-                "history": self.progress.history,
-                "best_weights": self.progress.best_weights,
+                "history": self.history,
+                "best_weights": self.best_weights,
             }
             with atomic_path(self.checkpoint) as temporary:
                 torch.save(state, temporary)
@@ -204,16 +185,16 @@ class Run:
         self.detector.prepare(state["detector"])
         self.detector.load_state_dict(state["detector"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.progress = Progress(state["history"], state["best_weights"])
+        self.history, self.best_weights = state["history"], state["best_weights"]
         if self.fabric.is_global_zero:
-            log.info("resuming after %d finished epochs: %s", len(self.progress.history), self.checkpoint)
+            log.info("resuming after %d finished epochs: %s", len(self.history), self.checkpoint)
 
     def _zeros(self) -> Float[Tensor, " 2"]:
         return torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
 
 
-def launch(local: int, nodes: int) -> Fabric:
-    """Lightning's Fabric, on a GPU if there is one.
+def make_fabric(local: int, nodes: int) -> Fabric:
+    """Launch Lightning's Fabric, on a GPU if there is one.
 
     Args:
         local: Processes on this machine; this is one of them.
@@ -227,21 +208,17 @@ def launch(local: int, nodes: int) -> Fabric:
         num_nodes=nodes,
         # Running statistics are averaged at the end of an epoch instead of taken from the first process.
         strategy=DDPStrategy(broadcast_buffers=False) if local * nodes > 1 else "auto",
-        precision="32-true",  # the step itself says what it computes in bfloat16
+        precision="32-true",  # the step itself chooses what it computes in bfloat16
     )
     fabric.launch()
     return fabric
 
 
 def write_history(path: Path, history: list[Row]) -> None:
-    """Write the history as CSV; a value that does not exist is left empty."""
+    """Write the history as CSV; a missing value is an empty field."""
     lines = [",".join(COLUMNS)]
     lines += [",".join("" if row[name] is None else repr(row[name]) for name in COLUMNS) for row in history]
     write_text(path, "\n".join(lines) + "\n")
-
-
-def _copy(detector: NetworkDetector) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in detector.state_dict().items()}
 
 
 def _sum_and_count(values: Tensor, chosen: Tensor) -> Float[Tensor, " 2"]:
@@ -252,7 +229,3 @@ def _sum_and_count(values: Tensor, chosen: Tensor) -> Float[Tensor, " 2"]:
 def _mean(sum_and_count: Tensor) -> float | None:
     total, count = all_sum(sum_and_count).tolist()
     return total / count if count else None
-
-
-def _short(value: int | float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +13,6 @@ from pydantic import Field
 
 from fakeforensics.code import code_hashes
 from fakeforensics.errors import UserError
-from fakeforensics.models.backbone import check_backbone
-from fakeforensics.models.detector import Detector
-from fakeforensics.models.registry import detector_class
 from fakeforensics.params import AugmentParams, Count, Group, Name, Params, TrainParams, parse
 
 MACHINE = {"workers", "devices"}  # who does the work: a change must not train again
@@ -27,9 +26,8 @@ class RunSettings(Group):
         protocol: The protocol's name.
         detector: The detector's name.
         left_out: Why the protocol does not run this detector; None if it does.
-        seed: Of initial weights, batches and augmentation.
+        seed: Decides initial weights, batches and augmentation.
         own: The detector's own settings, resolved.
-        instances: In the pilot study, the numbers of seen instances for which a model is trained.
         train: How the detector is trained.
         augment: How training images are augmented.
         code: SHA-256 of the detector's module and of those detectors' modules that it imports.
@@ -40,14 +38,13 @@ class RunSettings(Group):
     left_out: str | None = None
     seed: Annotated[Count, Field(ge=0, lt=2**32)]
     own: dict[str, Any] = Field(default={})
-    instances: Annotated[tuple[Annotated[Count, Field(ge=1)], ...] | None, Field(min_length=1)] = None
     train: TrainParams
     augment: AugmentParams
     code: dict[str, str] = Field(default={})
 
     def stored(self) -> dict[str, Any]:
-        """As the settings stage writes it: nothing about the machine, nothing that is not given."""
-        absent = {name: True for name in ("left_out", "instances") if getattr(self, name) is None}
+        """As the settings stage writes it, without what concerns the machine alone."""
+        absent = {"left_out": True} if self.left_out is None else {}
         return self.model_dump(mode="json", exclude=absent | {"train": MACHINE | _INHERITED})
 
     def resolved(self) -> dict[str, Any]:
@@ -85,7 +82,7 @@ def resolve_settings(
     overrides: Mapping[str, dict[str, Any]],
     detectors: tuple[str, ...] | None = None,
 ) -> RunSettings:
-    """What a training run depends on, with the protocol's overrides applied.
+    """Resolve what a training run depends on, with the protocol's overrides applied.
 
     A parameter of params.yaml that the detector does not inherit, such as `lambda`, is not part of it.
 
@@ -100,6 +97,9 @@ def resolve_settings(
     Raises:
         UserError: If the detector or the backbone does not exist, or a setting is faulty.
     """
+    from fakeforensics.models.backbone import check_backbone
+    from fakeforensics.models.registry import detector_class
+
     detector = detector_class(detector_name)
     train = parse(TrainParams, params.train.model_dump() | overrides["train"], f"{where}: params.train")
     augment = parse(
@@ -114,7 +114,7 @@ def resolve_settings(
         detector=detector_name,
         left_out=left_out,
         seed=params.seed,
-        own=own_settings(detector, params.model_copy(update={"train": train})),
+        own=_own_settings(detector_name, params.model_copy(update={"train": train})),
         train=train,
         augment=augment,
         # The train stage depends on this file instead of on all detectors' modules.
@@ -125,14 +125,11 @@ def resolve_settings(
 def check_detectors(params: Params, where: str, detectors: tuple[str, ...] | None) -> None:
     """Refuse detectors that do not exist, and a protocol that leaves out every configured detector.
 
-    Args:
-        params: params.yaml.
-        where: The protocol's file, for messages.
-        detectors: The detectors that the protocol runs; all if None.
-
     Raises:
         UserError: Naming the detectors.
     """
+    from fakeforensics.models.registry import detector_class
+
     for name in (*(detectors or ()), *params.detector_settings, params.compare.baseline):
         detector_class(name)
     if detectors is not None and not {*detectors} & {*params.detectors}:
@@ -143,21 +140,13 @@ def check_detectors(params: Params, where: str, detectors: tuple[str, ...] | Non
         )
 
 
-def own_settings(detector: type[Detector], params: Params) -> dict[str, Any]:
-    """A detector's own settings: its defaults, what it inherits, and `detector_settings`.
+def _own_settings(name: str, params: Params) -> dict[str, Any]:
+    """A detector's own settings: its defaults, what it inherits, and `detector_settings`."""
+    from fakeforensics.models.registry import detector_class
 
-    Raises:
-        UserError: If a setting is unknown or out of range.
-    """
+    detector = detector_class(name)
     known = params.model_dump(mode="json", by_alias=True)
-    inherited = {name: _find(known, path) for name, path in detector.inherits.items()}
-    changed = dict(params.detector_settings.get(detector.name, {}))
-    where = f"params.yaml: detector_settings.{detector.name}"
+    inherited = {key: reduce(getitem, path.split("."), known) for key, path in detector.inherits.items()}
+    changed = dict(params.detector_settings.get(name, {}))
+    where = f"params.yaml: detector_settings.{name}"
     return parse(detector.Settings, inherited | changed, where).model_dump(mode="json", by_alias=True)
-
-
-def _find(values: Mapping[str, Any], path: str) -> Any:
-    found: Any = values
-    for key in path.split("."):
-        found = found[key]
-    return found

@@ -4,9 +4,18 @@ import sys
 
 import pytest
 import torch
+from torch import nn
 
 from fakeforensics.models import runtime
-from fakeforensics.models.runtime import full_float32, keep_freed_memory, takes_bf16
+from fakeforensics.models.runtime import (
+    all_sum,
+    average_buffers,
+    full_float32,
+    keep_freed_memory,
+    processes,
+    takes_bf16,
+    worker_count,
+)
 
 COUNT_FAULTS = """
 import resource, sys
@@ -67,3 +76,53 @@ def test_auto_takes_bf16_where_the_cpu_multiplies_it(monkeypatch, flag):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(runtime, "_cpu_has", lambda asked: asked == flag)
     assert takes_bf16("auto") is (flag is not None)
+
+
+@pytest.fixture
+def _one_process(monkeypatch):
+    for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("_one_process")
+def test_a_gpus_cores_are_shared_out_between_the_processes_of_this_machine(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(runtime.os, "sched_getaffinity", lambda _: set(range(16)))
+    # one core of each process's share is left to the process itself
+    assert worker_count("auto") == 15
+    assert worker_count("auto", devices=4) == 3
+    assert worker_count("auto", devices=32) == 1
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    monkeypatch.setenv("SLURM_NNODES", "2")
+    assert worker_count("auto") == 15  # what Slurm shows a task is its own
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert worker_count("auto") == 7
+
+
+def test_a_cpu_decodes_in_the_training_process(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert worker_count("auto") == 0
+    assert worker_count(3) == 3
+
+
+@pytest.mark.usefixtures("_one_process")
+def test_processes_are_torchruns_or_slurms_or_the_params(monkeypatch):
+    assert processes(2) == (2, 1)
+    monkeypatch.setenv("SLURM_NTASKS", "8")
+    monkeypatch.setenv("SLURM_NNODES", "2")
+    assert processes(1) == (4, 2)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    monkeypatch.setenv("WORLD_SIZE", "6")
+    assert processes(1) == (3, 2)
+
+
+def test_one_process_sums_to_itself_and_keeps_its_buffers():
+    value = torch.tensor([1.0, 2.0])
+    assert torch.equal(all_sum(value), value)
+    module = nn.BatchNorm2d(4)
+    module.running_mean.fill_(3)
+    average_buffers(module)
+    assert (module.running_mean == 3).all()

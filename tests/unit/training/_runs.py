@@ -6,8 +6,8 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from fakeforensics.images.dataset import Batch, ManifestDataset, collate
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import FacesParams
-from fakeforensics.training.run import Places, train_detector
 from fakeforensics.training.settings import load_settings
+from fakeforensics.training.train import Places, train_detector
 from tests.tiny_images import tiny_project
 
 LABELS = [0, 1] * 9 + [0]
@@ -27,7 +27,7 @@ def places(root, name="model"):
         images=root / "data/images",
         model=root / name,
         plot=root / f"{name}.csv",
-        scratch=root / "scratch",
+        work=root / "work",
     )
 
 

@@ -1,13 +1,18 @@
+from collections import Counter
+
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
 from fakeforensics.images.dataset import ManifestDataset, collate
+from fakeforensics.images.transforms import blur, jpeg
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import AugmentParams, TrainParams
-from fakeforensics.training.augment import Augment
-from fakeforensics.training.data import RunData
+from fakeforensics.training.data import Augment, RunData, TrainBatches
 from tests.tiny_images import tiny_manifest
 
 # on a machine of one core
@@ -15,6 +20,176 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 LABELS = [0, 1, 1, 0, 1, 0, 0, 1, 1, 1, 0, 0, 1]
 PREPROCESS = Preprocess(crop_size=32)
 CPU = torch.device("cpu")
+IMAGE = np.random.default_rng(0).integers(0, 256, (48, 52, 3)).astype(np.uint8)
+OFF = {"blur_prob": 0.0, "jpeg_prob": 0.0, "flip_prob": 0.0}
+
+
+def augment(seed=0, **params):
+    return Augment(AugmentParams(**(OFF | params)), crop_size=32, seed=seed)
+
+
+def test_the_same_seed_epoch_and_place_give_the_same_image():
+    always = {"blur_prob": 1.0, "jpeg_prob": 1.0, "flip_prob": 0.5}
+    first, again = augment(**always), augment(**always)
+    for place in range(5):
+        assert np.array_equal(first(IMAGE, 2, place), again(IMAGE, 2, place))
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"epoch": 1}, {"place": 1}])
+def test_seed_epoch_and_place_each_matter(change):
+    def image(seed=0, epoch=0, place=0):
+        return augment(seed, blur_prob=1.0, blur_sigma=(1.0, 3.0))(IMAGE, epoch, place)
+
+    assert not np.array_equal(image(), image(**change))
+
+
+def test_without_blur_jpeg_and_flip_it_is_a_crop():
+    crop = augment()(IMAGE, 0, 0)
+    places = [
+        (top, left)
+        for top in range(17)
+        for left in range(21)
+        if np.array_equal(IMAGE[top : top + 32, left : left + 32], crop)
+    ]
+    assert len(places) == 1
+
+
+def test_crops_reach_every_place():
+    marked = np.zeros((34, 33, 3), np.uint8)
+    marked[..., 0] = np.arange(34)[:, None]
+    marked[..., 1] = np.arange(33)
+    corners = {tuple(augment()(marked, 0, place)[0, 0, :2]) for place in range(200)}
+    assert corners == {(top, left) for top in (0, 1, 2) for left in (0, 1)}
+
+
+def test_flip_mirrors_left_and_right():
+    plain = augment()(IMAGE, 0, 0)
+    assert np.array_equal(augment(flip_prob=1.0)(IMAGE, 0, 0), plain[:, ::-1])
+
+
+def test_flips_come_as_often_as_asked():
+    plain, flipping = augment(), augment(flip_prob=0.5)
+    flips = sum(not np.array_equal(plain(IMAGE, 0, n), flipping(IMAGE, 0, n)) for n in range(400))
+    # 200 expected; five standard deviations of 10
+    assert 150 < flips < 250
+
+
+def test_order_is_blur_then_jpeg_then_crop_then_flip():
+    made = augment(blur_prob=1.0, blur_sigma=(2.0, 2.0), jpeg_prob=1.0, jpeg_quality=(40, 40), flip_prob=1.0)
+    whole = jpeg(blur(IMAGE, 2.0), 40)
+    got = made(IMAGE, 0, 0)[:, ::-1]
+    assert any(
+        np.array_equal(whole[top : top + 32, left : left + 32], got)
+        for top in range(17)
+        for left in range(21)
+    )
+
+
+def test_turning_blur_on_moves_no_crop():
+    marked = np.zeros((48, 52, 3), np.uint8)
+    marked[..., 0] = 4 * np.arange(48)[:, None]
+    still, blurred = augment()(marked, 0, 0), augment(blur_prob=1.0, blur_sigma=(0.5, 0.5))(marked, 0, 0)
+    assert abs(int(still[16, 16, 0]) - int(blurred[16, 16, 0])) <= 1
+
+
+def test_jpeg_quality_covers_both_ends(monkeypatch):
+    seen = set()
+    monkeypatch.setattr("fakeforensics.training.data.jpeg", lambda image, quality: seen.add(quality) or image)
+    made = augment(jpeg_prob=1.0, jpeg_quality=(30, 33))
+    for place in range(100):
+        made(IMAGE, 0, place)
+    assert seen == {30, 31, 32, 33}
+
+
+def test_small_images_are_padded_with_black():
+    crop = augment()(np.full((20, 40, 3), 200, np.uint8), 0, 0)
+    assert crop.shape == (32, 32, 3)
+    assert (crop[:6] == 0).all()
+    assert (crop[6:26] == 200).all()
+
+
+def batches(count, size, epoch=0, seed=0, rank=0, world=1, methods=None, labels=None, balance="none"):
+    labels = np.arange(count) % 2 if labels is None else labels
+    methods = np.where(labels, "gan", "real") if methods is None else methods
+    made = TrainBatches(methods, labels, size, seed, balance, rank, world)
+    made.epoch = epoch
+    return made
+
+
+def rows(sampler):
+    return [[draw.row for draw in batch] for batch in sampler]
+
+
+@given(st.integers(1, 200), st.integers(1, 70))
+def test_every_image_comes_once_an_epoch(count, size):
+    sampler = batches(count, size)
+    made = rows(sampler)
+    assert sorted(row for batch in made for row in batch) == list(range(count))
+    assert [len(batch) for batch in made] == [sampler.global_size(k) for k in range(len(sampler))]
+
+
+def test_the_last_batch_is_kept_unless_it_is_a_single_image():
+    assert [len(batch) for batch in batches(10, 4)] == [4, 4, 2]
+    # batch normalization cannot train on one image: the ninth joins the second batch
+    assert [len(batch) for batch in batches(9, 4)] == [4, 5]
+
+
+def test_epochs_and_seeds_differ_and_repeat():
+    assert rows(batches(50, 8)) == rows(batches(50, 8))
+    assert rows(batches(50, 8)) != rows(batches(50, 8, epoch=1))
+    assert rows(batches(50, 8)) != rows(batches(50, 8, seed=1))
+
+
+def test_the_epoch_is_looked_up_when_batches_are_begun():
+    sampler = TrainBatches(np.array(["real"] * 5), np.zeros(5), 2, 0)
+    for epoch in (0, 4, 7):
+        sampler.epoch = epoch
+        assert {draw.epoch for batch in sampler for draw in batch} == {epoch}
+
+
+@given(st.integers(8, 120), st.integers(2, 4))
+def test_processes_share_out_each_global_batch(count, world):
+    assume(count % (4 * world) == 0 or count % (4 * world) >= 2 * world)
+    whole = list(batches(count, 4 * world))
+    shares = [list(batches(count, 4 * world, rank=rank, world=world)) for rank in range(world)]
+    assert [sorted(batch, key=lambda draw: draw.place) for batch in whole] == [
+        sorted((draw for share in parts for draw in share), key=lambda draw: draw.place)
+        for parts in zip(*shares, strict=True)
+    ]
+    assert all(len(batch) >= 2 for share in shares for batch in share)
+
+
+def test_balance_by_class_draws_real_and_fake_equally_often():
+    labels = np.array([0] * 900 + [1] * 100)
+    drawn = Counter(
+        labels[draw.row] for batch in batches(1000, 50, labels=labels, balance="class") for draw in batch
+    )
+    # 500 expected; five standard deviations of √(1000 · ¼) ≈ 16
+    assert abs(drawn[1] - 500) < 80
+
+
+def test_balance_by_method_draws_methods_of_a_class_equally_often():
+    labels = np.array([0] * 400 + [1] * 600)
+    methods = np.array(["real"] * 400 + ["big"] * 500 + ["small"] * 100)
+    sampler = batches(1000, 50, labels=labels, methods=methods, balance="method")
+    drawn = Counter(methods[draw.row] for batch in sampler for draw in batch)
+    # half the draws are real, a quarter each kind of fake; five deviations of about 16 and 14
+    assert abs(drawn["real"] - 500) < 80
+    assert abs(drawn["big"] - 250) < 70
+    assert abs(drawn["small"] - 250) < 70
+
+
+def test_an_image_drawn_twice_is_augmented_in_two_ways():
+    sampler = batches(20, 5, labels=np.array([0] * 19 + [1]), balance="class")
+    draws = [draw for batch in sampler for draw in batch]
+    assert len({draw.place for draw in draws}) == len(draws)
+    assert len({draw.row for draw in draws}) < len(draws)
+
+
+def test_too_small_a_rest_for_two_images_a_process_joins_the_batch_before():
+    shares = [rows(batches(19, 8, rank=rank, world=2)) for rank in range(2)]
+    # 19 = 8 + 11: a third batch of 3 would leave one process a single image
+    assert [[len(batch) for batch in share] for share in shares] == [[4, 6], [4, 5]]
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +201,9 @@ def project(tmp_path_factory):
 def run_data(project, world=1, rank=0, **train):
     manifest, images = project
     params = TrainParams(**{"crop_size": 32, "batch_size": 4, "workers": 0} | train)
-    augment = Augment(AugmentParams(), 32, seed=0)
+    augmented = Augment(AugmentParams(), 32, seed=0)
     val = manifest.iloc[3:].reset_index(drop=True)
-    return RunData(manifest, val, images, params, augment, PREPROCESS, 0, CPU, rank, world)
+    return RunData(manifest, val, images, params, augmented, PREPROCESS, CPU, rank, world)
 
 
 def test_a_run_has_augmented_plain_and_real_images(project):
@@ -38,7 +213,7 @@ def test_a_run_has_augmented_plain_and_real_images(project):
     assert rows.tolist() != list(range(13))
     assert torch.cat([batch.rows for batch in data.val]).tolist() == list(range(10))
     whole = collate([*map(dataset.__getitem__, range(13))])
-    assert torch.equal(torch.cat([batch.images for batch in data.all_training()]), whole.images)
+    assert torch.equal(torch.cat([batch.images for batch in data.all_training]), whole.images)
     assert data.labels.tolist() == LABELS
     assert data.train_keys == [f"src/{row:04d}" for row in range(13)]
     assert data.val_keys == data.train_keys[3:]
@@ -48,24 +223,16 @@ def test_a_run_has_augmented_plain_and_real_images(project):
         assert torch.equal(torch.cat(list(data.reals)), expected)
 
 
-def test_each_epoch_has_an_order_of_its_own(project):
-    data = run_data(project)
-
-    def order(epoch):
-        data.order.epoch = epoch
-        return torch.cat([batch.rows for batch in data.train]).tolist()
-
-    first, second = order(0), order(1)
-    assert first != second
-    assert order(0) == first
-
-
-def test_a_kept_process_learns_of_the_next_epoch(project):
+def test_each_epoch_has_its_own_order_and_augmentation_in_a_kept_process_too(project):
     plain, apart = run_data(project), run_data(project, workers=1)
-    for epoch in range(2):
+    orders = []
+    for epoch in (0, 1, 0):
         plain.order.epoch = apart.order.epoch = epoch
-        here, there = (torch.cat([batch.images for batch in data.train]) for data in (plain, apart))
-        assert torch.equal(here, there)
+        here, there = (list(data.train) for data in (plain, apart))
+        for one, other in zip(here, there, strict=True):
+            assert torch.equal(one.images, other.images)
+        orders.append(torch.cat([batch.rows for batch in here]).tolist())
+    assert orders[0] == orders[2] != orders[1]
 
 
 def test_reals_and_validation_are_shared_out_whole(project):

@@ -69,7 +69,7 @@ def test_a_run_that_was_killed_resumes(tmp_path, monkeypatch, settings):
 
     def killed(self):
         save(self)
-        if len(self.progress.history) == 2:
+        if len(self.history) == 2:
             raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):

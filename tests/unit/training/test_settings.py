@@ -38,10 +38,10 @@ def test_the_record_holds_every_value_but_what_the_card_says_elsewhere(tmp_path)
 def test_what_is_stored_is_what_is_read_without_the_machine(tmp_path):
     settings = load(tmp_path, GOOD)
     stored = settings.stored()
-    assert set(stored) == set(GOOD)  # neither `left_out` nor `instances`
+    assert set(stored) == set(GOOD)  # no `left_out`
     assert not {"workers", "devices"} & set(stored["train"])
     assert load(tmp_path, stored) == settings
-    more = {"left_out": "narrowed", "instances": [1, 2]}
+    more = {"left_out": "narrowed"}
     assert load(tmp_path, GOOD | more).stored() == stored | more
 
 
@@ -58,7 +58,6 @@ def test_the_machine_decides_who_works_and_nothing_else(tmp_path):
         ({"lambda": 0.1}, "unknown key `lambda`"),
         ({"detector": None}, "`detector`"),
         ({"seed": -1}, "`seed`"),
-        ({"instances": []}, "`instances`"),
         ({"train": {"batchsize": 8}}, "unknown key `train.batchsize`"),
         ({"train": {"batch_size": 0}}, "`train.batch_size`"),
         ({"train": {"learning_rate": "1e-4"}}, "`train.learning_rate`"),

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from fakeforensics.models.runtime import processes
 from fakeforensics.models.saving import load_detector
-from fakeforensics.training.augment import Augment
-from fakeforensics.training.data import RunData
-from fakeforensics.training.device import processes
-from fakeforensics.training.loop import Run, launch
+from fakeforensics.training.data import Augment, RunData
+from fakeforensics.training.loop import Run, make_fabric
 from fakeforensics.training.settings import load_settings
 
 
@@ -23,7 +22,7 @@ def main(project: Path, checkpoint: Path, out: Path) -> None:
         pd.read_parquet(project / f"data/manifests/tiny/{split}.parquet") for split in ("train", "val")
     )
     params = settings.train
-    fabric = launch(*processes(params.devices))
+    fabric = make_fabric(*processes(params.devices))
     detector, _ = load_detector(checkpoint)
     data = RunData(
         train,
@@ -32,7 +31,6 @@ def main(project: Path, checkpoint: Path, out: Path) -> None:
         params,
         Augment(settings.augment, params.crop_size, settings.seed),
         detector.preprocess,
-        settings.seed,
         fabric.device,
         fabric.global_rank,
         fabric.world_size,

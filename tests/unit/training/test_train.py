@@ -1,6 +1,6 @@
-"""Runs of detectors other than the thesis's: one-class ones, one with a head, one with a reference set."""
-
+import gc
 import json
+import multiprocessing
 import sys
 
 import numpy as np
@@ -17,12 +17,77 @@ from fakeforensics.models.card import Architecture
 from fakeforensics.models.latent import away_from_zero
 from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import load_detector
-from tests.unit.training._runs import LABELS, history, plain, shorten_resnet, train
+from fakeforensics.params import FacesParams
+from fakeforensics.training.loop import Run
+from fakeforensics.training.settings import load_settings
+from fakeforensics.training.train import train_detector
+from tests.tiny_images import tiny_project
+from tests.unit.training._runs import LABELS, history, places, plain, shorten_resnet, train
 
 
 @pytest.fixture(autouse=True)
 def _a_resnet_of_ten_layers(monkeypatch):
     shorten_resnet(monkeypatch)
+
+
+def test_what_is_left_behind(tmp_path):
+    model = train(tmp_path, detector="joint", max_epochs=3)
+    assert {path.name for path in model.iterdir()} == {"model.safetensors", "model.json", "history.csv"}
+    assert list((tmp_path / "work").iterdir()) == []
+    rows = history(model)
+    assert rows["epoch"].tolist() == [0, 1, 2]
+    assert rows["lr"].tolist() == pytest.approx([1e-3, 9e-4, 8.1e-4])
+    assert (tmp_path / "model.csv").read_bytes() == (model / "history.csv").read_bytes()
+    card = json.loads((model / "model.json").read_text())
+    assert card["best_epoch"] == int(rows["val_loss"].idxmin())
+    assert card["validation_loss"] == pytest.approx(rows["val_loss"].min())
+    assert card["counts"]["val"] == {"src_val": {"gan1": 2, "gan3": 2, "real": 4}}
+    assert card["images"]["crop"] == {"src_train": "whole"}
+    assert card["detector"]["settings"] == {"lambda": 0.01, "center": "epoch"}
+    assert card["detector"]["architecture"]["crop_size"] == 32
+    assert card["start"] == {"weights": "none"}
+
+
+@pytest.mark.parametrize("detector", ["sad", "bce"])
+def test_the_saved_center_is_the_mean_of_the_reals_under_the_saved_weights(tmp_path, detector):
+    saved, _ = load_detector(train(tmp_path, detector=detector))
+    images, labels, _ = plain(tmp_path)
+    with torch.no_grad():
+        codes = saved.backbone(images[labels == 0])
+    assert torch.allclose(saved.center, codes.mean(dim=0), atol=1e-5)
+
+
+def test_a_detector_that_needs_fakes_is_refused_without_them_before_any_work(tmp_path):
+    with pytest.raises(UserError, match="the train split has no fake images"):
+        train(tmp_path, labels=[0] * 10, val=[0] * 4, detector="joint")
+    assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
+def test_options_train(tmp_path):
+    before = len(multiprocessing.active_children())
+    options = {"balance": "method", "stem": "no_downsampling", "code": "map", "workers": 2}
+    model = train(tmp_path, detector="joint", max_epochs=1, **options)
+    gc.collect()
+    assert len(multiprocessing.active_children()) <= before  # decoding processes end with the run
+    # the stem keeps 32 pixels, layers 2 to 4 halve them to 4 × 4
+    assert load_detector(model)[0].center.shape == (512 * 4 * 4,)
+
+
+def test_running_out_of_memory_names_what_to_lower(tmp_path, monkeypatch):
+    def exhausted(self, epoch, rate):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(Run, "train_epoch", exhausted)
+    with pytest.raises(UserError, match=r"`train.batch_size` \(now 8\)"):
+        train(tmp_path, detector="bce")
+
+
+def test_a_missing_manifest_names_the_stage_that_writes_it(tmp_path):
+    settings = load_settings(tiny_project(tmp_path, LABELS, LABELS))
+    (tmp_path / "data/manifests/tiny/val.parquet").unlink()
+    with pytest.raises(UserError, match=r"val\.parquet: no such file(?s:.*)splits"):
+        train_detector(settings, places(tmp_path), FacesParams())
 
 
 def drop_fakes(root):
@@ -33,12 +98,12 @@ def drop_fakes(root):
 
 
 def test_deep_svdd_never_sees_a_fake(tmp_path):
-    beside_fakes = train(tmp_path, "beside", detector="deep_svdd")
+    with_fakes = train(tmp_path, "with", detector="deep_svdd")
     drop_fakes(tmp_path)
     alone = train(tmp_path, "alone", detector="deep_svdd")
     for file in ("model.safetensors", "history.csv"):
-        assert (beside_fakes / file).read_bytes() == (alone / file).read_bytes(), file
-    card = json.loads((beside_fakes / "model.json").read_text())
+        assert (with_fakes / file).read_bytes() == (alone / file).read_bytes(), file
+    card = json.loads((with_fakes / "model.json").read_text())
     assert card["counts"] == {"train": {"src_train": {"real": 10}}, "val": {"src_val": {"real": 4}}}
     rows = history(alone)
     # its loss is the mean distance of reals
@@ -46,11 +111,10 @@ def test_deep_svdd_never_sees_a_fake(tmp_path):
     assert rows["fake_distance"].isna().all()
 
 
-@pytest.mark.parametrize("detector", ["deep_svdd", "sad"])
-def test_a_center_from_init_stays_as_first_computed_and_away_from_zero(tmp_path, detector):
-    saved, _ = load_detector(train(tmp_path, detector=detector, own={"center": "init"}))
-    torch.manual_seed(3)  # the run's
-    first = build_detector(detector, Architecture(crop_size=32), {"center": "init"})
+def test_a_center_from_init_stays_as_first_computed_and_away_from_zero(tmp_path):
+    saved, _ = load_detector(train(tmp_path, detector="sad", own={"center": "init"}))
+    torch.manual_seed(3)  # the run's seed
+    first = build_detector("sad", Architecture(crop_size=32), {"center": "init"})
     images, labels, _ = plain(tmp_path)
     expected = away_from_zero(first.eval().mean_code([images[labels == 0]]))
     assert torch.allclose(saved.center, expected, atol=1e-5)
@@ -65,7 +129,7 @@ def test_oc_svm_scores_as_scikit_learns_does(tmp_path, own):
     assert rows["epoch"].tolist() == [0]
     assert rows.drop(columns="epoch").isna().all(axis=None)
     assert (card["epochs"], card["best_epoch"], card["validation_loss"]) == (1, 0, None)
-    assert list((tmp_path / "scratch").glob("*")) == []
+    assert list((tmp_path / "work").glob("*")) == []
 
     images, labels, _ = plain(tmp_path)
     with torch.no_grad():
@@ -166,7 +230,7 @@ def toy(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("toy")
-def test_a_reference_set_is_seen_with_its_classes_beside_reals_and_without_fakes(tmp_path):
+def test_a_reference_set_is_seen_with_its_classes_and_the_reals_but_no_fakes(tmp_path):
     # places 0, 2, 4, 6 are for training, 1, 3, 5, 7 for validation
     model = train(tmp_path, detector="toy", reference=[0, 0, 1, 1, 2, 2, 1, 1], max_epochs=1)
     seen = detectors.toy.Toy.seen
@@ -188,4 +252,4 @@ def test_without_a_reference_set_it_says_what_to_add(tmp_path):
     empty.to_parquet(tmp_path / "data/manifests/tiny/reference.parquet")
     with pytest.raises(UserError, match=r"'toy' learns from a labeled reference(?s:.*)add `reference_set`"):
         train(tmp_path, detector="toy")
-    assert not (tmp_path / "scratch").exists()
+    assert not (tmp_path / "work").exists()

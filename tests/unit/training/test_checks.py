@@ -6,11 +6,11 @@ import torch
 
 from fakeforensics.errors import UserError
 from fakeforensics.models.registry import detector_class
-from fakeforensics.training.guards import (
+from fakeforensics.params import TrainParams
+from fakeforensics.training.checks import (
     FiniteLoss,
     check_classes,
-    out_of_memory,
-    visible,
+    explain_out_of_memory,
     warn_of_collapse,
 )
 
@@ -50,78 +50,78 @@ def test_a_one_class_detector_needs_none(name):
     check_classes(manifest(3, 0), manifest(3, 0), DETECTORS[name])
 
 
-@pytest.mark.parametrize(
-    ("sees", "keys"), [("reals", [0, 3]), ("reals+reference", [0, 3]), ("reals+fakes", [0, 1, 2, 3])]
-)
-def test_fakes_are_kept_from_whoever_does_not_see_them(sees, keys):
-    rows = visible(pd.DataFrame({"label": [0, 1, 1, 0], "key": range(4)}), sees)
-    assert rows["key"].tolist() == keys
-    assert rows.index.tolist() == list(range(len(keys)))
-
-
 def test_a_loss_that_is_not_finite_names_the_images():
-    guard = FiniteLoss(KEYS, CPU)
-    guard.watch("epoch 2, batch 0", torch.ones(2), torch.tensor([0, 1]))
+    finite = FiniteLoss(KEYS, CPU)
+    finite.watch("epoch 2, batch 0", torch.ones(2), torch.tensor([0, 1]))
     with pytest.raises(UserError, match=r"epoch 2, batch 1(?s:.*)nan for 1 of 3 images: src/7"):
-        guard.watch("epoch 2, batch 1", torch.tensor([1.0, float("nan"), 2.0]), torch.tensor([5, 7, 9]))
+        finite.watch("epoch 2, batch 1", torch.tensor([1.0, float("nan"), 2.0]), torch.tensor([5, 7, 9]))
 
 
 def test_many_images_are_counted_rather_than_listed():
-    guard = FiniteLoss(KEYS, CPU)
+    finite = FiniteLoss(KEYS, CPU)
     with pytest.raises(UserError, match=r"inf for 12 of 12 images: src/0, .*src/7 and 4 more"):
-        guard.watch("epoch 0, batch 0", torch.full((12,), float("inf")), torch.arange(12))
+        finite.watch("epoch 0, batch 0", torch.full((12,), float("inf")), torch.arange(12))
 
 
 def test_a_gpu_is_not_waited_for_at_each_batch_and_the_check_still_names_its_own():
-    guard = FiniteLoss(KEYS, GPU)
-    guard.watch("epoch 0, batch 0", torch.tensor([float("inf")]), torch.tensor([4]))
+    finite = FiniteLoss(KEYS, GPU)
+    finite.watch("epoch 0, batch 0", torch.tensor([float("inf")]), torch.tensor([4]))
     for number in range(1, 49):
-        guard.watch(f"epoch 0, batch {number}", torch.zeros(1), torch.tensor([5]))
+        finite.watch(f"epoch 0, batch {number}", torch.zeros(1), torch.tensor([5]))
     # the fiftieth
     with pytest.raises(UserError, match=r"epoch 0, batch 0\n(?s:.*)src/4"):
-        guard.watch("epoch 0, batch 49", torch.zeros(1), torch.tensor([6]))
+        finite.watch("epoch 0, batch 49", torch.zeros(1), torch.tensor([6]))
 
 
 def test_the_end_of_an_epoch_checks_what_is_waiting():
-    guard = FiniteLoss(KEYS, GPU)
-    guard.watch("epoch 0, batch 0", torch.tensor([float("nan")]), torch.tensor([4]))
+    finite = FiniteLoss(KEYS, GPU)
+    finite.watch("epoch 0, batch 0", torch.tensor([float("nan")]), torch.tensor([4]))
     with pytest.raises(UserError, match="src/4"):
-        guard.check()
-    guard.check()  # what was told is not told again
+        finite.check()
+    finite.check()  # an error is reported once
 
 
-def test_collapse_is_told_with_numbers(caplog):
+def test_a_collapse_is_warned_of_with_its_numbers(caplog):
     with caplog.at_level(logging.WARNING):
         # both distances below a ten-thousandth of the first epoch's 5
-        assert warn_of_collapse(3, 1e-4, 2e-4, 5.0)
+        warn_of_collapse(3, 1e-4, 2e-4, 5.0)
     assert "epoch 3" in caplog.text
     assert "from 5 to 0.0001 and that of fakes to 0.0002" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        warn_of_collapse(3, 1e-9, None, 5.0)  # a one-class detector has no fakes
+    assert "from 5 to 1e-09;" in caplog.text
 
 
 @pytest.mark.parametrize(("real", "fake"), [(1e-4, 3.0), (1.0, 1e-9), (1.0, None)])
-def test_no_collapse_while_either_class_keeps_its_distance(real, fake):
-    assert not warn_of_collapse(3, real, fake, 5.0)
-
-
-def test_one_class_collapse_needs_no_fakes(caplog):
+def test_no_collapse_while_either_class_keeps_its_distance(caplog, real, fake):
     with caplog.at_level(logging.WARNING):
-        assert warn_of_collapse(3, 1e-9, None, 5.0)
-    assert "fakes" not in caplog.text
+        warn_of_collapse(3, real, fake, 5.0)
+    assert not caplog.text
 
 
-def test_out_of_memory_says_what_to_lower():
-    known = out_of_memory(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), 64, 224)
-    assert "`train.batch_size` (now 64)" in str(known)
-    assert "CUDA out of memory" in str(known)
-    assert out_of_memory(RuntimeError("shapes differ"), 64, 224) is None
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore"),
+            r"CUDA out of memory(?s:.*)`train.batch_size` \(now 64\)",
+        ),
+        # torch's message where /dev/shm is small, as it is in a container by default
+        (
+            RuntimeError(
+                "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's "
+                "workers are out of shared memory. Please try to raise your shared memory limit."
+            ),
+            r"/dev/shm(?s:.*)`train.workers`",
+        ),
+    ],
+)
+def test_running_out_of_memory_names_what_to_lower(error, message):
+    with pytest.raises(UserError, match=message), explain_out_of_memory(TrainParams()):
+        raise error
 
 
-def test_workers_out_of_shared_memory_are_told_from_the_device_out_of_memory():
-    # torch's words where /dev/shm is small, as it is in a container by default
-    text = (
-        "DataLoader worker (pid 7) is killed by signal: Bus error. It is possible that dataloader's workers "
-        "are out of shared memory. Please try to raise your shared memory limit."
-    )
-    known = out_of_memory(RuntimeError(text), 64, 224)
-    assert "/dev/shm" in str(known)
-    assert "`train.workers`" in str(known)
+def test_another_error_stays_as_it_is():
+    with pytest.raises(RuntimeError, match="shapes differ"), explain_out_of_memory(TrainParams()):
+        raise RuntimeError("shapes differ")

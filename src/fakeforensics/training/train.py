@@ -1,0 +1,180 @@
+"""A whole training run, from settings and manifests to a saved detector."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.fabric import Fabric
+
+from fakeforensics.errors import UserError
+from fakeforensics.models.card import Architecture
+from fakeforensics.models.detector import Detector, HeadDetector, NetworkDetector
+from fakeforensics.models.registry import build_detector, detector_class
+from fakeforensics.models.runtime import full_float32, keep_freed_memory, processes
+from fakeforensics.models.saving import save_detector
+from fakeforensics.params import FacesParams
+from fakeforensics.training.checks import check_classes, explain_out_of_memory
+from fakeforensics.training.data import Augment, RunData
+from fakeforensics.training.launch import describe_device, run_in_processes
+from fakeforensics.training.loop import COLUMNS, Row, Run, best_row, make_fabric, write_history
+from fakeforensics.training.record import card_values, fingerprint
+from fakeforensics.training.settings import RunSettings
+
+_REFERENCE = 2  # label of the reference set's first class
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run reads and writes.
+
+    Args:
+        manifests: Holds `train.parquet`, `val.parquet` and `reference.parquet`.
+        images: The folder of all sources' images.
+        model: Gets `model.safetensors`, `model.json` and `history.csv`.
+        plot: The CSV of the learning curves.
+        work: Holds a folder per unfinished run, which survives a kill.
+    """
+
+    manifests: Path
+    images: Path
+    model: Path
+    plot: Path
+    work: Path
+
+
+def train_detector(settings: RunSettings, places: Places, faces: FacesParams) -> None:
+    """Train and save a detector, in as many processes as `train.devices` asks for.
+
+    A head is fitted in this process, whatever `train.devices` says. `faces` goes into the model's card.
+
+    Raises:
+        UserError: If a manifest is missing or lacks a class, the weights to start from cannot be loaded, the
+            loss is no longer finite, or memory runs out.
+    """
+    if issubclass(detector_class(settings.detector), HeadDetector):
+        settings = settings.on_machine(settings.train.model_copy(update={"devices": 1}))
+    run_in_processes(settings.train.devices, train_here, settings, places, faces)
+
+
+def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> None:
+    """Train as one of the run's processes; the first one saves the weights of the lowest validation loss.
+
+    A run that was killed resumes after its last finished epoch. For errors see `train_detector`.
+    """
+    kind, params = detector_class(settings.detector), settings.train
+    files = {split: places.manifests / f"{split}.parquet" for split in ("train", "val")}
+    if kind.sees == "reals+reference":
+        files["reference"] = places.manifests / "reference.parquet"
+    manifests = seen_rows({name: _read(path) for name, path in files.items()}, kind)
+    check_classes(manifests["train"], manifests["val"], kind)
+    identity = fingerprint(
+        settings, faces, [*files.values()], [__name__, kind.__module__], describe_device(params)
+    )
+    if not torch.cuda.is_available():
+        keep_freed_memory()
+    fabric = make_fabric(*processes(params.devices))
+    torch.manual_seed(settings.seed)
+    architecture = Architecture(**params.model_dump(include=set(Architecture.model_fields)))
+    detector = build_detector(settings.detector, architecture, settings.own)
+    start = detector.start_from(params.weights, params.weights_sha256)
+    data = RunData(
+        manifests["train"],
+        manifests["val"],
+        places.images,
+        params,
+        Augment(settings.augment, params.crop_size, settings.seed),
+        detector.preprocess,
+        fabric.device,
+        fabric.global_rank,
+        fabric.world_size,
+    )
+    if fabric.world_size > 1 and fabric.device.type == "cuda":
+        torch.nn.SyncBatchNorm.convert_sync_batchnorm(detector)  # type: ignore[no-untyped-call]
+    detector.to(fabric.device).to(memory_format=torch.channels_last)
+    if isinstance(detector, NetworkDetector):
+        detector.see_labels(data.labels)
+        run = Run(detector, data, params, fabric, places.work / identity)
+        with explain_out_of_memory(params):
+            run.fit()
+        history, best = run.history, best_row(run.history)
+    elif isinstance(detector, HeadDetector):
+        history = [fit_head(detector, data, settings.seed, fabric)]
+        best = history[0]
+    else:
+        raise TypeError(f"{settings.detector}: neither a NetworkDetector nor a HeadDetector")
+    if not fabric.is_global_zero:
+        return
+    card = card_values(settings, detector.preprocess, faces, manifests, start, history, best)
+    save_detector(places.model, detector, card)
+    for path in (places.model / "history.csv", places.plot):
+        write_history(path, history)
+    # Kept until now: DVC deletes the outputs of a stage that was killed, so a run resumes from here alone.
+    if (places.work / identity).is_dir():
+        shutil.rmtree(places.work / identity)
+
+
+def seen_rows(manifests: dict[str, pd.DataFrame], detector: type[Detector]) -> dict[str, pd.DataFrame]:
+    """Select the training and validation rows that the detector may see, with those of its reference set.
+
+    Raises:
+        UserError: If the detector needs a reference set and there is none.
+    """
+    seen = {split: manifests[split] for split in ("train", "val")}
+    if detector.sees == "reals+fakes":
+        return seen
+    seen = {split: rows[rows["label"] == 0].reset_index(drop=True) for split, rows in seen.items()}
+    if detector.sees == "reals":
+        return seen
+    reference = manifests["reference"]
+    if reference.empty:
+        raise UserError(
+            f"the detector {detector.name!r} learns from a labeled reference set, and the protocol has none",
+            fix="add `reference_set` to the protocol's file: selections of labeled images, for instance "
+            "several domains of CNN Synth",
+        )
+    labeled = reference.assign(label=_REFERENCE + reference["reference_class"])
+    return {
+        split: pd.concat([rows, labeled.loc[labeled["split"] == split, rows.columns]], ignore_index=True)
+        for split, rows in seen.items()
+    }
+
+
+def fit_head(head: HeadDetector, data: RunData, seed: int, fabric: Fabric) -> Row:
+    """Fit a head on the features of all training images; returns a row of history without losses.
+
+    Raises:
+        UserError: If several processes were started, or a feature or a fitted value is not finite.
+    """
+    if fabric.world_size > 1:
+        raise UserError(
+            f"the detector {head.name!r} is fitted by one process",
+            found=f"{fabric.world_size} processes",
+            fix="set `train.devices: 1`, and do not start it through torchrun or several Slurm tasks",
+        )
+    head.eval()
+    features, labels = [], []
+    with torch.inference_mode(), full_float32():
+        for batch in data.all_training:
+            features.append(head.features(data.preprocess.normalize(batch.images)).double().cpu())
+            labels.append(batch.labels.cpu())
+    table, label = torch.cat(features).numpy(), torch.cat(labels).numpy().astype(np.int64)
+    if not np.isfinite(table).all():
+        raise UserError(f"the features of the detector {head.name!r} hold values that are not finite")
+    fitted = head.fit(table, label, seed)
+    if wrong := [name for name, array in fitted.items() if not np.isfinite(array).all()]:
+        raise UserError(
+            f"fitting the detector {head.name!r} gave values that are not finite", found=", ".join(wrong)
+        )
+    head.set_fitted(fitted)
+    return {name: 0 if name == "epoch" else None for name in COLUMNS}
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file", fix="run the stage `splits` of this protocol first")
+    return pd.read_parquet(path)
