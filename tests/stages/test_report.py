@@ -52,11 +52,30 @@ def report(folder):
 def test_the_report_holds_each_average_precision(project):
     done = report(project)
     assert done.returncode == 0, done.stderr
-    text = (project / "report/report.md").read_text()
-    assert "| Testing set | First |" in text
-    assert "| seen | 98.77 |" in text
-    assert "| new † | 50.00 |" in text
-    assert "metrics/tiny/second.json" in text  # said to be missing
+    page = (project / "report/report.html").read_text()
+    assert ">98.77<" in page
+    assert ">50.00<" in page
+    assert "metrics/tiny/second.json" in page  # among the missing files
+    assert "Pilot study" not in page
+
+
+def test_protocols_of_the_pilot_study_get_a_chapter_together(project):
+    for folder in ("protocols", "metrics", "models"):
+        (project / folder).joinpath("tiny").with_suffix(".yaml" if folder == "protocols" else "").rename(
+            project / folder / ("pilot_mmdgan_n2" + (".yaml" if folder == "protocols" else ""))
+        )
+    path = project / "protocols/pilot_mmdgan_n2.yaml"
+    protocol = json.loads(path.read_text()) | {"test": {"pggan": [{"source": "pilot"}]}, "unseen": []}
+    path.write_text(json.dumps(protocol))
+    (project / "metrics/pilot_mmdgan_n2/first.json").write_text('{"accuracy": {"odds": {"pggan": 0.125}}}')
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("tiny", "pilot_mmdgan_n2"))
+    done = report(project)
+    assert done.returncode == 0, done.stderr
+    page = (project / "report/report.html").read_text()
+    assert "Pilot study" in page
+    assert ">12.50<" in page
+    assert (project / "report/figures/pilot-study/table-3-4.png").is_file()
 
 
 def test_a_report_without_any_metrics_says_what_to_run(project):

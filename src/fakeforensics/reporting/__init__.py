@@ -1,1 +1,1 @@
-"""Tables beside the thesis's figures, and plots."""
+"""The report: tables and figures of all protocols, next to published figures."""

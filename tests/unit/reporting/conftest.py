@@ -1,6 +1,7 @@
 """A small project as the earlier stages leave it: protocols, counts, metrics, thresholds, scores, crops."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,32 @@ import pytest
 import yaml
 from scipy.special import expit
 
-from fakeforensics.images.images import encode_png
+from fakeforensics.images.codec import encode_png
 from fakeforensics.images.shards import ShardWriter
 from fakeforensics.params import Params
-from fakeforensics.reporting.project import read_results
+from fakeforensics.reporting.page import build_report
+from fakeforensics.reporting.reference import ApReference, Reference
+from fakeforensics.reporting.results import read_project, read_results
 from tests.score_specs import SCORES
 
 LABELS = {"bce": "BCE", "sad": "SAD", "joint": "BCE+SAD"}
 # What a score of each scale is where a logit would be x.
 ON_SCALE = {"logit": float, "positive": lambda x: 10.0**x, "probability": expit, "real": float}
+
+# A publication with two test sets. It knows the thesis's detectors, and prints no average.
+KEYS = (("bce", "sl"), ("sad", "cd"), ("joint", "sl"), ("joint", "cd"))
+ROWS = {
+    "stylegan_ffhq": (100.0, 99.99, 99.97, 99.99),
+    "faceapp_ffhq": (68.95, 70.51, 59.32, 71.43),
+}
+REFERENCE = Reference(
+    owner="the paper",
+    table="table 7 of the paper",
+    tag="paper, table 7",
+    citation="The paper is Somebody, 2020.",
+    labels={"stylegan_ffhq": "StyleGAN (FFHQ)", "faceapp_ffhq": "FaceApp (FFHQ)"},
+    ap=ApReference({name: dict(zip(KEYS, row, strict=True)) for name, row in ROWS.items()}),
+)
 
 
 def make_params(*protocols, detectors=tuple(SCORES)):
@@ -40,11 +58,15 @@ class Project:
     def read(self, name):
         return json.loads((self.root / name).read_text())
 
-    def results(self, name="p"):
-        return read_results(self.root, name, tuple(self.scores))
+    def results(self, name="p", reference=None):
+        return replace(read_results(self.root, name, tuple(self.scores)), reference=reference)
 
-    def card(self, detector, name="p", folder=None, sees="reals+fakes", **more):
-        """`model.json` of a detector: of that folder if it is not named like the detector."""
+    def report(self, *protocols, reference=None):
+        params = make_params(*protocols, detectors=tuple(self.scores))
+        everything = [replace(one, reference=reference) for one in read_project(self.root, params)]
+        return build_report(everything, params)
+
+    def card(self, detector, name="p", sees="reals+fakes", **more):
         part = {
             "name": detector,
             "label": self.labels[detector],
@@ -58,7 +80,7 @@ class Project:
             "protocol": name,
             "detector": part,
         }
-        self.write(f"models/{name}/{folder or detector}/model.json", card | more)
+        self.write(f"models/{name}/{detector}/model.json", card | more)
 
     def protocol(self, test, name="p", unseen=(), source="mff", **more):
         value = {
@@ -102,32 +124,29 @@ class Project:
             }
             self.write(f"metrics/{name}/{detector}.json", {"ap": values})
             self.write(f"metrics/{name}/{detector}.details.json", {"ap_interval": bounds})
+            self.write(f"metrics/{name}/{detector}.robustness.json", {})
             self.card(detector, name)
 
-    def pilot(self, accuracy, name="p", **protocol):
-        """A protocol of chapter 3 with the same accuracies, fractions, for every score. And the cards."""
-        seen = sorted({int(number) for values in accuracy.values() for number in values})
-        self.protocol(list(accuracy), name, instances={"seen": seen}, **protocol)
-        sizes = {str(number): {"real": 1000, "fake": 1000} for number in seen}
-        self.counts(list(accuracy), name, real=0, instances=sizes)
+    def fakes_alone(self, accuracy, name="p", **protocol):
+        """A protocol with test sets of fakes alone: the same accuracy, a fraction, for every score."""
+        self.protocol(list(accuracy), name, **protocol)
+        self.counts(list(accuracy), name, real=0)
         for detector, scores in self.scores.items():
             filed = {}
             for score in scores:
-                is_probability = score.scale in ("logit", "probability")
-                measure = "accuracy" if is_probability else "accuracy_at_validation_threshold"
+                measure = "accuracy" if score.even_odds is not None else "accuracy_at_validation_threshold"
                 filed.setdefault(measure, {})[score.name] = accuracy
             self.write(f"metrics/{name}/{detector}.json", filed)
-            for number in seen:
-                self.card(detector, name, f"{detector}/n{number}", seen=number)
             rows = [
-                {"instances": number, "score": score.name, "test_set": set_, "accuracy": value}
+                {"score": score.name, "test_set": set_, "accuracy": value}
                 | {"accuracy_interval": [value - 0.02, value + 0.02]}
                 for score in scores
-                for set_, values in accuracy.items()
-                for number, value in values.items()
+                for set_, value in accuracy.items()
             ]
             self.write(f"metrics/{name}/{detector}.details.json", {"fakes_alone": rows})
             self.write(f"metrics/{name}/{detector}.thresholds.json", {"table_4_10": []})
+            self.write(f"metrics/{name}/{detector}.robustness.json", {})
+            self.card(detector, name)
 
     def thresholds(self, rows, detector="bce", name="p"):
         self.write(f"metrics/{name}/{detector}.thresholds.json", {"table_4_10": rows})
@@ -199,7 +218,7 @@ def project(tmp_path):
 def full(project):
     """Two test sets with everything that the stages write."""
     sets = ("stylegan_ffhq", "faceapp_ffhq")
-    project.protocol(sets, unseen=sets[1:], reference="table_4_4")
+    project.protocol(sets, unseen=sets[1:])
     project.counts(sets)
     project.metrics({sets[0]: (0.99, 0.98, 0.97, 0.96), sets[1]: (0.6, 0.7, 0.65, 0.72)})
     project.scored(sets)

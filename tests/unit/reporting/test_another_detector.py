@@ -5,12 +5,11 @@ from itertools import chain
 import pytest
 
 from fakeforensics.metrics.spec import ScoreSpec
-from fakeforensics.reporting.assemble import build_report
-from fakeforensics.reporting.contents import EMPTY, Figure, Gallery, Table
-from fakeforensics.reporting.drawing import COLORS, series_color
-from fakeforensics.reporting.write import write_report
+from fakeforensics.palette import COLORS, series_color
+from fakeforensics.reporting.blocks import EMPTY, Figure, Gallery, Table
+from fakeforensics.reporting.page import write_report
 
-from .conftest import make_params
+from .conftest import REFERENCE
 
 SPECS = (
     ScoreSpec(name="far", label="S_F", title="distance to the trees", column="score_far", scale="positive"),
@@ -24,7 +23,7 @@ SETS = ("stylegan_ffhq", "faceapp_ffhq")
 def four(project):
     """All that the stages write, for the thesis's three detectors and the other one."""
     project.scores["forest"], project.labels["forest"] = SPECS, "Forest"
-    project.protocol(SETS, unseen=SETS[1:], reference="table_4_4")
+    project.protocol(SETS, unseen=SETS[1:])
     project.counts(SETS)
     project.metrics({SETS[0]: (0.9,) * 4 + (0.91, 0.92, 0.93), SETS[1]: (0.6,) * 4 + (0.61, 0.62, 0.63)})
     project.scored(SETS)
@@ -51,8 +50,9 @@ def four(project):
     return project
 
 
-def params():
-    return make_params("p", detectors=("bce", "sad", "joint", "forest"))
+@pytest.fixture
+def report(four):
+    return four.report("p", reference=REFERENCE)
 
 
 def blocks(report, kind):
@@ -60,8 +60,8 @@ def blocks(report, kind):
     return [block for block in found if isinstance(block, kind)]
 
 
-def test_every_table_of_scores_has_a_column_for_each(four):
-    tables = [table for table in blocks(build_report(four.root, params()), Table) if is_by_score(table)]
+def test_every_table_of_scores_has_a_column_for_each(report):
+    tables = [table for table in blocks(report, Table) if is_by_score(table)]
     # The overview, average precision, by video, rules, and robustness: two measures by two means.
     assert len(tables) == 8
     for table in tables:
@@ -76,10 +76,8 @@ def is_by_score(table):
     return any(column.group == "BCE+SAD" for column in table.columns)
 
 
-def test_each_score_has_its_thresholds_on_its_own_scale(four):
-    tables = [
-        table for table in blocks(build_report(four.root, params()), Table) if "hresholds" in table.caption
-    ]
+def test_each_score_has_its_thresholds_on_its_own_scale(report):
+    tables = [table for table in blocks(report, Table) if "hresholds" in table.caption]
     mine = {table.caption.partition(":")[0]: table for table in tables if table.caption.startswith("Forest")}
     # Validation's threshold is a logit of 1: a distance of 10 to the power of 1, a probability of 0.731.
     for (title, table), at in zip(mine.items(), ("10", "0.731", "1"), strict=True):
@@ -87,15 +85,12 @@ def test_each_score_has_its_thresholds_on_its_own_scale(four):
     assert "distance to the trees" in mine["Forest S_F"].notes[0]
     assert "probabilities" in mine["Forest S_P"].notes[0]
     assert "margin of the votes" in mine["Forest S_M"].notes[0]
-    assert (
-        sum("Thesis" in {column.group.partition(",")[0] for column in table.columns} for table in tables) == 0
-    )
 
 
-def test_every_picture_shows_each(four):
+def test_every_picture_shows_each(report):
     colors = {series_color(place) for place in range(7)}
     assert len(colors) == 7
-    for figure in blocks(build_report(four.root, params()), Figure):
+    for figure in blocks(report, Figure):
         canvas = figure.canvas
         if figure.name == "p/scores":
             titles = {axes.get_title(loc="left") for axes in canvas.axes}
@@ -110,42 +105,23 @@ def test_every_picture_shows_each(four):
         assert {"Forest S$_{F}$", "Forest S$_{P}$", "Forest S$_{M}$"} <= titles, figure.name
 
 
-def test_scores_are_drawn_on_the_scale_of_their_axis(four):
-    (figure,) = [one for one in blocks(build_report(four.root, params()), Figure) if one.name == "p/scores"]
+def test_scores_are_drawn_on_the_scale_of_their_axis(report):
+    (figure,) = [one for one in blocks(report, Figure) if one.name == "p/scores"]
     first = figure.canvas.axes[4:7]  # the first test set's panels; the thesis's detectors have four before
     # Validation's threshold: log10 of 10, a probability of 0.731 and 1 as they are.
     assert [axes.lines[0].get_xdata()[0] for axes in first] == pytest.approx([1, 0.731059, 1], abs=1e-6)
 
 
-def test_the_worst_errors_are_by_the_last_score(four):
-    (gallery,) = blocks(build_report(four.root, params()), Gallery)
+def test_the_worst_errors_are_by_the_last_score(report):
+    (gallery,) = blocks(report, Gallery)
     assert "Forest S_M" in gallery.caption
 
 
-def test_the_report_is_written_with_it(four, tmp_path):
-    write_report(build_report(four.root, params()), tmp_path / "report")
+def test_the_report_is_written_with_it(report, tmp_path):
+    write_report(report, tmp_path / "report")
     page = (tmp_path / "report/report.html").read_text()
     assert "S<sub>F</sub>" in page
     assert all(f"var(--series-{place})" in page for place in range(7))
     css = page[page.index("<style>") : page.index("</style>")]
     # Each color of a picture is defined for light and for dark pages.
     assert all(css.count(f"--{role}: ") == 2 for role in COLORS)
-
-
-def test_fakes_alone_are_cut_at_a_probability_or_where_validation_says(project):
-    project.scores["forest"], project.labels["forest"] = SPECS, "Forest"
-    project.pilot({"cramergan": {"2": 0.5, "3": 0.75}}, reference="table_3_4")
-    report = build_report(project.root, params())
-    captions = [
-        table.caption for table in blocks(report, Table) if table.caption.startswith("Accuracy of Forest")
-    ]
-    assert ["probability 0.5" in caption for caption in captions] == [False, True, False]
-    assert ["own validation images" in caption for caption in captions] == [True, False, True]
-    overview = report.chapters[0].sections[0].blocks[0]
-    assert [cell.text for cell in overview.rows[0].cells] == ["75.00"] * 7
-    (figure,) = blocks(report, Figure)
-    assert len(figure.canvas.axes) == 7
-
-
-def test_colors_begin_again_after_the_last():
-    assert series_color(8) == series_color(0)

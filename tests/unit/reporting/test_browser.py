@@ -7,10 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from fakeforensics.reporting.assemble import build_report
-from fakeforensics.reporting.write import write_report
+from fakeforensics.reporting.page import write_report
 
-from .conftest import make_params
+from .conftest import REFERENCE
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -38,8 +37,7 @@ def browse(page, tmp_path, *options):
 
 @pytest.fixture
 def page(full, tmp_path):
-    write_report(build_report(full.root, make_params("p")), tmp_path / "report")
-    return tmp_path / "report/report.html"
+    return write_report(full.report("p", reference=REFERENCE), tmp_path / "report")
 
 
 def shot(page, tmp_path, width, *options):
@@ -50,8 +48,8 @@ def shot(page, tmp_path, width, *options):
 
 def test_the_browser_shows_the_page_without_a_complaint(page, tmp_path):
     done = browse(page, tmp_path, "--dump-dom")
-    assert "CONSOLE" not in done.stderr  # blocked resources and broken markup are told there
-    assert "Real vs FaceApp (FFHQ)" in done.stdout
+    assert "CONSOLE" not in done.stderr  # blocked resources and broken markup show up there
+    assert "FaceApp (FFHQ)" in done.stdout
     assert done.stdout.count("<svg") == 4
     # The parser moves what a table may not hold out of it: all cells must still be inside.
     assert done.stdout.count("<td") == page.read_text().count("<td")

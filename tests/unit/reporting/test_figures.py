@@ -3,24 +3,18 @@
 import numpy as np
 import pytest
 
-from fakeforensics.images.images import decode, encode_png
-from fakeforensics.reporting.ap_figure import ap_figure
-from fakeforensics.reporting.curve_figures import curve_figures
-from fakeforensics.reporting.drawing import save_png, to_svg
-from fakeforensics.reporting.score_figure import score_figure
-from fakeforensics.reporting.thesis import load_reference
-from fakeforensics.reporting.thumbnails import SIDE, thumbnail
-from fakeforensics.reporting.worst import worst_gallery
+from fakeforensics.images.codec import decode
+from fakeforensics.reporting.figures import ap_figure, curve_figures, score_figure
+from fakeforensics.reporting.gallery import SIDE, shrink, worst_gallery
+from fakeforensics.reporting.page import to_svg, write_report
+
+from .conftest import REFERENCE
 
 SETS = ["stylegan_ffhq", "faceapp_ffhq"]
 
 
 def figures(results):
-    return [
-        ap_figure(results, load_reference("table_4_4")),
-        *curve_figures(results, SETS),
-        *score_figure(results, SETS, "accuracy"),
-    ]
+    return [*ap_figure(results), *curve_figures(results), *score_figure(results, "accuracy")]
 
 
 def test_a_run_has_four_pictures(full):
@@ -28,19 +22,17 @@ def test_a_run_has_four_pictures(full):
     assert names == ["p/average-precision", "p/pr", "p/roc", "p/scores"]
 
 
-def test_pictures_are_the_same_bytes_each_time(full, tmp_path):
+def test_a_report_is_the_same_bytes_each_time(full, tmp_path):
     for place in ("one", "two"):
-        for figure in figures(full.results()):
-            save_png(figure.canvas, tmp_path / place / f"{figure.name}.png")
-            (tmp_path / place / f"{figure.name}.svg").write_text(to_svg(figure.canvas, "x"))
+        write_report(full.report("p", reference=REFERENCE), tmp_path / place)
     files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*")]
-    assert len(files) == 8
+    assert len(files) == 5  # the page and four pictures
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
 def test_an_svg_takes_its_colors_from_the_page_and_holds_no_address(full):
-    svg = to_svg(ap_figure(full.results(), None).canvas, "chapter-1")
+    svg = to_svg(ap_figure(full.results())[0].canvas, "chapter-1")
     assert "var(--series-3)" in svg
     assert "#3b50d0" not in svg
     assert "http" not in svg
@@ -52,7 +44,7 @@ def test_an_svg_takes_its_colors_from_the_page_and_holds_no_address(full):
 
 
 def test_a_histogram_draws_reals_and_fakes_with_both_thresholds(full):
-    (figure,) = score_figure(full.results(), SETS, "accuracy")
+    (figure,) = score_figure(full.results(), "accuracy")
     panels = np.array(figure.canvas.axes).reshape(2, 4)  # test sets by columns
     validation, oracle = panels[0, 0].lines
     # S_SL goes by logits: validation chose 1, the oracle 0.
@@ -66,13 +58,13 @@ def test_without_scores_or_curves_there_are_no_such_pictures(project):
     project.protocol(SETS)
     project.metrics(dict.fromkeys(SETS, (0.5, 0.6, 0.7, 0.8)))
     results = project.results()
-    assert curve_figures(results, SETS) == []
-    assert score_figure(results, SETS, "accuracy") == []
-    assert worst_gallery(results, SETS, "accuracy") == []
+    assert curve_figures(results) == []
+    assert score_figure(results, "accuracy") == []
+    assert worst_gallery(results, "accuracy") == []
 
 
-def test_the_worst_errors_come_first_one_a_group(full):
-    (gallery,) = worst_gallery(full.results(), SETS, "accuracy")
+def test_the_worst_errors_come_first_one_per_group(full):
+    (gallery,) = worst_gallery(full.results(), "accuracy")
     alarms, misses, *_ = gallery.strips
     # Even images are real, odd ones fake, and the score grows with the number; groups are 0-3 and 4-7.
     assert [item.title for item in alarms.thumbnails] == ["6.png", "2.png"]
@@ -84,7 +76,7 @@ def test_the_worst_errors_come_first_one_a_group(full):
 
 
 def test_the_worst_crops_are_the_stored_images(full):
-    (gallery,) = worst_gallery(full.results(), SETS, "accuracy")
+    (gallery,) = worst_gallery(full.results(), "accuracy")
     pixels = decode(gallery.strips[0].thumbnails[0].jpeg)
     assert abs(float(pixels.mean()) - 46) < 2  # image 6, a real one: 40 + 6
 
@@ -92,6 +84,6 @@ def test_the_worst_crops_are_the_stored_images(full):
 def test_a_thumbnail_is_the_middle_square():
     rgb = np.zeros((60, 120, 3), np.uint8)
     rgb[:, 30:90] = (200, 100, 50)
-    small = decode(thumbnail(encode_png(rgb)))
+    small = decode(shrink(rgb))
     assert small.shape == (SIDE, SIDE, 3)
     assert np.abs(small.reshape(-1, 3).mean(0) - (200, 100, 50)).max() < 3

@@ -1,11 +1,13 @@
-import pandas as pd
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.reporting.project import read_results
+from fakeforensics.metrics.spec import ScoreSpec
+from fakeforensics.reporting.results import read_project, read_results
+
+from .conftest import REFERENCE, make_params
 
 
-def test_what_is_not_there_is_listed(project):
+def test_missing_files_are_listed(project):
     project.protocol(["a"])
     project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
     (project.root / "metrics/p/sad.json").unlink()
@@ -17,7 +19,7 @@ def test_what_is_not_there_is_listed(project):
         "metrics/p/bce.thresholds.json",
         "metrics/p/joint.thresholds.json",
     )
-    assert [column.key for column in results.columns] == ["bce", "joint_sl", "joint_cd"]
+    assert [column.key for column in results.columns] == [("bce", "sl"), ("joint", "sl"), ("joint", "cd")]
     assert results.ap(results.columns[2], "a") == pytest.approx(80)
 
 
@@ -26,20 +28,32 @@ def test_columns_follow_the_settings_and_have_a_group_where_a_detector_has_sever
     project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
     results = read_results(project.root, "p", ("joint", "bce"))
     assert [(column.key, column.group, column.title) for column in results.columns] == [
-        ("joint_sl", "BCE+SAD", "S_SL"),
-        ("joint_cd", "BCE+SAD", "S_CD"),
-        ("bce", "", "BCE"),
+        (("joint", "sl"), "BCE+SAD", "S_SL"),
+        (("joint", "cd"), "BCE+SAD", "S_CD"),
+        (("bce", "sl"), "", "BCE"),
     ]
     assert results.ap(results.columns[0], "a") == pytest.approx(70)
 
 
+def test_a_detector_named_like_another_one_s_score_has_its_own_column(project):
+    spec = ScoreSpec(name="x", label="S_X", title="x", column="score_x", scale="real")
+    project.scores["joint_sl"], project.labels["joint_sl"] = (spec,), "Mine"
+    project.protocol(["a"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8, 0.9)})
+    (results,) = read_project(project.root, make_params("p", detectors=tuple(project.scores)))
+    assert len({column.key for column in results.columns}) == 5
+    assert [column.place for column in results.columns] == [0, 1, 2, 3, 4]
+    assert results.ap(results.columns[2], "a") == pytest.approx(70)
+    assert results.ap(results.columns[4], "a") == pytest.approx(90)
+
+
 def test_a_detector_without_its_card_is_missing(project):
-    # Nothing else says what its scores are.
+    # Nothing else describes its scores.
     project.protocol(["a"])
     project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
     (project.root / "models/p/joint/model.json").unlink()
     results = project.results()
-    assert [column.key for column in results.columns] == ["bce", "sad"]
+    assert [column.detector for column in results.columns] == ["bce", "sad"]
     assert "models/p/joint/model.json" in results.missing
     assert list(results.metrics) == ["bce", "sad"]
 
@@ -59,41 +73,34 @@ def test_a_detector_that_the_protocol_leaves_out_is_not_missing(full):
     results = full.results()
     assert results.missing == ()
     assert results.left_out == {"sad": "its reason"}
-    assert [column.key for column in results.columns] == ["bce", "joint_sl", "joint_cd"]
+    assert [column.detector for column in results.columns] == ["bce", "joint", "joint"]
 
 
 def test_a_complete_run_misses_nothing(full):
     assert full.results().missing == ()
 
 
-def test_the_pilot_study_has_accuracies_and_the_models_that_saw_most(project):
-    project.pilot({"a": {"2": 0.5, "10": 0.6}})
+def test_sets_of_fakes_alone_have_accuracies_and_no_ranking(project):
+    project.fakes_alone({"a": 0.5, "b": 0.6})
     results = project.results()
     assert results.missing == ()
-    assert list(results.cards) == ["bce/n10", "sad/n10", "joint/n10"]
-    assert [card["seen"] for card in results.cards.values()] == [10, 10, 10]
-    assert not results.has_ap
-    assert len(results.columns) == 4
+    assert results.fake_only == ("a", "b")
+    assert results.ranked == ()
     for column in results.columns:
-        assert results.accuracies(column) == {"a": {"2": 50, "10": 60}}
-        assert results.accuracy_intervals(column)["a", "10"] == pytest.approx((58, 62))
+        assert results.fake_accuracy(column, "b") == pytest.approx(60)
+        assert results.fake_accuracy_interval(column, "b") == pytest.approx((58, 62))
 
 
-def test_of_the_pilot_studys_scores_those_of_the_model_that_saw_most_are_read(project):
-    project.pilot({"a": {"2": 0.5}})
-    table = pd.DataFrame({"key": ["x", "x"], "instances": [2, 10], "logit": [1.0, 3.0]})
-    path = project.root / "data/scores/p/bce.parquet"
-    path.parent.mkdir(parents=True)
-    table.to_parquet(path)
-    scores = project.results().scores("bce")
-    assert scores[["key", "logit"]].values.tolist() == [["x", 3.0]]
-    assert "instances" not in scores
-
-
-@pytest.mark.parametrize(("source", "demo"), [("demo_dffd", True), ("dffd", False)])
-def test_a_protocol_on_demo_sources_is_a_demo(project, source, demo):
-    project.protocol(["a"], source=source)
-    assert project.results().protocol.is_demo is demo
+def test_sets_are_in_the_published_order_and_other_sets_come_last(project):
+    project.protocol(["mine", "faceapp_ffhq"])
+    project.metrics({"mine": (0.5, 0.6, 0.7, 0.8)})
+    # StyleGAN is published but not tested: it must show up as missing.
+    published = project.results(reference=REFERENCE)
+    assert published.ranked == ("stylegan_ffhq", "faceapp_ffhq", "mine")
+    assert published.label("faceapp_ffhq") == "FaceApp (FFHQ)"
+    own = project.results()
+    assert own.ranked == ("mine", "faceapp_ffhq")
+    assert own.label("faceapp_ffhq") == "faceapp_ffhq"  # other data must not borrow a published name
 
 
 def test_a_missing_protocol_is_an_error(project):
@@ -109,3 +116,10 @@ def test_metrics_that_are_no_json_object_are_an_error(project, text):
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(UserError, match=r"bce\.json"):
         project.results()
+
+
+def test_nothing_evaluated_is_an_error(project):
+    project.protocol(["a"])
+    with pytest.raises(UserError, match="nothing to report") as error:
+        read_project(project.root, make_params("p", detectors=("mine", "yours")))
+    assert "metrics/p/mine.json, metrics/p/yours.json" in str(error.value)

@@ -1,0 +1,225 @@
+"""What a report consists of: plain records that the page's template loops over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+EMPTY = "–"
+SUBSCRIPT = re.compile(r"\b([A-Za-z])_([A-Za-z0-9]+)\b")  # a longer word before `_` is a test set's name
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value of a table, as text.
+
+    Args:
+        text: The value.
+        interval: Its 95 % interval or other small print below it.
+        reference: The published value.
+        difference: Ours minus the published value, in percentage points.
+        best: Whether it is set in bold.
+        alarm: Whether it is a finding that must not be overlooked.
+    """
+
+    text: str
+    interval: str = ""
+    reference: str = ""
+    difference: float | None = None
+    best: bool = False
+    alarm: bool = False
+
+
+def percent(
+    ours: float | None, reference: float | None = None, interval: tuple[float, float] | None = None
+) -> Cell:
+    """A percentage with two digits, its interval and the published value; each may be missing."""
+    return Cell(
+        text=EMPTY if ours is None else f"{ours:.2f}",
+        interval="" if interval is None else f"{interval[0]:.1f} … {interval[1]:.1f}",
+        reference="" if reference is None else f"{reference:.2f}",
+        difference=None if ours is None or reference is None else ours - reference,
+    )
+
+
+def mark_best(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Mark the highest value of a row, or several that look the same; nothing if there is one value only."""
+    values = [float(cell.text) for cell in cells if cell.text != EMPTY]
+    best = max(values) if len(values) > 1 else None
+    return tuple(
+        replace(cell, best=True) if cell.text != EMPTY and float(cell.text) == best else cell
+        for cell in cells
+    )
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Args:
+        label: Its heading.
+        cells: One per column; none makes the row a heading for those below.
+        detail: Small print under the label.
+        unseen: Whether it is a test set whose forgery method or image domain training never saw.
+        summary: Whether it sums up the rows above.
+        link: The anchor of the chapter with details.
+    """
+
+    label: str
+    cells: tuple[Cell, ...] = ()
+    detail: str = ""
+    unseen: bool = False
+    summary: bool = False
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        title: Its heading.
+        group: A heading that it shares with its neighbors.
+        numeric: Whether its values are aligned as numbers.
+    """
+
+    title: str
+    group: str = ""
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Args:
+        caption: Text above it.
+        stub: Heading of the column of row labels.
+        columns: Its columns.
+        rows: Its rows.
+        notes: Text below it.
+        owner: Whose values are printed below ours, such as `the thesis`.
+    """
+
+    caption: str
+    stub: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    owner: str = ""
+
+    @property
+    def has_references(self) -> bool:
+        """Whether any published value is printed next to ours."""
+        return any(cell.reference for row in self.rows for cell in row.cells)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture drawn by matplotlib.
+
+    Args:
+        name: File name without suffix, unique in the report; `/` makes folders.
+        caption: What it shows.
+        alt: The same in a few words, for readers who cannot see it.
+        draw: Draws the picture.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    draw: Callable[[], Canvas]
+
+    @cached_property
+    def canvas(self) -> Canvas:
+        """The picture, drawn once for the page and for its own file."""
+        return self.draw()
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small JPEG with the name of its image and the detector's score."""
+
+    jpeg: bytes
+    title: str
+    score: str
+    wrong: bool
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Thumbnails in a line, the worst first."""
+
+    label: str
+    thumbnails: tuple[Thumbnail, ...]
+
+    @property
+    def wrong(self) -> int:
+        """How many of the images the detector gets wrong."""
+        return sum(item.wrong for item in self.thumbnails)
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Strips of thumbnails under one caption."""
+
+    caption: str
+    strips: tuple[Strip, ...]
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; `backticks` set code. Notes and warnings stand out."""
+
+    text: str
+    tone: Literal["plain", "note", "warning"] = "plain"
+
+
+Block = Table | Figure | Gallery | Text
+
+
+@dataclass(frozen=True)
+class Section:
+    """Blocks under a heading; a folded section starts closed."""
+
+    title: str
+    blocks: Sequence[Block]
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """All about one protocol, or a view over several.
+
+    Args:
+        anchor: Its name in links.
+        title: Its heading.
+        short: Its name in the table of contents.
+        sections: Its content; sections without blocks are left out.
+        tags: Words next to the heading, such as `thesis, table 4.6`.
+        banner: A remark above everything else.
+        covers: Protocols whose figures it brings together, so that the overview need not list them.
+    """
+
+    anchor: str
+    title: str
+    short: str
+    sections: tuple[Section, ...]
+    tags: tuple[str, ...] = ()
+    banner: str = ""
+    covers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole report: a heading, an introduction of a few sentences, and chapters, the overview first."""
+
+    title: str
+    lead: str
+    chapters: tuple[Chapter, ...]

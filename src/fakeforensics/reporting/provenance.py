@@ -1,0 +1,235 @@
+"""What the results rest on: class counts, the audit of the images, settings and versions of the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
+from fakeforensics.reporting.results import ProtocolResults
+
+_LONGEST = 64  # characters of a setting's value
+_SPLITS = {"train": "training", "val": "validation", "test": "test"}
+_PROPERTIES = {
+    "format": "Format",
+    "size": "Size, pixels",
+    "jpeg_quality": "JPEG quality",
+    "chroma_sampling": "Chroma",
+}
+_NONE = {"", "-1"}  # how the audit writes that a file has no such property
+_OTHERS = "others"
+_SHOWN = 3  # values of a property
+_APART = 0.05  # share of the files by which a fake class must differ to be set in bold
+
+Formats = dict[str, dict[str, Any]]
+
+
+def count_blocks(results: ProtocolResults) -> list[Block]:
+    """Class counts per split, what was dropped, and which identities overlap."""
+    counts = results.counts
+    if counts is None:
+        return [Text(f"No counts: `data/manifests/{results.name}/counts.json` is missing.", "warning")]
+    rows = [_count_row("Training", counts["train"]), _count_row("Validation", counts["val"])]
+    for name, count in counts["test"].items():
+        unseen = name in results.protocol.unseen
+        rows.append(_count_row(f"Test: {results.label(name)}", count, unseen))
+    columns = (Column("Real"), Column("Fake"), Column("By method", numeric=False))
+    table = Table("Images per class and split.", "Split", columns, tuple(rows))
+    return [table, *(Text(remark, "note") for remark in _remarks(counts))]
+
+
+def _count_row(title: str, count: dict[str, Any], unseen: bool = False) -> Row:
+    methods = ", ".join(f"{method} {n:,}" for method, n in count.get("methods", {}).items())
+    return Row(title, (Cell(f"{count['real']:,}"), Cell(f"{count['fake']:,}"), Cell(methods)), unseen=unseen)
+
+
+def _remarks(counts: dict[str, Any]) -> Iterator[str]:
+    for source, reasons in counts.get("dropped", {}).items():
+        if dropped := "; ".join(f"{n:,} ({reason})" for reason, n in reasons.items() if n):
+            yield f"Left out of {source}: {dropped}."
+    for name, n in counts.get("subsampled", {}).items():
+        yield f"{name} was sub-sampled from {n:,} images."
+    for source, people in counts.get("identity_overlap", {}).items():
+        yield (
+            f"{source}: of the {people['test']} identities in test videos, {people['train_test']} are also "
+            f"in training videos and {people['val_test']} in validation videos."
+        )
+
+
+def audit_blocks(results: ProtocolResults) -> list[Block]:
+    """Warnings, format bias, the formats of each class, and duplicates; nothing without an audit."""
+    audit = results.audit()
+    if audit is None:
+        return []
+    blocks: list[Block] = [
+        *_bias_warnings(results, audit["format_bias"]),
+        _bias_table(results, audit["format_bias"]),
+        format_table(audit["formats"]),
+        _duplicate_table(audit["copies"]),
+    ]
+    near = audit["copies"].get("near_across_splits")
+    if near and near["pairs"]:
+        warning = (
+            f"{near['pairs']:,} pairs of images in different splits look alike by a perceptual hash. Where "
+            "they show the same picture, the test is easier than it appears."
+        )
+        blocks += [Text(warning, "warning"), _pair_table(near)]
+    return blocks
+
+
+def _bias_warnings(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> list[Text]:
+    return [
+        Text(
+            f"The file format alone separates real from fake in {where}: `p = {bias['p_value']:g}`, AUC "
+            f"{bias['auc']:.2f}. A detector may learn it instead of the forgery. "
+            + "; ".join(bias["telling"] or ["It takes a combination of properties"])
+            + ".",
+            "warning",
+        )
+        for name, bias in biases.items()
+        for where in ("the training images" if name == "train" else results.label(name),)
+        if bias["is_biased"]
+    ]
+
+
+def _bias_table(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> Table:
+    rows = tuple(
+        Row(
+            "Training" if name == "train" else results.label(name),
+            (
+                Cell(f"{bias['real']:,}"),
+                Cell(f"{bias['fake']:,}"),
+                Cell(EMPTY if bias["auc"] is None else f"{bias['auc']:.2f}"),
+                Cell(EMPTY if bias["p_value"] is None else f"{bias['p_value']:g}", alarm=bias["is_biased"]),
+            ),
+            unseen=name in results.protocol.unseen,
+        )
+        for name, bias in biases.items()
+    )
+    notes = [
+        "AUC of a cross-validated classifier that knows a file's format, size, JPEG quality and chroma "
+        "sampling, but no pixels; 0.5 is chance. p-value: the share of random labelings on which it does at "
+        "least as well; values below 0.01 are marked."
+    ]
+    if any(bias["auc"] is None for bias in biases.values()):
+        notes.append(f"{EMPTY}: fewer than ten files of a class, too few to test.")
+    if untested := [results.label(name) for name in results.protocol.test if name not in biases]:
+        notes.append(f"Not tested, because all images are fake: {', '.join(untested)}.")
+    columns = (Column("Real files"), Column("Fake files"), Column("AUC"), Column("p-value"))
+    return Table("Does the file format alone separate real from fake?", "Images", columns, rows, tuple(notes))
+
+
+def _duplicate_table(found: dict[str, Any]) -> Table:
+    within = found["identical_within_split"]
+    rows = [
+        Row(f"Identical files within {title}", (Cell(f"{within[split]:,}"), Cell("")))
+        for split, title in _SPLITS.items()
+    ]
+    rows.append(Row("Identical files across splits", (Cell("0"), Cell("any would stop the splits stage"))))
+    near = found.get("near_across_splits")
+    count = Cell(EMPTY) if near is None else Cell(f"{near['pairs']:,}", alarm=near["pairs"] > 0)
+    how = f"pairs among {near['checked']:,} of {near['of']:,} images" if near else "not searched for"
+    rows.append(Row("Near-duplicates across splits", (count, Cell(how))))
+    columns = (Column("Images"), Column("Remark", numeric=False))
+    return Table("Duplicate images.", "Duplicates", columns, tuple(rows))
+
+
+def _pair_table(near: dict[str, Any]) -> Table:
+    columns = (Column("Looks like", numeric=False), Column("Bits that differ"))
+    rows = tuple(
+        Row(pair["one"], (Cell(pair["other"]), Cell(str(pair["bits"])))) for pair in near["examples"]
+    )
+    shown = f", the first {len(rows)}" if len(rows) < near["pairs"] else ""
+    return Table(f"Near-duplicates across splits{shown}.", "Image", columns, rows)
+
+
+def format_table(formats: Formats) -> Table:
+    """How the files of each class are encoded: a row per source, domain and method, real images first."""
+
+    def place(name: str) -> tuple[str, int, str]:
+        return name.rpartition("/")[0], int(formats[name]["label"]), name
+
+    rows = tuple(_format_row(formats, name) for name in sorted(formats, key=place))
+    notes = ["A property without a percentage is the same in all files of the class."]
+    if any(cell.best for row in rows for cell in row.cells):
+        notes.append(
+            "Bold: more than 5 % of the files differ from the real images of the same source and domain. The "
+            "p-values show whether that is more than chance."
+        )
+    columns = (Column("Files"), *(Column(title, numeric=False) for title in _PROPERTIES.values()))
+    return Table("How the files of each class are encoded.", "Class", columns, rows, tuple(notes))
+
+
+def _format_row(formats: Formats, name: str) -> Row:
+    mine = formats[name]
+    real = formats.get(f"{name.rpartition('/')[0]}/real") if mine["label"] else None
+    cells = [
+        Cell(_shares(mine[key], mine["files"]), best=real is not None and _apart(mine, real, key) > _APART)
+        for key in _PROPERTIES
+    ]
+    return Row(name.replace("/", " / "), (Cell(f"{mine['files']:,}"), *cells))
+
+
+def _shares(counts: dict[str, int], files: int) -> str:
+    """`95 (88 %), 75 (12 %)`; a single value without its share."""
+    if len(counts) == 1:
+        return _property(next(iter(counts)))
+    values = sorted((item for item in counts.items() if item[0] != _OTHERS), key=lambda item: -item[1])
+    parts = [f"{_property(value)} ({_percent(n, files)})" for value, n in values[:_SHOWN]]
+    rest = files - sum(n for _, n in values[:_SHOWN])
+    return ", ".join(parts + ([f"others ({_percent(rest, files)})"] if rest else []))
+
+
+def _property(value: str) -> str:
+    return EMPTY if value in _NONE else value.replace("x", " × ")
+
+
+def _percent(part: int, files: int) -> str:
+    share = 100 * part / files
+    return "<1 %" if 0 < share < 1 else f"{share:.0f} %"
+
+
+def _apart(one: dict[str, Any], other: dict[str, Any], key: str) -> float:
+    """Total variation distance between two classes' values of a property, from 0 to 1."""
+    values = {*one[key], *other[key]}
+    apart = sum(
+        abs(one[key].get(value, 0) / one["files"] - other[key].get(value, 0) / other["files"])
+        for value in values
+    )
+    return float(apart) / 2
+
+
+def settings_table(results: ProtocolResults) -> list[Table]:
+    """What the models' cards record: a row per fact, a column per model; none without models."""
+    cards = {detector: dict(flatten(card)) for detector, card in results.cards.items()}
+    names = dict.fromkeys(name for card in cards.values() for name in card)
+    rows = tuple(Row(name, tuple(Cell(card.get(name, EMPTY)) for card in cards.values())) for name in names)
+    columns = tuple(Column(detector, numeric=False) for detector in cards)
+    paths = ", ".join(f"`models/{results.name}/{detector}/model.json`" for detector in cards)
+    return [Table(f"What each model's card records: {paths}.", "Setting", columns, rows)] if cards else []
+
+
+def flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as dotted names with their values as text: `train.betas` → `0.9, 0.999`.
+
+    The items of a list of objects are numbered from 1.
+    """
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        value = {str(number): item for number, item in enumerate(value, start=1)}
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from flatten(inner, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, _as_text(value)
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        text = ", ".join(_as_text(item) for item in value)
+    else:
+        text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -1,0 +1,312 @@
+"""Reads what the earlier stages wrote about a protocol."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import LEFT_OUT
+from fakeforensics.metrics.spec import ScoreSpec
+from fakeforensics.models.card import CARD, DetectorCard, detector_card, read_card
+from fakeforensics.palette import series_color
+from fakeforensics.params import Params
+from fakeforensics.reporting.blocks import Column
+from fakeforensics.reporting.reference import Key, Reference
+from fakeforensics.splits.protocol import Protocol, load_protocol
+
+# Keys of metrics/<protocol>/<detector>.json for test sets of fakes alone: a score with a probability is cut
+# at 0.5, other scores at the threshold that is most accurate on validation images.
+FAKE_ONLY = ("accuracy", "accuracy_at_validation_threshold")
+
+
+class ScoreColumn(NamedTuple):
+    """A column of a result table: one score of one detector, as the model's card describes it.
+
+    Args:
+        detector: The detector's name.
+        spec: What the score is.
+        title: The column's heading.
+        group: The heading that it shares with the detector's other scores; empty if it has no others.
+        place: Its position among all columns of the report, which decides its color.
+    """
+
+    detector: str
+    spec: ScoreSpec
+    title: str
+    group: str
+    place: int
+
+    @property
+    def key(self) -> Key:
+        """The names of the detector and of the score."""
+        return self.detector, self.spec.name
+
+    @property
+    def name(self) -> str:
+        """The full heading, such as `BCE+SAD S_CD`."""
+        return f"{self.group} {self.title}".strip()
+
+    @property
+    def color(self) -> str:
+        """Its color in pictures."""
+        return series_color(self.place)
+
+
+def score_columns(detectors: Mapping[str, DetectorCard]) -> tuple[ScoreColumn, ...]:
+    """A column for each score of each detector, in order."""
+    pairs = [(name, card, spec) for name, card in detectors.items() for spec in card.scores]
+    return tuple(
+        ScoreColumn(name, spec, spec.label, card.label, place)
+        if len(card.scores) > 1
+        else ScoreColumn(name, spec, card.label, "", place)
+        for place, (name, card, spec) in enumerate(pairs)
+    )
+
+
+def union(protocols: Iterable[Iterable[ScoreColumn]]) -> tuple[ScoreColumn, ...]:
+    """The columns of several protocols, each once, in the order of their places."""
+    found = {column.key: column for columns in protocols for column in columns}
+    return tuple(sorted(found.values(), key=lambda column: column.place))
+
+
+def headings(columns: Iterable[ScoreColumn]) -> tuple[Column, ...]:
+    """The columns as a table shows them."""
+    return tuple(Column(column.title, column.group) for column in columns)
+
+
+@dataclass(frozen=True)
+class ProtocolResults:
+    """All that is known about one protocol.
+
+    Args:
+        root: The project's folder.
+        name: The protocol's name.
+        protocol: Its file.
+        counts: The class counts of its manifests; None if the splits stage has not run.
+        columns: The scores of the detectors that have metrics and a card, in order.
+        metrics: Detector → its metrics. Only detectors with columns are here and in what follows.
+        details: Detector → the intervals of its metrics.
+        thresholds: Detector → its threshold analysis.
+        robustness: Detector → AP and accuracy under corruptions.
+        cards: Detector → its model's whole card.
+        detectors: Detector → what the card records about the detector itself.
+        left_out: Detector → why the protocol does not run it.
+        missing: Files that were expected and not found.
+        reference: Published figures for the same protocol.
+    """
+
+    root: Path
+    name: str
+    protocol: Protocol
+    counts: dict[str, Any] | None
+    columns: tuple[ScoreColumn, ...]
+    metrics: dict[str, dict[str, Any]]
+    details: dict[str, dict[str, Any]]
+    thresholds: dict[str, dict[str, Any]]
+    robustness: dict[str, dict[str, Any]]
+    cards: dict[str, dict[str, Any]]
+    detectors: dict[str, DetectorCard]
+    left_out: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    reference: Reference | None = None
+
+    def label(self, test_set: str) -> str:
+        """A test set's name, as printed in the publication that the protocol repeats."""
+        return self.reference.labels.get(test_set, test_set) if self.reference else test_set
+
+    def value(self, metric: str, column: ScoreColumn, test_set: str) -> float | None:
+        """A metric on a test set, or on `mean` or `mean_unseen`; None where it was not measured."""
+        by_score = self.metrics.get(column.detector, {}).get(metric)
+        by_set = by_score.get(column.spec.name) if isinstance(by_score, dict) else None
+        value = by_set.get(test_set) if isinstance(by_set, dict) else None
+        return float(value) if isinstance(value, int | float) else None
+
+    def interval(self, metric: str, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
+        """The 95 % interval of a metric, or None."""
+        by_score = self.details.get(column.detector, {}).get(f"{metric}_interval", {})
+        bounds = by_score.get(column.spec.name, {}).get(test_set)
+        return None if bounds is None else (float(bounds[0]), float(bounds[1]))
+
+    def ap(self, column: ScoreColumn, test_set: str) -> float | None:
+        """Average precision in percent, or None where it was not measured."""
+        return _percent(self.value("ap", column, test_set))
+
+    def ap_interval(self, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
+        """The 95 % interval of average precision in percent, or None."""
+        return _percents(self.interval("ap", column, test_set))
+
+    def published_ap(self, column: ScoreColumn, test_set: str) -> float | None:
+        """The published average precision in percent, or None."""
+        rows = self.reference.ap.rows if self.reference and self.reference.ap else {}
+        return rows.get(test_set, {}).get(column.key)
+
+    def fake_accuracy(self, column: ScoreColumn, test_set: str) -> float | None:
+        """The percentage of fakes recognized in a test set of fakes alone; None for sets of both classes."""
+        found = (self.value(metric, column, test_set) for metric in FAKE_ONLY)
+        return _percent(next((value for value in found if value is not None), None))
+
+    def fake_accuracy_interval(self, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
+        """The 95 % interval of that percentage, or None."""
+        for row in self.details.get(column.detector, {}).get("fakes_alone", ()):
+            if (row["score"], row["test_set"]) == (column.spec.name, test_set):
+                return _percents(row["accuracy_interval"])
+        return None
+
+    @property
+    def fake_only(self) -> tuple[str, ...]:
+        """The test sets of fakes alone, in the protocol's order."""
+        return tuple(
+            name
+            for name in self.protocol.test
+            if any(self.fake_accuracy(column, name) is not None for column in self.columns)
+        )
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The test sets with both classes, in the published order, followed by those not published.
+
+        Published sets that the protocol does not test are among them, so that they show up as missing. Empty
+        if no detector has average precisions.
+        """
+        if all(self.ap(column, name) is None for column in self.columns for name in self.protocol.test):
+            return ()
+        published = list(self.reference.ap.rows) if self.reference and self.reference.ap else []
+        others = (name for name in self.protocol.test if name not in self.fake_only)
+        return tuple(dict.fromkeys([*published, *others]))
+
+    def prevalence(self, test_set: str) -> float | None:
+        """The percentage of fakes in a test set with both classes, which is the AP of a random guess."""
+        count = (self.counts or {}).get("test", {}).get(test_set)
+        if not count or not count["real"] or not count["fake"]:
+            return None
+        return 100 * float(count["fake"]) / float(count["real"] + count["fake"])
+
+    def scores(self, detector: str) -> pd.DataFrame | None:
+        """Test scores, one row per test set and image, or None if there are none."""
+        path = self.root / "data" / "scores" / self.name / f"{detector}.parquet"
+        return pd.read_parquet(path) if path.is_file() else None
+
+    def curve(self, kind: str, detector: str, test_set: str) -> pd.DataFrame | None:
+        """A `pr` or `roc` curve, one row per point and score, or None if there is none."""
+        path = self.root / "plots" / self.name / detector / kind / f"{test_set}.csv"
+        return pd.read_csv(path) if path.is_file() else None
+
+    def test_manifest(self) -> pd.DataFrame | None:
+        """The test manifest, or None if there is none."""
+        path = self.root / "data" / "manifests" / self.name / "test.parquet"
+        return pd.read_parquet(path) if path.is_file() else None
+
+    def audit(self) -> dict[str, Any] | None:
+        """The audit of leakage and format bias, or None if there is none."""
+        path = self.root / "data" / "manifests" / self.name / "audit.json"
+        return read_json(path) if path.is_file() else None
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
+def _percents(bounds: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if bounds is None else (100 * float(bounds[0]), 100 * float(bounds[1]))
+
+
+def read_project(root: Path, params: Params) -> list[ProtocolResults]:
+    """Gather what was computed for the protocols of params.yaml; a score has one color in all of them.
+
+    Raises:
+        UserError: If no detector has been evaluated on any protocol, or a file is faulty.
+    """
+    everything = [read_results(root, name, params.detectors) for name in params.protocols]
+    if not any(results.metrics for results in everything):
+        raise UserError(
+            "there is nothing to report: no detector in params.yaml has metrics and the card of its model",
+            found="missing " + ", ".join(file for results in everything for file in results.missing),
+            fix="run `dvc repro`",
+        )
+    keys = dict.fromkeys(column.key for results in everything for column in results.columns)
+    order = sorted(keys, key=lambda key: params.detectors.index(key[0]))  # stable: scores keep their order
+    places = {key: place for place, key in enumerate(order)}
+    return [
+        replace(results, columns=tuple(one._replace(place=places[one.key]) for one in results.columns))
+        for results in everything
+    ]
+
+
+def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolResults:
+    """Gather what was computed for a protocol.
+
+    A detector without its card is not shown, even if it has metrics: nothing else describes its scores.
+
+    Args:
+        root: The project's folder.
+        name: The protocol's name.
+        detectors: The detectors to report, in order.
+
+    Raises:
+        UserError: If the protocol's file is missing or faulty, a result file is not JSON, or a model's card
+            is not one of this version.
+    """
+    protocol = load_protocol(name, root / "protocols")
+    missing: list[str] = []
+
+    def optional(relative: str) -> dict[str, Any] | None:
+        if not (root / relative).is_file():
+            missing.append(relative)
+            return None
+        return read_json(root / relative)
+
+    def each(pattern: str, detectors: Iterable[str]) -> dict[str, dict[str, Any]]:
+        found = {detector: optional(pattern.format(detector)) for detector in detectors}
+        return {detector: value for detector, value in found.items() if value is not None}
+
+    counts = optional(f"data/manifests/{name}/counts.json")
+    evaluated = each(f"metrics/{name}/{{}}.json", detectors)
+    left_out = {detector: str(found[LEFT_OUT]) for detector, found in evaluated.items() if LEFT_OUT in found}
+    cards = {}
+    for detector in evaluated:
+        relative = f"models/{name}/{detector}/{CARD}"
+        if detector in left_out:
+            continue
+        if (root / relative).is_file():
+            cards[detector] = read_card(root / relative.removesuffix(f"/{CARD}"))
+        else:
+            missing.append(relative)
+    known = {detector: detector_card(card, f"models/{name}/{detector}") for detector, card in cards.items()}
+    return ProtocolResults(
+        root=root,
+        name=name,
+        protocol=protocol,
+        counts=counts,
+        columns=score_columns(known),
+        metrics={detector: evaluated[detector] for detector in known},
+        details=each(f"metrics/{name}/{{}}.details.json", known),
+        thresholds=each(f"metrics/{name}/{{}}.thresholds.json", known),
+        robustness=each(f"metrics/{name}/{{}}.robustness.json", known),
+        cards=cards,
+        detectors=known,
+        left_out=left_out,
+        missing=tuple(missing),
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UserError: If it is not one.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path}: not valid JSON", found=str(error), fix="delete it and run `dvc repro`"
+        ) from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: not a JSON object", found=type(value).__name__, fix="run `dvc repro`")
+    return value

@@ -1,0 +1,292 @@
+"""Tables of what was measured: average precision, other metrics, sets of fakes alone, robustness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Row, Table, Text, mark_best, percent
+from fakeforensics.reporting.results import FAKE_ONLY, ProtocolResults, ScoreColumn, headings
+
+MEASURES = {"ap": "average precision", "accuracy": "accuracy at the validation threshold"}
+MEANS = {"mean": "all test sets", "mean_unseen": "the unseen test sets"}
+# Measure → corruption → test set, `mean` and `mean_unseen` among them → fraction.
+Corrupted = dict[str, dict[str, dict[str, Any]]]
+
+_CORRUPTIONS = {
+    "jpeg": "JPEG, quality {}",
+    "blur": "blur, σ {} px",
+    "resize": "resized by {}",
+    "noise": "noise, σ {}",
+}
+_INTERVALS = (
+    "Below a value: its 95 % interval from a bootstrap over groups (a video with its frames, a photograph "
+    "with its edits). It shows how much another sample of test images would change the value."
+)
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean, or None if a value is missing: an average over fewer sets is another quantity."""
+    known = list(values)
+    if not known or any(value is None for value in known):
+        return None
+    return sum(value for value in known if value is not None) / len(known)
+
+
+def published_mean(
+    results: ProtocolResults, column: ScoreColumn, kind: str, sets: Sequence[str]
+) -> float | None:
+    """The published average in percent: as printed, else the mean of its rows, else None."""
+    published = results.reference.ap if results.reference else None
+    if published and kind in published.means:
+        return published.means[kind].get(column.key)
+    return mean(results.published_ap(column, name) for name in sets)
+
+
+def ap_table(results: ProtocolResults) -> list[Table]:
+    """Average precision in percent, a row per test set, a column per score; none without sets to rank."""
+    sets = results.ranked
+    if not sets:
+        return []
+    rows = [_ap_row(results, name) for name in sets] + _average_rows(results)
+    published = results.reference if any(cell.reference for row in rows for cell in row.cells) else None
+    notes = []
+    if any(row.unseen for row in rows):
+        notes.append("Unseen: training saw nothing of this forgery method, or nothing of this image domain.")
+    if any(cell.interval for row in rows for cell in row.cells):
+        notes.append(_INTERVALS)
+    if results.counts:
+        notes.append("Chance: the percentage of fakes, which is the average precision of a random guess.")
+    if published and published.ap and not published.ap.means:
+        owner = f"{published.owner[0].upper()}{published.owner[1:]}"
+        notes.append(f"{owner} prints no average for this table; the averages shown are those of its rows.")
+    next_to = f", next to {published.table}" if published else ""
+    caption = f"Average precision per test set, in percent{next_to}."
+    owner = published.owner if published else ""
+    return [Table(caption, "Test set", headings(results.columns), tuple(rows), tuple(notes), owner)]
+
+
+def _ap_row(results: ProtocolResults, name: str) -> Row:
+    cells = [
+        percent(results.ap(one, name), results.published_ap(one, name), results.ap_interval(one, name))
+        for one in results.columns
+    ]
+    count = (results.counts or {}).get("test", {}).get(name)
+    chance = results.prevalence(name)
+    detail = f"{count['real']:,} real, {count['fake']:,} fake" if count else ""
+    return Row(
+        results.label(name),
+        mark_best(cells),
+        detail if chance is None else f"{detail}; chance {chance:.1f}",
+        unseen=name in results.protocol.unseen,
+    )
+
+
+def _average_rows(results: ProtocolResults) -> list[Row]:
+    """Averages over all sets, and over the unseen ones if these are several but not all."""
+    sets = results.ranked
+    unseen = [name for name in sets if name in results.protocol.unseen]
+    averaged: dict[str, tuple[str, Sequence[str]]] = {}
+    if len(sets) > 1:
+        averaged["mean"] = (f"Average of all {len(sets)}", sets)
+    if 1 < len(unseen) < len(sets):
+        averaged["mean_unseen"] = (f"Average of the {len(unseen)} unseen", unseen)
+    # The stored intervals are about the protocol's own sets, which may lack a published one.
+    complete = set(sets) <= set(results.protocol.test)
+    return [
+        Row(
+            title,
+            mark_best(
+                [
+                    percent(
+                        mean(results.ap(column, name) for name in chosen),
+                        published_mean(results, column, kind, chosen),
+                        results.ap_interval(column, kind) if complete else None,
+                    )
+                    for column in results.columns
+                ]
+            ),
+            summary=True,
+        )
+        for kind, (title, chosen) in averaged.items()
+    ]
+
+
+def video_table(results: ProtocolResults) -> list[Table]:
+    """Average precision by video, with and without videos in which no face was found; none without videos."""
+    found = {
+        (detector, row["score"], row["test_set"]): row
+        for detector, details in results.details.items()
+        for row in details.get("details", ())
+        if row["level"] == "video"
+    }
+    rows = []
+    for name in results.protocol.test:
+        of_set = [row for (_, _, test_set), row in found.items() if test_set == name]
+        if not of_set:
+            continue
+        first, lost = of_set[0], of_set[0]["undetected"]
+        detail = f"{first['reals']:,} real, {first['fakes']:,} fake"
+        if any(lost.values()):
+            detail += f"; no face in {lost['reals']} real, {lost['fakes']} fake"
+        cells = tuple(_video_cell(found.get((*column.key, name))) for column in results.columns)
+        rows.append(Row(results.label(name), cells, detail, unseen=name in results.protocol.unseen))
+    note = (
+        "A video's score is the mean over its frames. A video without a detected face gets no score: it "
+        'counts as real in the values "with undetected", and is left out of the others.'
+    )
+    caption = "Average precision by video, in percent."
+    return [Table(caption, "Test set", headings(results.columns), tuple(rows), (note,))] if rows else []
+
+
+def _video_cell(row: dict[str, Any] | None) -> Cell:
+    if row is None:
+        return Cell(EMPTY)
+    low, high = row["ap_interval"]
+    interval = f"{100 * low:.1f} … {100 * high:.1f}"
+    if any(row["undetected"].values()):
+        interval += f",\n{100 * row['with_undetected']['ap']:.1f} with undetected"
+    return Cell(f"{100 * row['ap']:.1f}", interval)
+
+
+def fake_only_table(results: ProtocolResults) -> list[Table]:
+    """The percentage of fakes recognized in each set of fakes alone; none without such sets."""
+    rows = tuple(
+        Row(
+            results.label(name),
+            mark_best(
+                [
+                    percent(
+                        results.fake_accuracy(column, name),
+                        interval=results.fake_accuracy_interval(column, name),
+                    )
+                    for column in results.columns
+                ]
+            ),
+            unseen=name in results.protocol.unseen,
+        )
+        for name in results.fake_only
+    )
+    if not rows:
+        return []
+    notes = (
+        *cut_notes(results.columns),
+        "Without real images, average precision, curves and a best threshold are undefined.",
+        _INTERVALS,
+    )
+    caption = "Accuracy on test sets of fakes alone, in percent."
+    return [Table(caption, "Test set", headings(results.columns), rows, notes)]
+
+
+def cut_notes(columns: Sequence[ScoreColumn]) -> list[str]:
+    """At which threshold fakes alone are recognized by these scores."""
+    at_half = [one.name for one in columns if one.spec.even_odds is not None]
+    others = [one.name for one in columns if one.spec.even_odds is None]
+    validation = "the threshold of highest accuracy on the model's own validation images"
+    notes = [f"{', '.join(at_half)}: at probability 0.5."] if at_half else []
+    return notes + ([f"{', '.join(others)}, which gives no probability: at {validation}."] if others else [])
+
+
+def metric_table(results: ProtocolResults) -> list[Table]:
+    """All metrics without a table of their own, under a heading each; none if there are no others."""
+    known = [name for metrics in results.metrics.values() for name in metrics]
+    rows = [
+        row
+        for metric in dict.fromkeys(known)
+        if metric not in ("ap", *FAKE_ONLY)
+        for row in _metric_rows(results, metric)
+    ]
+    caption = "Other metrics per test set."
+    return [Table(caption, "Test set", headings(results.columns), tuple(rows))] if rows else []
+
+
+def metric_title(metric: str) -> str:
+    """A metric's title, or its key in the metrics' files if the registry does not know it."""
+    from fakeforensics.metrics.registry import METRICS  # needs scikit-learn
+
+    return next((one.title or one.label for one in METRICS if one.name == metric), metric)
+
+
+def _metric_rows(results: ProtocolResults, metric: str) -> list[Row]:
+    """The rows of one metric, headed by its title; none if it has no value per score and test set."""
+    titles = {name: results.label(name) for name in results.protocol.test}
+    titles |= {"mean": "Average", "mean_unseen": "Average of the unseen"}
+    rows = []
+    for name, title in titles.items():
+        cells = tuple(_metric_cell(results, metric, column, name) for column in results.columns)
+        if any(cell.text != EMPTY for cell in cells):
+            summary = name not in results.protocol.test
+            rows.append(Row(title, cells, unseen=name in results.protocol.unseen, summary=summary))
+    return [Row(metric_title(metric)), *rows] if rows else []
+
+
+def _metric_cell(results: ProtocolResults, metric: str, column: ScoreColumn, name: str) -> Cell:
+    value, bounds = results.value(metric, column, name), results.interval(metric, column, name)
+    if value is None:
+        return Cell(EMPTY)
+    return Cell(f"{value:.3f}", "" if bounds is None else f"{bounds[0]:.3f} … {bounds[1]:.3f}")
+
+
+def corrupted(results: ProtocolResults) -> dict[ScoreColumn, Corrupted]:
+    """What each score is worth on corrupted test images."""
+    return {
+        column: {
+            measure: {row["corruption"]: row["by_set"] for row in rows if row["score"] == column.spec.name}
+            for measure, rows in results.robustness.get(column.detector, {}).items()
+        }
+        for column in results.columns
+    }
+
+
+def corruptions(found: dict[ScoreColumn, Corrupted], measure: str) -> list[str]:
+    """All corruptions that any score was measured under, in the order of the settings."""
+    return list(dict.fromkeys(name for tried in found.values() for name in tried.get(measure, {})))
+
+
+def corruption_name(corruption: str) -> str:
+    """`jpeg_30` as a reader expects it."""
+    kind, _, strength = corruption.partition("_")
+    return _CORRUPTIONS[kind].format(strength) if kind in _CORRUPTIONS else corruption
+
+
+def robustness_blocks(results: ProtocolResults) -> list[Block]:
+    """A table for each measure and mean; nothing without figures."""
+    found = corrupted(results)
+    tables = [
+        table for measure in MEASURES for mean in MEANS if (table := _corruption_table(found, measure, mean))
+    ]
+    explanation = (
+        "The test images after compression, blur, resizing and noise. Training and validation images are "
+        "unchanged, and so is the threshold. `robustness.png` in each detector's folder in "
+        f"`plots/{results.name}` shows each test set."
+    )
+    return [Text(explanation), *tables] if tables else []
+
+
+def _corruption_table(found: dict[ScoreColumn, Corrupted], measure: str, mean: str) -> Table | None:
+    rows = tuple(
+        Row(
+            corruption_name(name),
+            tuple(_corruption_cell(tried, measure, name, mean) for tried in found.values()),
+        )
+        for name in corruptions(found, measure)
+    )
+    if all(cell.text == EMPTY for row in rows for cell in row.cells):
+        return None
+    paired = "Below a value: the 95 % interval of the loss against clean images, from a paired bootstrap."
+    return Table(
+        caption=f"Mean {MEASURES[measure]} over {MEANS[mean]}, in percent, by corruption.",
+        stub="Test images",
+        columns=headings(found),
+        rows=tuple(rows),
+        notes=(paired,) if measure == "ap" else (),
+    )
+
+
+def _corruption_cell(tried: Corrupted, measure: str, corruption: str, mean: str) -> Cell:
+    value = tried.get(measure, {}).get(corruption, {}).get(mean)
+    if value is None:
+        return Cell(EMPTY)
+    lost = tried.get("ap_lost", {}).get(corruption, {}).get(mean)
+    small = "" if measure != "ap" or lost is None else f"lost {100 * lost[1]:.1f} … {100 * lost[2]:.1f}"
+    return Cell(f"{100 * float(value):.1f}", small)

@@ -1,0 +1,161 @@
+"""What thresholds are worth: each test set's best one, the one from validation, and those of all rules."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from fakeforensics.metrics.spec import FUSED
+from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
+from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
+
+CRITERIA = {
+    "accuracy": "highest accuracy",
+    "f1": "highest F1",
+    "youden": "highest Youden's J",
+    "eer": "equal error rates",
+}
+_BEST, _VALIDATION = "Best on this set (oracle)", "From validation"
+_LEFT = (
+    *(Column(title, _BEST) for title in ("Threshold", "Precision", "Recall", "Accuracy")),
+    *(Column(title, _VALIDATION) for title in ("Precision", "Recall", "Accuracy")),
+    Column("Accuracy lost"),
+)
+_RATES = ("precision", "recall", "accuracy")
+_OWN_SHARE, _ORACLE = "own", "oracle"
+_RULE_NOTES = (
+    "The oracle is an upper bound that no user can reach. Other rules use only the data named below them.",
+    "Closes: how much of the gap between validation and oracle the rule closes, over the test sets to which "
+    "it applies; below 0 it does worse than validation. Omitted where the gap may be due to chance.",
+    "Sensitive: the rule's errors depend on the prevalence of fakes, so it looks better on test sets with as "
+    "many fakes as reals than in use.",
+)
+
+
+class Thresholds(NamedTuple):
+    """The thresholds of one score, chosen by one criterion.
+
+    Args:
+        oracle: Test set → the outcome at that set's own best threshold, which needs its labels.
+        validation: Test set → the outcome at the one threshold chosen on validation images; for a set
+            of fakes alone only recall and false negatives.
+    """
+
+    oracle: dict[str, dict[str, Any]]
+    validation: dict[str, dict[str, Any]]
+
+    @property
+    def chosen(self) -> float | None:
+        """The threshold from validation on the score's own scale."""
+        return next((float(row["threshold"]) for row in self.validation.values()), None)
+
+
+def thresholds_of(results: ProtocolResults, column: ScoreColumn, criterion: str) -> Thresholds:
+    """The threshold analysis of one score by one criterion; empty where there is none."""
+    analysis = results.thresholds.get(column.detector, {})
+    rows = [*analysis.get("table_4_10", ()), *analysis.get("fakes_alone", {}).get("rows", ())]
+    mine = [row for row in rows if (row["score"], row["criterion"]) == (column.spec.name, criterion)]
+    by_choice = {
+        choice: {str(row["test_set"]): row for row in mine if row["chosen_on"] == choice}
+        for choice in ("oracle", "validation")
+    }
+    return Thresholds(by_choice["oracle"], by_choice["validation"])
+
+
+def threshold_blocks(results: ProtocolResults, criterion: str) -> list[Block]:
+    """A table per score: each test set's best threshold and the one from validation."""
+    known = {column: thresholds_of(results, column, criterion) for column in results.columns}
+    tables = [
+        _threshold_table(results, column, found, criterion) for column, found in known.items() if found.oracle
+    ]
+    explanation = (
+        "An oracle threshold is chosen with the test set's own labels, which no user has; it is an upper "
+        "bound. The threshold from validation is the one you would deploy; no test set was used to choose it."
+    )
+    return [Text(explanation), *tables] if tables else []
+
+
+def _threshold_table(
+    results: ProtocolResults, column: ScoreColumn, known: Thresholds, criterion: str
+) -> Table:
+    published = results.reference.thresholds if results.reference else None
+    if published and published.key != column.key:
+        published = None
+    rows = []
+    for name in results.ranked:
+        cells = _threshold_cells(known, name)
+        if published:
+            threshold, accuracy = published.rows.get(name, (None, None))
+            cells.append(Cell(EMPTY if threshold is None else f"{threshold:.3g}"))
+            cells.append(Cell(EMPTY if accuracy is None else f"{accuracy:.1f}"))
+        rows.append(Row(results.label(name), tuple(cells), unseen=name in results.protocol.unseen))
+    first = next(iter(known.validation.values()), None)
+    deployed = f" Validation chose {_threshold(first)}." if first else ""
+    kind = "probabilities" if column.spec.even_odds is not None else f"values of the {column.spec.title}"
+    notes = [f"Thresholds are {kind}; a score at or above the threshold means fake. Rates are in percent."]
+    more = tuple(Column(title, published.title) for title in ("Threshold", "Accuracy")) if published else ()
+    return Table(
+        caption=f"{column.name}: thresholds with the {CRITERIA[criterion]}.{deployed}",
+        stub="Test set",
+        columns=_LEFT + more,
+        rows=tuple(rows),
+        notes=(*notes, published.note) if published else tuple(notes),
+    )
+
+
+def _threshold_cells(known: Thresholds, name: str) -> list[Cell]:
+    oracle, validation = known.oracle.get(name), known.validation.get(name)
+    if oracle is None or validation is None:
+        return [Cell(EMPTY) for _ in _LEFT]
+    lost = float(oracle["accuracy"]) - float(validation["accuracy"])
+    rates = [float(row[rate]) for row in (oracle, validation) for rate in _RATES]
+    return [Cell(_threshold(oracle)), *(Cell(f"{100 * rate:.1f}") for rate in (*rates, lost))]
+
+
+def _threshold(row: dict[str, Any]) -> str:
+    """A threshold: as a probability where the score has one."""
+    return f"{float(row.get('probability', row['threshold'])):.3g}"
+
+
+def rule_blocks(results: ProtocolResults) -> list[Block]:
+    """Mean accuracy over the test sets by threshold-selection rule and score; nothing if none was tried."""
+    found = {
+        (detector, row["score"], row["rule"]): row
+        for detector, analysis in results.thresholds.items()
+        for row in analysis.get("deployable", ())
+        if row["fake_share"] == _OWN_SHARE
+    }
+    if not found:
+        return []
+    rules = {rule: row["saw"] for (_, _, rule), row in found.items()}
+    columns: list[tuple[str, str, Column]] = []
+    for detector, group in groupby(results.columns, key=lambda column: column.detector):
+        scores = list(group)
+        columns += [(detector, one.spec.name, Column(one.title, one.group)) for one in scores]
+        if any((detector, FUSED, rule) in found for rule in rules):
+            together = Column("both" if len(scores) == 2 else "all", scores[0].group)
+            columns.append((detector, FUSED, together))
+    rows = tuple(
+        Row(
+            rule.replace("_", " "),
+            tuple(_rule_cell(found.get((detector, score, rule))) for detector, score, _ in columns),
+            detail=f"uses {saw}",
+        )
+        for rule, saw in sorted(rules.items(), key=lambda item: item[0] != _ORACLE)
+    )
+    caption = "Mean accuracy over the test sets, in percent, by the rule that selects the threshold."
+    return [Table(caption, "Rule", tuple(column for _, _, column in columns), rows, _RULE_NOTES)]
+
+
+def _rule_cell(row: dict[str, Any] | None) -> Cell:
+    if row is None:
+        return Cell(EMPTY)
+    low, high = row["accuracy_interval"]
+    remarks = [f"{100 * low:.1f} … {100 * high:.1f}"]
+    if row["sets"] != row["of_sets"]:
+        remarks.append(f"{row['sets']} of {row['of_sets']} sets")
+    if row["gap_closed"] is not None and row["rule"] not in ("validation", _ORACLE):
+        remarks.append(f"closes {100 * row['gap_closed']:.0f} %")
+    if row["leans_on_fake_share"]:
+        remarks.append("sensitive")
+    return Cell(f"{100 * row['accuracy']:.1f}", ",\n".join(remarks))

@@ -1,0 +1,141 @@
+"""The pilot study of chapter 3: tables 3.1 to 3.6 as views over the results of several protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+
+from fakeforensics.palette import COLORS
+from fakeforensics.reporting.blocks import Block, Chapter, Column, Figure, Row, Section, Table, Text, percent
+from fakeforensics.reporting.figures import add_legend, canvas, column_title
+from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, union
+from fakeforensics.reporting.tables import cut_notes
+from fakeforensics.thesis.tables import OWNER, PilotTable, label, pilot_tables
+
+_TEST_SETS = ("series-3", "series-1", "series-2", "fake", "series-0")  # roles whose colors test sets borrow
+_LEAD = (
+    "Accuracy on test sets of fakes alone, as detectors are trained on more instances of a generator (the "
+    "same architecture trained from other seeds). The number of fakes in training does not depend on the "
+    "number of instances, and the instances in the test sets are never trained on. Below a value: its 95 "
+    "% interval from a bootstrap over groups of images."
+)
+
+# Number of seen instances → results of the protocol with that many.
+Runs = Mapping[int, ProtocolResults]
+
+
+def pilot_chapters(everything: Sequence[ProtocolResults]) -> list[Chapter]:
+    """The chapter `Pilot study`; none if no protocol of the pilot study is among the results."""
+    by_name = {results.name: results for results in everything}
+    sections, covered = [], set()
+    for table in pilot_tables():
+        runs = {n: by_name[name] for n, name in table.protocols.items() if name in by_name}
+        if runs:
+            sections.append(Section(f"Table {table.number}: trained on {table.train}", _blocks(table, runs)))
+            covered |= {results.name for results in runs.values()}
+    if not sections:
+        return []
+    columns = union(by_name[name].columns for name in covered)
+    texts = (Text(_LEAD), *(Text(note, "note") for note in cut_notes(columns)))
+    return [
+        Chapter(
+            anchor="pilot-study",
+            title="Pilot study: do detectors recognize unseen instances and generators?",
+            short="Pilot study",
+            sections=(Section("What is measured", texts), *sections),
+            tags=("thesis, chapter 3",),
+            covers=tuple(sorted(covered)),
+        )
+    ]
+
+
+def _blocks(table: PilotTable, runs: Runs) -> list[Block]:
+    """What is missing, a table per score, and their figure."""
+    columns = union(results.columns for results in runs.values())
+    shown = [column for column in columns if _measured(table, runs, column)]
+    absent = [name for n, name in table.protocols.items() if n not in runs or not runs[n].metrics]
+    blocks: list[Block] = []
+    if absent:
+        names = ", ".join(f"`{name}`" for name in absent)
+        blocks.append(Text(f"Not in params.yaml, or not run yet: {names}.", "warning"))
+    blocks += [_table(table, runs, column) for column in shown]
+    if shown:
+        theirs = [column.name for column in shown if column.key == table.key]
+        dashed = f" Dashed lines: the thesis, whose classifier is {theirs[0]}." if theirs else ""
+        blocks.append(
+            Figure(
+                name=f"pilot-study/table-{table.number.replace('.', '-')}",
+                caption=f"Percentage of fakes recognized, by the number of seen instances.{dashed}",
+                alt="Accuracy by number of seen instances",
+                draw=partial(_draw, table, runs, shown),
+            )
+        )
+    return blocks
+
+
+def _measured(table: PilotTable, runs: Runs, column: ScoreColumn) -> dict[str, dict[int, float]]:
+    """Test set → number of seen instances → our accuracy in percent."""
+    found: dict[str, dict[int, float]] = {}
+    for name in table.accuracy:
+        for n, results in sorted(runs.items()):
+            if (value := results.fake_accuracy(column, name)) is not None:
+                found.setdefault(name, {})[n] = value
+    return found
+
+
+def _table(table: PilotTable, runs: Runs, column: ScoreColumn) -> Table:
+    ours = _measured(table, runs, column)
+    theirs = table.accuracy if column.key == table.key else {}
+    rows = tuple(
+        Row(
+            str(n),
+            tuple(
+                percent(
+                    ours.get(name, {}).get(n),
+                    theirs.get(name, {}).get(n),
+                    runs[n].fake_accuracy_interval(column, name) if n in runs else None,
+                )
+                for name in table.accuracy
+            ),
+        )
+        for n in sorted(table.protocols)
+    )
+    next_to = f", next to table {table.number} of the thesis" if theirs else ""
+    several = "+" in table.train
+    return Table(
+        caption=f"Accuracy of {column.name}, in percent{next_to}.",
+        stub="Seen instances per generator" if several else f"Seen {table.train} instances",
+        columns=tuple(Column(label(name)) for name in table.accuracy),
+        rows=rows,
+        owner=OWNER if theirs else "",
+    )
+
+
+def _draw(table: PilotTable, runs: Runs, columns: Sequence[ScoreColumn]) -> Canvas:
+    """A panel per score, a line per test set."""
+    figure, grid = canvas(2.6 * len(columns) + 0.6, 3.0, 1, len(columns), sharey=True)
+    colors = {name: COLORS[role] for name, role in zip(table.accuracy, _TEST_SETS, strict=False)}
+    for axes, column in zip(grid[0], columns, strict=True):
+        for name, values in _measured(table, runs, column).items():
+            axes.plot(list(values), list(values.values()), "o-", color=colors[name], markersize=4)
+        for name, printed in (table.accuracy if column.key == table.key else {}).items():
+            axes.plot(
+                list(printed),
+                list(printed.values()),
+                "D--",
+                color=colors[name],
+                markersize=3.5,
+                markerfacecolor="none",
+                linewidth=1,
+            )
+        axes.set_xticks(sorted(table.protocols))
+        axes.set_ylim(-3, 103)
+        axes.set_xlabel("seen instances")
+        axes.set_title(column_title(column), fontsize=9, loc="left", color=column.color)
+    grid[0, 0].set_ylabel("accuracy, %")
+    handles = [Line2D([], [], color=color, marker="o", label=label(name)) for name, color in colors.items()]
+    add_legend(figure, handles)
+    return figure

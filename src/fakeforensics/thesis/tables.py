@@ -1,0 +1,128 @@
+"""The thesis's printed figures, as the report prints them next to ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from fakeforensics.errors import UserError
+from fakeforensics.reporting.reference import ApReference, Key, Reference, ThresholdReference
+
+OWNER = "the thesis"
+# The columns of the printed tables as detectors and their scores.
+COLUMNS: dict[str, Key] = {
+    "bce": ("bce", "sl"),
+    "sad": ("sad", "cd"),
+    "joint_sl": ("joint", "sl"),
+    "joint_cd": ("joint", "cd"),
+}
+_CITATION = (
+    "The thesis is Liou, Generalized Fake Image Forensics via Semi-Supervised Anomaly Detection, National "
+    "Taiwan University, 2020."
+)
+_MEANS = {"average": "mean", "average_unseen": "mean_unseen"}  # rows of the printed tables that are averages
+_THRESHOLDS, _ITS_PROTOCOL = "table_4_10", "table_4_3"
+_THRESHOLD_NOTE = (
+    "Table 4.10 names neither its model nor its criterion, and its accuracies do not fit the models of table "
+    "4.3. Compare how far the thresholds are spread, not their values."
+)
+
+
+@dataclass(frozen=True)
+class PilotTable:
+    """One of tables 3.1 to 3.6: accuracy on test sets of fakes alone by number of seen instances.
+
+    Args:
+        number: The table's number, such as `3.1`.
+        train: The generators whose instances are trained on.
+        key: The score that the thesis uses.
+        protocols: Number of seen instances → the protocol whose model is tested.
+        accuracy: Test set → number of seen instances → printed accuracy in percent.
+    """
+
+    number: str
+    train: str
+    key: Key
+    protocols: Mapping[int, str]
+    accuracy: Mapping[str, Mapping[int, float]]
+
+
+def pilot_tables() -> list[PilotTable]:
+    """Tables 3.1 to 3.6."""
+    return [
+        PilotTable(_number(name), table["train"], COLUMNS[table["column"]], table["protocols"], table["test"])
+        for name, table in _data().items()
+        if name.startswith("table_3_")
+    ]
+
+
+def reference_of(protocol: str, table: str | None) -> Reference | None:
+    """What the thesis prints about a protocol.
+
+    Args:
+        protocol: The protocol's name, by which the protocols of the pilot study are known.
+        table: Its key `reference`, such as `table_4_6`.
+
+    Returns:
+        None if the thesis prints nothing about it.
+
+    Raises:
+        UserError: If the thesis has no such table of results.
+    """
+    pilots = [one.number for one in pilot_tables() if protocol in one.protocols.values()]
+    if table is None and not pilots:
+        return None
+    known = [name for name in _data() if name.startswith(("table_3_", "table_4_")) and name != _THRESHOLDS]
+    if table is not None and table not in known:
+        raise UserError(
+            f"protocol {protocol!r}: there is no reference table {table!r}",
+            expected=", ".join(known),
+            fix="set `reference: null`, or name the table that the protocol repeats",
+        )
+    numbers = pilots or [_number(str(table))]
+    printed = f"table{'s' * (len(numbers) > 1)} {' and '.join(numbers)}"
+    return Reference(
+        owner=OWNER,
+        table=f"{printed} of the thesis",
+        tag=f"thesis, {printed}",
+        citation=_CITATION,
+        labels=_data()["labels"],
+        ap=_ap(table) if table is not None and "rows" in _data()[table] else None,
+        thresholds=_thresholds() if table == _ITS_PROTOCOL else None,
+    )
+
+
+def label(test_set: str) -> str:
+    """How the thesis prints a test set's name; other sets keep their own."""
+    return str(_data()["labels"].get(test_set, test_set))
+
+
+def _number(table: str) -> str:
+    return table.removeprefix("table_").replace("_", ".")
+
+
+def _ap(name: str) -> ApReference:
+    table = _data()[name]
+    keys = [COLUMNS[column] for column in table["columns"]]
+    rows = {test_set: dict(zip(keys, values, strict=True)) for test_set, values in table["rows"].items()}
+    means = {_MEANS[kind]: rows.pop(kind) for kind in _MEANS if kind in rows}
+    return ApReference(rows, means)
+
+
+def _thresholds() -> ThresholdReference:
+    table = _data()[_THRESHOLDS]
+    places = [table["columns"].index(name) for name in ("threshold", "accuracy")]
+    rows = {name: (row[places[0]], row[places[1]]) for name, row in table["rows"].items()}
+    return ThresholdReference(COLUMNS[table["column"]], "Thesis, table 4.10", rows, _THRESHOLD_NOTE)
+
+
+@cache
+def _data() -> dict[str, Any]:
+    text = files("fakeforensics.thesis").joinpath("tables.yaml").read_text(encoding="utf-8")
+    data: dict[str, Any] = yaml.safe_load(text)
+    return data

@@ -1,0 +1,73 @@
+"""Thresholds: oracle and validation, published ones, and the rules."""
+
+from dataclasses import replace
+
+from fakeforensics.reporting.blocks import EMPTY
+from fakeforensics.reporting.reference import ThresholdReference
+from fakeforensics.reporting.threshold_tables import rule_blocks, threshold_blocks, thresholds_of
+from tests.score_specs import SL
+
+from .conftest import REFERENCE, pair
+
+
+def cells(row):
+    return [cell.text for cell in row.cells]
+
+
+def test_the_oracle_s_threshold_is_next_to_validation_s(project):
+    project.protocol(["a", "b"], unseen=["b"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    project.thresholds(pair(SL, "a") + pair(SL, "a", "f1"))
+    results = project.results()
+    _, table = threshold_blocks(results, "accuracy")
+    # 80 % at the set's own best, 67.5 % at validation's: 12.5 points lost.
+    assert cells(table.rows[0]) == ["0.5", "75.0", "90.0", "80.0", "75.0", "90.0", "67.5", "12.5"]
+    assert cells(table.rows[1]) == [EMPTY] * 8
+    assert "0.731" in table.caption  # validation's logit of 1 as a probability
+    bce, sad, *_ = results.columns
+    assert thresholds_of(results, bce, "accuracy").chosen == 1.0
+    assert thresholds_of(results, sad, "accuracy").chosen is None
+
+
+def test_published_thresholds_are_shown_for_their_score_alone(project):
+    published = ThresholdReference(("bce", "sl"), "Paper", {"faceapp_ffhq": (4.34e-11, 63.0)}, "A caveat.")
+    project.protocol(["faceapp_ffhq"])
+    project.metrics({"faceapp_ffhq": (0.5, 0.6, 0.7, 0.8)})
+    for detector in ("bce", "joint"):
+        project.thresholds(pair(SL, "faceapp_ffhq"), detector)
+    reference = replace(REFERENCE, thresholds=published)
+    _, bce, joint = threshold_blocks(project.results(reference=reference), "accuracy")
+    faceapp = next(row for row in bce.rows if row.label == "FaceApp (FFHQ)")
+    assert cells(faceapp)[-2:] == ["4.34e-11", "63.0"]
+    assert cells(bce.rows[0])[-2:] == [EMPTY, EMPTY]
+    assert "A caveat." in bce.notes
+    assert len(joint.columns) == 8
+
+
+def test_rules_are_compared_on_the_test_sets_as_they_are(project):
+    def rule(name, accuracy, share="own", sets=2):
+        row = {"score": "cd", "rule": name, "saw": f"the saw of {name}", "fake_share": share}
+        interval = [round(accuracy - 0.01, 3), round(accuracy + 0.01, 3)]
+        row |= {"accuracy": accuracy, "accuracy_interval": interval, "sets": sets, "of_sets": 2}
+        return row | {"gap_closed": 0.5, "leans_on_fake_share": sets == 1}
+
+    project.protocol(["a", "b"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    rows = [rule("validation", 0.7), rule("validation", 0.9, share=0.01), rule("oracle", 0.8)]
+    rows.append(rule("valley", 0.75, sets=1))
+    project.write("metrics/p/sad.thresholds.json", {"table_4_10": [], "deployable": rows})
+    (table,) = rule_blocks(project.results())
+    assert {row.label: cells(row) for row in table.rows} == {
+        "oracle": [EMPTY, "80.0", EMPTY, EMPTY],
+        "validation": [EMPTY, "70.0", EMPTY, EMPTY],
+        "valley": [EMPTY, "75.0", EMPTY, EMPTY],
+    }
+    assert "the saw of validation" in table.rows[1].detail
+    assert table.rows[1].cells[1].interval == "69.0 … 71.0"
+    assert table.rows[2].cells[1].interval == "74.0 … 76.0,\n1 of 2 sets,\ncloses 50 %,\nsensitive"
+
+
+def test_no_thresholds_no_table(project):
+    project.protocol(["a"])
+    assert threshold_blocks(project.results(), "accuracy") == []
+    assert rule_blocks(project.results()) == []

@@ -1,0 +1,69 @@
+"""The pilot study's chapter: views over the results of several protocols."""
+
+from dataclasses import replace
+
+import pytest
+
+from fakeforensics.reporting.blocks import EMPTY, Figure, Table, Text
+from fakeforensics.thesis.pilot import pilot_chapters
+from fakeforensics.thesis.tables import reference_of
+from tests.unit.reporting.conftest import Project
+
+MMDGAN = {"pilot_mmdgan_n1": (0.7, 0.2), "pilot_mmdgan_n3": (0.98, 0.3)}
+
+
+@pytest.fixture
+def chapter(tmp_path):
+    """Two of the three protocols of table 3.4 have run."""
+    project = Project(tmp_path)
+    results = []
+    for name, (cramergan, pggan) in MMDGAN.items():
+        project.fakes_alone({"cramergan": cramergan, "pggan": pggan}, name)
+        results.append(replace(project.results(name), reference=reference_of(name, None)))
+    (chapter,) = pilot_chapters(results)
+    return chapter
+
+
+def blocks(chapter, kind):
+    return [block for block in chapter.sections[1].blocks if isinstance(block, kind)]
+
+
+def test_only_tables_whose_protocols_are_known_are_shown(chapter):
+    assert len(chapter.sections) == 2  # the introduction and table 3.4
+    assert "3.4" in chapter.sections[1].title
+    assert chapter.covers == tuple(MMDGAN)
+    assert pilot_chapters([]) == []
+
+
+def test_rows_are_instances_and_columns_are_test_sets_next_to_the_thesis_s(chapter):
+    table = blocks(chapter, Table)[0]
+    assert [column.title for column in table.columns] == ["CramerGAN", "PGGAN", "SNGAN"]
+    assert [row.label for row in table.rows] == ["1", "2", "3"]
+    first = table.rows[0].cells[0]
+    # Table 3.4: 68.89 after one instance.
+    assert (first.text, first.reference, first.interval) == ("70.00", "68.89", "68.0 … 72.0")
+    assert first.difference == pytest.approx(1.11)
+    assert table.rows[2].cells[1].text == "30.00"
+
+
+def test_a_run_that_is_missing_shows_as_missing(chapter):
+    (warning,) = blocks(chapter, Text)
+    assert "`pilot_mmdgan_n2`" in warning.text
+    second = blocks(chapter, Table)[0].rows[1].cells[0]
+    assert (second.text, second.reference) == (EMPTY, "99.00")
+
+
+def test_every_score_has_its_table_and_the_thesis_has_bce_alone(chapter):
+    tables = blocks(chapter, Table)
+    assert [table.has_references for table in tables] == [True, False, False, False]
+    for table, name in zip(tables, ("BCE", "SAD", "S_SL", "S_CD"), strict=True):
+        assert name in table.caption
+
+
+def test_the_figure_draws_ours_and_the_thesis_s(chapter):
+    (figure,) = blocks(chapter, Figure)
+    bce, sad, *_ = figure.canvas.axes
+    # Ours on two test sets, then the thesis's three.
+    ours = [[1, 3], [1, 3]]
+    assert [list(line.get_xdata()) for line in bce.lines] == ours + [[1, 2, 3]] * 3
+    assert [list(line.get_xdata()) for line in sad.lines] == ours

@@ -1,0 +1,154 @@
+"""Every protocol of the thesis is cut from a replica of its data sets' trees."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from fakeforensics.files import write_parquet
+from fakeforensics.sources.base import DatasetAdapter, adapter_class
+from fakeforensics.splits.counts import count
+from fakeforensics.splits.manifest import Manifests, build_manifests
+from fakeforensics.splits.protocol import load_protocol
+from tests.unit.splits.conftest import index, row
+
+ROOT = Path(__file__).parents[3]
+NAMES = [*sorted(path.stem for path in (ROOT / "protocols").glob("*_[34]_*.yaml")), "cnn_synth"]
+TABLES = yaml.safe_load((ROOT / "src/fakeforensics/thesis/tables.yaml").read_text())
+LAYOUT = {"dffd": "dffd", "celeb_df": "celeb_df", "cnn_synth": "cnn_synth", "pilot": "gan_instances"}
+SETS = [
+    *("biggan", "crn", "deepfake", "gaugan", "imle", "san", "seeingdark", "stargan", "whichfaceisreal"),
+    *(f"{name}/cat" for name in ("progan", "stylegan", "stylegan2", "cyclegan")),
+]
+
+
+def dffd() -> Iterator[str]:
+    for folder in ("ffhq", "faceapp", "stylegan_ffhq", "celeba", "stargan", "stylegan_celeba", "pggan"):
+        for start, split in enumerate(("train", "validation", "test")):
+            yield from (f"{folder}/{split}/{start * 100 + n:05d}.png" for n in range(6))
+
+
+def celeb_df() -> Iterator[str]:
+    for person in range(12):
+        yield f"Celeb-real/id{person}_0000.mp4"
+        yield f"Celeb-real/id{person}_0001.mp4"
+        yield from (f"Celeb-synthesis/id{person}_id{face}_0001.mp4" for face in range(12) if face != person)
+    yield from (f"YouTube-real/{n:05d}.mp4" for n in range(4))
+
+
+def cnn_synth() -> Iterator[str]:
+    for folder in [*SETS, "progan_train/cat", "progan_val/cat"]:
+        yield from (f"{folder}/{label}/{n}.png" for label in ("0_real", "1_fake") for n in range(4))
+
+
+def pilot() -> Iterator[str]:
+    yield from (f"celeba/{n:06d}.jpg" for n in range(60))
+    for method, instances in (("pggan", 10), ("cramergan", 3), ("mmdgan", 3), ("sngan", 3)):
+        for seed in range(1, instances + 1):
+            yield from (f"{method}/seed_{seed}/{n}.png" for n in range(12))
+
+
+TREES = {"dffd": dffd, "celeb_df": celeb_df, "cnn_synth": cnn_synth, "pilot": pilot}
+
+
+@pytest.fixture(scope="module")
+def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    made = {}
+    for source, paths in TREES.items():
+        root = tmp_path_factory.mktemp(source)
+        for path in paths():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).touch()
+        if source == "celeb_df":
+            listed = [
+                f"1 Celeb-real/id{n}_0000.mp4\n0 Celeb-synthesis/id{n}_id{n + 1}_0001.mp4\n" for n in (0, 5)
+            ]
+            (root / "List_of_testing_videos.txt").write_text("".join(listed))
+        made[source] = stored(source, adapter_class(LAYOUT[source])(source, root))
+    return made
+
+
+def stored(source: str, adapter: DatasetAdapter) -> pd.DataFrame:
+    """The index that the faces stage would write: a row a still, 40 a clip."""
+    rows = [
+        row(
+            source,
+            f"{record.path}#{frame}",
+            method=record.method,
+            domain=record.domain,
+            label=record.label,
+            group=record.group,
+            own_split=record.own_split,
+            identities=";".join(record.identities),
+            instance=record.instance,
+            video=record.video,
+            frame=frame,
+            raw_path=record.path,
+            raw_sha256=record.path,
+        )
+        for record in layout.records()
+        for frame in (range(40) if record.kind == "video" else [-1])
+    ]
+    return index(rows)
+
+
+def cut(name: str, indexes: dict[str, pd.DataFrame]) -> Manifests:
+    return build_manifests(name, load_protocol(name, ROOT / "protocols"), lambda source: indexes[source], 0)
+
+
+def test_every_table_has_its_protocol() -> None:
+    tables = {name for name in TABLES if name.startswith(("table_3", "table_4")) and name != "table_4_10"}
+    assert {load_protocol(name, ROOT / "protocols").reference for name in NAMES} == tables
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_protocol_has_the_tables_sets_and_fills_them(name: str, indexes: dict[str, pd.DataFrame]) -> None:
+    plan = load_protocol(name, ROOT / "protocols")
+    reference = TABLES[plan.reference]
+    expected = reference.get("test") or [row for row in reference["rows"] if not row.startswith("average")]
+    assert list(plan.test) == list(expected)
+    if "unseen" in reference:
+        assert list(plan.unseen) == reference["unseen"]
+    made = cut(name, indexes)
+    counts = count(made)
+    assert all(counts["test"][test_set]["fake"] for test_set in plan.test)
+    assert counts["train"]["real"]
+    assert counts["val"]["fake"]
+
+
+def test_celeb_df_frames_are_as_many_as_the_test_counts_suggest(indexes: dict[str, pd.DataFrame]) -> None:
+    tests = cut("mff_4_9", indexes).test
+    clips = tests[tests["test_set"] == "celeb_df"].groupby(["label", "video"]).size()
+    assert set(clips[0]) == {32}
+    assert set(clips[1]) == {16}
+
+
+def test_the_official_test_videos_are_test_and_nothing_else(indexes: dict[str, pd.DataFrame]) -> None:
+    made = cut("mff_4_8", indexes)
+    tested = {"id0_0000", "id0_id1_0001", "id5_0000", "id5_id6_0001"}
+    clips = made.test.loc[made.test["test_set"] == "celeb_df", "video"].str.rpartition("/")[2]
+    assert set(clips) == tested
+    others = pd.concat([made.train, made.val])
+    assert not others["group"].isin(made.test["group"]).any()
+
+
+@pytest.mark.parametrize("n", range(1, 10))
+def test_each_pilot_model_has_as_many_fakes(n: int, indexes: dict[str, pd.DataFrame]) -> None:
+    counts = count(cut("pilot_3_1", indexes))["instances"]
+    # 12 samples of an instance: round(12 * 0.15) = 2 validate, 10 train; the first model needs them of one.
+    assert counts[str(n)] == {"real": 10, "fake": 10}
+
+
+def test_table_3_2_trains_the_models_of_table_3_1(indexes: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    for name in ("pilot_3_1", "pilot_3_2"):
+        made = cut(name, indexes)
+        write_parquet(tmp_path / f"{name}.train.parquet", made.train)
+        write_parquet(tmp_path / f"{name}.val.parquet", made.val)
+    for split in ("train", "val"):
+        first, second = ((tmp_path / f"pilot_3_{n}.{split}.parquet").read_bytes() for n in (1, 2))
+        assert first == second
+    settings = [load_protocol(f"pilot_3_{n}", ROOT / "protocols") for n in (1, 2)]
+    assert settings[0].params == settings[1].params
+    assert settings[0].instances == settings[1].instances
