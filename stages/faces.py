@@ -23,25 +23,24 @@ def main(
 
     Of a source that was listed without its folder only the reason is written, missing.txt.
     """
-    from fakeforensics.sources.open import MissingSourceError, crop_mode, open_source, read_records
-
     from fakeforensics.faces.run import make_images
     from fakeforensics.images.index import REJECTED_FILE, write_missing
     from fakeforensics.params import load_params
+    from fakeforensics.sources.base import MissingSourceError, open_source, read_records
     from fakeforensics.sources.inventory import is_empty
 
     settings = load_params(params)
     try:
-        layout = open_source(source, settings.source(source))
+        adapter = open_source(source, settings.source(source))
     except MissingSourceError as error:
         if not is_empty(source, inventory):
             raise
         write_missing(out / source, str(error))
         typer.secho(f"warning: no images of {source!r}: its raw data is missing", err=True, fg="yellow")
         return
-    crop = crop_mode(layout, settings.source(source))
+    crop = settings.source(source).crop or adapter.crop
     totals = make_images(
-        source, layout.root, read_records(layout), crop, settings.faces, out / source, scratch
+        source, adapter.root, read_records(adapter), crop, settings.faces, out / source, scratch
     )
     typer.echo(f"{source}: {totals.summary()}")
     if totals.rejected:

@@ -1,4 +1,4 @@
-"""`fakeforensics data …`: looking after the raw data sets."""
+"""`fakeforensics data …`: check the raw data sets, and get them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-app = typer.Typer(help="Look after the data sets.", no_args_is_help=True, rich_markup_mode=None)
-
-Params = Annotated[Path, Option(help="The settings.")]
+app = typer.Typer(help="Check and download data sets.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
@@ -20,15 +18,15 @@ def check(
     ] = None,
     deep: Annotated[bool, Option("--deep", help="Decode every image and every frame.")] = False,
     update: Annotated[
-        bool, Option("--update", help="Write data/inventory/<source>.csv of the sources that are good.")
+        bool, Option("--update", help="Write data/inventory/<source>.csv for sources without errors.")
     ] = False,
-    params: Params = Path("params.yaml"),
+    params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
     workers: Annotated[int, Option(min=0, help="Threads; 0: one per core.")] = 0,
 ) -> None:
     """Check raw data before hours of computing start.
 
-    Counts are compared with the published ones; unreadable files, copies within and across sources, and
-    formats that give the label away are told of. The exit status is 1 if something must be mended.
+    Compares counts with the published ones. Reports unreadable files, duplicates within and across sources,
+    and file formats that reveal the label. Exits with 1 if anything needs fixing.
 
     \b
     Examples:
@@ -37,13 +35,13 @@ def check(
       fakeforensics data check celeb_df --update
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.params import load_params
+    from fakeforensics.sources.base import open_source
     from fakeforensics.sources.check import check_sources, render
     from fakeforensics.sources.inventory import write_inventory
-    from fakeforensics.sources.open import open_source
 
     settings = load_params(params)
     chosen = {name: settings.source(name) for name in sources or settings.sources}
-    reports = check_sources(chosen, is_deep=deep, workers=workers)
+    reports = check_sources(chosen, deep=deep, workers=workers)
     for report in reports:
         typer.echo(render(report))
         if update and report.is_good:
@@ -55,32 +53,38 @@ def check(
 
 @app.command()
 def fetch(
-    name: Annotated[str, Argument(help="A data set: cnn_synth is downloaded, of others the way is told.")],
+    name: Annotated[
+        str,
+        Argument(
+            help="Data set name. `cnn_synth` is downloaded; for the others the command prints how to request "
+            "access."
+        ),
+    ],
     root: Annotated[Path | None, Option(help="Its folder; by default data/raw/<name>.")] = None,
     part: Annotated[
         list[str] | None, Option(help="test, val or train; may be given several times. All by default.")
     ] = None,
     keep: Annotated[bool, Option("--keep", help="Keep the archives after unpacking.")] = False,
-    checksums: Annotated[Path, Option(help="Where SHA-256 values are recorded.")] = Path(
-        "data/checksums.json"
-    ),
 ) -> None:
-    """Get a data set, or the steps to get one that is gated.
+    """Download a data set, or print how to request access to it.
 
-    A broken download goes on where it stopped when the command is run again.
+    Run the command again after an interruption: the download resumes. Each file must have the SHA-256 that
+    the hub has for it.
 
     \b
     Examples:
       fakeforensics data fetch celeb_df
       fakeforensics data fetch cnn_synth --part test --root /data/CNN_synth
     """  # noqa: D301 (\b keeps the lines of the examples)
-    from fakeforensics.sources.fetch import PARTS, Fetcher, steps
+    from fakeforensics.sources import download
+    from fakeforensics.sources.base import adapter_class
 
-    if name != "cnn_synth":
-        typer.echo(steps(name))
+    adapter = adapter_class(name)
+    parts = [archive.part for archive in adapter.archives]
+    if not parts:
+        typer.echo(download.instructions(name))
         return
-    unknown = [one for one in part or () if one not in PARTS]
+    unknown = [one for one in part or () if one not in parts]
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(PARTS)}", param_hint="--part")
-    fetcher = Fetcher(root or Path("data/raw", name), checksums, typer.echo, is_keeping=keep)
-    fetcher.fetch(part or PARTS)
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(parts)}", param_hint="--part")
+    download.fetch(adapter(name, root or Path("data/raw", name)), part or parts, typer.echo, keep=keep)

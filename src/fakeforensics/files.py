@@ -108,6 +108,11 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def printable_path(path: str) -> str:
+    r"""`path` with undecodable bytes written as `\xNN`, so that parquet, CSV and terminals can hold it."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _umask() -> int:
     current = os.umask(0o022)
     os.umask(current)

@@ -8,7 +8,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from fakeforensics.cli import app
-from fakeforensics.sources import fetch
+from fakeforensics.sources import download
+from fakeforensics.sources.base import DatasetAdapter
 
 
 @pytest.fixture
@@ -50,8 +51,14 @@ def test_fetch_shows_the_steps_to_a_gated_set() -> None:
 
 def test_fetch_downloads_the_parts_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
-    monkeypatch.setattr(fetch.Fetcher, "fetch", lambda self, parts: asked.append([str(self.root), *parts]))
+
+    def fetch(adapter: DatasetAdapter, parts: list[str], report: object, *, keep: bool) -> None:
+        asked.append([str(adapter.root), *parts, str(keep)])
+
+    monkeypatch.setattr(download, "fetch", fetch)
     run = ["data", "fetch", "cnn_synth", "--root", str(tmp_path), "--part", "test", "--part", "val"]
     assert CliRunner().invoke(app, run).exit_code == 0
-    assert asked == [[str(tmp_path), "test", "val"]]
+    assert asked == [[str(tmp_path), "test", "val", "False"]]
+    assert CliRunner().invoke(app, ["data", "fetch", "cnn_synth", "--keep"]).exit_code == 0
+    assert asked[-1] == ["data/raw/cnn_synth", "test", "val", "train", "True"]
     assert CliRunner().invoke(app, ["data", "fetch", "cnn_synth", "--part", "tests"]).exit_code == 2

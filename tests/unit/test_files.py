@@ -9,6 +9,7 @@ import pytest
 from fakeforensics.files import (
     atomic_directory,
     atomic_path,
+    printable_path,
     sha256_file,
     write_json,
     write_json_tables,
@@ -93,3 +94,8 @@ def test_sha256_of_abc(tmp_path):
     # The test vector of FIPS 180-4.
     write_text(tmp_path / "abc", "abc")
     assert sha256_file(tmp_path / "abc").startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_printable_paths_can_be_encoded():
+    assert printable_path("caf\udce9.jpg") == r"caf\xe9.jpg"
+    assert printable_path("häuser.jpg") == "häuser.jpg"

@@ -188,11 +188,6 @@ def frame_key(key: str, frame: int, track: int) -> str:
     return key if track == 0 else f"{key}#t{track}"
 
 
-def printable_path(path: str) -> str:
-    r"""`path` with undecodable bytes written as `\xNN`, so that parquet, CSV and terminals can hold it."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 def _without_suffix(path: str) -> str:
     pure = PurePosixPath(path)
     return str(pure.with_suffix("")) if pure.suffix and pure.stem else path

@@ -1,1 +1,1 @@
-"""Where images come from: one file per data set layout, each yields the same record."""
+"""Where images come from: one module per data set, found by the name that params.yaml calls `layout`."""

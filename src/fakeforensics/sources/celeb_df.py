@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import ClassVar, Literal
+from typing import Literal
 
-from fakeforensics.sources.layout import VIDEO_SUFFIXES, Layout, LayoutOptions
-from fakeforensics.sources.record import RawFile
+from fakeforensics.sources.base import (
+    LABEL_NAMES,
+    VIDEO_SUFFIXES,
+    AdapterOptions,
+    CountCheck,
+    DatasetAdapter,
+    Instructions,
+    RawFile,
+)
 
 LABELS: dict[str, Literal[0, 1]] = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
 REAL_NAME = re.compile(r"(id\d+)_(\d+)")
 FAKE_NAME = re.compile(r"(id\d+)_(id\d+)_(\d+)")
+# Videos of the published versions, in the order of LABELS.
+VERSIONS: Mapping[str, tuple[int, int, int]] = {"v1": (158, 250, 795), "v2": (590, 300, 5639)}
+TESTED_V2 = (178, 340)
 
 
-class CelebDFOptions(LayoutOptions):
-    """Settings of the layout.
+class CelebDFOptions(AdapterOptions):
+    """Settings of the adapter.
 
     Args:
         testing_list: The official list of test videos, relative to the root.
@@ -24,7 +36,7 @@ class CelebDFOptions(LayoutOptions):
     testing_list: str = "List_of_testing_videos.txt"
 
 
-class CelebDF(Layout):
+class CelebDF(DatasetAdapter):
     """Celeb-DF v1 and v2.
 
     Videos of celebrities from YouTube and improved DeepFake swaps between them. Version 2 holds 590 + 300
@@ -32,25 +44,38 @@ class CelebDF(Layout):
     https://github.com/yuezunli/celeb-deepfakeforensics.
 
     The label comes from the folder. The official list (`1 Celeb-real/id0_0000.mp4`; in it 1 means real)
-    names the test videos; the rest has no split of its own. `id16_id6_0012` shows the person 6 in the real
+    names the test videos; the rest has no official split. `id16_id6_0012` shows the person 6 in the real
     video `id16_0012`: both names are its identities, and the real video is its group.
 
     Cite: Li et al., Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, CVPR 2020.
     """
 
-    tree: ClassVar[str] = (
-        "Celeb-real/id0_0000.mp4 …  YouTube-real/00000.mp4 …  Celeb-synthesis/id0_id1_0000.mp4 …\n"
+    instructions = Instructions(
+        tree="Celeb-real/id0_0000.mp4 …  YouTube-real/00000.mp4 …  Celeb-synthesis/id0_id1_0000.mp4 …\n"
         "List_of_testing_videos.txt\n"
-        "(a folder videos/ below each of the three is accepted)"
+        "(a folder videos/ below each of the three is accepted)",
+        obtain="fill in the form linked at https://github.com/yuezunli/celeb-deepfakeforensics; the download "
+        "link comes by e-mail. Unpack the archive and keep its list of test videos",
     )
-    obtain: ClassVar[str] = (
-        "fill in the form linked at https://github.com/yuezunli/celeb-deepfakeforensics; the download link "
-        "comes by e-mail. Unpack the archive and keep its list of test videos"
-    )
-    Options: ClassVar[type[LayoutOptions]] = CelebDFOptions
+    Options = CelebDFOptions
+
+    @classmethod
+    def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
+        """Videos by folder, and the test videos of version 2."""
+        counts = Counter(PurePosixPath(record.path).parts[0] for record in records)
+        found = tuple(counts[folder] for folder in LABELS)
+        # What is on disk, perhaps not all of it, is the version whose numbers it does not exceed.
+        version = "v1" if found[0] <= VERSIONS["v1"][0] and found[2] <= VERSIONS["v1"][2] else "v2"
+        for folder, here, expected in zip(LABELS, found, VERSIONS[version], strict=True):
+            yield CountCheck(folder, here, expected, "exactly", f"Celeb-DF {version}")
+        if version == "v2":
+            tested: Counter[int] = Counter(record.label for record in records if record.own_split == "test")
+            for label, name in enumerate(LABEL_NAMES):
+                found_tests, expected = tested[label], TESTED_V2[label]
+                yield CountCheck(f"test videos, {name}", found_tests, expected, "exactly", "Celeb-DF v2")
 
     def records(self) -> list[RawFile]:
-        """One record a video; `own_split` is `test` for the listed ones, else empty."""
+        """One record per video; `own_split` is `test` for the listed ones, else empty."""
         listed = self._testing_list()
         videos = [path for path in self.files(VIDEO_SUFFIXES) if path.parts[0] in LABELS]
         if not videos:
@@ -75,7 +100,7 @@ class CelebDF(Layout):
             match = pattern.fullmatch(path.stem)
             if match is None:
                 raise self.problem(
-                    f"{path}: the name does not say whom the video shows",
+                    f"{path}: the name does not say who the video shows",
                     fix="restore the name that the file has in the data set",
                 )
             *people, take = match.groups()

@@ -1,43 +1,71 @@
-"""Checking raw data against what the data sets are known to hold, before hours of computing start."""
+"""Checks raw data before hours of computing start: counts, unreadable files, duplicates and formats."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import warnings
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from fakeforensics.errors import UserError
+from fakeforensics.files import sha256_file
 from fakeforensics.params import SourceParams
-from fakeforensics.sources.copies import Located, find_copies
-from fakeforensics.sources.known_counts import LABEL_NAMES, CountCheck, compare_counts
-from fakeforensics.sources.layouts import LAYOUTS
-from fakeforensics.sources.open import open_source, read_records
-from fakeforensics.sources.probe import probe
+from fakeforensics.sources.base import (
+    LABEL_NAMES,
+    CountCheck,
+    RawFile,
+    adapter_class,
+    adapter_names,
+    open_source,
+    read_records,
+)
 
 SHOWN = 5
+SAMPLE_BYTES = 4096
+END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+
+
+@dataclass(frozen=True)
+class ProbedFile:
+    """A file of a source, and what a quick look into it showed.
+
+    Args:
+        source: The source's name.
+        path: The file.
+        record: What the data set says about it.
+        size: Bytes.
+        sample: Hash of a stretch in the middle of the file; duplicates agree in it and in `size`.
+        format: JPEG, PNG, H264, …; "" if not recognized.
+        shape: Width and height in pixels as stored, as in `640x480`.
+        problem: Why the file cannot be read, or "".
+    """
+
+    source: str
+    path: Path
+    record: RawFile
+    size: int
+    sample: str
+    format: str = ""
+    shape: str = ""
+    problem: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.record.path}"
 
 
 @dataclass
 class SourceReport:
-    """What was found of one source.
-
-    Args:
-        name: The source.
-        layout: Its layout's name.
-        is_subset: Whether params.yaml says that only a part of the data set is here.
-        counts: Counts beside the published ones; empty for a part of a data set.
-        files: Every file with what a quick look showed.
-        errors: What must be mended.
-        warnings: What should be known.
-    """
+    """What was found in one source: `errors` must be fixed, `warnings` should be known."""
 
     name: str
     layout: str
     is_subset: bool = False
     counts: list[CountCheck] = field(default_factory=list)
-    files: list[Located] = field(default_factory=list)
+    files: list[ProbedFile] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -48,85 +76,93 @@ class SourceReport:
 
 
 def check_sources(
-    sources: Mapping[str, SourceParams], *, is_deep: bool = False, workers: int = 0
+    sources: Mapping[str, SourceParams], *, deep: bool = False, workers: int = 0
 ) -> list[SourceReport]:
-    """Check sources: their counts, formats, sizes, unreadable files, and copies within and across them.
+    """Check sources: their counts, formats, sizes, unreadable files, and duplicates within and across them.
 
     Args:
         sources: The sources by name.
-        is_deep: Decode every image and every frame instead of headers, ends and first frames.
-        workers: Threads; 0 takes one per core.
+        deep: Decode every image and every frame instead of headers, ends and first frames.
+        workers: Threads; 0 uses one per core.
 
     Returns:
-        One report a source, in their order. A source that is missing or wrongly laid out is an error in its
-        report.
+        One report per source, in the same order. A source that is missing or has another tree is an error in
+        its report.
     """
-    reports = [_check(name, source, is_deep, workers) for name, source in sources.items()]
-    _report_copies({report.name: report for report in reports})
+    reports = [_check(name, source, deep, workers) for name, source in sources.items()]
+    _report_duplicates({report.name: report for report in reports})
     return reports
 
 
-def _check(name: str, source: SourceParams, is_deep: bool, workers: int) -> SourceReport:
+def _check(name: str, source: SourceParams, deep: bool, workers: int) -> SourceReport:
     report = SourceReport(name, source.layout, source.options.get("subset") is True)
     try:
-        layout = open_source(name, source)
-        records = read_records(layout)
+        adapter = open_source(name, source)
+        records = read_records(adapter)
     except UserError as error:
         report.errors.append(str(error))
         return report
     if not report.is_subset:
-        report.counts = compare_counts(source.layout, records)
-    files = [layout.root / record.path for record in records]
+        report.counts = list(adapter.expected_counts(records))
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        probes = list(
-            pool.map(lambda file, record: probe(file, record.kind, is_deep=is_deep), files, records)
-        )
-    report.files = [Located(name, *parts) for parts in zip(files, records, probes, strict=True)]
-    unreadable = [file for file in report.files if file.probe.problem]
+        report.files = list(pool.map(lambda record: _probe(name, adapter.root, record, deep), records))
+    unreadable = [f"{file.record.path}: {file.problem}" for file in report.files if file.problem]
     if unreadable:
-        shown = [f"{file.record.path}: {file.probe.problem}" for file in unreadable]
-        report.errors.append(_listed(f"{len(unreadable)} files cannot be read", shown))
+        report.errors.append(_listed(f"{len(unreadable)} files cannot be read", unreadable))
     _report_formats(report)
     return report
 
 
 def _report_formats(report: SourceReport) -> None:
-    """Warn where real and fake files of a domain differ in format: a detector would learn that instead."""
-    kinds: dict[str, tuple[set[str], set[str]]] = {}
+    """Warn if real and fake files of a domain differ in format: a detector would learn that instead."""
+    formats: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
     for file in report.files:
-        sides = kinds.setdefault(file.record.domain, (set(), set()))
-        sides[file.record.label].add(file.probe.format)
-    for domain, (real, fake) in kinds.items():
+        formats[file.record.domain][file.record.label].add(file.format)
+    for domain, (real, fake) in formats.items():
         if real and fake and not real & fake:
             report.warnings.append(
                 f"{domain}: real files are {', '.join(sorted(real))}, fakes {', '.join(sorted(fake))}: "
-                "the format alone tells them apart"
+                "the format alone reveals the label"
             )
 
 
-def _report_copies(reports: Mapping[str, SourceReport]) -> None:
-    findings: dict[tuple[str, str, bool], list[str]] = {}
-    for group in find_copies(file for report in reports.values() for file in report.files):
-        what, is_error = _judge_copies(group)
+def _report_duplicates(reports: Mapping[str, SourceReport]) -> None:
+    findings: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
+    for group in _find_duplicates(file for report in reports.values() for file in report.files):
+        where, is_error = _judge_duplicates(group)
+        line = " = ".join(str(file) for file in group[:3]) + (" = …" if len(group) > 3 else "")
         for source in dict.fromkeys(file.source for file in group):
-            line = " = ".join(str(file) for file in group[:3]) + (" = …" if len(group) > 3 else "")
-            findings.setdefault((source, what, is_error), []).append(line)
-    for (source, what, is_error), lines in findings.items():
+            findings[source, where, is_error].append(line)
+    for (source, where, is_error), lines in findings.items():
         target = reports[source].errors if is_error else reports[source].warnings
         times = f"{len(lines)} time{'s' * (len(lines) > 1)}"
-        target.append(_listed(f"the same bytes {what}, {times}", lines))
+        target.append(_listed(f"the same bytes {where}, {times}", lines))
 
 
-def _judge_copies(group: Sequence[Located]) -> tuple[str, bool]:
+def _judge_duplicates(group: Sequence[ProbedFile]) -> tuple[str, bool]:
+    """Where files with the same bytes are, in words, and whether that is an error."""
     if len({file.record.label for file in group}) > 1:
         return "among real and among fake files", True
-    by_source = Counter(file.source for file in group)
-    splits = {(file.source, file.record.own_split) for file in group}
-    if len(splits) > len(by_source):
+    sources = {file.source for file in group}
+    if len({(file.source, file.record.own_split) for file in group}) > len(sources):
         return "in two splits", True
-    if len(by_source) > 1:
-        return "in two sources", False
-    return "under several names", False
+    return ("in two sources" if len(sources) > 1 else "under several names"), False
+
+
+def _find_duplicates(files: Iterable[ProbedFile]) -> list[list[ProbedFile]]:
+    """Sets of two or more files with the same bytes; only files of one size and sample are read in full."""
+    alike: dict[tuple[int, str], list[ProbedFile]] = defaultdict(list)
+    for file in files:
+        if file.size > 0 and file.sample:
+            alike[file.size, file.sample].append(file)
+    duplicates = []
+    for candidates in alike.values():
+        same: dict[str, list[ProbedFile]] = defaultdict(list)
+        if len(candidates) > 1:
+            for file in candidates:
+                same[sha256_file(file.path)].append(file)
+        duplicates += [group for group in same.values() if len(group) > 1]
+    return duplicates
 
 
 def _listed(headline: str, lines: Sequence[str]) -> str:
@@ -135,28 +171,97 @@ def _listed(headline: str, lines: Sequence[str]) -> str:
 
 
 def render(report: SourceReport) -> str:
-    """A report as text for people."""
-    size = sum(file.probe.size for file in report.files)
+    """A report as text."""
+    size = sum(file.size for file in report.files)
     lines = [f"{report.name} ({report.layout}): {len(report.files):,} files, {size / 1e9:.2f} GB"]
     for label, name in enumerate(LABEL_NAMES):
-        some = [file.probe for file in report.files if file.record.label == label]
+        some = [file for file in report.files if file.record.label == label]
         if some:
-            formats = Counter(look.format or "unknown" for look in some).most_common()
-            sizes = Counter(f"{look.width}x{look.height}" for look in some).most_common()
-            lines.append(f"  {name}: {len(some):,}; {_shares(formats)}; {_shares(sizes)}")
+            formats, shapes = _shares(file.format for file in some), _shares(file.shape for file in some)
+            lines.append(f"  {name}: {len(some):,}; {formats}; {shapes}")
     lines += [
         f"  {'ok     ' if count.is_met else 'MISSING' if count.found < count.expected else 'TOO MANY'} "
-        f"{count.what}: {count.found:,}, expected {count.rule} {count.expected:,} ({count.origin})"
+        f"{count.name}: {count.found:,}, expected {count.rule} {count.expected:,} ({count.origin})"
         for count in report.counts
     ]
     lines += [f"  warning: {text}".replace("\n", "\n  ") for text in report.warnings]
     lines += [f"  ERROR: {text}".replace("\n", "\n  ") for text in report.errors]
-    if not (report.is_good or report.is_subset) and report.layout in LAYOUTS:
-        lines.append(f"  how to get it: {LAYOUTS[report.layout].obtain}")
+    if not (report.is_good or report.is_subset) and report.layout in adapter_names():
+        lines.append(f"  how to get it: {adapter_class(report.layout).instructions.obtain}")
     return "\n".join(lines)
 
 
-def _shares(counts: list[tuple[str, int]]) -> str:
+def _shares(values: Iterable[str]) -> str:
+    counts = Counter(value or "unknown" for value in values).most_common()
     rest = sum(count for _, count in counts[3:])
     shown = [f"{name} {count:,}" for name, count in counts[:3]]
     return ", ".join([*shown, f"others {rest:,}"] if rest else shown)
+
+
+def _probe(source: str, root: Path, record: RawFile, deep: bool) -> ProbedFile:
+    """Look into a file.
+
+    Reads an image's header and looks for its end; decodes it only if the end is missing, or if `deep`.
+    Decodes the first frame of a video, or all frames if `deep`.
+    """
+    path = root / record.path
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(0, size // 2 - SAMPLE_BYTES // 2))
+            sample = hashlib.sha256(file.read(SAMPLE_BYTES)).hexdigest()
+    except OSError as error:
+        return ProbedFile(source, path, record, 0, "", problem=error.strerror or str(error))
+    if size == 0:
+        return ProbedFile(source, path, record, 0, sample, problem="empty file")
+    look = _look_at_image if record.kind == "image" else _look_at_video
+    return ProbedFile(source, path, record, size, sample, *look(path, deep))
+
+
+def _look_at_image(path: Path, deep: bool) -> tuple[str, str, str]:
+    """Format, shape and problem."""
+    from PIL import Image, UnidentifiedImageError
+
+    name = shape = problem = ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns about odd EXIF, which does not matter here
+        try:
+            with Image.open(path) as image:
+                name, shape = image.format or "", f"{image.width}x{image.height}"
+                if deep or not _has_end(path, name):
+                    image.load()
+        except UnidentifiedImageError:
+            problem = "not an image"
+        # Pillow raises SyntaxError for a broken PNG and ValueError or OSError for other damage.
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            problem = f"damaged: {error}"
+    return name, shape, problem
+
+
+def _has_end(path: Path, name: str) -> bool:
+    if name not in END_MARKS:
+        return False
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 64))
+        return END_MARKS[name] in file.read()
+
+
+def _look_at_video(path: Path, deep: bool) -> tuple[str, str, str]:
+    """Codec, shape and problem."""
+    import av
+
+    name = shape = problem = ""
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                return "", "", "no picture in it"
+            stream = container.streams.video[0]
+            name, shape = stream.codec_context.name.upper(), f"{stream.width}x{stream.height}"
+            frames = container.decode(stream)
+            if next(frames, None) is None:
+                problem = "no frame can be decoded"
+            elif deep:
+                deque(frames, maxlen=0)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        problem = f"damaged: {error}"
+    return name, shape, problem

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from fakeforensics.params import Name
-from fakeforensics.sources.layout import Layout, LayoutOptions
-from fakeforensics.sources.record import RawFile, Split
+from fakeforensics.sources.base import (
+    LABEL_NAMES,
+    AdapterOptions,
+    Archive,
+    CountCheck,
+    DatasetAdapter,
+    Instructions,
+    RawFile,
+    Split,
+)
 
 LABELS: dict[str, Literal[0, 1]] = {"0_real": 0, "1_fake": 1}
-ARCHIVES: Mapping[str, Split] = {
+TOP_FOLDERS: Mapping[str, Split] = {
     "progan_train": "train",
     "progan_val": "val",
     "CNN_synth_testset": "test",
     "test": "test",
 }
 METHODS = {"progan": "pggan", "seeingdark": "sitd"}
-# Sets whose fakes are made from an image, and its pool: CRN and IMLE render the same street scenes.
+# Sets whose fakes are made from photographs, and the photographs' pool: CRN and IMLE share theirs.
 POOLS = {
     "crn": "gta",
     "imle": "gta",
@@ -32,25 +41,46 @@ POOLS = {
     "stargan": "stargan",
 }
 
+# Table 4.1 of the thesis: number of real and fake images by folder name.
+TEST_COUNTS: Mapping[str, tuple[int, int]] = {
+    "biggan": (2000, 2000),
+    "crn": (6382, 6382),
+    "cyclegan": (1321, 1321),
+    "deepfake": (2707, 2698),
+    "gaugan": (5000, 5000),
+    "imle": (6382, 6382),
+    "progan": (4000, 4000),
+    "san": (219, 219),
+    "seeingdark": (180, 180),
+    "stargan": (1999, 1999),
+    "stylegan": (5991, 5991),
+    "stylegan2": (7988, 7988),
+    "whichfaceisreal": (1000, 1000),
+}
+LSUN_CATEGORIES = (
+    *("airplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable"),
+    *("dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
+)
+# Images per category in the public archives: half real, half fake.
+PER_CATEGORY = {"train": 36006, "val": 400}
 
-class CNNSynthOptions(LayoutOptions):
-    """Settings of the layout.
+
+class CNNSynthOptions(AdapterOptions):
+    """Settings of the adapter.
 
     Args:
-        methods: Method of a set where it is not the folder's name; progan (pggan) and seeingdark (sitd) are
-            built in.
+        methods: Method by folder name where they differ; progan (pggan) and seeingdark (sitd) are built in.
     """
 
     methods: dict[str, Name] = Field(default={})
 
 
-class CNNSynth(Layout):
+class CNNSynth(DatasetAdapter):
     """CNN Synth (CNNDetection): images by 13 generators, and ProGAN images of 20 LSUN categories to train on.
 
-    Real images are in `0_real`, fakes in `1_fake`; progan, stylegan, stylegan2 and cyclegan have a folder a
-    category above these. The test archive holds 45,169 real and 45,160 fake images (table 4.1 of the thesis),
-    the training archive 36,006 images a category. Both come from
-    huggingface.co/datasets/sywang/CNNDetection.
+    Real images are in `0_real`, fakes in `1_fake`; progan, stylegan, stylegan2 and cyclegan have one folder
+    per category above these. The test archive holds 45,169 real and 45,160 fake images (table 4.1 of the
+    thesis), the training archive 36,006 images per category.
 
     The domain is the set's folder name; the method is what the thesis calls it. Everything outside
     `progan_train` and `progan_val` is test. Images are kept whole: this set is not about faces.
@@ -58,30 +88,60 @@ class CNNSynth(Layout):
     Cite: Wang et al., CNN-generated images are surprisingly easy to spot… for now, CVPR 2020.
     """
 
-    tree: ClassVar[str] = (
-        "<set>/0_real/<image>  <set>/1_fake/<image>  or  <set>/<category>/0_real/<image> …\n"
-        "(the sets may lie below CNN_synth_testset/ or test/)\n"
-        "progan_train/<category>/0_real/<image> …  progan_val/<category>/0_real/<image> …"
+    instructions = Instructions(
+        tree="<set>/0_real/<image>  <set>/1_fake/<image>  or  <set>/<category>/0_real/<image> …\n"
+        "(the sets may be below CNN_synth_testset/ or test/)\n"
+        "progan_train/<category>/0_real/<image> …  progan_val/<category>/0_real/<image> …",
+        obtain="run `fakeforensics data fetch cnn_synth`, or unpack the archives from "
+        "huggingface.co/datasets/sywang/CNNDetection",
     )
-    obtain: ClassVar[str] = (
-        "run `fakeforensics data fetch cnn_synth`, or unpack the archives from Hugging Face"
+    crop = "whole"
+    Options = CNNSynthOptions
+    repository = "sywang/CNNDetection"
+    archives = (
+        Archive("test", ("CNN_synth_testset.zip",)),
+        Archive("val", ("progan_val.zip",), "progan_val"),
+        Archive(
+            "train",
+            tuple(f"progan_train.7z.{volume:03d}" for volume in range(1, 8)),
+            "progan_train",
+            inner="progan_train.zip",
+        ),
     )
-    crop: ClassVar[Literal["faces", "whole"]] = "whole"
-    Options: ClassVar[type[LayoutOptions]] = CNNSynthOptions
+
+    @classmethod
+    def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
+        """Images by set and class, and of the training archives by category and class."""
+        tests: Counter[tuple[str, int]] = Counter(
+            (record.domain, record.label) for record in records if record.own_split == "test"
+        )
+        for domain, counts in TEST_COUNTS.items():
+            for label, expected in enumerate(counts):
+                name = f"{domain}, {LABEL_NAMES[label]}"
+                yield CountCheck(name, tests[domain, label], expected, "exactly", "table 4.1", "test")
+        parents = [PurePosixPath(record.path).parts[:-1] for record in records if record.own_split != "test"]
+        # Some copies of the archives have a folder `progan` in between.
+        trained = Counter((parts[0], *parts[-2:]) for parts in parents)
+        for part, per_category in PER_CATEGORY.items():
+            for category in LSUN_CATEGORIES:
+                for folder, label in LABELS.items():
+                    found = trained[f"progan_{part}", category, folder]
+                    name = f"progan_{part}, {category}, {LABEL_NAMES[label]}"
+                    yield CountCheck(name, found, per_category // 2, "exactly", "the public archive", part)
 
     def records(self) -> list[RawFile]:
-        """One record an image."""
+        """One record per image."""
         return [self._record(path) for path in self.files()]
 
     def _record(self, path: PurePosixPath) -> RawFile:
         folders = path.parts[:-1]
         labels = [folder for folder in folders if folder in LABELS]
-        archive = folders[0] if folders and folders[0] in ARCHIVES else None
-        inner = folders[1:] if archive else folders
-        if archive and ARCHIVES[archive] != "test" and inner[:1] != ("progan",):
+        top = folders[0] if folders and folders[0] in TOP_FOLDERS else None
+        inner = folders[1:] if top else folders
+        if top and TOP_FOLDERS[top] != "test" and inner[:1] != ("progan",):
             inner = ("progan", *inner)
         if len(labels) != 1 or inner[0] in LABELS:
-            raise self.problem(f"{path} lies in no set's 0_real or 1_fake folder")
+            raise self.problem(f"{path} is not in the 0_real or 1_fake folder of a set")
         label = LABELS[labels[0]]
         return RawFile(
             path=str(path),
@@ -90,7 +150,7 @@ class CNNSynth(Layout):
             domain=inner[0],
             label=label,
             group=self._group(path, inner),
-            own_split=ARCHIVES[archive] if archive else "test",
+            own_split=TOP_FOLDERS[top] if top else "test",
         )
 
     def _group(self, path: PurePosixPath, inner: tuple[str, ...]) -> str:

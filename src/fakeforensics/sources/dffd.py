@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from fakeforensics.params import Group, Name
-from fakeforensics.sources.layout import SPLIT_FOLDERS, Layout, LayoutOptions
-from fakeforensics.sources.record import RawFile
+from fakeforensics.sources.base import (
+    SPLIT_FOLDERS,
+    AdapterOptions,
+    CountCheck,
+    DatasetAdapter,
+    Instructions,
+    RawFile,
+)
 
 
-class Folder(Group):
+class DFFDFolder(Group):
     """What one folder of the data set holds.
 
     Args:
         method: The forgery method; `real` makes it a folder of real images.
-        domain: The image world.
+        domain: The image domain.
         photos: The folder whose photographs these are or were made from: files with the same number in both
-            are one group. Without it every file is a group of its own.
+            are one group. Without it every file is a separate group.
         label: 0 real, 1 fake; by default what the method says.
     """
 
@@ -31,28 +39,38 @@ class Folder(Group):
 
 
 FOLDERS = {
-    "ffhq": Folder(method="real", domain="ffhq", photos="ffhq"),
-    "faceapp": Folder(method="faceapp", domain="ffhq", photos="ffhq"),
-    "stylegan_ffhq": Folder(method="stylegan", domain="ffhq"),
-    "celeba": Folder(method="real", domain="celeba", photos="celeba"),
-    "stargan": Folder(method="stargan", domain="celeba", photos="celeba"),
-    "stylegan_celeba": Folder(method="stylegan", domain="celeba"),
-    "pggan": Folder(method="pggan", domain="celeba"),
-    "pggan_v1": Folder(method="pggan", domain="celeba"),
-    "pggan_v2": Folder(method="pggan", domain="celeba"),
+    "ffhq": DFFDFolder(method="real", domain="ffhq", photos="ffhq"),
+    "faceapp": DFFDFolder(method="faceapp", domain="ffhq", photos="ffhq"),
+    "stylegan_ffhq": DFFDFolder(method="stylegan", domain="ffhq"),
+    "celeba": DFFDFolder(method="real", domain="celeba", photos="celeba"),
+    "stargan": DFFDFolder(method="stargan", domain="celeba", photos="celeba"),
+    "stylegan_celeba": DFFDFolder(method="stylegan", domain="celeba"),
+    "pggan": DFFDFolder(method="pggan", domain="celeba"),
+    "pggan_v1": DFFDFolder(method="pggan", domain="celeba"),
+    "pggan_v2": DFFDFolder(method="pggan", domain="celeba"),
+}
+# Table 4.2 of the thesis, a sub-sample of DFFD: train, validation and test by domain and method.
+MANY_FAKE_FACES: Mapping[tuple[str, str], tuple[int, int, int]] = {
+    ("ffhq", "real"): (10000, 999, 4000),
+    ("ffhq", "stylegan"): (9999, 1000, 4000),
+    ("ffhq", "faceapp"): (6309, 999, 4000),
+    ("celeba", "real"): (10000, 1000, 4000),
+    ("celeba", "stylegan"): (10000, 1000, 4000),
+    ("celeba", "stargan"): (10000, 1000, 4000),
+    ("celeba", "pggan"): (9975, 998, 4000),
 }
 
 
-class DFFDOptions(LayoutOptions):
-    """Settings of the layout.
+class DFFDOptions(AdapterOptions):
+    """Settings of the adapter.
 
     Args:
         folders: What each folder holds; entries are added to the built-in table or replace its rows.
-        ignore: Folders to leave alone.
+        ignore: Folders to skip.
         number: Regular expression whose first group finds a photograph's number in a file name.
     """
 
-    folders: dict[str, Folder] = Field(default={})
+    folders: dict[str, DFFDFolder] = Field(default={})
     ignore: tuple[str, ...] = ()
     number: Annotated[str, Field(min_length=1)] = r"(?:^|[^0-9A-Za-z])(\d+)(?=$|[^0-9A-Za-z])"
 
@@ -68,35 +86,46 @@ class DFFDOptions(LayoutOptions):
         return value
 
 
-class DFFD(Layout):
+class DFFD(DatasetAdapter):
     r"""Diverse Fake Face Dataset, the image part that Many Fake Faces is drawn from.
 
     Real: FFHQ, CelebA. Fake: FaceApp edits of FFHQ, StarGAN edits of CelebA, StyleGAN trained on either,
-    PGGAN trained on CelebA. Its own split is 50/5/45 % with disjoint identities. Access by application at
-    cvlab.cse.msu.edu/dffd-dataset.html. The archive's tree differs between copies: `options.folders` in
-    params.yaml says what each folder holds, for example
+    PGGAN trained on CelebA. Its official split is 50/5/45 % with disjoint identities. The archive's tree
+    differs between copies: `options.folders` in params.yaml says what each folder holds, for example
 
         folders: {FaceAPP: {method: faceapp, domain: ffhq, photos: ffhq}}
 
     A photograph and the edits made from it carry the same number (`00042.png`, `000042_Blond_Hair.jpg`) and
-    form one group; images made from noise are groups of their own.
+    form one group; each image made from noise is a separate group.
 
     Cite: Dang et al., On the Detection of Digital Face Manipulation, CVPR 2020.
     """
 
-    tree: ClassVar[str] = (
-        "<folder>/<split>/<image>\n"
+    instructions = Instructions(
+        tree="<folder>/<split>/<image>\n"
         "folder: " + ", ".join(FOLDERS) + " (others: `options.folders`)\n"
-        "split: train, validation (or val, eval), test; without this level the split is cut by group"
+        "split: train, validation (or val, eval), test; without this level the source is split by group",
+        obtain="apply at cvlab.cse.msu.edu/dffd-dataset.html; a password and instructions come by e-mail. "
+        "Unpack the parts ffhq, faceapp, stylegan_ffhq, celeba, stargan, stylegan_celeba and pggan",
     )
-    obtain: ClassVar[str] = (
-        "apply at cvlab.cse.msu.edu/dffd-dataset.html; a password and instructions come by e-mail. Unpack "
-        "the parts ffhq, faceapp, stylegan_ffhq, celeba, stargan, stylegan_celeba and pggan"
-    )
-    Options: ClassVar[type[LayoutOptions]] = DFFDOptions
+    Options = DFFDOptions
+
+    @classmethod
+    def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
+        """Images by domain, method and split; by domain and method alone without split folders."""
+        counts = Counter((record.domain, record.method, record.own_split) for record in records)
+        for (domain, method), expected in MANY_FAKE_FACES.items():
+            found = {split: counts[domain, method, split] for split in ("", "train", "val", "test")}
+            name = f"{domain}, {method}"
+            if found.pop(""):
+                total = sum(number for (*key, _), number in counts.items() if key == [domain, method])
+                yield CountCheck(name, total, sum(expected), "at least", "table 4.2")
+                continue
+            for (split, here), number in zip(found.items(), expected, strict=True):
+                yield CountCheck(f"{name}, {split}", here, number, "at least", "table 4.2")
 
     def records(self) -> list[RawFile]:
-        """One record an image, with the split that its folder prescribes."""
+        """One record per image, with the split that its folder names."""
         table = FOLDERS | self.options.folders
         files = [path for path in self.files() if path.parts[0] not in self.options.ignore]
         unknown = sorted({path.parts[0] for path in files if path.parts[0] not in table})
@@ -108,12 +137,12 @@ class DFFD(Layout):
             )
         return [self._record(path, table[path.parts[0]]) for path in files]
 
-    def _record(self, path: PurePosixPath, folder: Folder) -> RawFile:
+    def _record(self, path: PurePosixPath, folder: DFFDFolder) -> RawFile:
         is_real = folder.method == "real"
         group = self.own_group(path)
         if folder.photos is not None:
             match = re.search(self.options.number, path.stem)
-            # Copies differ in how many leading zeros they write.
+            # Copies of the data set differ in the number of leading zeros.
             photo = match.group(1).lstrip("0").zfill(5) if match else path.stem
             group = f"{self.name}/{folder.photos}/{photo}"
         return RawFile(

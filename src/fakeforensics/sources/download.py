@@ -1,137 +1,236 @@
-"""Downloading large files over a connection that may break."""
+"""Downloads data sets from huggingface.co: verified with the hub's own SHA-256, resumed, and unpacked."""
 
 from __future__ import annotations
 
-import http.client
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+import shutil
+import subprocess
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
 
 from fakeforensics.errors import UserError
+from fakeforensics.files import sha256_file
+from fakeforensics.sources.base import Archive, CountCheck, DatasetAdapter, adapter_class
 
-CHUNK = 2**20
-TIMEOUT = 60  # seconds without a byte
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How a download deals with a broken connection.
-
-    Args:
-        attempts: How often in a row it may break without a new byte before giving up.
-        pause: Seconds before the first new attempt; doubled with each failure in a row.
-    """
-
-    attempts: int = 6
-    pause: float = 2.0
+SEVEN_ZIP = ("7zz", "7z", "7za")
+Report = Callable[[str], None]
 
 
-def download(url: str, target: Path, report: Callable[[str], None], patience: Patience = Patience()) -> None:
-    """Download a file, going on where an earlier attempt, or an earlier call, stopped.
-
-    Bytes gather in `<target>.part`, beside which `<target>.etag` keeps the server's mark of the file's
-    version: if the file has changed on the server in the meantime, the download starts anew. The finished
-    length is compared with the server's.
-
-    Args:
-        url: An http or https address.
-        target: Where the whole file will be; nothing is done if it is there.
-        report: Is told of progress, in words.
-        patience: When to give up.
+def instructions(layout: str) -> str:
+    """How to get a data set that requires a request, and how its files must be arranged.
 
     Raises:
-        UserError: If the server refuses, or the connection keeps breaking.
+        UserError: If there is no such layout.
     """
-    if target.exists():
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    failures = 0
-    while True:
-        before = _size(part)
-        try:
-            _go_on(url, part, target.with_name(f"{target.name}.etag"), report)
-        except urllib.error.HTTPError as error:
-            # 5xx and "too many requests" pass; other refusals do not mend themselves.
-            if error.code < 500 and error.code != 429:
-                raise UserError(
-                    f"{url}: the server refuses the download",
-                    found=f"{error.code} {error.reason}",
-                    fix="open the address in a browser: the file may have moved, or need a login",
-                ) from None
-            reason = str(error)
-        except (OSError, http.client.HTTPException) as error:
-            reason = str(error) or type(error).__name__
-        else:
-            break
-        failures = 0 if _size(part) > before else failures + 1
-        if failures >= patience.attempts:
-            raise UserError(
-                f"{url}: the download keeps breaking off",
-                found=f"{reason}; {_size(part):,} bytes are kept in {part}",
-                fix="run the command again to go on from there",
-            )
-        report(f"{target.name}: {reason}; going on at {_size(part) / 1e9:.2f} GB")
-        time.sleep(patience.pause * 2 ** max(0, failures - 1))
-    part.replace(target)
-    target.with_name(f"{target.name}.etag").unlink(missing_ok=True)
+    tree, obtain = adapter_class(layout).instructions
+    return (
+        f"{layout} cannot be downloaded with this command:\n"
+        f"1. {obtain}.\n"
+        "2. Arrange the files like this:\n     " + tree.replace("\n", "\n     ") + "\n"
+        f"3. Name it in params.yaml: sources: {{{layout}: {{layout: {layout}, root: …}}}}\n"
+        f"4. Check it: fakeforensics data check {layout}"
+    )
 
 
-def _go_on(url: str, part: Path, etag: Path, report: Callable[[str], None]) -> None:
-    """Fetch what is missing of `part`.
-
-    Raises:
-        OSError: If the connection breaks or the length is wrong at the end.
-    """
-    start = _size(part)
-    request = urllib.request.Request(url)  # noqa: S310 - the address is the project's or the user's own
-    if start and etag.exists():
-        request.add_header("Range", f"bytes={start}-")
-        request.add_header("If-Range", etag.read_text(encoding="utf-8"))
-    try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT)  # noqa: S310
-    except urllib.error.HTTPError as error:
-        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            if error.headers.get("Content-Range") == f"bytes */{start}":
-                return  # everything was there already
-            part.unlink()
-            raise ConnectionError("the file has changed on the server") from None
-        raise
-    with response:
-        is_rest = response.status == http.HTTPStatus.PARTIAL_CONTENT
-        start = start if is_rest else 0
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length is not None else None
-        if response.headers.get("ETag"):
-            etag.write_text(response.headers["ETag"], encoding="utf-8")
-        with part.open("r+b" if is_rest else "wb") as file:
-            file.seek(start)
-            _copy(response, file, part.stem, start, total, report)
-    if total is not None and _size(part) != total:
-        raise ConnectionError(f"{_size(part):,} of {total:,} bytes came")
-
-
-def _copy(
-    response: http.client.HTTPResponse,
-    file: BinaryIO,
-    name: str,
-    start: int,
-    total: int | None,
-    report: Callable[[str], None],
+def fetch(
+    adapter: DatasetAdapter,
+    parts: Sequence[str],
+    report: Report,
+    *,
+    keep: bool = False,
+    endpoint: str | None = None,
 ) -> None:
-    done, shown = start, time.monotonic()
-    while chunk := response.read(CHUNK):
-        file.write(chunk)
-        done += len(chunk)
-        if time.monotonic() - shown > 10:
-            share = f" of {total / 1e9:.2f} GB, {100 * done / total:.0f} %" if total else " GB"
-            report(f"{name}: {done / 1e9:.2f}{share}")
-            shown = time.monotonic()
+    """Download, verify and unpack parts of a data set. A part that is already complete is skipped.
+
+    Args:
+        adapter: The data set's adapter; its root is created.
+        parts: Names of its archives.
+        report: Receives progress messages.
+        keep: Keep the archives after unpacking.
+        endpoint: The hub's address; by default huggingface.co, or the environment variable HF_ENDPOINT.
+
+    Raises:
+        UserError: If a download fails, has another SHA-256, is damaged or lacks images.
+    """
+    for archive in adapter.archives:
+        if archive.part in parts:
+            if _unmet(adapter, archive):
+                _fetch_archive(adapter, archive, report, keep, endpoint)
+            report(f"{archive.part}: complete")
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+def _fetch_archive(
+    adapter: DatasetAdapter, archive: Archive, report: Report, keep: bool, endpoint: str | None
+) -> None:
+    if archive.inner:
+        find_7zip()  # before gigabytes are downloaded in vain
+    store = adapter.root / ".downloads"
+    files = download(adapter.repository, archive.files, store, report, endpoint=endpoint)
+    report(f"{archive.part}: unpacking")
+    packed = files[0]
+    if archive.inner:
+        unpack_7z(packed, store)
+        packed = store / archive.inner
+    unpack_zip(packed, adapter.root, archive.folder)
+    if unmet := _unmet(adapter, archive):
+        raise UserError(
+            f"{adapter.root}: the part {archive.part!r} does not hold the images it should",
+            found="\n".join(f"{count.name}: {count.found:,} of {count.expected:,}" for count in unmet[:10]),
+            fix="the archive on the hub may have changed; compare with docs/data.md",
+        )
+    if not keep:
+        for file in {*files, packed}:
+            file.unlink()
+
+
+def _unmet(adapter: DatasetAdapter, archive: Archive) -> list[CountCheck]:
+    """The expected counts of a part that the files on disk do not meet."""
+    counts = adapter.expected_counts(adapter.records() if adapter.root.is_dir() else [])
+    return [count for count in counts if count.part == archive.part and not count.is_met]
+
+
+def download(
+    repository: str, names: Sequence[str], folder: Path, report: Report, *, endpoint: str | None = None
+) -> list[Path]:
+    """Download large files of a data set on the hub; files that are already complete are kept.
+
+    A file gets its name only when it has the SHA-256 that the hub lists. Until then its bytes are in a file
+    `.part`, from which the next call resumes.
+
+    Args:
+        repository: The data set's name on the hub, `<owner>/<name>`.
+        names: Paths in the repository.
+        folder: Where the files go.
+        report: Receives progress messages.
+        endpoint: The hub's address.
+
+    Returns:
+        The files, in the order of `names`.
+
+    Raises:
+        UserError: If the hub refuses, the connection keeps breaking, or a file has another SHA-256.
+    """
+    try:
+        from huggingface_hub import HfApi, RepoFile, hf_hub_url
+        from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+    except ModuleNotFoundError as missing:
+        raise UserError(
+            f"downloading needs the package {missing.name}, which is not installed",
+            fix="make install, or pip install 'fake-forensics[data]'",
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        listed = HfApi(endpoint=endpoint).get_paths_info(repository, list(names), repo_type="dataset")
+        known = {file.path: file.lfs for file in listed if isinstance(file, RepoFile) and file.lfs}
+        for name in names:
+            if name not in known:
+                raise UserError(
+                    f"the data set {repository} on the hub has no large file {name!r}",
+                    found=", ".join(known) or "none of the files",
+                    fix="the file may have moved: open the data set's page on huggingface.co",
+                )
+            target = folder / Path(name).name
+            if not target.is_file() or sha256_file(target) != known[name].sha256:
+                report(f"{name}: downloading {known[name].size / 1e9:.2f} GB")
+                url = hf_hub_url(repository, name, repo_type="dataset", endpoint=endpoint)
+                _download_one(url, target, known[name].size, known[name].sha256)
+    except (HTTPError, OSError) as error:
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+        is_refusal = 400 <= status < 500 and status not in (408, 429)  # others pass by themselves
+        raise UserError(
+            f"{repository}: the hub refuses the download" if is_refusal else f"{repository}: download broken",
+            found=str(error) or type(error).__name__,
+            fix="open the data set's page on huggingface.co: it may have moved, or require a login"
+            if is_refusal
+            else f"run the command again to resume; what has arrived is kept in {folder}",
+        ) from None
+    return [folder / Path(name).name for name in names]
+
+
+def _download_one(url: str, target: Path, size: int, sha256: str) -> None:
+    # hf_hub_download deletes what has arrived when it is interrupted; the function below it can resume.
+    from huggingface_hub.file_download import http_get
+
+    # With the hash in its name, bytes of an older version of the file are never resumed.
+    part = target.with_name(f"{target.name}.{sha256[:12]}.part")
+    for old in target.parent.glob(f"{target.name}.*.part"):
+        if old != part:
+            old.unlink()
+    with part.open("ab") as out:
+        http_get(url, out, resume_size=out.tell(), expected_size=size, displayed_filename=target.name)
+    if (found := sha256_file(part)) != sha256:
+        part.unlink()
+        raise UserError(
+            f"{target.name}: the download is damaged and was removed",
+            expected=f"SHA-256 {sha256}, which the hub lists for this file",
+            found=found,
+            fix="run the command again; if it fails again, a proxy may be changing files on the way",
+        )
+    part.replace(target)
+
+
+def unpack_zip(archive: Path, root: Path, folder: str) -> None:
+    """Unpack a zip archive so that its content is in `root/folder`; "" means the root itself.
+
+    Archives have a top folder of that name or none; the result is the same. Members are unpacked next to
+    their place and moved only when all of them are intact.
+
+    Raises:
+        UserError: If the archive is damaged (the CRC of each member is compared); it is removed.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=root, prefix=".unpacking."))
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            members = [name for name in packed.namelist() if not name.startswith("__MACOSX/")]
+            packed.extractall(staging, members)
+        tops = {PurePosixPath(name).parts[0] for name in members}
+        content = staging / folder if folder and tops == {folder} else staging
+        for file in sorted(path for path in content.rglob("*") if path.is_file()):
+            place = root / folder / file.relative_to(content)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(place)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        archive.unlink()
+        raise UserError(
+            f"{archive}: the archive was damaged, and was removed",
+            found=str(error),
+            fix="run the command again to download it again",
+        ) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def find_7zip() -> str:
+    """The path of the 7-Zip program.
+
+    Raises:
+        UserError: If it is not installed.
+    """
+    program = next((found for name in SEVEN_ZIP if (found := shutil.which(name))), None)
+    if program is None:
+        raise UserError(
+            "the archive is packed with 7-Zip, which is not installed",
+            found="none of " + ", ".join(SEVEN_ZIP) + " on the PATH",
+            fix="install it (Debian and Ubuntu: apt install 7zip; conda: p7zip) and run the command again",
+        )
+    return program
+
+
+def unpack_7z(first_volume: Path, out: Path) -> None:
+    """Unpack a 7z archive, which may be in volumes, with the 7-Zip program.
+
+    Raises:
+        UserError: If 7-Zip is not installed, or finds the archive damaged.
+    """
+    done = subprocess.run(
+        [find_7zip(), "x", "-y", f"-o{out}", str(first_volume)], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise UserError(
+            f"{first_volume}: 7-Zip cannot unpack the archive",
+            found=(done.stderr or done.stdout)[-400:].strip(),
+            fix="free disk space if it is full; otherwise remove the volumes and run the command again",
+        )

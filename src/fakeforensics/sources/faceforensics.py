@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import ClassVar
 
 from fakeforensics.params import Name
-from fakeforensics.sources.layout import VIDEO_SUFFIXES, Layout, LayoutOptions
-from fakeforensics.sources.record import RawFile, Split
+from fakeforensics.sources.base import (
+    VIDEO_SUFFIXES,
+    AdapterOptions,
+    CountCheck,
+    DatasetAdapter,
+    Instructions,
+    RawFile,
+    Split,
+)
 
+VIDEOS = 1000  # real ones, and as many by each method
 LEVELS = ("original_sequences", "manipulated_sequences")
 SPLITS: Mapping[str, Split] = {"train": "train", "val": "val", "test": "test"}
 
 
-class FaceForensicsOptions(LayoutOptions):
-    """Settings of the layout.
+class FaceForensicsOptions(AdapterOptions):
+    """Settings of the adapter.
 
     Args:
         compression: Which of raw, c23 and c40 to read.
@@ -25,30 +33,34 @@ class FaceForensicsOptions(LayoutOptions):
     compression: Name = "c23"
 
 
-class FaceForensics(Layout):
-    """FaceForensics++.
+class FaceForensics(DatasetAdapter):
+    """FaceForensics++: 1,000 real videos, and 1,000 by each method.
 
-    1,000 real videos and 1,000 by each method. `manipulated_sequences/Deepfakes/c23/videos/004_982.mp4` puts
-    the face of 982 into the video 004, which is its group; both are its identities. The official lists of
-    pairs, `splits/{train,val,test}.json` (720/140/140 videos), are used where they lie in the root; without
-    them the split is cut by identity. Access by a form at https://github.com/ondyari/FaceForensics.
+    `manipulated_sequences/Deepfakes/c23/videos/004_982.mp4` puts the face of 982 into the video 004, which is
+    its group; both are its identities. The official lists of pairs, `splits/{train,val,test}.json`
+    (720/140/140 videos), are used if the root holds them; without them the source is split by identity.
 
     Cite: Rössler et al., FaceForensics++: Learning to Detect Manipulated Facial Images, ICCV 2019.
     """
 
-    tree: ClassVar[str] = (
-        "original_sequences/youtube/<compression>/videos/004.mp4\n"
+    instructions = Instructions(
+        tree="original_sequences/youtube/<compression>/videos/004.mp4\n"
         "manipulated_sequences/<method>/<compression>/videos/004_982.mp4\n"
-        "splits/train.json, val.json, test.json (optional)"
+        "splits/train.json, val.json, test.json (optional)",
+        obtain="fill in the form linked at https://github.com/ondyari/FaceForensics; a download script comes "
+        "by e-mail",
     )
-    obtain: ClassVar[str] = (
-        "fill in the form linked at https://github.com/ondyari/FaceForensics; a download script comes by "
-        "e-mail"
-    )
-    Options: ClassVar[type[LayoutOptions]] = FaceForensicsOptions
+    Options = FaceForensicsOptions
+
+    @classmethod
+    def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
+        """Real videos, and those of each method on disk; the actors' videos have no published split."""
+        counts = Counter(record.method for record in records if "actors" not in record.path)
+        for method in sorted({"real", *counts} - {"deepfakedetection"}):
+            yield CountCheck(method, counts[method], VIDEOS, "exactly", "FaceForensics++")
 
     def records(self) -> list[RawFile]:
-        """One record a video of the chosen compression."""
+        """One record per video of the chosen compression."""
         splits = self._official_splits()
         return [
             self._record(path, splits)
@@ -75,7 +87,7 @@ class FaceForensics(Layout):
         )
 
     def tables(self) -> list[PurePosixPath]:
-        """The official split lists that lie in the root."""
+        """The official split lists that the root holds."""
         lists = [PurePosixPath("splits", f"{split}.json") for split in SPLITS]
         return [path for path in lists if (self.root / path).is_file()]
 

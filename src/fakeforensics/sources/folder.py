@@ -1,4 +1,4 @@
-"""The user's own images and videos."""
+"""A folder of your own images and videos."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import csv
 import os
 from collections import Counter
 from pathlib import PurePosixPath
-from typing import ClassVar, Literal
+from typing import Literal
 
 from fakeforensics.params import Name
-from fakeforensics.sources.layout import (
+from fakeforensics.sources.base import (
     IMAGE_SUFFIXES,
     SPLIT_FOLDERS,
     VIDEO_SUFFIXES,
-    Layout,
-    LayoutOptions,
-    kind_of,
+    AdapterOptions,
+    DatasetAdapter,
+    Instructions,
+    RawFile,
+    Split,
 )
-from fakeforensics.sources.record import RawFile, Split
 
 FOLDER_LABELS: dict[str, Literal[0, 1]] = {"0_real": 0, "1_fake": 1}
 CSV_LABELS: dict[str, Literal[0, 1]] = {"0": 0, "1": 1, "real": 0, "fake": 1}
@@ -25,13 +26,13 @@ REQUIRED = ("path", "label")
 OPTIONAL = ("method", "group", "split", "domain")
 
 
-class FolderOptions(LayoutOptions):
-    """Settings of the layout.
+class FolderOptions(AdapterOptions):
+    """Settings of the adapter.
 
     Args:
-        csv: A table of the files, relative to the root, in place of the folder convention.
-        method: What made the fakes, where no folder or column says it.
-        domain: The image world; by default the source's name.
+        csv: A table of the files, relative to the root, instead of the folder convention.
+        method: What made the fakes, where no folder or column says so.
+        domain: The image domain; by default the source's name.
     """
 
     csv: str | None = None
@@ -39,32 +40,32 @@ class FolderOptions(LayoutOptions):
     domain: Name | None = None
 
 
-class Folder(Layout):
-    """A folder of one's own: images, videos or both.
+class Folder(DatasetAdapter):
+    """A folder of your own: images, videos or both.
 
     By folders: `0_real/…` and `1_fake/…`, where a folder inside `1_fake` names the method; a split folder
-    (train, val, test) may lie above. Files of one name on both sides (`0_real/anna.jpg`,
+    (train, val, test) may be above. Files of the same name on both sides (`0_real/anna.jpg`,
     `1_fake/faceswap/anna.png`) are one group: the edit belongs to its original.
 
     By a table, `options: {csv: labels.csv}`, with the columns path (relative to the root), label (0, 1, real
-    or fake) and, if wanted, method, group, split (train, val or test) and domain.
+    or fake) and optionally method, group, split (train, val or test) and domain.
     """
 
-    tree: ClassVar[str] = (
-        "0_real/<file>  1_fake/<file>  or  1_fake/<method>/<file>  (train/, val/, test/ may lie above them)\n"
-        "or a table, `options: {csv: labels.csv}`, with the columns path,label,method,group"
+    instructions = Instructions(
+        tree="0_real/<file>  1_fake/<file>  or  1_fake/<method>/<file>  (train/, val/, test/ may be above)\n"
+        "or a table, `options: {csv: labels.csv}`, with the columns path,label,method,group",
+        obtain="put your own files there",
     )
-    obtain: ClassVar[str] = "put your own files there"
-    Options: ClassVar[type[LayoutOptions]] = FolderOptions
+    Options = FolderOptions
 
     def records(self) -> list[RawFile]:
-        """One record a file."""
+        """One record per file."""
         if self.options.csv is not None:
             return self._from_csv()
         return [self._from_folders(path) for path in self.files(IMAGE_SUFFIXES | VIDEO_SUFFIXES)]
 
     def tables(self) -> list[PurePosixPath]:
-        """The user's table, if there is one."""
+        """The table of the files, if the options name one."""
         return [] if self.options.csv is None else [PurePosixPath(self.options.csv)]
 
     def _from_folders(self, path: PurePosixPath) -> RawFile:
@@ -72,12 +73,12 @@ class Folder(Layout):
         places = [index for index, folder in enumerate(folders) if folder in FOLDER_LABELS]
         if len(places) != 1:
             raise self.problem(
-                f"{path} lies in neither 0_real nor 1_fake",
+                f"{path} is in neither 0_real nor 1_fake",
                 fix="move it into one of them, out of the source's folder, or use a table",
             )
         above, below = folders[: places[0]], folders[places[0] + 1 :]
         label = FOLDER_LABELS[folders[places[0]]]
-        # Where 1_fake has a folder a method, the same photograph lies one level deeper than in 0_real.
+        # With one folder per method in 1_fake, the same photograph is one level deeper than in 0_real.
         shared = below[1:] if label and below else below
         splits = [SPLIT_FOLDERS[folder.lower()] for folder in above if folder.lower() in SPLIT_FOLDERS]
         return self._record(
@@ -99,7 +100,7 @@ class Folder(Layout):
                 raise self.problem(
                     f"{table}: wrong columns",
                     found=", ".join(rows.fieldnames or ()) or "an empty file",
-                    fix="needed: path,label; possible: " + ",".join(OPTIONAL),
+                    fix="path and label are required; optional are " + ",".join(OPTIONAL),
                 )
             records = [self._from_row(f"{table}, line {rows.line_num}", row) for row in rows]
         counts = Counter(record.path for record in records)
@@ -142,7 +143,7 @@ class Folder(Layout):
         split: Split,
         domain: str | None = None,
     ) -> RawFile:
-        kind = kind_of(path)
+        kind: Literal["image", "video"] = "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image"
         return RawFile(
             path=str(path),
             kind=kind,

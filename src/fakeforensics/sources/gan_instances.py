@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from fakeforensics.params import Count, Group, Name
-from fakeforensics.sources.layout import Layout, LayoutOptions
-from fakeforensics.sources.record import RawFile
+from fakeforensics.sources.base import (
+    AdapterOptions,
+    CountCheck,
+    DatasetAdapter,
+    Instructions,
+    RawFile,
+)
+
+CELEBA_IMAGES = 202_599
+# For tables 3.1 to 3.6; the tenth instance of PGGAN is tested on.
+LEAST_INSTANCES: Mapping[str, int] = {"pggan": 10, "cramergan": 3, "mmdgan": 3, "sngan": 3}
 
 
 class Window(Group):
     """A square part of a picture.
 
     Args:
-        x: Its centre, in pixels from the left.
-        y: Its centre, in pixels from the top.
+        x: Its center, in pixels from the left.
+        y: Its center, in pixels from the top.
         size: Its side in pixels.
     """
 
@@ -31,14 +42,14 @@ class Window(Group):
         return left, top, left + self.size, top + self.size
 
 
-class GanInstancesOptions(LayoutOptions):
-    """Settings of the layout.
+class GanInstancesOptions(AdapterOptions):
+    """Settings of the adapter.
 
     Args:
         real: The folder of real images.
         window: The part of each real image that the generators were trained on; null if the images are
-            cropped already.
-        domain: The image world.
+            already cropped.
+        domain: The image domain.
     """
 
     real: Name = "celeba"
@@ -46,37 +57,46 @@ class GanInstancesOptions(LayoutOptions):
     domain: Name = "celeba"
 
 
-class GanInstances(Layout):
+class GanInstances(DatasetAdapter):
     """Multi-seed GAN samples of chapter 3 of the thesis: CelebA against PGGAN, CramerGAN, MMDGAN and SNGAN.
 
-    Real images are CelebA's aligned photographs (`img_align_celeba`, 178x218 pixels, 202,599 of them), of
-    which the window of 128 pixels centred at x 89, y 121 is used, as the generators were trained on it. Fakes
-    lie in a folder a method and in it a folder an instance; instances differ in their training seed alone.
-    Samples are drawn from the models at https://github.com/ningyu1991/GANFingerprints or from one's own.
+    Real images are the 202,599 aligned photographs of CelebA (`img_align_celeba`, 178x218 pixels). Only the
+    window of 128 pixels centered at x 89, y 121 is used, because the generators were trained on it. Fakes are
+    in one folder per method, and in it one folder per instance; instances differ in their training seed only.
+    Samples are drawn from the models at https://github.com/ningyu1991/GANFingerprints or from your own.
 
     Cite: Yu et al., Attributing Fake Images to GANs: Learning and Analyzing GAN Fingerprints, ICCV 2019; Liu
     et al., Deep Learning Face Attributes in the Wild, ICCV 2015 (CelebA).
     """
 
-    tree: ClassVar[str] = (
-        "celeba/000001.jpg …   (aligned, 178x218 pixels)\n"
-        "<method>/<instance>/<image>   method: pggan, cramergan, mmdgan, sngan; instance: seed_1, seed_2 …"
+    instructions = Instructions(
+        tree="celeba/000001.jpg …   (aligned, 178x218 pixels)\n"
+        "<method>/<instance>/<image>   method: pggan, cramergan, mmdgan, sngan; instance: seed_1, seed_2 …",
+        obtain="CelebA: the aligned images from mmlab.ie.cuhk.edu.hk/projects/CelebA.html. Samples: draw "
+        "them from the models at https://github.com/ningyu1991/GANFingerprints, or train instances with "
+        "different seeds",
     )
-    obtain: ClassVar[str] = (
-        "CelebA: the aligned images from mmlab.ie.cuhk.edu.hk/projects/CelebA.html. Samples: draw them from "
-        "the models at https://github.com/ningyu1991/GANFingerprints, or train instances with different seeds"
-    )
-    crop: ClassVar[Literal["faces", "whole"]] = "whole"
-    Options: ClassVar[type[LayoutOptions]] = GanInstancesOptions
+    crop = "whole"
+    Options = GanInstancesOptions
+
+    @classmethod
+    def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
+        """Real images, and instances of each generator."""
+        real = sum(record.label == 0 for record in records)
+        yield CountCheck("CelebA, real", real, CELEBA_IMAGES, "exactly", "CelebA")
+        instances = Counter(method for method, _ in {(record.method, record.instance) for record in records})
+        for method, expected in LEAST_INSTANCES.items():
+            name = f"instances of {method}"
+            yield CountCheck(name, instances[method], expected, "at least", "tables 3.1 to 3.6")
 
     def records(self) -> list[RawFile]:
-        """One record an image; `instance` is "<method>/<instance folder>"."""
+        """One record per image; `instance` is "<method>/<instance folder>"."""
         return [self._record(path) for path in self.files()]
 
     def _record(self, path: PurePosixPath) -> RawFile:
         is_real = path.parts[0] == self.options.real
         if not is_real and len(path.parts) < 3:
-            raise self.problem(f"{path} lies in no instance's folder")
+            raise self.problem(f"{path} is not in the folder of an instance")
         method = path.parts[0].lower()
         window = self.options.window
         return RawFile(

@@ -11,7 +11,7 @@ import pytest
 from examples.demo import Recipe, celeb_df, dffd
 from examples.demo.build import build, summarize
 from fakeforensics.params import SourceParams
-from fakeforensics.sources.open import open_source
+from fakeforensics.sources.base import open_source
 
 TINY = Recipe(
     celebrities=2,

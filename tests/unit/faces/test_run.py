@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fakeforensics.sources.record import RawFile
+from fakeforensics.sources.base import RawFile
 from PIL import Image
 
 from fakeforensics.errors import UserError

@@ -14,7 +14,6 @@ from fakeforensics.images.index import (
     check_present,
     frame_key,
     image_keys,
-    printable_path,
     read_index,
     write_missing,
 )
@@ -62,11 +61,6 @@ def test_frames_and_tracks_are_part_of_the_key():
     assert frame_key("s/v", 12, 0) == "s/v#f000012"
     assert frame_key("s/v", 12, 3) == "s/v#f000012#t3"
     assert frame_key("s/v", -1, 0) == "s/v"
-
-
-def test_printable_paths_can_be_encoded():
-    assert printable_path("caf\udce9.jpg") == r"caf\xe9.jpg"
-    assert printable_path("häuser.jpg") == "häuser.jpg"
 
 
 def test_an_index_comes_back_with_its_columns(tmp_path):

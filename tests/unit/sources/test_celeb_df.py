@@ -66,7 +66,7 @@ def test_a_missing_list_is_refused(tree: Tree) -> None:
 
 
 def test_a_renamed_video_is_refused(tree: Tree) -> None:
-    with pytest.raises(UserError, match="does not say whom the video shows"):
+    with pytest.raises(UserError, match="does not say who the video shows"):
         make(tree, (*FILES, "Celeb-synthesis/fake1.mp4")).records()
 
 

@@ -35,7 +35,7 @@ def test_a_sound_source_is_good_and_described(root: Path) -> None:
     assert "real: 3; PNG 3; 32x32 3" in render(report)
 
 
-def test_a_missing_source_is_an_error_that_says_how_to_get_it(tmp_path: Path) -> None:
+def test_a_missing_source_is_an_error_with_instructions(tmp_path: Path) -> None:
     report = check(tmp_path / "nowhere", "celeb_df")
     assert not report.is_good
     assert "comes by e-mail" in render(report)
@@ -71,10 +71,10 @@ def test_damage_inside_is_found_by_decoding(root: Path) -> None:
     file.write_bytes(data)
     source = {"mine": SourceParams(layout="folder", root=str(root))}
     assert check_sources(source)[0].is_good
-    assert not check_sources(source, is_deep=True)[0].is_good
+    assert not check_sources(source, deep=True)[0].is_good
 
 
-def test_copies_across_labels_or_splits_are_errors_others_warnings(root: Path) -> None:
+def test_duplicates_across_labels_or_splits_are_errors_others_warnings(root: Path) -> None:
     (root / "train/0_real/again.png").write_bytes((root / "train/0_real/r0.png").read_bytes())
     report = check(root)
     assert report.is_good
@@ -86,7 +86,7 @@ def test_copies_across_labels_or_splits_are_errors_others_warnings(root: Path) -
     assert any("among real and among fake" in error for error in check(root).errors)
 
 
-def test_copies_across_sources_are_shown_with_both(root: Path) -> None:
+def test_duplicates_across_sources_are_shown_with_both(root: Path) -> None:
     other = root.parent / "other"
     (other / "0_real").mkdir(parents=True)
     (other / "0_real/x.png").write_bytes((root / "train/0_real/r0.png").read_bytes())
@@ -99,7 +99,7 @@ def test_copies_across_sources_are_shown_with_both(root: Path) -> None:
         assert "mine: train/0_real/r0.png = other: 0_real/x.png" in report.warnings[0]
 
 
-def test_files_that_only_start_and_end_alike_are_no_copies(root: Path) -> None:
+def test_files_that_only_start_and_end_alike_are_no_duplicates(root: Path) -> None:
     noise = random.Random(0).randbytes(20000)
     for number in range(2):
         (root / f"train/0_real/x{number}.bmp").write_bytes(noise[:100] + bytes([number]) + noise)
@@ -121,7 +121,7 @@ def test_the_real_sample(tmp_path: Path) -> None:
         pytest.skip("FAKEFORENSICS_SAMPLE is not set")
     clips = check(Path(sample) / "Celeb-DF-v2", "celeb_df", subset=True)
     assert clips.is_good
-    assert {file.probe.format for file in clips.files} == {"H264"}
+    assert {file.format for file in clips.files} == {"H264"}
     broken = tmp_path / "0_real"
     broken.mkdir()
     (broken / "a.mp4").write_bytes((Path(sample) / "broken/truncated_video.mp4").read_bytes())

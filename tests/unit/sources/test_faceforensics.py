@@ -24,12 +24,12 @@ def test_the_official_lists_are_used_where_they_are(tree: Tree) -> None:
     root = tree(FILES)
     (root / "splits").mkdir()
     (root / "splits" / "val.json").write_text(json.dumps([["004", "982"]]))
-    layout = FaceForensics("s", root)
-    assert {record.own_split for record in layout.records()} == {"val"}
-    assert [str(path) for path in layout.tables()] == ["splits/val.json"]
+    adapter = FaceForensics("s", root)
+    assert {record.own_split for record in adapter.records()} == {"val"}
+    assert [str(path) for path in adapter.tables()] == ["splits/val.json"]
     (root / "splits" / "val.json").write_text("[1]")
     with pytest.raises(UserError, match="not a list of pairs"):
-        layout.records()
+        adapter.records()
 
 
 def test_another_compression(tree: Tree) -> None:

@@ -29,7 +29,7 @@ def test_the_folders_say_label_method_split_and_kind(tree: Tree) -> None:
 
 
 def test_a_file_outside_both_folders_is_refused(tree: Tree) -> None:
-    with pytest.raises(UserError, match=r"fakes/a\.png lies in neither"):
+    with pytest.raises(UserError, match=r"fakes/a\.png is in neither"):
         Folder("f", tree(["fakes/a.png"])).records()
 
 
@@ -52,7 +52,7 @@ def test_a_table_may_prescribe_splits(tree: Tree) -> None:
     ("text", "complaint"),
     [
         ("file,label\na.png,0\n", "wrong columns"),
-        ("path,label,colour\na.png,0,red\n", "wrong columns"),
+        ("path,label,color\na.png,0,red\n", "wrong columns"),
         ("path,label\na.png,2\n", "line 2: label '2'"),
         ("path,label,split\na.png,0,holdout\n", "split 'holdout'"),
         ("path,label\nmissing.png,0\n", "no file 'missing.png'"),

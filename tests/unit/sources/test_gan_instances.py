@@ -21,5 +21,5 @@ def test_only_aligned_real_images_are_cropped(tree: Tree) -> None:
 
 
 def test_a_sample_outside_an_instance_is_refused(tree: Tree) -> None:
-    with pytest.raises(UserError, match="lies in no instance"):
+    with pytest.raises(UserError, match="is not in the folder of an instance"):
         GanInstances("p", tree(["pggan/1.png"])).records()

@@ -8,18 +8,17 @@ import yaml
 from typer.testing import CliRunner
 
 from fakeforensics.cli import app
-from fakeforensics.sources import known_counts
+from fakeforensics.sources import cnn_synth
 from tests.replicas import write_replica
 
 
 @pytest.fixture
 def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Six images a class; of deepfake's fakes five, as the real set has fewer of them, too."""
-    counts = dict.fromkeys(known_counts.CNN_SYNTH_TEST, (6, 6)) | {"deepfake": (6, 5)}
-    monkeypatch.setattr(known_counts, "CNN_SYNTH_TEST", counts)
-    monkeypatch.setattr(known_counts, "LSUN_CATEGORIES", ("cat",))
-    monkeypatch.setattr(known_counts, "PROGAN_TRAIN_PER_CATEGORY", 12)
-    monkeypatch.setattr(known_counts, "PROGAN_VAL_PER_CATEGORY", 12)
+    """Six images per class, but five fakes of deepfake: the real set has fewer fakes there, too."""
+    counts = dict.fromkeys(cnn_synth.TEST_COUNTS, (6, 6)) | {"deepfake": (6, 5)}
+    monkeypatch.setattr(cnn_synth, "TEST_COUNTS", counts)
+    monkeypatch.setattr(cnn_synth, "LSUN_CATEGORIES", ("cat",))
+    monkeypatch.setattr(cnn_synth, "PER_CATEGORY", {"train": 12, "val": 12})
     root = tmp_path / "cnn_synth"
     write_replica(root, "cnn_synth")
     (root / "deepfake/1_fake/5.png").unlink()

@@ -1,0 +1,132 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakeforensics import sources
+from fakeforensics.code import import_closure
+from fakeforensics.errors import UserError
+from fakeforensics.params import SourceParams
+from fakeforensics.sources.base import (
+    CountCheck,
+    MissingSourceError,
+    adapter_class,
+    adapter_names,
+    open_source,
+    read_records,
+)
+from fakeforensics.sources.folder import Folder
+from tests.unit.sources.conftest import Tree
+
+# An adapter as somebody would add it: docs/data.md shows the same.
+ADAPTER = """
+from fakeforensics.sources.base import DatasetAdapter, Instructions, RawFile
+
+class Added(DatasetAdapter):
+    instructions = Instructions(tree="<image>", obtain="ask")
+
+    def records(self):
+        return [RawFile(str(p), "image", "m", "d", 1, self.own_group(p)) for p in self.files()]
+"""
+
+
+def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    """Add a module to the package, without writing into its folder."""
+    (tmp_path / "added").mkdir()
+    (tmp_path / "added" / f"{name}.py").write_text(text)
+    monkeypatch.setattr(sources, "__path__", [*sources.__path__, str(tmp_path / "added")])
+    monkeypatch.delitem(sys.modules, f"fakeforensics.sources.{name}", raising=False)
+
+
+def test_the_adapters_are_the_modules_that_hold_one() -> None:
+    assert adapter_names() == ["celeb_df", "cnn_synth", "dffd", "faceforensics", "folder", "gan_instances"]
+
+
+def test_one_new_file_is_a_new_layout(tmp_path: Path, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tree(["raw/a.png"]) / "raw"
+    add(tmp_path, monkeypatch, "added_one", ADAPTER)
+    adapter = open_source("mine", SourceParams(layout="added_one", root=str(root)))
+    assert [record.group for record in read_records(adapter)] == ["mine/a"]
+    assert "added_one" in adapter_names()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("", "0 subclasses"), (ADAPTER + ADAPTER.replace("Added", "Other"), "2 subclasses")]
+)
+def test_a_module_must_hold_exactly_one_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, found: str
+) -> None:
+    name = f"added_{found[0]}"
+    add(tmp_path, monkeypatch, name, text)
+    with pytest.raises(UserError, match="unknown layout") as caught:
+        adapter_class(name)
+    assert found in str(caught.value)
+
+
+def test_an_unknown_layout_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"sources\.mine\.layout: unknown layout 'celebdf'") as caught:
+        open_source("mine", SourceParams(layout="celebdf", root=str(tmp_path)))
+    assert all(name in str(caught.value) for name in adapter_names())
+
+
+@pytest.mark.parametrize("name", adapter_names())
+def test_every_adapter_says_what_it_is_and_needs_no_other(name: str) -> None:
+    adapter = adapter_class(name)
+    assert adapter.instructions.tree
+    assert name == "folder" or "Cite:" in (adapter.__doc__ or "")
+    # A change of the downloads, the checks or another data set must not make its faces anew.
+    used = {module for module in import_closure(adapter.__module__) if ".sources." in module}
+    assert used == {adapter.__module__, "fakeforensics.sources.base"}
+
+
+def test_a_missing_folder_names_the_source_the_tree_and_the_page(tmp_path: Path) -> None:
+    with pytest.raises(MissingSourceError) as caught:
+        open_source("mine", SourceParams(layout="celeb_df", root=str(tmp_path / "nowhere")))
+    text = str(caught.value)
+    for part in ("'mine'", "nowhere", "Celeb-real/id0_0000.mp4", "docs/data.md", "sources.mine.root"):
+        assert part in text
+
+
+def test_variables_in_the_root_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_DATA", str(tmp_path))
+    assert open_source("mine", SourceParams(layout="folder", root="$MY_DATA")).root == tmp_path
+    monkeypatch.delenv("MY_DATA")
+    with pytest.raises(MissingSourceError, match=r"variable MY_DATA .* is not set"):
+        open_source("mine", SourceParams(layout="folder", root="$MY_DATA"))
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no image or video"):
+        read_records(open_source("mine", SourceParams(layout="folder", root=str(tmp_path))))
+
+
+def test_hidden_files_and_what_archives_leave_behind_are_not_read(tree: Tree) -> None:
+    root = tree(
+        ["0_real/a.png", "0_real/._a.png", "__MACOSX/0_real/a.png", ".cache/0_real/b.png", "0_real/Thumbs.db"]
+    )
+    assert [record.path for record in Folder("f", root).records()] == ["0_real/a.png"]
+
+
+def test_links_are_followed_but_never_in_circles(tree: Tree) -> None:
+    root = tree(["data/0_real/a.png"])
+    (root / "data" / "1_fake").symlink_to(root / "data" / "0_real")
+    (root / "data" / "0_real" / "again").symlink_to(root / "data")
+    records = Folder("f", root / "data").records()
+    assert [record.path for record in records] == ["0_real/a.png", "1_fake/a.png"]
+
+
+def test_names_with_spaces_accents_and_broken_bytes_survive(tmp_path: Path) -> None:
+    (tmp_path / "0_real").mkdir()
+    names = ["0_real/a b é.png", os.fsdecode(b"0_real/\xff.png")]
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    records = Folder("f", tmp_path).records()
+    assert [record.path for record in records] == names
+    assert all((tmp_path / record.path).is_file() for record in records)
+
+
+def test_at_least_and_exactly() -> None:
+    assert CountCheck("x", 12, 10, "at least", "t").is_met
+    assert not CountCheck("x", 12, 10, "exactly", "t").is_met
+    assert not CountCheck("x", 9, 10, "at least", "t").is_met
