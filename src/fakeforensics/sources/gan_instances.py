@@ -1,4 +1,4 @@
-"""The pilot study's samples: instances of a generator that were trained alike but for the seed."""
+"""The pilot study's samples: instances of a generator that were trained alike except for the seed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,7 @@ from typing import Annotated
 from pydantic import Field
 
 from fakeforensics.params import Count, Group, Name
-from fakeforensics.sources.base import (
-    AdapterOptions,
-    CountCheck,
-    DatasetAdapter,
-    Instructions,
-    RawFile,
-)
+from fakeforensics.sources.base import AdapterOptions, CountCheck, DatasetAdapter, Instructions, RawFile
 
 CELEBA_IMAGES = 202_599
 # For tables 3.1 to 3.6; the tenth instance of PGGAN is tested on.

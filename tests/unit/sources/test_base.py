@@ -19,16 +19,8 @@ from fakeforensics.sources.base import (
 from fakeforensics.sources.folder import Folder
 from tests.unit.sources.conftest import Tree
 
-# An adapter as somebody would add it: docs/data.md shows the same.
-ADAPTER = """
-from fakeforensics.sources.base import DatasetAdapter, Instructions, RawFile
-
-class Added(DatasetAdapter):
-    instructions = Instructions(tree="<image>", obtain="ask")
-
-    def records(self):
-        return [RawFile(str(p), "image", "m", "d", 1, self.own_group(p)) for p in self.files()]
-"""
+PAGE = (Path(__file__).parents[3] / "docs/data.md").read_text(encoding="utf-8")
+ADAPTER = PAGE.partition("```python\n")[2].partition("```")[0]
 
 
 def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
@@ -43,16 +35,21 @@ def test_the_adapters_are_the_modules_that_hold_one() -> None:
     assert adapter_names() == ["celeb_df", "cnn_synth", "dffd", "faceforensics", "folder", "gan_instances"]
 
 
-def test_one_new_file_is_a_new_layout(tmp_path: Path, tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = tree(["raw/a.png"]) / "raw"
+def test_the_one_file_that_the_page_shows_is_a_new_layout(
+    tmp_path: Path, tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tree(["raw/edits/1.png", "raw/scans/1.png"]) / "raw"
     add(tmp_path, monkeypatch, "added_one", ADAPTER)
     adapter = open_source("mine", SourceParams(layout="added_one", root=str(root)))
-    assert [record.group for record in read_records(adapter)] == ["mine/a"]
+    records = read_records(adapter)
+    assert [(record.label, record.group) for record in records] == [(1, "mine/1"), (0, "mine/1")]
+    assert [(count.found, count.is_met) for count in adapter.expected_counts(records)] == [(1, False)]
     assert "added_one" in adapter_names()
 
 
 @pytest.mark.parametrize(
-    ("text", "found"), [("", "0 subclasses"), (ADAPTER + ADAPTER.replace("Added", "Other"), "2 subclasses")]
+    ("text", "found"),
+    [("", "0 subclasses"), (ADAPTER + ADAPTER.replace("Passports", "Others"), "2 subclasses")],
 )
 def test_a_module_must_hold_exactly_one_adapter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, found: str
