@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from fakeforensics.errors import UserError
 
@@ -19,11 +29,25 @@ Sigma = Annotated[Number, Field(ge=0, le=20)]
 Quality = Annotated[Count, Field(ge=1, le=100)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 Lambda = Annotated[Number, Field(ge=0)]
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{', '.join(twice)} is listed twice")
+    return names
+
+
+def _digits_as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
+Digits = BeforeValidator(_digits_as_text)  # text that may look like a number: YAML reads it as one
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Group(BaseModel):
-    """Base of every group: immutable, and a misspelt key is an error rather than a default."""
+    """Base of every group: immutable, and a misspelled key is an error rather than a default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -64,7 +88,7 @@ class FacesParams(Group):
         padding: Margin around the face as a fraction of its size, as in `dlib.get_face_chip`.
         landmarks: 5 or 68 points. The 68-point model's training data forbids commercial use.
         frames_per_video: Frames taken from a clip, evenly spread over its whole length.
-        frame_step: Take every so-manieth frame instead; null for `frames_per_video`.
+        frame_step: Take every Nth frame instead; null for `frames_per_video`.
         tracks: `main` follows one person through a clip and takes the largest face of a still; `all` keeps
             every person, numbered.
         min_face: Width in pixels of the smallest face looked for; 40 is what dlib finds at double size.
@@ -90,13 +114,13 @@ class FacesParams(Group):
 
 
 class SplitsParams(Group):
-    """How manifests are cut.
+    """How images are divided into splits.
 
     Args:
-        seed: Seed of the cut and of every sub-sample, apart from the training seed: several training seeds
+        seed: Seed of the splits and of every sub-sample, apart from the training seed: several training seeds
             share one split.
-        audit_images: The most images compared in search of near copies across splits; a sample is drawn from
-            more, and 0 leaves the comparison out.
+        audit_images: The most images compared in search of near-duplicates across splits; a sample is drawn
+            from more, and 0 leaves the comparison out.
     """
 
     seed: Annotated[Count, Field(ge=0)] = 0
@@ -118,7 +142,7 @@ class TrainParams(Group):
         weights_sha256: SHA-256 of that local file, or its first 8 or more digits; by default the digits in
             its name, as in `resnet18-f37072fd.pth`.
         crop_size: Side of the crop that the network sees, in pixels.
-        batch_size: Images a step, over all processes together.
+        batch_size: Images per step, over all processes together.
         learning_rate: Of Adam, in the first epoch.
         betas: Of Adam.
         lr_decay: Factor on the learning rate after each epoch.
@@ -129,7 +153,7 @@ class TrainParams(Group):
         precision: Of the training step: `bf16` or `32`; `auto` takes bf16 where the processor has it.
         compile: Whether torch.compile optimizes the training step, which `auto` does on a single GPU.
         workers: Decoding processes for each training process; `auto` decodes in the training process on a
-            CPU and leaves one core free beside a GPU.
+            CPU and leaves one core free next to a GPU.
         devices: GPUs (or CPU processes) on this machine; torchrun and Slurm overrule it.
     """
 
@@ -137,7 +161,7 @@ class TrainParams(Group):
     stem: Literal["standard", "no_downsampling"] = "standard"
     code: Literal["pooled", "map"] = "pooled"
     weights: Annotated[str, Field(min_length=1)] = "imagenet"
-    weights_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None = None
+    weights_sha256: Annotated[Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None, Digits] = None
     crop_size: Annotated[Count, Field(ge=32, le=1024)] = 224
     batch_size: Annotated[Count, Field(ge=1)] = 64
     learning_rate: Annotated[Number, Field(gt=0)] = 0.0001
@@ -147,7 +171,7 @@ class TrainParams(Group):
     max_epochs: Annotated[Count, Field(ge=1)] = 100
     center: Literal["epoch", "init"] = "epoch"
     balance: Literal["none", "class", "method"] = "none"
-    precision: Literal["auto", "bf16", "32"] = "auto"
+    precision: Annotated[Literal["auto", "bf16", "32"], Digits] = "auto"
     compile: Flag | Literal["auto"] = "auto"
     workers: Annotated[Count, Field(ge=0)] | Literal["auto"] = "auto"
     devices: Annotated[Count, Field(ge=1)] = 1
@@ -183,10 +207,10 @@ class EvaluateParams(Group):
     """How test sets are scored and measured.
 
     Args:
-        batch_size: Images a forward pass.
+        batch_size: Images per forward pass.
         workers: Decoding processes; `auto` as in training: none on a CPU, where they would contend.
         bootstrap: Replicates of the group bootstrap behind each interval.
-        corruptions: What the robustness stage does to test images: JPEG quality, standard deviation of a
+        corruptions: What is done to test images in the score stage: JPEG quality, standard deviation of a
             blur in pixels, factor of a resizing, standard deviation of noise in gray levels.
     """
 
@@ -204,9 +228,9 @@ class ThresholdsParams(Group):
     """How decision thresholds are chosen.
 
     Args:
-        criterion: What the validation threshold maximises.
+        criterion: What the validation threshold maximizes.
         bootstrap: Replicates of the group bootstrap behind each interval.
-        fake_shares: Shares of fakes at which every rule is judged besides the sets as they are.
+        fake_shares: Prevalences of fakes at which every rule is judged, besides the sets as they are.
         known_reals: Numbers k of known real images of the target domain.
         false_positive_rates: Rates asked of a threshold that is set by known reals.
         draws: Draws of the known reals to average over.
@@ -253,13 +277,13 @@ class Params(Group):
         detectors: Detectors to train on each protocol, each a module `fakeforensics.detectors.<name>`. A
             protocol may narrow the list.
         detector_settings: By detector, settings that differ from its defaults; its module describes them.
-        sources: The data sets at hand, by name; naming one here activates it.
+        sources: The data sets, by name; naming one here activates it.
     """
 
     seed: Annotated[Count, Field(ge=0, lt=2**32)] = 0
     lambda_: Annotated[Lambda, Field(alias="lambda")] = 0.01
-    protocols: Annotated[tuple[Name, ...], Field(min_length=1)]
-    detectors: Annotated[tuple[Name, ...], Field(min_length=1)]
+    protocols: Names
+    detectors: Names
     compare: CompareParams
     detector_settings: dict[Name, dict[str, Any]] = {}
     sources: dict[Name, SourceParams]
@@ -296,14 +320,50 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     return parse(Params, read_yaml(path), str(path))
 
 
+class _Yaml(yaml.SafeLoader):
+    """YAML 1.2, as DVC reads and writes params.yaml: 5e-05 is a number, 010 is ten, and `no` is text."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}  # type: ignore[misc]
+
+    def construct_int(self, node: yaml.ScalarNode) -> int:
+        """Decimal, unless it begins with 0b, 0o or 0x."""
+        text = str(self.construct_scalar(node)).replace("_", "")
+        return int(text, {"0b": 2, "0o": 8, "0x": 16}.get(text.lstrip("+-")[:2], 10))
+
+    def construct_unique_mapping(self, node: yaml.MappingNode) -> dict[Hashable, Any]:
+        """A mapping, whose keys must differ: YAML itself lets the last one win."""
+        keys = [self.construct_object(key) for key, _ in node.value]
+        if twice := [key for place, key in enumerate(keys) if key in keys[:place]]:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {twice[0]!r} appears twice", node.start_mark
+            )
+        return self.construct_mapping(node, deep=True)
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?([0-9][0-9_]*|0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+)", list("-+0123456789")),
+    (
+        "float",
+        r"[-+]?([0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*)|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+    ("merge", "<<", ["<"]),
+):
+    _Yaml.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+_Yaml.add_constructor("tag:yaml.org,2002:int", _Yaml.construct_int)
+_Yaml.add_constructor("tag:yaml.org,2002:map", _Yaml.construct_unique_mapping)
+
+
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file.
+    """Read a YAML 1.2 file.
 
     Raises:
-        UserError: If it is missing or cannot be parsed.
+        UserError: If it is missing, cannot be parsed, or has a key twice.
     """
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return yaml.load(Path(path).read_text(encoding="utf-8"), _Yaml)  # noqa: S506  a safe loader
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such file", fix="run the command from the project's top folder"
@@ -347,14 +407,6 @@ def _describe(problem: Any) -> str:
 def _hint(error: ValidationError) -> str | None:
     for problem in error.errors():
         value = problem["input"]
-        if isinstance(value, str) and "e" in value.lower() and _is_number(value):
-            return f"YAML reads {value} as text: write {float(value):.12f}".rstrip("0")
+        if problem["type"] == "string_type" and isinstance(value, int | float):
+            return f"YAML reads {value} as a number: write it in quotes, '{value}'"
     return None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
