@@ -6,7 +6,7 @@ import hashlib
 import os
 import warnings
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,7 @@ class ProbedFile:
         path: The file.
         record: What the data set says about it.
         size: Bytes.
-        sample: Hash of a stretch in the middle of the file; duplicates agree in it and in `size`.
+        sample: Hash of a stretch in the middle of the file, by which most duplicates are ruled out.
         format: JPEG, PNG, H264, …; "" if not recognized.
         shape: Width and height in pixels as stored, as in `640x480`.
         problem: Why the file cannot be read, or "".
@@ -81,13 +81,9 @@ def check_sources(
     """Check sources: their counts, formats, sizes, unreadable files, and duplicates within and across them.
 
     Args:
-        sources: The sources by name.
+        sources: By name. One that is missing, or has another tree, has an error in its report.
         deep: Decode every image and every frame instead of headers, ends and first frames.
         workers: Threads; 0 uses one per core.
-
-    Returns:
-        One report per source, in the same order. A source that is missing or has another tree is an error in
-        its report.
     """
     reports = [_check(name, source, deep, workers) for name, source in sources.items()]
     _report_duplicates({report.name: report for report in reports})
@@ -151,18 +147,16 @@ def _judge_duplicates(group: Sequence[ProbedFile]) -> tuple[str, bool]:
 
 def _find_duplicates(files: Iterable[ProbedFile]) -> list[list[ProbedFile]]:
     """Sets of two or more files with the same bytes; only files of one size and sample are read in full."""
-    alike: dict[tuple[int, str], list[ProbedFile]] = defaultdict(list)
+    candidates = _grouped((file for file in files if file.size), lambda file: (file.size, file.sample))
+    return [same for alike in candidates for same in _grouped(alike, lambda file: sha256_file(file.path))]
+
+
+def _grouped(files: Iterable[ProbedFile], key: Callable[[ProbedFile], object]) -> list[list[ProbedFile]]:
+    """Sets of two or more files with the same key, in the order of their first files."""
+    found: dict[object, list[ProbedFile]] = defaultdict(list)
     for file in files:
-        if file.size > 0 and file.sample:
-            alike[file.size, file.sample].append(file)
-    duplicates = []
-    for candidates in alike.values():
-        same: dict[str, list[ProbedFile]] = defaultdict(list)
-        if len(candidates) > 1:
-            for file in candidates:
-                same[sha256_file(file.path)].append(file)
-        duplicates += [group for group in same.values() if len(group) > 1]
-    return duplicates
+        found[key(file)].append(file)
+    return [group for group in found.values() if len(group) > 1]
 
 
 def _listed(headline: str, lines: Sequence[str]) -> str:

@@ -30,16 +30,8 @@ TOP_FOLDERS: Mapping[str, Split] = {
 }
 METHODS = {"progan": "pggan", "seeingdark": "sitd"}
 # Sets whose fakes are made from photographs, and the photographs' pool: CRN and IMLE share theirs.
-POOLS = {
-    "crn": "gta",
-    "imle": "gta",
-    "sitd": "sitd",
-    "seeingdark": "seeingdark",
-    "san": "san",
-    "gaugan": "gaugan",
-    "cyclegan": "cyclegan",
-    "stargan": "stargan",
-}
+OWN_POOLS = ("sitd", "seeingdark", "san", "gaugan", "cyclegan", "stargan")
+POOLS = {"crn": "gta", "imle": "gta"} | {name: name for name in OWN_POOLS}
 
 # Table 4.1 of the thesis: number of real and fake images by folder name.
 TEST_COUNTS: Mapping[str, tuple[int, int]] = {

@@ -19,11 +19,7 @@ Report = Callable[[str], None]
 
 
 def instructions(layout: str) -> str:
-    """How to get a data set that requires a request, and how its files must be arranged.
-
-    Raises:
-        UserError: If there is no such layout.
-    """
+    """How to get a data set that this command does not download, and how its files must be arranged."""
     tree, obtain = adapter_class(layout).instructions
     return (
         f"{layout} cannot be downloaded with this command:\n"
@@ -106,9 +102,6 @@ def download(
         report: Receives progress messages.
         endpoint: The hub's address.
 
-    Returns:
-        The files, in the order of `names`.
-
     Raises:
         UserError: If the hub refuses, the connection keeps breaking, or a file has another SHA-256.
     """
@@ -172,13 +165,12 @@ def _download_one(url: str, target: Path, size: int, sha256: str) -> None:
 
 
 def unpack_zip(archive: Path, root: Path, folder: str) -> None:
-    """Unpack a zip archive so that its content is in `root/folder`; "" means the root itself.
+    """Unpack a zip archive into `root/folder`; whether it has a top folder of that name does not matter.
 
-    Archives have a top folder of that name or none; the result is the same. Members are unpacked next to
-    their place and moved only when all of them are intact.
+    Members are unpacked next to their place and moved only when the CRCs of all of them are right.
 
     Raises:
-        UserError: If the archive is damaged (the CRC of each member is compared); it is removed.
+        UserError: If the archive is damaged; it is removed.
     """
     root.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=root, prefix=".unpacking."))
@@ -204,11 +196,7 @@ def unpack_zip(archive: Path, root: Path, folder: str) -> None:
 
 
 def find_7zip() -> str:
-    """The path of the 7-Zip program.
-
-    Raises:
-        UserError: If it is not installed.
-    """
+    """The path of the 7-Zip program; a UserError if it is not installed."""
     program = next((found for name in SEVEN_ZIP if (found := shutil.which(name))), None)
     if program is None:
         raise UserError(
@@ -220,11 +208,7 @@ def find_7zip() -> str:
 
 
 def unpack_7z(first_volume: Path, out: Path) -> None:
-    """Unpack a 7z archive, which may be in volumes, with the 7-Zip program.
-
-    Raises:
-        UserError: If 7-Zip is not installed, or finds the archive damaged.
-    """
+    """Unpack a 7z archive, which may be in volumes; a UserError if 7-Zip cannot."""
     done = subprocess.run(
         [find_7zip(), "x", "-y", f"-o{out}", str(first_volume)], capture_output=True, text=True, check=False
     )

@@ -81,13 +81,9 @@ class Folder(DatasetAdapter):
         # With one folder per method in 1_fake, the same photograph is one level deeper than in 0_real.
         shared = below[1:] if label and below else below
         splits = [SPLIT_FOLDERS[folder.lower()] for folder in above if folder.lower() in SPLIT_FOLDERS]
-        return self._record(
-            path,
-            label,
-            method=below[0] if below else self.options.method,
-            group="/".join([*above, *shared, path.stem]),
-            split=splits[-1] if splits else "",
-        )
+        method = below[0] if below else self.options.method
+        group = "/".join([*above, *shared, path.stem])
+        return self._record(path, label, method, group, splits[-1] if splits else "", domain="")
 
     def _from_csv(self) -> list[RawFile]:
         table = self.root / self.options.csv
@@ -124,24 +120,18 @@ class Folder(DatasetAdapter):
                 f"{where}: label {text['label']!r}, split {split!r}",
                 fix="label is 0 or real, 1 or fake; split is train, val, test or empty",
             )
-        return self._record(
-            path,
-            label,
-            method=text.get("method") or self.options.method,
-            group=text.get("group") or str(path.with_suffix("")),
-            split=SPLIT_FOLDERS.get(split, ""),
-            domain=text.get("domain"),
-        )
+        method = text.get("method") or self.options.method
+        group = text.get("group") or str(path.with_suffix(""))
+        return self._record(path, label, method, group, SPLIT_FOLDERS.get(split, ""), text.get("domain", ""))
 
     def _record(
         self,
         path: PurePosixPath,
         label: Literal[0, 1],
-        *,
         method: str,
         group: str,
         split: Split,
-        domain: str | None = None,
+        domain: str = "",
     ) -> RawFile:
         kind: Literal["image", "video"] = "video" if path.suffix.lower() in VIDEO_SUFFIXES else "image"
         return RawFile(
