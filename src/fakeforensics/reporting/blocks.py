@@ -20,7 +20,6 @@ class Cell:
     """One value of a table, as text.
 
     Args:
-        text: The value.
         interval: Its 95 % interval or other small print below it.
         reference: The published value.
         difference: Ours minus the published value, in percentage points.
@@ -63,7 +62,6 @@ class Row:
     """A row of a table.
 
     Args:
-        label: Its heading.
         cells: One per column; none makes the row a heading for those below.
         detail: Small print under the label.
         unseen: Whether it is a test set whose forgery method or image domain training never saw.
@@ -81,13 +79,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
-
-    Args:
-        title: Its heading.
-        group: A heading that it shares with its neighbors.
-        numeric: Whether its values are aligned as numbers.
-    """
+    """A column of a table; neighbors may share a second heading, their group."""
 
     title: str
     group: str = ""
@@ -96,14 +88,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table.
+    """A table, its caption above and its notes below.
 
     Args:
-        caption: Text above it.
         stub: Heading of the column of row labels.
-        columns: Its columns.
-        rows: Its rows.
-        notes: Text below it.
         owner: Whose values are printed below ours, such as `the thesis`.
     """
 
@@ -126,9 +114,7 @@ class Figure:
 
     Args:
         name: File name without suffix, unique in the report; `/` makes folders.
-        caption: What it shows.
-        alt: The same in a few words, for readers who cannot see it.
-        draw: Draws the picture.
+        alt: The caption in a few words, for readers who cannot see the picture.
     """
 
     name: str
@@ -199,7 +185,6 @@ class Chapter:
 
     Args:
         anchor: Its name in links.
-        title: Its heading.
         short: Its name in the table of contents.
         sections: Its content; sections without blocks are left out.
         tags: Words next to the heading, such as `thesis, table 4.6`.

@@ -19,12 +19,13 @@ from fakeforensics.palette import COLORS
 from fakeforensics.reporting.blocks import SUBSCRIPT, Figure
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
 from fakeforensics.reporting.tables import (
-    MEANS,
-    MEASURES,
     Corrupted,
     corrupted,
+    corrupted_metrics,
     corruption_name,
     corruptions,
+    metric_title,
+    scale_of,
 )
 from fakeforensics.reporting.threshold_tables import thresholds_of
 
@@ -43,12 +44,8 @@ STYLE: Any = {
     "axes.spines.right": False,
     "grid.color": COLORS["rule"],
     "grid.linewidth": 0.6,
-    "xtick.color": COLORS["muted"],
-    "ytick.color": COLORS["muted"],
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "xtick.minor.size": 0,
-    "ytick.minor.size": 0,
+    **{f"{axis}tick.color": COLORS["muted"] for axis in "xy"},
+    **{f"{axis}tick.{kind}.size": 0 for axis in "xy" for kind in ("major", "minor")},
     "text.color": COLORS["ink"],
     "legend.frameon": False,
     "lines.linewidth": 1.5,
@@ -69,17 +66,9 @@ _TAIL = 0.002  # share of the scores beyond each end of a histogram
 def canvas(
     width: float, height: float, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Canvas, Any]:
-    """A picture with a grid of axes in the report's style.
+    """A picture of that size in inches, and its axes as an array of shape (rows, columns).
 
-    Args:
-        width: In inches.
-        height: In inches.
-        rows: Of axes.
-        columns: Of axes.
-        options: As for `Figure.subplots`.
-
-    Returns:
-        The picture and its axes as an array of shape (rows, columns).
+    The options are those of `Figure.subplots`.
     """
     with rc_context(STYLE):
         figure = Canvas(figsize=(width, height), layout="constrained")
@@ -88,14 +77,8 @@ def canvas(
 
 def add_legend(figure: Canvas, handles: list[Any]) -> None:
     """Put a legend above the panels."""
-    figure.legend(
-        handles=handles,
-        loc="outside upper left",
-        ncols=4,
-        fontsize=9,
-        frameon=False,
-        labelcolor=COLORS["ink"],
-    )
+    style = {"ncols": 4, "fontsize": 9, "frameon": False, "labelcolor": COLORS["ink"]}
+    figure.legend(handles=handles, loc="outside upper left", **style)
 
 
 def column_title(column: ScoreColumn) -> str:
@@ -315,44 +298,38 @@ def _draw_histogram(axes: Any, rows: pd.DataFrame, edges: np.ndarray) -> None:
 
 
 def robustness_figure(results: ProtocolResults) -> list[Figure]:
-    """Mean AP and accuracy under corruptions: a panel per measure, a line per score; none without them."""
+    """Mean metrics under corruptions: a panel per metric, a line per score; none without them."""
     found = corrupted(results)
-    if not corruptions(found, "accuracy"):
+    if not corrupted_metrics(found):
         return []
     hollow = " Hollow dots: over the unseen test sets." if results.protocol.unseen else ""
     return [
         Figure(
             name=f"{results.name}/robustness",
             caption=f"Means over all test sets, for each corruption of the test images.{hollow}",
-            alt="Average precision and accuracy under compression, blur, resizing and noise",
+            alt="Metrics under compression, blur, resizing and noise",
             draw=partial(_draw_robustness, found),
         )
     ]
 
 
 def _draw_robustness(found: dict[ScoreColumn, Corrupted]) -> Canvas:
-    measures = [measure for measure in MEASURES if corruptions(found, measure)]
-    names = corruptions(found, "accuracy")
-    figure, grid = canvas(4.3 * len(measures), 0.9 + 0.3 * len(names), 1, len(measures), sharey=True)
-    shown = [column for column, tried in found.items() if tried]
-    for axes, measure in zip(grid[0], measures, strict=True):
+    metrics = corrupted_metrics(found)
+    names = corruptions(found, metrics)
+    figure, grid = canvas(4.3 * len(metrics), 0.9 + 0.3 * len(names), 1, len(metrics), sharey=True)
+    shown = [column for column, by_metric in found.items() if by_metric]
+    for axes, metric in zip(grid[0], metrics, strict=True):
+        factor, _, unit = scale_of(metric)
         for column in shown:
-            by_name = found[column].get(measure, {})
-            for mean in MEANS:
+            by_name = found[column].get(metric, {})
+            for mean, line, fill_ in (("mean", "o-", column.color), ("mean_unseen", "o--", "none")):
                 values = [by_name.get(name, {}).get(mean) for name in names]
-                points = [(100 * value, y) for y, value in enumerate(values) if value is not None]
+                points = [(factor * value, y) for y, value in enumerate(values) if value is not None]
                 if points:
-                    is_all = mean == "mean"
-                    axes.plot(
-                        *zip(*points, strict=True),
-                        "o-" if is_all else "o--",
-                        color=column.color,
-                        markerfacecolor=column.color if is_all else "none",
-                        markersize=5,
-                        linewidth=0.8,
-                    )
+                    style = {"color": column.color, "markerfacecolor": fill_, "markersize": 5}
+                    axes.plot(*zip(*points, strict=True), line, linewidth=0.8, **style)
         axes.set_yticks(range(len(names)), [corruption_name(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xlabel(f"{MEASURES[measure]}, %")
+        axes.set_xlabel(metric_title(metric) + unit)
     add_legend(figure, _lines(shown, "o"))
     return figure

@@ -137,7 +137,7 @@ def _overview(everything: Sequence[ProtocolResults], views: Sequence[Chapter]) -
         caption = "Accuracy on test sets of fakes alone, in percent."
         blocks.append(Table(caption, "Protocol", headings(columns), tuple(fakes)))
     blocks += [
-        Text(f"{view.short} brings together {len(view.covers)} protocols in a chapter of its own.", "note")
+        Text(f'The chapter "{view.short}" brings together {len(view.covers)} protocols.', "note")
         for view in views
     ]
     blocks += [
@@ -284,9 +284,7 @@ def _inline_svg(figure: Figure) -> Markup:
 def to_svg(figure: Canvas, prefix: str) -> str:
     """A picture as an SVG element whose colors are CSS variables, so that it follows a light or dark theme.
 
-    Args:
-        figure: The picture.
-        prefix: Put in front of each id, so that one page can hold several pictures.
+    The prefix is put in front of each id, so that one page can hold several pictures.
     """
     buffer = io.StringIO()
     with rc_context(STYLE):
@@ -305,5 +303,4 @@ def to_svg(figure: Canvas, prefix: str) -> str:
     svg = re.sub(r'(href="#|url\(#)', rf"\1{prefix}-", svg)
     # Inside a page the namespaces are known, and no address is left in it.
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", svg, count=1)
-    return re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
+    return re.sub(r'<svg ([^>]*?)width="[^"]*"([^>]*?)height="[^"]*"', r"<svg \1\2", svg, count=1)

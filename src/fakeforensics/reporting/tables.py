@@ -8,11 +8,11 @@ from typing import Any
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Row, Table, Text, mark_best, percent
 from fakeforensics.reporting.results import FAKE_ONLY, ProtocolResults, ScoreColumn, headings
 
-MEASURES = {"ap": "average precision", "accuracy": "accuracy at the validation threshold"}
 MEANS = {"mean": "all test sets", "mean_unseen": "the unseen test sets"}
-# Measure → corruption → test set, `mean` and `mean_unseen` among them → fraction.
+# Metric → corruption → test set, `mean` and `mean_unseen` among them → fraction.
 Corrupted = dict[str, dict[str, dict[str, Any]]]
 
+_IN_PERCENT = ("ap", "accuracy")  # other metrics need not be fractions
 _CORRUPTIONS = {
     "jpeg": "JPEG, quality {}",
     "blur": "blur, σ {} px",
@@ -151,22 +151,14 @@ def _video_cell(row: dict[str, Any] | None) -> Cell:
 
 def fake_only_table(results: ProtocolResults) -> list[Table]:
     """The percentage of fakes recognized in each set of fakes alone; none without such sets."""
-    rows = tuple(
-        Row(
-            results.label(name),
-            mark_best(
-                [
-                    percent(
-                        results.fake_accuracy(column, name),
-                        interval=results.fake_accuracy_interval(column, name),
-                    )
-                    for column in results.columns
-                ]
-            ),
-            unseen=name in results.protocol.unseen,
-        )
-        for name in results.fake_only
-    )
+    rows = []
+    for name in results.fake_only:
+        cells = [
+            percent(results.fake_accuracy(one, name), interval=results.fake_accuracy_interval(one, name))
+            for one in results.columns
+        ]
+        unseen = name in results.protocol.unseen
+        rows.append(Row(results.label(name), mark_best(cells), unseen=unseen))
     if not rows:
         return []
     notes = (
@@ -175,27 +167,23 @@ def fake_only_table(results: ProtocolResults) -> list[Table]:
         _INTERVALS,
     )
     caption = "Accuracy on test sets of fakes alone, in percent."
-    return [Table(caption, "Test set", headings(results.columns), rows, notes)]
+    return [Table(caption, "Test set", headings(results.columns), tuple(rows), notes)]
 
 
 def cut_notes(columns: Sequence[ScoreColumn]) -> list[str]:
     """At which threshold fakes alone are recognized by these scores."""
     at_half = [one.name for one in columns if one.spec.even_odds is not None]
     others = [one.name for one in columns if one.spec.even_odds is None]
-    validation = "the threshold of highest accuracy on the model's own validation images"
+    validation = "at the threshold of highest accuracy on the model's own validation images"
     notes = [f"{', '.join(at_half)}: at probability 0.5."] if at_half else []
-    return notes + ([f"{', '.join(others)}, which gives no probability: at {validation}."] if others else [])
+    return notes + ([f"{', '.join(others)} (no probability): {validation}."] if others else [])
 
 
 def metric_table(results: ProtocolResults) -> list[Table]:
     """All metrics without a table of their own, under a heading each; none if there are no others."""
-    known = [name for metrics in results.metrics.values() for name in metrics]
-    rows = [
-        row
-        for metric in dict.fromkeys(known)
-        if metric not in ("ap", *FAKE_ONLY)
-        for row in _metric_rows(results, metric)
-    ]
+    known = dict.fromkeys(name for metrics in results.metrics.values() for name in metrics)
+    others = [metric for metric in known if metric not in ("ap", *FAKE_ONLY)]
+    rows = [row for metric in others for row in _metric_rows(results, metric)]
     caption = "Other metrics per test set."
     return [Table(caption, "Test set", headings(results.columns), tuple(rows))] if rows else []
 
@@ -228,19 +216,26 @@ def _metric_cell(results: ProtocolResults, metric: str, column: ScoreColumn, nam
 
 
 def corrupted(results: ProtocolResults) -> dict[ScoreColumn, Corrupted]:
-    """What each score is worth on corrupted test images."""
+    """What each score is worth on corrupted test images, and under `<metric>_lost` what is lost."""
     return {
         column: {
-            measure: {row["corruption"]: row["by_set"] for row in rows if row["score"] == column.spec.name}
-            for measure, rows in results.robustness.get(column.detector, {}).items()
+            metric: {row["corruption"]: row["by_set"] for row in rows if row["score"] == column.spec.name}
+            for metric, rows in results.robustness.get(column.detector, {}).items()
         }
         for column in results.columns
     }
 
 
-def corruptions(found: dict[ScoreColumn, Corrupted], measure: str) -> list[str]:
+def corrupted_metrics(found: dict[ScoreColumn, Corrupted]) -> list[str]:
+    """The metrics that any score was measured by on corrupted images."""
+    names = dict.fromkeys(metric for by_metric in found.values() for metric in by_metric)
+    return [name for name in names if not name.endswith("_lost") and corruptions(found, [name])]
+
+
+def corruptions(found: dict[ScoreColumn, Corrupted], metrics: Iterable[str]) -> list[str]:
     """All corruptions that any score was measured under, in the order of the settings."""
-    return list(dict.fromkeys(name for tried in found.values() for name in tried.get(measure, {})))
+    tables = [by_metric.get(metric, {}) for metric in metrics for by_metric in found.values()]
+    return list(dict.fromkeys(name for table in tables for name in table))
 
 
 def corruption_name(corruption: str) -> str:
@@ -249,12 +244,16 @@ def corruption_name(corruption: str) -> str:
     return _CORRUPTIONS[kind].format(strength) if kind in _CORRUPTIONS else corruption
 
 
+def scale_of(metric: str) -> tuple[float, int, str]:
+    """By what a metric is multiplied where it is shown, with how many digits, and the unit."""
+    return (100, 1, " in percent") if metric in _IN_PERCENT else (1, 3, "")
+
+
 def robustness_blocks(results: ProtocolResults) -> list[Block]:
-    """A table for each measure and mean; nothing without figures."""
+    """A table for each metric and mean; nothing without figures."""
     found = corrupted(results)
-    tables = [
-        table for measure in MEASURES for mean in MEANS if (table := _corruption_table(found, measure, mean))
-    ]
+    pairs = [(metric, mean) for metric in corrupted_metrics(found) for mean in MEANS]
+    tables = [table for pair in pairs if (table := _corruption_table(found, *pair))]
     explanation = (
         "The test images after compression, blur, resizing and noise. Training and validation images are "
         "unchanged, and so is the threshold. `robustness.png` in each detector's folder in "
@@ -263,30 +262,29 @@ def robustness_blocks(results: ProtocolResults) -> list[Block]:
     return [Text(explanation), *tables] if tables else []
 
 
-def _corruption_table(found: dict[ScoreColumn, Corrupted], measure: str, mean: str) -> Table | None:
-    rows = tuple(
-        Row(
-            corruption_name(name),
-            tuple(_corruption_cell(tried, measure, name, mean) for tried in found.values()),
-        )
-        for name in corruptions(found, measure)
-    )
+def _corruption_table(found: dict[ScoreColumn, Corrupted], metric: str, mean: str) -> Table | None:
+    rows = []
+    for name in corruptions(found, [metric]):
+        cells = tuple(_corruption_cell(by_metric, metric, name, mean) for by_metric in found.values())
+        rows.append(Row(corruption_name(name), cells))
     if all(cell.text == EMPTY for row in rows for cell in row.cells):
         return None
     paired = "Below a value: the 95 % interval of the loss against clean images, from a paired bootstrap."
+    has_losses = any(cell.interval for row in rows for cell in row.cells)
     return Table(
-        caption=f"Mean {MEASURES[measure]} over {MEANS[mean]}, in percent, by corruption.",
+        caption=f"Mean {metric_title(metric)} over {MEANS[mean]}{scale_of(metric)[2]}, by corruption.",
         stub="Test images",
         columns=headings(found),
         rows=tuple(rows),
-        notes=(paired,) if measure == "ap" else (),
+        notes=(paired,) if has_losses else (),
     )
 
 
-def _corruption_cell(tried: Corrupted, measure: str, corruption: str, mean: str) -> Cell:
-    value = tried.get(measure, {}).get(corruption, {}).get(mean)
+def _corruption_cell(by_metric: Corrupted, metric: str, corruption: str, mean: str) -> Cell:
+    value = by_metric.get(metric, {}).get(corruption, {}).get(mean)
     if value is None:
         return Cell(EMPTY)
-    lost = tried.get("ap_lost", {}).get(corruption, {}).get(mean)
-    small = "" if measure != "ap" or lost is None else f"lost {100 * lost[1]:.1f} … {100 * lost[2]:.1f}"
-    return Cell(f"{100 * float(value):.1f}", small)
+    factor, digits, _ = scale_of(metric)
+    lost = by_metric.get(f"{metric}_lost", {}).get(corruption, {}).get(mean)
+    small = "" if lost is None else f"lost {factor * lost[1]:.{digits}f} … {factor * lost[2]:.{digits}f}"
+    return Cell(f"{factor * float(value):.{digits}f}", small)

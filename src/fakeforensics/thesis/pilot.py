@@ -9,9 +9,19 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from fakeforensics.palette import COLORS
-from fakeforensics.reporting.blocks import Block, Chapter, Column, Figure, Row, Section, Table, Text, percent
+from fakeforensics.reporting.blocks import (
+    Block,
+    Chapter,
+    Figure,
+    Row,
+    Section,
+    Table,
+    Text,
+    mark_best,
+    percent,
+)
 from fakeforensics.reporting.figures import add_legend, canvas, column_title
-from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, union
+from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, headings, union
 from fakeforensics.reporting.tables import cut_notes
 from fakeforensics.thesis.tables import OWNER, PilotTable, label, pilot_tables
 
@@ -53,7 +63,7 @@ def pilot_chapters(everything: Sequence[ProtocolResults]) -> list[Chapter]:
 
 
 def _blocks(table: PilotTable, runs: Runs) -> list[Block]:
-    """What is missing, a table per score, and their figure."""
+    """What is missing, the table and its figure."""
     columns = union(results.columns for results in runs.values())
     shown = [column for column in columns if _measured(table, runs, column)]
     absent = [name for n, name in table.protocols.items() if n not in runs or not runs[n].metrics]
@@ -61,8 +71,8 @@ def _blocks(table: PilotTable, runs: Runs) -> list[Block]:
     if absent:
         names = ", ".join(f"`{name}`" for name in absent)
         blocks.append(Text(f"Not in params.yaml, or not run yet: {names}.", "warning"))
-    blocks += [_table(table, runs, column) for column in shown]
     if shown:
+        blocks.append(_table(table, runs, shown))
         theirs = [column.name for column in shown if column.key == table.key]
         dashed = f" Dashed lines: the thesis, whose classifier is {theirs[0]}." if theirs else ""
         blocks.append(
@@ -86,31 +96,29 @@ def _measured(table: PilotTable, runs: Runs, column: ScoreColumn) -> dict[str, d
     return found
 
 
-def _table(table: PilotTable, runs: Runs, column: ScoreColumn) -> Table:
-    ours = _measured(table, runs, column)
-    theirs = table.accuracy if column.key == table.key else {}
-    rows = tuple(
-        Row(
-            str(n),
-            tuple(
+def _table(table: PilotTable, runs: Runs, columns: Sequence[ScoreColumn]) -> Table:
+    """Under a heading per test set, a row per number of seen instances; a column per score."""
+    rows = []
+    for name, printed in table.accuracy.items():
+        rows.append(Row(f"Tested on {label(name)}"))
+        for n in sorted(table.protocols):
+            results = runs.get(n)
+            cells = [
                 percent(
-                    ours.get(name, {}).get(n),
-                    theirs.get(name, {}).get(n),
-                    runs[n].fake_accuracy_interval(column, name) if n in runs else None,
+                    results.fake_accuracy(column, name) if results else None,
+                    printed.get(n) if column.key == table.key else None,
+                    results.fake_accuracy_interval(column, name) if results else None,
                 )
-                for name in table.accuracy
-            ),
-        )
-        for n in sorted(table.protocols)
-    )
-    next_to = f", next to table {table.number} of the thesis" if theirs else ""
+                for column in columns
+            ]
+            rows.append(Row(str(n), mark_best(cells)))
     several = "+" in table.train
     return Table(
-        caption=f"Accuracy of {column.name}, in percent{next_to}.",
+        caption=f"Accuracy in percent, next to table {table.number} of the thesis.",
         stub="Seen instances per generator" if several else f"Seen {table.train} instances",
-        columns=tuple(Column(label(name)) for name in table.accuracy),
-        rows=rows,
-        owner=OWNER if theirs else "",
+        columns=headings(columns),
+        rows=tuple(rows),
+        owner=OWNER,
     )
 
 

@@ -223,6 +223,16 @@ def test_corruptions_are_shown_with_the_interval_of_what_is_lost(project):
     assert len(figure.canvas.axes) == 2
 
 
+def test_any_metric_under_corruptions_is_shown(project):
+    project.protocol(["a", "b"])
+    project.metrics({"a": (0.9, 0.9, 0.9, 0.9), "b": (0.7, 0.7, 0.7, 0.7)})
+    corrupt(project, "sad", "cd", ("novel",))
+    _, table, _ = robustness_blocks(project.results())
+    # Nothing says that it is a fraction, so it is not shown in percent.
+    assert [row.cells[1].text for row in table.rows] == ["0.800", "0.650"]
+    assert "novel" in table.caption
+
+
 def test_corrupted_sets_of_fakes_alone_show_accuracy(project):
     project.protocol(["a", "b"])
     project.metrics({"a": (0.9, 0.9, 0.9, 0.9), "b": (0.7, 0.7, 0.7, 0.7)})
