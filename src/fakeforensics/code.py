@@ -19,7 +19,7 @@ PLUMBING = frozenset(
 )
 # Calls whose strings are texts for people, and arguments that are such texts in any call.
 _SPEAKS = ("echo", "secho", "warn", "warning", "info", "debug", "error", "exception")
-_TEXTS = {"help", "description"}
+_TEXTS = {"help", "description", "tree", "obtain"}
 
 
 def code_hashes(*modules: str, below: str = "") -> dict[str, str]:
@@ -41,7 +41,7 @@ def meaning(source: str) -> str:
     """A hash of a module's syntax tree, without anything that only people read.
 
     Left out are comments, layout, docstrings, and the strings of messages: those of raised exceptions, of
-    log and terminal output, and of arguments called `help` and `description`. An edit of these does not
+    log and terminal output, and of arguments called `help`, `description`, `tree` and `obtain`. An edit of these does not
     change a result, so it must not train a model again.
 
     Args:
