@@ -41,8 +41,8 @@ def meaning(source: str) -> str:
     """A hash of a module's syntax tree, without anything that only people read.
 
     Left out are comments, layout, docstrings, and the strings of messages: those of raised exceptions, of
-    log and terminal output, and of arguments called `help`, `description`, `tree` and `obtain`. An edit of these does not
-    change a result, so it must not train a model again.
+    log and terminal output, and of arguments called `help`, `description`, `tree` and `obtain`. An edit of
+    these does not change a result, so it must not train a model again.
 
     Args:
         source: Python code.
