@@ -40,8 +40,6 @@ def main(
                 overrides=plan.params.model_dump(),
                 detectors=plan.detectors,
             )
-            if plan.instances is not None:
-                run = run.model_copy(update={"instances": plan.instances.seen})
             write_json(folder / f"{detector}.json", run.stored())
             if run.left_out is not None:
                 typer.echo(f"{protocol}: {detector} is left out: {run.left_out}")
