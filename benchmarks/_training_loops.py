@@ -34,16 +34,16 @@ LAMBDA = 0.01
 
 
 class Loop(Protocol):
-    """Something that goes through images."""
+    """A loop over images."""
 
     def images_per_second(self, steps: int) -> float:
-        """The speed over that many steps, without what happens before the first."""
+        """The speed over that many steps, not counting what happens before the first."""
 
 
 class Clock:
     """The wall clock, or with `processor` this process's processor time.
 
-    The latter hardly notices other work on the machine; it means something with one thread and no workers.
+    Processor time hardly depends on other work on the machine. It needs one thread and no workers.
     """
 
     processor = False
@@ -57,16 +57,15 @@ clock = Clock()
 
 
 def wait() -> None:
-    """Let the device finish what it was given."""
+    """Wait for the device."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def lead_in(workers: int) -> int:
-    """Steps before the clock starts, of the thousands that a run has.
+    """Steps before the clock starts.
 
-    In the first ones freed memory finds its place, and a GPU's step is compiled; and workers have batches
-    ready by then.
+    In the first ones memory is allocated, a GPU's step is compiled, and workers fill their queues.
     """
     return 5 + 4 * workers
 
@@ -192,7 +191,7 @@ class _UsualDataset(Dataset[tuple[Tensor, float]]):
 
 
 class UsualLoop:
-    """A loop as people usually write it."""
+    """A training loop as it is usually written."""
 
     def __init__(
         self, manifest: pd.DataFrame, images: Path, params: TrainParams, detector: str, workers: int
@@ -232,7 +231,7 @@ class UsualLoop:
 
 
 class Apart:
-    """A loop in a process of its own, untouched by what ours does to its process (how memory is kept).
+    """A loop in its own process, unaffected by how ours keeps memory.
 
     Args:
         build: Makes the loop there.
@@ -255,7 +254,7 @@ class Apart:
 
     def close(self) -> None:
         """End the process."""
-        # Closing alone would not reach it: decoding processes of ours hold this end of the pipe as well.
+        # Closing the pipe would not end it: our decoding processes hold this end as well.
         self.pipe.send(None)
         self.process.join()
 
@@ -271,7 +270,7 @@ def _answer(
 
 
 class Scoring:
-    """What `stages.evaluate` does with a manifest."""
+    """Scoring a manifest as `stages.score` does."""
 
     def __init__(self, manifest: pd.DataFrame, images: Path, params: TrainParams, detector: str) -> None:
         columns = {name: "" for name in ("domain", "group", "video") if name not in manifest}
@@ -283,7 +282,7 @@ class Scoring:
 
     def images_per_second(self, steps: int) -> float:
         """See `Loop`."""
-        # Enough for the workers' start, which the ceiling has not, to weigh as little as in a whole test set.
+        # Enough that the workers' start, which the ceiling lacks, weighs as little as in a whole test set.
         steps *= 8 if torch.cuda.is_available() and steps > 1 else 1
         rows = self.manifest.iloc[np.arange(steps * self.params.batch_size) % len(self.manifest)]
         rows = rows.assign(key=[f"{number:08d}" for number in range(len(rows))])

@@ -1,12 +1,12 @@
-"""How close training and scoring come to what the device can do, and to the loop people usually write.
+"""How close training and scoring come to what the device can do, and how they compare with a usual loop.
 
-Prints, in one run and for the same model, batch and augmentation, images a second of
+Prints, in one run and for the same model, batch and augmentation, images per second of
 
 - the real loop: an epoch's steps fed from shards, as `stages.train` runs them;
 - its ceiling: the same step on a batch that already lies on the device;
 - a usual loop: PIL and torchvision transforms in the loader, float32, contiguous tensors, in a process of
   its own;
-- scoring as `stages.evaluate` runs it, and its ceiling: the forward pass alone.
+- scoring as `stages.score` runs it, and its ceiling: the forward pass alone.
 
 They take turns, round by round, so that a change of the machine's speed reaches all of them.
 """
@@ -27,15 +27,15 @@ def main(
     folder: Annotated[
         Path | None, typer.Argument(help="data/images, or any folder of pictures; by default synthetic ones.")
     ] = None,
-    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 64,
-    crop_size: Annotated[int, typer.Option(help="Pixels.")] = 224,
+    batch_size: Annotated[int, typer.Option(help="Images per step.")] = 64,
+    crop_size: Annotated[int, typer.Option(help="Side of a crop in pixels.")] = 224,
     steps: Annotated[
-        int | None, typer.Option(help="Steps a round; by default 8 on a CPU and 400 on a GPU.")
+        int | None, typer.Option(help="Steps per round; by default 8 on a CPU and 400 on a GPU.")
     ] = None,
     rounds: Annotated[int, typer.Option(help="Rounds; the ratios are medians over them.")] = 5,
     backbone: Annotated[str, typer.Option(help="A classification network of torchvision.")] = "resnet18",
     detector: Annotated[str, typer.Option(help="One that is trained step by step.")] = "joint",
-    precision: Annotated[str, typer.Option(help="Of the real loop and its ceiling.")] = "auto",
+    precision: Annotated[str, typer.Option(help="Precision of the real loop and its ceiling.")] = "auto",
     workers: Annotated[int, typer.Option(help="Decoding processes; -1 as `train.workers: auto`.")] = -1,
     processor_time: Annotated[
         bool, typer.Option(help="One thread by processor time, for a CPU that does other work as well.")
@@ -113,13 +113,13 @@ def main(
 
 
 def _take_turns(loops: dict[str, Any], steps: int, rounds: int) -> dict[str, list[float]]:
-    """Images a second of each loop in each round."""
+    """Images per second of each loop in each round."""
     speeds: dict[str, list[float]] = {name: [] for name in loops}
     for loop in loops.values():
-        loop.images_per_second(1)  # what is made once is not the loop's
+        loop.images_per_second(1)  # what is made once does not count
     for number in range(rounds):
         for name in loops if number % 2 == 0 else reversed(loops):
-            # The usual loop takes thrice the time and need not be known to the percent.
+            # The usual loop takes three times as long and needs less precision.
             share = max(2, steps // 2) if name == "usual" else steps
             speeds[name].append(loops[name].images_per_second(share))
     return speeds
@@ -131,7 +131,7 @@ def _ratio(speeds: dict[str, list[float]], ours: str, other: str) -> float:
 
 
 def _repeated(manifest: Any, count: int) -> Any:
-    """As many rows as are needed, shuffled; decoding is not cached, so that repeats cost the same."""
+    """Repeat the rows, shuffled, up to `count`; decoding is not cached, so that repeats cost the same."""
     import numpy as np
 
     rows = np.resize(np.random.default_rng(0).permutation(len(manifest)), count)

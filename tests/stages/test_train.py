@@ -36,7 +36,7 @@ def test_it_trains_quietly_and_leaves_no_litter(tmp_path):
     done = run(tmp_path)
     assert done.returncode == 0, done.stderr
     assert set(REPOSITORY.iterdir()) == before
-    # one line an epoch, and no progress bar where there is no terminal
+    # one line per epoch, and no progress bar where there is no terminal
     assert done.stderr.startswith("epoch 0, lr 0.001")
     assert len(done.stderr.splitlines()) == 1
     _, card = load_detector(tmp_path / "models/tiny/joint")
@@ -64,9 +64,8 @@ def test_neither_dvc_nor_dlib_is_imported():
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
 
 
-@pytest.mark.parametrize("lambda_", ["abc", -1])
-def test_a_bad_lambda_is_refused_before_any_work(tmp_path, lambda_):
-    tiny_project(tmp_path, [0, 1] * 3, [0, 1], own={"lambda": lambda_})
+def test_a_bad_lambda_is_refused_before_any_work(tmp_path):
+    tiny_project(tmp_path, [0, 1] * 3, [0, 1], own={"lambda": -1})
     done = run(tmp_path)
     assert done.returncode == 1
     assert "`lambda`" in done.stderr
@@ -93,15 +92,14 @@ def test_a_detector_that_the_protocol_leaves_out_is_not_trained(tmp_path):
     assert not (tmp_path / "work").exists()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-def test_an_image_that_cannot_be_decoded_is_named_whoever_decodes(tmp_path, workers):
+def test_an_image_that_a_decoding_process_cannot_decode_is_named(tmp_path):
     tiny_project(tmp_path, [0, 1] * 3, [0, 1])
     with (tmp_path / "data/images/src_train/shard-00000.tar").open("r+b") as shard:
-        shard.seek(512)  # behind the first image's header
+        shard.seek(512)  # after the first image's header
         shard.write(b"no image")
     params = tmp_path / "params.yaml"
     text = (REPOSITORY / "params.yaml").read_text()
-    params.write_text(re.sub(r"^  workers: \S+", f"  workers: {workers}", text, flags=re.MULTILINE))
+    params.write_text(re.sub(r"^  workers: \S+", "  workers: 1", text, flags=re.MULTILINE))
     done = subprocess.run(
         [*command(tmp_path), "--params", str(params)], cwd=REPOSITORY, capture_output=True, text=True
     )

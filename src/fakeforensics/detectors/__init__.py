@@ -1,1 +1,1 @@
-"""One module per detector, beside its equations; nothing else."""
+"""One module per detector, with its equations; nothing else."""

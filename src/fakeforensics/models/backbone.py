@@ -22,7 +22,7 @@ from fakeforensics.files import sha256_file
 from fakeforensics.models.card import Architecture
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# Networks of torchvision that do not serve, and why.
+# Networks of torchvision that cannot be used, and why.
 _UNFIT = {
     **dict.fromkeys(("googlenet", "inception_v3"), "gives more than one output while it trains"),
     **dict.fromkeys(("squeezenet1_0", "squeezenet1_1"), "has no linear classifier"),
@@ -32,16 +32,16 @@ _UNFIT = {
 
 @dataclass(frozen=True)
 class BackboneFacts:
-    """What a backbone says about itself.
+    """Facts about a backbone that the rest of the detector needs.
 
     Attributes:
         name: torchvision's name.
-        classifier: Name of the layer that was taken out, as in the published weights.
+        classifier: Name of the layer that was removed, as in the published weights.
         code_size: Length of the latent code.
         channels: Length of the pooled code.
         heat_layer: Name of the last layer with a feature map, for heat maps; None if there is none.
-        mean: Of the channels R, G, B of the images that the published weights expect, in [0, 1].
-        std: Their standard deviation.
+        mean: Channel means (R, G, B) of the images that the published weights expect, in [0, 1].
+        std: Their standard deviations.
     """
 
     name: str
@@ -158,7 +158,7 @@ def check_backbone(name: str) -> None:
 
 
 def _options(name: str, crop_size: int) -> dict[str, Any]:
-    """What `get_model` must be told; a vision transformer is built for images of one size."""
+    """Options of `get_model`: a vision transformer is built for images of one size."""
     check_backbone(name)
     if not name.startswith("vit_"):
         return {}
@@ -182,7 +182,7 @@ def _show_token_map(network: Any) -> None:
 def _probe(name: str, network: nn.Module, size: int) -> tuple[int, str | None]:
     """Length of the code, and the name of the last layer with a feature map.
 
-    It is looked for among the network's children and a transformer's token grid.
+    The layer is one of the network's children, or a transformer's token grid.
     """
     found: list[str] = []
 
@@ -225,11 +225,11 @@ def _normalization(name: str) -> tuple[Any, Any]:
 def start_backbone(
     network: nn.Module, facts: BackboneFacts, crop_size: int, weights: str, sha256: str | None = None
 ) -> dict[str, str]:
-    """Put the weights that training starts from into a backbone.
+    """Load the weights that training starts from into a backbone.
 
     Args:
-        network: What `build_backbone` made; either stem takes the same weights.
-        facts: Likewise.
+        network: From `build_backbone`; either stem takes the same weights.
+        facts: From `build_backbone`.
         crop_size: In pixels; a vision transformer's position embeddings are interpolated to it.
         weights: `none`, `imagenet` (torchvision's IMAGENET1K_V1, downloaded once), or a local file: a state
             dict as torchvision publishes it (`.pth`, read without unpickling code) or `.safetensors`.
@@ -239,7 +239,7 @@ def start_backbone(
         What was loaded, for the record: `weights`, and for files `sha256`.
 
     Raises:
-        UserError: If the download fails, or the file is missing, of another hash, or of another network.
+        UserError: If the download fails, or the file is missing, has another hash or is of another network.
     """
     if weights == "none":
         return {"weights": "none"}
@@ -266,7 +266,7 @@ def _load(
     if differing:
         raise UserError(
             f"{where}: these weights do not fit the backbone {facts.name}",
-            found=f"{len(differing)} tensors missing, foreign or of another shape, such as {differing[0]}",
+            found=f"{len(differing)} tensors missing, unexpected or of another shape, such as {differing[0]}",
             fix="check `train.backbone` against the file",
         )
     with torch.no_grad():
@@ -306,7 +306,7 @@ def _checked(path: Path, sha256: str | None) -> str:
     digest = sha256_file(path)
     if not digest.startswith(sha256):
         raise UserError(
-            f"{path}: not the file that was meant",
+            f"{path}: not the expected file",
             expected=f"SHA-256 {sha256}…",
             found=f"SHA-256 {digest}",
             fix="download it again, or correct `train.weights_sha256`",

@@ -1,4 +1,4 @@
-"""`model.json`, the card beside a detector's weights. Reading it needs no torch."""
+"""`model.json`, the card stored with a detector's weights. Reading it needs no torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Sees = Literal["reals", "reals+fakes", "reals+reference"]
 
 
 class Architecture(Group):
-    """What a detector's network is built from.
+    """The parameters from which a detector's network is built.
 
     Args:
         backbone: Name of a torchvision classification network.
@@ -38,13 +38,13 @@ class DetectorCard(Group):
     """What a card records about the detector itself.
 
     Args:
-        name: Name of its module in `fakeforensics.detectors`.
+        name: The name of its module in `fakeforensics.detectors`.
         label: Short name for tables.
-        title: What it is, in a few words.
+        title: A description in a few words.
         sees: What it was trained on.
         settings: Its own settings.
-        architecture: What its network is built from.
-        scores: What its scores are, the main one first.
+        architecture: The parameters of its network.
+        scores: Its scores, the main one first.
     """
 
     name: Name

@@ -1,4 +1,4 @@
-"""What a detector is: the contract between its module and everything that trains, scores and reports it."""
+"""The interface of a detector: what its module gives to training, scoring and reports."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ class Detector(nn.Module, ABC):
     Subclass `NetworkDetector` or `HeadDetector`.
 
     Args:
-        architecture: What the network is built from.
+        architecture: The parameters of the network.
         settings: An instance of `Settings`.
 
     Attributes:
-        name: Name of its module; its name in params.yaml.
+        name: The name of its module and in params.yaml.
         label: Short name for tables.
-        title: What it is, in a few words.
+        title: A description in a few words.
         sees: What it is trained and validated on. `reals` never gets a fake, whatever the protocol holds;
             `reals+reference` gets reals and the labeled images of the protocol's `reference_set`, no fake.
-        scores: What its scores are. The first is the main one; of equally good ones the last is preferred.
+        scores: Its scores. The first is the main one; among equally good ones the last is preferred.
         Settings: Schema of its own settings, which `detector_settings` in params.yaml may change.
-        inherits: By setting, the parameter of params.yaml that gives its default, such as
+        inherits: For a setting, the parameter of params.yaml that is its default, such as
             {"center": "train.center"}.
         backbone: f, if the detector called `use_backbone`.
     """
@@ -86,7 +86,7 @@ class Detector(nn.Module, ABC):
 
     @property
     def preprocess(self) -> Preprocess:
-        """How an image becomes the network's input."""
+        """The steps from an image to the network's input."""
         if self.facts is None:
             return Preprocess(crop_size=self.architecture.crop_size)
         return Preprocess(crop_size=self.architecture.crop_size, mean=self.facts.mean, std=self.facts.std)
@@ -100,7 +100,7 @@ class Detector(nn.Module, ABC):
 
     @property
     def card(self) -> DetectorCard:
-        """What model.json records about it."""
+        """The part of model.json that describes the detector."""
         return DetectorCard(
             name=self.name,
             label=self.label,
@@ -134,19 +134,19 @@ class NetworkDetector(Detector):
         return self.read(images, self(images))
 
     def distance(self, output: Any) -> Labels | None:  # noqa: ARG002
-        """How far each image lies from what the detector takes for real, at least 0; None if undefined.
+        """The distance of each image from what the detector considers real, at least 0; None if undefined.
 
         Its mean over validation reals and fakes is recorded after each epoch.
         """
         return None
 
     def see_labels(self, labels: Int[np.ndarray, " images"]) -> None:
-        """Look at the training labels before the optimizer is made, for instance to count classes."""
+        """Use the training labels before the optimizer is made, for instance to count classes."""
 
     def on_start(self, reals: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
-        """Act before the first epoch. Like the other two, it is called in evaluation mode without gradients.
+        """Act before the first epoch. All three hooks are called in evaluation mode without gradients.
 
-        What it computes must be a buffer, so that a resumed run finds it again.
+        What it computes must be a buffer, so that it is part of a checkpoint.
 
         Args:
             reals: This process's share of the real training images, normalized and not augmented.
@@ -156,13 +156,13 @@ class NetworkDetector(Detector):
         """Act after an epoch's training, before its validation."""
 
     def on_finish(self, reals: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
-        """Act once the best weights are back, before they are saved."""
+        """Act after the best weights are restored, before they are saved."""
 
 
 class HeadDetector(Detector):
     """A detector that is fitted once on features, such as a support vector machine on a backbone's codes.
 
-    What is fitted are plain arrays, so that the model is saved without pickle, scores on a GPU and exports.
+    The fitted values are plain arrays, so that a model is saved without pickle, scores on a GPU and exports.
     """
 
     def __init__(self, architecture: Architecture, settings: Group) -> None:
@@ -186,12 +186,12 @@ class HeadDetector(Detector):
         """Fit the head.
 
         Args:
-            features: Of all training images that the detector sees, float64.
+            features: The features of all training images that the detector sees, float64.
             labels: 0 real, 1 fake; 2 + k for an image of class k of the reference set.
-            seed: Of the run, for whatever is drawn at random.
+            seed: The run's seed, for random draws.
 
         Returns:
-            What `read` needs, by name.
+            The arrays that `read` needs, by name.
         """
 
     @abstractmethod
@@ -205,7 +205,7 @@ class HeadDetector(Detector):
 
     @property
     def fitted(self) -> dict[str, Tensor]:
-        """What `fit` returned."""
+        """The arrays that `fit` returned."""
         return {
             name.removeprefix(_FITTED): tensor
             for name, tensor in self.named_buffers(recurse=False)
@@ -213,7 +213,7 @@ class HeadDetector(Detector):
         }
 
     def set_fitted(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Store what `fit` returned as buffers, in float64."""
+        """Store the arrays that `fit` returned as buffers, in float64."""
         for name, array in arrays.items():
             self.register_buffer(_FITTED + name, torch.tensor(np.asarray(array), dtype=torch.float64))
 

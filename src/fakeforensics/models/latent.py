@@ -34,7 +34,7 @@ class CenterSettings(Group):
 
 
 class LatentOutput(NamedTuple):
-    """What the network returns for a batch, all in float32.
+    """The network's output for a batch, all in float32.
 
     Attributes:
         code: The latent code f(x).
@@ -52,7 +52,7 @@ def squared_distance(
 ) -> Float[Tensor, " batch"]:
     """S_CD of equation 3.3, ‖f(x) − c‖², in float32 or, for float64 codes, in float64.
 
-    bfloat16 could not tell near codes apart, and 1 / d² would overflow in float16.
+    bfloat16 could not distinguish near codes, and 1 / d² would overflow in float16.
     """
     with torch.autocast(code.device.type, enabled=False):
         wide = code if code.dtype == torch.float64 else code.float()
@@ -67,8 +67,8 @@ class LatentDetector(NetworkDetector):
     training. `center: init` keeps the first one.
 
     Args:
-        architecture: What the backbone is built from.
-        settings: Of the detector.
+        architecture: The parameters of the backbone.
+        settings: The detector's settings.
 
     Attributes:
         uses_center: Whether the loss depends on c. If not, c is computed once after training.
@@ -95,7 +95,7 @@ class LatentDetector(NetworkDetector):
         """Encode and score normalized images.
 
         Args:
-            images: Of the crop size of the architecture; a ResNet's pooled code takes any size from 32 on.
+            images: Images of the architecture's crop size; a ResNet's pooled code takes any size from 32 on.
         """
         code = self.backbone(images)
         # Outside autocast: rounded logits would tie, and average precision is about their order.
@@ -128,7 +128,7 @@ class LatentDetector(NetworkDetector):
             self.set_center(self.mean_code(reals))
 
     def on_finish(self, reals: Reals) -> None:
-        """Compute the center of a network whose loss has none, so that it means something in every model."""
+        """Compute the center of a network whose loss does not use it, so that every model has one."""
         if not self.uses_center:
             self.set_center(self.mean_code(reals))
 
@@ -145,13 +145,13 @@ class LatentDetector(NetworkDetector):
         """Compute c = Σ f(x) 1(y = 0) / Σ 1(y = 0) in float32; called in evaluation mode without gradient.
 
         Args:
-            reals: This process's share of the real training images. Sum and count are added up over all
+            reals: This process's share of the real training images. Sum and count are added over all
                 processes, so that shares may differ in size.
 
         Source:
             Equation 3.2.
         """
-        # Float64, so that the order of a hundred thousand additions does not show.
+        # Float64, so that the order of a hundred thousand additions has no visible effect.
         total = torch.zeros_like(self.center, dtype=torch.float64)
         count = torch.zeros((), dtype=torch.float64, device=self.center.device)
         with torch.autocast(self.center.device.type, enabled=False):

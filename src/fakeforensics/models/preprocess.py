@@ -16,13 +16,13 @@ from fakeforensics.images.transforms import AnyRgb, Rgb
 class Preprocess(BaseModel):
     """Center crop without resizing, then mean and standard deviation.
 
-    Resizing would wash out the traces that generators leave, so images smaller than the crop are padded with
+    Resizing would remove traces that generators leave, so images smaller than the crop are padded with
     black instead, as published evaluations of CNN Synth do.
 
     Args:
         crop_size: Side of the crop in pixels.
-        mean: Of each of the channels R, G, B, in [0, 1].
-        std: Likewise.
+        mean: Channel means (R, G, B), in [0, 1].
+        std: Channel standard deviations (R, G, B).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,15 +39,15 @@ class Preprocess(BaseModel):
         return padded[top : top + self.crop_size, left : left + self.crop_size]
 
     def normalize(self, images: UInt8[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch 3 h w"]:
-        """Scale uint8 images to the network's range, where they lie and in their memory order."""
+        """Scale uint8 images to the network's range, on their device and in their memory order."""
         mean, std = _constants(self, images.device)
         return images.float().sub_(mean).div_(std)
 
 
 @cache
 def _constants(preprocess: Preprocess, device: torch.device) -> tuple[Tensor, Tensor]:
-    # Kept, because sending them anew would make every step wait for the device.
-    with torch.inference_mode(False):  # scoring may ask first, and training needs ordinary tensors
+    # Cached, because sending them again would make every step wait for the device.
+    with torch.inference_mode(False):  # scoring may call first, and training needs ordinary tensors
         mean, std = torch.tensor([preprocess.mean, preprocess.std], device=device).view(2, 1, 3, 1, 1) * 255
     return mean, std
 

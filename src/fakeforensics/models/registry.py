@@ -1,4 +1,4 @@
-"""Detectors by name: one module of `fakeforensics.detectors` each."""
+"""Finds detectors by name; each is a module of `fakeforensics.detectors`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def detector_names() -> list[str]:
 
 
 def detector_class(name: str) -> type[Detector]:
-    """The detector of that name.
+    """Find the detector class of that name.
 
     Raises:
         UserError: If there is no such module, or it does not define exactly one detector of its name.
@@ -31,7 +31,7 @@ def detector_class(name: str) -> type[Detector]:
             f"unknown detector {name!r}",
             expected=", ".join(detector_names()),
             fix="correct `detectors` in params.yaml, or add the module src/fakeforensics/detectors/"
-            f"{name}.py; docs/detectors.md says what it holds",
+            f"{name}.py; docs/detectors.md describes its contents",
         )
     module = import_module(f"{detectors.__name__}.{name}")
     found = {
@@ -52,12 +52,12 @@ def detector_class(name: str) -> type[Detector]:
 
 
 def build_detector(name: str, architecture: Architecture, settings: dict[str, Any]) -> Detector:
-    """Build an untrained detector from PyTorch's global generator.
+    """Build an untrained detector, initialized from PyTorch's global generator.
 
     Args:
-        name: Of the detector.
-        architecture: What its network is built from.
-        settings: Its own settings by name; those that are left out take their defaults.
+        name: The detector's name.
+        architecture: The parameters of its network.
+        settings: Its own settings by name; missing ones take their defaults.
 
     Raises:
         UserError: If the detector is unknown, or a setting is unknown or out of range.
@@ -67,7 +67,7 @@ def build_detector(name: str, architecture: Architecture, settings: dict[str, An
 
 
 def _check_declaration(kind: type[Detector]) -> None:
-    """Refuse a class that training or saving would stumble over later."""
+    """Refuse a class on which training or saving would fail later."""
     missing = [name for name in ("label", "title", "sees", "scores") if not hasattr(kind, name)]
     if missing or kind.sees not in get_args(Sees) or isabstract(kind):
         raise UserError(
@@ -76,17 +76,17 @@ def _check_declaration(kind: type[Detector]) -> None:
             found=f"without {', '.join(missing)}"
             if missing
             else f"sees = {kind.sees!r}; abstract methods: {', '.join(sorted(kind.__abstractmethods__))}",
-            fix="docs/detectors.md says what a detector declares",
+            fix="docs/detectors.md lists what a detector declares",
         )
 
 
 def _check_scores(kind: type[Detector]) -> None:
-    """Refuse scores that tables or answers could not tell apart."""
+    """Refuse scores that tables or predictions could not distinguish."""
     columns = [one for score in kind.scores for one in (score.column, score.probability_column) if one]
     names = [score.name for score in kind.scores]
     labels = [score.label for score in kind.scores]
     unique = all(len(set(values)) == len(values) for values in (columns, names, labels))
-    # An answer's deciding score goes by the name of a score file's only column.
+    # The deciding score of a prediction takes the name of an external score file's only column.
     if not names or not unique or EXTERNAL.column in columns:
         raise UserError(
             f"the detector {kind.name!r} does not declare its scores properly",

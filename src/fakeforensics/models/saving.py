@@ -1,4 +1,4 @@
-"""A detector on disk: `model.safetensors` and `model.json`; nothing is ever unpickled."""
+"""Stores a detector as `model.safetensors` and `model.json`; nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def save_detector(directory: Path, detector: Detector, card: dict[str, Any]) -> 
     Args:
         directory: Gets `model.safetensors` (all parameters and buffers) and `model.json`.
         detector: On any device; saved from the CPU.
-        card: What else `model.json` says: resolved settings, preprocessing, versions, counts. Its keys come
-            after `format`, `weights_sha256` and `detector`, which are added here.
+        card: What else `model.json` records: resolved settings, preprocessing, versions, counts. Its keys
+            come after `format`, `weights_sha256` and `detector`, which are added here.
 
     Raises:
         ValueError: If a weight or a value of the card is not finite.
@@ -51,7 +51,7 @@ def load_detector(directory: Path) -> tuple[Detector, dict[str, Any]]:
         The detector on the CPU, in evaluation mode, and its card.
 
     Raises:
-        UserError: If a file is missing, truncated, foreign, or not of the pair that was written together.
+        UserError: If a file is missing, truncated or of another kind, or the two were not written together.
     """
     directory = Path(directory)
     card = read_card(directory)
@@ -61,7 +61,7 @@ def load_detector(directory: Path) -> tuple[Detector, dict[str, Any]]:
     found = sha256_file(weights)
     if found != card["weights_sha256"]:
         raise UserError(
-            f"{weights}: not the weights that {CARD} beside it describes",
+            f"{weights}: not the weights that {CARD} next to it describes",
             expected=f"SHA-256 {card['weights_sha256']}",
             found=f"SHA-256 {found} ({weights.stat().st_size} bytes)",
             fix="the file is damaged or of another model: copy both files again, or train again",

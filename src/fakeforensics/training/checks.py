@@ -23,11 +23,7 @@ _NAMED = 8  # images in an error message
 
 
 def check_classes(train: pd.DataFrame, val: pd.DataFrame, detector: type[Detector]) -> None:
-    """Refuse splits on which the detector cannot be trained or validated.
-
-    Raises:
-        UserError: Naming the split and the class that is missing.
-    """
+    """Raise a `UserError` if a split lacks a class that the detector needs."""
     for split, manifest in {"train": train, "val": val}.items():
         for label in (0, 1) if detector.sees == "reals+fakes" else (0,):
             if not (manifest["label"] == label).any():

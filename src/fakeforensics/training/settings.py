@@ -123,11 +123,7 @@ def resolve_settings(
 
 
 def check_detectors(params: Params, where: str, detectors: tuple[str, ...] | None) -> None:
-    """Refuse detectors that do not exist, and a protocol that leaves out every configured detector.
-
-    Raises:
-        UserError: Naming the detectors.
-    """
+    """Raise a `UserError` for a detector that does not exist, or if the protocol leaves out all of them."""
     from fakeforensics.models.registry import detector_class
 
     for name in (*(detectors or ()), *params.detector_settings, params.compare.baseline):

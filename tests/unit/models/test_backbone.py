@@ -190,7 +190,7 @@ def test_a_file_is_checked_by_the_hash_in_its_name(pth, published):
 def test_a_file_is_checked_by_the_hash_given(pth):
     network, facts = build()
     start(network, facts, pth, sha256_file(pth))
-    with pytest.raises(UserError, match="not the file that was meant"):
+    with pytest.raises(UserError, match="not the expected file"):
         start(network, facts, pth, "0" * 64)
 
 

@@ -84,7 +84,7 @@ def test_as_many_processes_are_started_as_devices_are_asked_for(tmp_path, two_de
     said = run(*train_stage(tmp_path, "joint"), *two_devices)
     assert "training in 2 processes" in said
     assert "Warning" not in said
-    # the first process alone tells of an epoch
+    # only the first process reports an epoch
     assert said.count("epoch 0, lr") == said.count("epoch 1, lr") == 1
     assert load_detector(tmp_path / "models/tiny/joint")[1]["epochs"] == 2
 
