@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from torchvision import models as zoo
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from fakeforensics.params import load_params
-from fakeforensics.reporting.assemble import build_report
-from fakeforensics.reporting.contents import EMPTY, Table
-from fakeforensics.reporting.thesis import ApReference, PilotReference, label, load_reference
+from fakeforensics.reporting.blocks import EMPTY, Table
+from fakeforensics.reporting.page import build_report
+from fakeforensics.reporting.results import read_project
 from fakeforensics.splits.protocol import load_protocol
+from fakeforensics.thesis.pilot import pilot_chapters
+from fakeforensics.thesis.tables import label, pilot_tables, reference_of
 from tests.replicas import write_replicas
 
 pytestmark = pytest.mark.slow
@@ -22,7 +25,8 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 DETECTORS = {"bce": ("sl",), "sad": ("cd",), "joint": ("sl", "cd")}
 # The thesis's columns and how the report heads them.
-COLUMNS = {"bce": "BCE", "sad": "SAD", "joint_sl": "BCE+SAD S_SL", "joint_cd": "BCE+SAD S_CD"}
+COLUMNS = {("bce", "sl"): "BCE", ("sad", "cd"): "SAD"}
+COLUMNS |= {("joint", "sl"): "BCE+SAD S_SL", ("joint", "cd"): "BCE+SAD S_CD"}
 NAMES = sorted(
     path.stem for path in (ROOT / "protocols").glob("*.yaml") if path.stem not in ("demo", "sample")
 )
@@ -101,96 +105,94 @@ def project(make_clone, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chapters(project):
-    return {chapter.anchor: chapter for chapter in build_report(project, load_params()).chapters}
+    params = load_params()
+    results = [
+        replace(one, reference=reference_of(one.name, one.protocol.reference))
+        for one in read_project(project, params)
+    ]
+    report = build_report(results, params, pilot_chapters(results))
+    return {chapter.anchor: chapter for chapter in report.chapters}
 
 
 def tables(chapter):
     return [block for section in chapter.sections for block in section.blocks if isinstance(block, Table)]
 
 
-def beside(reference):
-    """The thesis's figures, printed averages included, by row and column as the report names them."""
-    if isinstance(reference, PilotReference):
-        return {
-            (str(number), label(name)): value
-            for name, values in reference.accuracy.items()
-            for number, value in values.items()
-        }
-    unseen = "Average of the 2 unseen"  # the one table that prints this average
-    titles = {"average": f"Average of all {len(reference.rows)}", "average_unseen": unseen}
-    rows = {label(name): row for name, row in reference.rows.items()}
-    rows |= {titles[kind]: row for kind, row in reference.averages.items()}
-    return {(name, title): row[key] for name, row in rows.items() for key, title in COLUMNS.items()}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_cell_of_the_thesis_stands_beside_ours_with_the_difference(chapters, name):
-    reference = load_reference(load_protocol(name, ROOT / "protocols").reference)
-    (table,) = [table for table in tables(chapters[name]) if table.has_references]
-    assert f"table {reference.number} of the thesis" in table.caption
-    found = {
-        (row.label, f"{column.group} {column.title}".strip()): cell
-        for row in table.rows
-        for column, cell in zip(table.columns, row.cells, strict=True)
-    }
+def check(table, printed):
+    """Every printed value, by row and column, is below ours with the difference."""
+    columns = [f"{column.group} {column.title}".strip() for column in table.columns]
+    heading, found = "", {}
+    for row in table.rows:
+        heading = heading if row.cells else row.label
+        found |= {(heading, row.label, name): cell for name, cell in zip(columns, row.cells, strict=False)}
     assert EMPTY not in {cell.text for cell in found.values()}
-    printed = beside(reference)
     assert set(printed) <= set(found)
     for place, theirs in printed.items():
         assert found[place].reference == f"{theirs:.2f}"
         # Ours is shown with two digits; the difference is of the unrounded value.
         assert found[place].difference == pytest.approx(float(found[place].text) - theirs, abs=0.006)
-    if isinstance(reference, ApReference):
-        assert any(row.summary for row in table.rows)
-        assert all(cell.reference and cell.difference is not None for cell in found.values())
+    assert {place for place, cell in found.items() if cell.reference} == set(printed) or table.rows[
+        -1
+    ].summary
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("pilot")])
+def test_every_cell_of_the_thesis_is_next_to_ours_with_the_difference(chapters, name):
+    reference = reference_of(name, load_protocol(name, ROOT / "protocols").reference)
+    (table,) = [table for table in tables(chapters[name]) if table.has_references]
+    unseen = "Average of the 2 unseen"  # the one table that prints this average
+    titles = {"mean": f"Average of all {len(reference.ap.rows)}", "mean_unseen": unseen}
+    rows = {label(set_): row for set_, row in reference.ap.rows.items()}
+    rows |= {titles[kind]: row for kind, row in reference.ap.means.items()}
+    check(
+        table, {("", row, COLUMNS[key]): value for row, cells in rows.items() for key, value in cells.items()}
+    )
+    assert all(cell.reference for row in table.rows for cell in row.cells)
+
+
+def test_every_cell_of_the_pilot_study_is_next_to_ours_with_the_difference(chapters):
+    shown = tables(chapters["pilot-study"])
+    for table, printed in zip(shown, pilot_tables(), strict=True):
+        values = {
+            (f"Tested on {label(name)}", str(n), "BCE"): value
+            for name, by_number in printed.accuracy.items()
+            for n, value in by_number.items()
+        }
+        check(table, values)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("pilot")])
 def test_fakes_alone_have_what_is_defined_and_say_why_there_is_no_more(project, chapters, name):
     plan = load_protocol(name, ROOT / "protocols")
-    numbers = [str(number) for number in plan.instances.seen]
     filed = {"sl": "accuracy", "cd": "accuracy_at_validation_threshold"}
     for detector, scores in DETECTORS.items():
         metrics = json.loads((project / f"metrics/{name}/{detector}.json").read_text())
         assert set(metrics) == {*(filed[score] for score in scores), "validation"}
         for score in scores:
-            found = metrics[filed[score]][score]
-            assert list(found) == list(plan.test)
-            assert all(list(values) == numbers for values in found.values())
+            assert list(metrics[filed[score]][score]) == list(plan.test)
         thresholds = json.loads((project / f"metrics/{name}/{detector}.thresholds.json").read_text())
         assert thresholds["table_4_10"] == []
         assert "holds no real image" in thresholds["fakes_alone"]["undefined"]
         assert (project / f"metrics/{name}/{detector}.decision.json").is_file()
     compared = json.loads((project / f"metrics/{name}/comparison.json").read_text())
     assert list(compared) == ["baseline", "accuracy_difference"]
-    assert len(compared["accuracy_difference"]) == 3 * len(numbers) * len(plan.test)
-    results = [table for table in tables(chapters[name]) if "on fake-only test sets" in table.caption]
-    assert len(results) == 4
-    assert EMPTY not in {cell.text for table in results for row in table.rows for cell in row.cells}
-
-
-@pytest.mark.parametrize("detector", DETECTORS)
-def test_table_3_2_scores_the_nine_models_of_table_3_1(project, detector):
-    for number in range(1, 10):
-        cards = [
-            json.loads((project / f"models/{name}/{detector}/n{number}/model.json").read_text())
-            for name in ("pilot_3_1", "pilot_3_2")
-        ]
-        assert cards[1] == cards[0] | {"protocol": "pilot_3_2"}  # the weights' SHA-256 among the rest
+    assert len(compared["accuracy_difference"]) == 3 * len(plan.test)
+    (table,) = [table for table in tables(chapters[name]) if "fakes alone" in table.caption]
+    assert [row.label for row in table.rows] == [label(set_) for set_ in plan.test]
+    assert EMPTY not in {cell.text for row in table.rows for cell in row.cells}
 
 
 def test_adding_a_protocol_takes_one_file_and_its_sets_may_be_of_both_kinds(chapters):
-    first, *rest = tables(chapters["mine"])
-    assert "Accuracy of BCE" in first.caption
-    (precision,) = [table for table in rest if "Average precision per test set" in table.caption]
+    precision, fakes = tables(chapters["mine"])[:2]
     assert [row.label for row in precision.rows] == ["faceapp"]  # fakes alone have none
+    assert [row.label for row in fakes.rows] == ["sngan"]
     (line,) = [row for row in tables(chapters["overview"])[0].rows if row.label == "mine"]
     assert EMPTY not in {cell.text for cell in line.cells}
 
 
 def test_the_report_is_complete_and_stands_alone(project):
     html = (project / "report/report.html").read_text()
-    assert "not there when this report was made" not in html
+    assert "were missing when this report was made" not in html
     assert "http:" not in html
     assert "https:" not in html
     for name in NAMES:

@@ -86,8 +86,6 @@ class ProtocolResults:
 
     Args:
         root: The project's folder.
-        name: The protocol's name.
-        protocol: Its file.
         counts: The class counts of its manifests; None if the splits stage has not run.
         columns: The scores of the detectors that have metrics and a card, in order.
         metrics: Detector → its metrics. Only detectors with columns are here and in what follows.
