@@ -1,7 +1,6 @@
-"""Thresholds from the target's scores without its labels; each assumes something of their shape.
+"""Thresholds from the target's scores without its labels. Each method assumes something about their shape.
 
-Each method sees the set as a weighted histogram, so that it can be asked about any share of fakes, and takes
-time that does not grow with the set.
+The methods read a weighted histogram, which can stand for any prevalence and whose size is fixed.
 """
 
 from __future__ import annotations
@@ -17,113 +16,109 @@ from scipy.special import expit, logit
 
 BINS = 512
 STEPS = 300
-SMALLEST_SHARE = 1e-3  # of fakes or reals that a method may conclude on
+SMALLEST = 1e-3  # share of fakes or reals that a method may conclude on
 
 
 @dataclass(frozen=True)
-class Unlabelled:
-    """What the unlabelled methods may look at.
+class ScoreHistogram:
+    """What the methods know of the target.
 
     Attributes:
-        centres: Middle of each bin of the target's scores, ascending and evenly spaced.
-        mass: Share of the target in each bin, summing to 1.
+        centers: Center of each bin of scores, ascending and evenly spaced.
+        mass: Share of the target in each bin; the sum is 1.
         mean: Of the target's scores.
-        deviation: Standard deviation of the target's scores; 0 if they are constant.
+        std: Their standard deviation; 0 if they are constant.
     """
 
-    centres: Float[np.ndarray, " bins"]
+    centers: Float[np.ndarray, " bins"]
     mass: Float[np.ndarray, " bins"]
     mean: float
-    deviation: float
+    std: float
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the methods carry over from labelled validation.
+class ValidationSummary:
+    """What the methods know of validation.
 
     Attributes:
-        threshold: Validation's own.
+        threshold: The threshold chosen on validation.
         mean: Of the validation scores.
-        deviation: Their standard deviation.
-        slope: Of the log-odds of fake in the score, fitted on validation.
+        std: Their standard deviation.
+        slope: Of the log-odds of fake as a function of the score, fitted on validation.
         intercept: Of the same.
-        share: Of fakes in validation.
+        prevalence: Share of fakes in validation.
     """
 
     threshold: float
     mean: float
-    deviation: float
+    std: float
     slope: float
     intercept: float
-    share: float
+    prevalence: float
 
 
-Method = Callable[[Unlabelled, Seen], float | None]
+Method = Callable[[ScoreHistogram, ValidationSummary], float | None]
 
 
-def histogram(scores: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> Unlabelled:
-    """Summarise a target's scores.
-
-    Args:
-        scores: Without labels.
-        weights: Summing to 1.
-    """
+def histogram(scores: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> ScoreHistogram:
+    """Summarize scores under weights that sum to 1."""
     mean = float(weights @ scores)
-    deviation = float(np.sqrt(weights @ (scores - mean) ** 2))
+    std = float(np.sqrt(weights @ (scores - mean) ** 2))
     low, high = float(scores.min()), float(scores.max())
     if high <= low:
-        return Unlabelled(np.array([low]), np.array([1.0]), mean, 0.0)
+        return ScoreHistogram(np.array([low]), np.array([1.0]), mean, 0.0)
     mass, edges = np.histogram(scores, bins=BINS, range=(low, high), weights=weights)
-    return Unlabelled((edges[:-1] + edges[1:]) / 2, mass, mean, deviation)
+    return ScoreHistogram((edges[:-1] + edges[1:]) / 2, mass, mean, std)
 
 
-def prior_shift(target: Unlabelled, seen: Seen) -> float | None:
-    """Expectation-maximisation of the share of fakes, if nothing but that share differs from validation.
+def prior_shift(target: ScoreHistogram, validation: ValidationSummary) -> float | None:
+    """Estimate the prevalence by expectation maximization, assuming that only it differs from validation.
 
     Returns:
-        Where the odds of fake are even at the estimated share; None if validation's odds do not rise with the
-        score.
+        Where the odds of fake are even at the estimated prevalence; None if validation's odds do not rise
+        with the score.
 
     Source:
         Saerens, Latinne and Decaestecker, Adjusting the outputs of a classifier to new a priori
         probabilities, Neural Computation 14, 2002.
     """
-    if seen.slope <= 0:
+    if validation.slope <= 0:
         return None
-    odds = seen.slope * target.centres + seen.intercept - logit(seen.share)
-    share = seen.share
+    base = logit(validation.prevalence)
+    odds = validation.slope * target.centers + validation.intercept - base
+    prevalence = validation.prevalence
     for _ in range(STEPS):
-        new = float(np.clip(target.mass @ expit(odds + logit(share)), SMALLEST_SHARE, 1 - SMALLEST_SHARE))
-        if abs(new - share) < 1e-9:
+        new = float(np.clip(target.mass @ expit(odds + logit(prevalence)), SMALLEST, 1 - SMALLEST))
+        if abs(new - prevalence) < 1e-9:
             break
-        share = new
-    return float((logit(seen.share) - logit(share) - seen.intercept) / seen.slope)
+        prevalence = new
+    return float((base - logit(prevalence) - validation.intercept) / validation.slope)
 
 
-def mixture(target: Unlabelled, seen: Seen) -> float | None:  # noqa: ARG001
-    """Two Gaussians, the higher one taken for the fakes.
+def mixture(target: ScoreHistogram, validation: ValidationSummary) -> float | None:  # noqa: ARG001
+    """Fit two Gaussians, assuming that the higher one is the fakes.
 
     Returns:
-        Where both are equally likely, between their means; None if one of them vanishes or they do not part.
+        Where both are equally likely, between their means; None if one of them vanishes or they do not cross.
     """
-    if target.deviation == 0:
+    if target.std == 0:
         return None
-    x, mass = target.centres, target.mass
+    x, mass = target.centers, target.mass
     upper = x >= target.mean
     means = np.array([np.average(x[~upper], weights=mass[~upper]), np.average(x[upper], weights=mass[upper])])
-    spread = np.full(2, target.deviation**2 / 4)
+    spread = np.full(2, target.std**2 / 4)
     shares = np.array([mass[~upper].sum(), mass[upper].sum()])
-    floor = (target.deviation / 50) ** 2
+    floor = (target.std / 50) ** 2
     for _ in range(STEPS):
         before = means.copy()
         density = shares[:, None] * _normal(x, means[:, None], spread[:, None])
         belongs = density / np.maximum(density.sum(axis=0), 1e-300) * mass
         shares = belongs.sum(axis=1)
-        if shares.min() < SMALLEST_SHARE:
+        if shares.min() < SMALLEST:
             return None
         means = belongs @ x / shares
         spread = np.maximum((belongs * (x - means[:, None]) ** 2).sum(axis=1) / shares, floor)
-        if np.abs(means - before).max() < 1e-6 * target.deviation:
+        if np.abs(means - before).max() < 1e-6 * target.std:
             break
     low, high = np.argsort(means)
     between = x[(x > means[low]) & (x < means[high])]
@@ -133,19 +128,17 @@ def mixture(target: Unlabelled, seen: Seen) -> float | None:  # noqa: ARG001
     return float(between[crossings[0] + 1]) if crossings.size else None
 
 
-def valley(target: Unlabelled, seen: Seen) -> float | None:  # noqa: ARG001
-    """The lowest point between the two peaks of the smoothed histogram.
-
-    It is smoothed more and more until two peaks are left.
+def histogram_valley(target: ScoreHistogram, validation: ValidationSummary) -> float | None:  # noqa: ARG001
+    """The lowest point between the two peaks of the histogram, smoothed until two peaks are left.
 
     Returns:
-        None if the histogram goes from more than two peaks, or from the start, to a single one.
+        None if smoothing leads from more than two peaks, or from the start, to a single one.
     """
-    if target.deviation == 0:
+    if target.std == 0:
         return None
     # From a quarter to twice Silverman's bandwidth for a thousand scores, in bins.
-    step = target.centres[1] - target.centres[0]
-    base = 0.9 * target.deviation * 1000**-0.2 / step
+    step = target.centers[1] - target.centers[0]
+    base = 0.9 * target.std * 1000**-0.2 / step
     for width in base * np.geomspace(0.25, 2.0, 13):
         smooth = gaussian_filter1d(target.mass, width, mode="constant")
         rising = np.diff(smooth) > 0
@@ -155,30 +148,30 @@ def valley(target: Unlabelled, seen: Seen) -> float | None:  # noqa: ARG001
             left, right = peaks
             lowest = left + int(np.argmin(smooth[left : right + 1]))
             beyond = float(target.mass[lowest:].sum())
-            # Smaller or shallower bumps than these come of chance in the tails.
-            if min(beyond, 1 - beyond) > 5 * SMALLEST_SHARE and smooth[lowest] < 0.9 * smooth[peaks].min():
-                return float(target.centres[lowest])
+            # Smaller or shallower bumps in the tails are due to chance.
+            if min(beyond, 1 - beyond) > 5 * SMALLEST and smooth[lowest] < 0.9 * smooth[peaks].min():
+                return float(target.centers[lowest])
         if peaks.size < 2:
             return None
     return None
 
 
-def standardise(target: Unlabelled, seen: Seen) -> float | None:
-    """Validation's threshold, moved and stretched as the target's mean and deviation are.
+def align_z_scores(target: ScoreHistogram, validation: ValidationSummary) -> float | None:
+    """Move validation's threshold to the same z-score on the target.
 
     Returns:
         None if the target's scores, or validation's, are constant.
     """
-    if target.deviation == 0 or seen.deviation == 0:
+    if target.std == 0 or validation.std == 0:
         return None
-    return target.mean + target.deviation * (seen.threshold - seen.mean) / seen.deviation
+    return target.mean + target.std * (validation.threshold - validation.mean) / validation.std
 
 
 METHODS: dict[str, Method] = {
     "prior_shift": prior_shift,
     "mixture": mixture,
-    "valley": valley,
-    "standardise": standardise,
+    "valley": histogram_valley,
+    "standardise": align_z_scores,
 }
 
 

@@ -1,78 +1,230 @@
-"""The whole threshold analysis of a run."""
+"""The threshold analysis of a run, and its files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from fakeforensics.files import atomic_path, write_json, write_json_tables
+from fakeforensics.metrics.operating import (
+    CRITERIA,
+    best_threshold,
+    outcome,
+    threshold_fields,
+    validation_threshold,
+)
+from fakeforensics.metrics.ranking import rank
 from fakeforensics.metrics.spec import Scores
+from fakeforensics.metrics.table import VALIDATION, by_test_set
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.thresholds.calibration import calibration_table, fit_calibrators
-from fakeforensics.thresholds.decision import decide
-from fakeforensics.thresholds.deployable import deployable
-from fakeforensics.thresholds.fakes_alone import fakes_alone
-from fakeforensics.thresholds.oracle import oracle_table
-from fakeforensics.thresholds.rules import Settings
+from fakeforensics.thresholds.calibrate import calibration_table, decide, fit_calibrators
+from fakeforensics.thresholds.measure import measure_selectors
+from fakeforensics.thresholds.pictures import draw_gap, draw_reliability, draw_thresholds
+from fakeforensics.thresholds.policy import Decision
+
+Row = dict[str, Any]
+
+UNDEFINED = (
+    "the set holds no real image: it has no precision, no false positive rate, no accuracy of both classes "
+    "and no best threshold, and no rule but validation's can be judged on it"
+)
+DIGITS = 4
+SIGNIFICANT = {"probability": 6}  # significant digits of numbers that range over powers of ten
+BRIEF = ("score", "rule", "test_set", "threshold", "accuracy", "balanced_accuracy", "fpr", "fnr")
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """What the analysis finds.
+    """The results of the analysis.
 
     Attributes:
         scores: What the scores are.
-        oracle: Table 4.10: each set's best thresholds beside validation's.
-        fakes_alone: What validation's find of sets without reals; empty where there is no such set.
-        rules: Each threshold rule on each set, score and share of fakes.
+        thresholds: Table 4.10: each set's best thresholds and validation's; see `threshold_table`.
+        rules: Each selector on each set, score and prevalence.
         summary: The same over the sets.
         calibration: ECE, NLL and Brier score of each calibrator on each set.
         reliability: Points of the reliability diagrams.
         decision: The policy for inference.
-        criterion: What validation's threshold maximised.
+        criterion: What validation's threshold maximized.
     """
 
     scores: Scores
-    oracle: list[dict[str, Any]]
-    fakes_alone: dict[str, Any]
+    thresholds: list[Row]
     rules: pd.DataFrame
-    summary: list[dict[str, Any]]
-    calibration: list[dict[str, Any]]
+    summary: list[Row]
+    calibration: list[Row]
     reliability: pd.DataFrame
-    decision: dict[str, Any]
+    decision: Decision
     criterion: str
 
 
-def analyse(
+def analyze(
     table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, params: ThresholdsParams, seed: int
 ) -> Analysis:
-    """Analyse the thresholds of a run.
+    """Analyze the thresholds of a run.
 
     Args:
         table: The test scores in the protocol's order of sets.
         validation: The validation scores.
         scores: What the scores are.
-        params: Which rules are tried, and how.
+        params: Which selectors are tried, and where.
         seed: Of the bootstrap and of the draws of known reals.
 
     Raises:
         UserError: If validation has no reals or lacks a score, or a score is not finite.
     """
-    settings = Settings(
-        criterion=params.criterion,
-        shares=params.fake_shares,
-        known_reals=params.known_reals,
-        false_positive_rates=params.false_positive_rates,
-        draws=params.draws,
-        seed=seed,
-    )
-    oracle = oracle_table(table, validation, scores)
-    rules, summary = deployable(table, validation, scores, settings, params.bootstrap)
+    rules, summary = measure_selectors(table, validation, scores, params, seed)
+    thresholds = threshold_table(table, validation, scores)
     calibrators = fit_calibrators(validation, scores)
     calibration, reliability = calibration_table(table, scores, calibrators)
     decision = decide(validation, scores, calibrators, params.criterion, params.calibrator)
-    alone = fakes_alone(table, validation, scores)
-    return Analysis(
-        scores, oracle, alone, rules, summary, calibration, reliability, decision, params.criterion
-    )
+    return Analysis(scores, thresholds, rules, summary, calibration, reliability, decision, params.criterion)
+
+
+def threshold_table(table: pd.DataFrame, validation: pd.DataFrame | None, scores: Scores) -> list[Row]:
+    """Table 4.10 for our models: the best threshold of each test set by each criterion, and validation's.
+
+    Rows with `chosen_on` = `oracle` use the test labels: they are bounds, not results that a user can have.
+    Those with `validation` use the validation scores alone.
+
+    Args:
+        table: The test scores, in the protocol's order of test sets.
+        validation: The validation scores; without them there are only oracles.
+        scores: What the scores are.
+
+    Returns:
+        A row for each score, test set, criterion and choice: the threshold on the score's own scale (and as a
+        probability, if the score has one), precision, recall, accuracy, balanced accuracy, FPR and FNR. On a
+        fake-only set there is no oracle, and validation's rows hold the number of fakes, recall and FNR. Sets
+        of reals alone have no rows.
+
+    Raises:
+        UserError: If validation has no reals, or a score is not finite.
+    """
+    rows: list[Row] = []
+    for score in scores:
+        chosen = {}
+        if validation is not None:
+            chosen = {name: validation_threshold(validation, score.column, name) for name in CRITERIA}
+        for name, images in by_test_set(table):
+            values, labels = images[score.column].to_numpy(), images["label"].to_numpy()
+            ranking = rank(values, labels, f"{name}, {score.name}")
+            for criterion in CRITERIA:
+                thresholds = {}
+                if ranking.reals and ranking.fakes:
+                    thresholds["oracle"] = best_threshold(ranking, criterion, name)
+                if chosen and ranking.fakes:
+                    thresholds[VALIDATION] = chosen[criterion]
+                for choice, threshold in thresholds.items():
+                    rows.append(
+                        {"score": score.name, "test_set": name, "criterion": criterion, "chosen_on": choice}
+                        | threshold_fields(score, threshold)
+                        | _rates(values, labels, threshold)
+                    )
+    return rows
+
+
+def write_analysis(
+    analysis: Analysis, *, metrics: Path, decision: Path | None, details: Path, plots: Path
+) -> None:
+    """Write an analysis.
+
+    Args:
+        analysis: The results.
+        metrics: JSON of what is compared between commits, one row per line: the mean accuracy at the two ends
+            of the gap; table 4.10; each selector on each set, and over the sets, at the sets' own prevalence;
+            which selectors do not apply; calibration.
+        decision: The policy for inference; None writes none.
+        details: CSV of each selector on each set at each prevalence, with intervals and notes. Next to it,
+            with the suffix `.summary.csv`, the same over the sets.
+        plots: A folder for `thresholds.png`, `gap.png`, `reliability.png` and `reliability.csv`.
+    """
+    both_classes = [row for row in analysis.thresholds if "accuracy" in row]
+    fake_only = [row for row in analysis.thresholds if "accuracy" not in row]
+    draw_thresholds(both_classes, analysis.scores, plots / "thresholds.png", analysis.criterion)
+    draw_gap(analysis.summary, analysis.scores, plots / "gap.png")
+    draw_reliability(analysis.reliability, analysis.scores, plots / "reliability.png")
+    for path, rows in (
+        (plots / "reliability.csv", analysis.reliability),
+        (details, analysis.rules),
+        (details.with_suffix(".summary.csv"), pd.DataFrame(map(_flat, analysis.summary))),
+    ):
+        with atomic_path(path) as temporary:
+            rows.to_csv(temporary, index=False)
+    if decision is not None:
+        write_json(decision, analysis.decision.model_dump(mode="json"))
+    summary = [row for row in analysis.summary if row["fake_share"] == "own"]
+    tables = {
+        "accuracy": _ends(summary),
+        "table_4_10": both_classes,
+        **({"fakes_alone": {"rows": fake_only, "undefined": UNDEFINED}} if fake_only else {}),
+        "deployable": summary,
+        "rules": _by_set(analysis.rules),
+        "no_answer": _not_applicable(analysis.rules),
+        "calibration": analysis.calibration,
+    }
+    write_json_tables(metrics, _rounded(tables))
+
+
+def _rates(values: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:
+    """What a threshold gives on a set with both classes, or on a fake-only set."""
+    if (labels == 0).any():
+        found = outcome(values, labels, threshold).as_dict()
+        del found["threshold"]
+        return found
+    recall = float(np.mean(values >= threshold))
+    return {"fakes": labels.size, "recall": recall, "fnr": 1 - recall}
+
+
+def _flat(row: Row) -> Row:
+    """A summary's row for a CSV: an interval's ends in two columns."""
+    flat: Row = {}
+    for name, value in row.items():
+        if name.endswith("_interval"):
+            ends = value or (None, None)
+            flat |= {name.replace("_interval", "_low"): ends[0], name.replace("_interval", "_high"): ends[1]}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _ends(summary: list[Row]) -> dict[str, dict[str, float]]:
+    """By score, the mean accuracy at validation's threshold and at each set's own best."""
+    found: dict[str, dict[str, float]] = {}
+    for row in summary:
+        if row["rule"] in ("validation", "oracle"):
+            found.setdefault(row["score"], {})[row["rule"]] = row["accuracy"]
+    return found
+
+
+def _by_set(rules: pd.DataFrame) -> list[Row]:
+    if rules.empty:
+        return []
+    own = rules[rules["fake_share"] == "own"]
+    return [{str(name): value for name, value in row.items()} for row in own[list(BRIEF)].to_dict("records")]
+
+
+def _not_applicable(rules: pd.DataFrame) -> list[Row]:
+    """Which selectors do not apply to which sets, and why; that depends on the images and on no score."""
+    if rules.empty:
+        return []
+    absent = rules[rules["fake_share"] == "any"]
+    return [
+        {"rule": str(rule), "note": str(note), "test_sets": list(dict.fromkeys(rows["test_set"]))}
+        for (rule, note), rows in absent.groupby(["rule", "note"], sort=False)
+    ]
+
+
+def _rounded(value: Any, name: str = "") -> Any:
+    """Four digits for rates; thresholds stay exact, since inference and users apply them."""
+    if isinstance(value, dict):
+        return {key: _rounded(item, key) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item, name) for item in value]
+    if not isinstance(value, float) or name == "threshold":
+        return value
+    return float(f"{value:.{SIGNIFICANT[name]}g}") if name in SIGNIFICANT else round(value, DIGITS)

@@ -1,61 +1,61 @@
-"""From a score to a probability: temperature, Platt and isotonic calibration, fitted on validation."""
+"""Calibrators and the decision policy: fitted on validation, measured on the test sets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
-from scipy.special import expit, logit, xlogy
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
+from scipy.optimize import minimize, minimize_scalar
+from scipy.special import logit, xlogy
+from scipy.stats import beta
 
 from fakeforensics.errors import UserError
-from fakeforensics.metrics.ranking import need_both_classes, rank
-from fakeforensics.metrics.spec import CalibratorKind
+from fakeforensics.metrics.operating import CRITERIA, ONE_CLASS_FPR, Criterion, validation_threshold
+from fakeforensics.metrics.ranking import average_precision, need_both_classes, rank
+from fakeforensics.metrics.spec import CalibratorKind, Scores, ScoreSpec
+from fakeforensics.metrics.table import VALIDATION, by_test_set
+from fakeforensics.thresholds.policy import Calibrator, Decision, MeasuredOn
 
-SURE = 1e-6  # probabilities are kept this far from 0 and 1, where the log loss would be infinite
+Calibrators = dict[tuple[str, CalibratorKind], Calibrator]  # by name of the score and kind
+
+DIGITS = 6
+POINTS = ("score", "calibrator", "test_set", "bin", "probability", "fakes", "images")
+CHOSEN_ON_REALS = f"about {100 * ONE_CLASS_FPR:g}% of the validation reals called fake"
+_SURE = 1e-6  # probabilities are kept this far from 0 and 1, where the log loss would be infinite
+_LARGE = 30.0  # larger scores are scaled down for the minimizer, whose first step they would throw off
+_TIGHT = 64 * np.finfo(np.float64).eps
 
 
-@dataclass(frozen=True)
-class Calibrator:
-    """A rising function from a score to the probability of fake.
+def fit_calibrators(validation: pd.DataFrame, scores: Scores) -> Calibrators:
+    """Fit every calibrator of every score on validation.
 
-    Attributes:
-        kind: `none` (a sigmoid as it is), `temperature`, `platt` or `isotonic`.
-        slope: For all but isotonic: p = σ(slope · score + intercept).
-        intercept: Likewise.
-        x: For isotonic: scores, ascending; linear between them, constant outside.
-        y: For isotonic: the probabilities there.
+    Args:
+        validation: The validation scores.
+        scores: What the scores are, and which calibrators suit them.
+
+    Returns:
+        Nothing without validation fakes: a probability of fake cannot be fitted on reals alone.
+
+    Raises:
+        UserError: If there are no reals, or a score is not finite.
     """
-
-    kind: CalibratorKind
-    slope: float = 1.0
-    intercept: float = 0.0
-    x: tuple[float, ...] = ()
-    y: tuple[float, ...] = ()
-
-    def __call__(self, scores: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        """Probabilities of fake."""
-        if self.kind == "isotonic":
-            probabilities: np.ndarray = np.interp(scores, self.x, self.y)
-        else:
-            probabilities = expit(self.slope * scores + self.intercept)
-        return probabilities
-
-    def as_dict(self) -> dict[str, Any]:
-        """As decision.json holds it."""
-        if self.kind == "isotonic":
-            return {"kind": self.kind, "x": list(self.x), "y": list(self.y)}
-        return {"kind": self.kind, "slope": self.slope, "intercept": self.intercept}
+    labels = validation["label"].to_numpy()
+    if (labels == 0).all():
+        return {}
+    return {
+        (score.name, kind): fit_calibrator(kind, validation[score.column].to_numpy(dtype=np.float64), labels)
+        for score in scores
+        for kind in score.calibrators
+    }
 
 
 def fit_calibrator(
     kind: CalibratorKind, scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]
 ) -> Calibrator:
-    """Fit a calibrator through scikit-learn.
+    """Fit a calibrator.
 
     Args:
         kind: `temperature` is meant for logits only.
@@ -63,37 +63,71 @@ def fit_calibrator(
         labels: 0 real, 1 fake.
 
     Returns:
-        Never one that falls: where validation ranks fakes below reals, the score says nothing and every
-        probability is validation's share of fakes.
+        Never a decreasing one: where validation ranks fakes below reals, the score carries no information and
+        every probability is validation's prevalence.
 
     Raises:
         UserError: If a class is absent or a score is not finite.
     """
-    need_both_classes(rank(scores, labels, "validation"), "validation")
+    need_both_classes(rank(scores, labels, VALIDATION), VALIDATION)
     if kind == "none":
-        return Calibrator("none")
-    method = {"platt": "sigmoid"}.get(kind, kind)
-    # Nothing but the calibrator is fitted, so there is nothing to hold out, and few images are enough.
-    everything = np.arange(scores.size)
-    model = CalibratedClassifierCV(
-        FrozenEstimator(_GivenScore().fit(None, None)),
-        method=method,
-        cv=[(everything, everything)],
-        ensemble=False,
-    )
-    model.fit(scores[:, None], labels)
-    inner = model.calibrated_classifiers_[0].calibrators[0]
+        return Calibrator(kind=kind)
+    if kind == "temperature":
+        return Calibrator(kind=kind, slope=_fit_temperature(scores, labels))
     if kind == "isotonic":
-        return Calibrator(
-            kind, x=tuple(map(float, inner.X_thresholds_)), y=tuple(map(float, inner.y_thresholds_))
-        )
-    if kind == "platt":
-        slope, intercept = -float(inner.a_), -float(inner.b_)
-        if slope <= 0:
-            return Calibrator(kind, 0.0, float(logit(np.mean(labels))))
-        return Calibrator(kind, slope, intercept)
-    # scikit-learn gives the two classes the logits (-x, x): their difference is twice the score.
-    return Calibrator(kind, 2 * float(inner.beta_))
+        from sklearn.isotonic import IsotonicRegression
+
+        fitted = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
+        return Calibrator(kind=kind, x=fitted.X_thresholds_.tolist(), y=fitted.y_thresholds_.tolist())
+    slope, intercept = _fit_platt(scores, labels)
+    if slope <= 0:
+        slope, intercept = 0.0, float(logit(np.mean(labels)))
+    return Calibrator(kind=kind, slope=slope, intercept=intercept)
+
+
+def _fit_temperature(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> float:
+    """The slope with the lowest log loss.
+
+    Source:
+        Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, ICML 2017.
+    """
+    sign = np.where(labels == 1, 1.0, -1.0)
+
+    def loss(log_half_slope: float) -> float:
+        half = np.exp(log_half_slope) * scores  # the two classes have the logits -half and half
+        size = np.abs(half)
+        return float(np.mean(np.log(1 + np.exp(-2 * size)) + size - sign * half))
+
+    return 2 * float(np.exp(minimize_scalar(loss, bounds=(-10.0, 10.0), options={"xatol": _TIGHT}).x))
+
+
+def _fit_platt(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> tuple[float, float]:
+    """Slope and intercept with the lowest log loss against Platt's smoothed labels.
+
+    Source:
+        Platt, Probabilistic outputs for support vector machines and comparisons to regularized likelihood
+        methods, Advances in Large Margin Classifiers, 1999.
+    """
+    fakes = int(np.count_nonzero(labels))
+    reals = labels.size - fakes
+    targets = np.where(labels == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+    largest = float(np.abs(scores).max())
+    scale = largest if largest >= _LARGE else 1.0
+    scaled = scores / scale
+
+    def loss_and_gradient(line: np.ndarray) -> tuple[float, np.ndarray]:
+        logits = line[0] * scaled + line[1]
+        # Never overflows. Splitting at -2, as scikit-learn does, gives the digits that it gives.
+        low = logits <= -2
+        power = np.exp(np.where(low, logits, -logits))
+        loss = np.log1p(power) + np.where(low, -targets * logits, (1 - targets) * logits)
+        error = np.where(low, (1 - targets) * power - targets, 1 - targets - targets * power) / (1 + power)
+        return float(loss.sum()), np.array([error @ scaled, error.sum()])
+
+    start = np.array([0.0, -math.log((reals + 1) / (fakes + 1))])
+    options = {"gtol": 1e-6, "ftol": _TIGHT}
+    found = minimize(loss_and_gradient, start, method="L-BFGS-B", jac=True, options=options).x
+    return float(found[0] / scale), float(found[1])
 
 
 def calibration_errors(
@@ -104,7 +138,7 @@ def calibration_errors(
     Args:
         probabilities: Of fake, in [0, 1]; kept 1e-6 away from both ends for the log loss alone.
         labels: 0 real, 1 fake; one class is enough.
-        bins: Of equal width.
+        bins: Number of bins of equal width.
 
     Returns:
         `ece`: mean over the images of their bin's gap between mean probability and share of fakes, in [0, 1];
@@ -119,10 +153,10 @@ def calibration_errors(
     """
     if not probabilities.size:
         raise UserError("there is no probability to judge")
-    _, mean, share, count = reliability(probabilities, labels, bins)
-    safe = np.clip(probabilities, SURE, 1 - SURE)
+    _, mean, fakes, count = reliability(probabilities, labels, bins)
+    safe = np.clip(probabilities, _SURE, 1 - _SURE)
     return {
-        "ece": float(count @ np.abs(mean - share) / probabilities.size),
+        "ece": float(count @ np.abs(mean - fakes) / probabilities.size),
         "nll": float(-np.mean(xlogy(labels, safe) + xlogy(1 - labels, 1 - safe))),
         "brier": float(np.mean((probabilities - labels) ** 2)),
     }
@@ -131,24 +165,102 @@ def calibration_errors(
 def reliability(
     probabilities: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"], bins: int = 15
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of each bin that is not empty: its number, mean probability, share of fakes, count."""
+    """Number, mean probability, share of fakes and image count of each bin that is not empty."""
     place = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)
     used = np.flatnonzero(count)
     mean = np.bincount(place, probabilities, minlength=bins)[used] / count[used]
-    share = np.bincount(place, labels, minlength=bins)[used] / count[used]
-    return used, mean, share, count[used]
+    fakes = np.bincount(place, labels, minlength=bins)[used] / count[used]
+    return used, mean, fakes, count[used]
 
 
-class _GivenScore(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier whose decision function is the score that it is given."""
+def calibration_table(
+    table: pd.DataFrame, scores: Scores, calibrators: Calibrators
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    """Calibration errors and reliability diagrams of each test set.
 
-    def fit(self, images: Any, labels: Any) -> _GivenScore:  # noqa: ARG002
-        self.classes_ = np.array([0, 1])
-        return self
+    Args:
+        table: The test scores; a set with one class counts as well.
+        scores: What the scores are.
+        calibrators: From `fit_calibrators`.
 
-    def decision_function(self, images: Any) -> Any:
-        return np.asarray(images)[:, 0]
+    Returns:
+        A row for each score, calibrator and set with ECE, NLL and Brier score; and the diagrams' points:
+        score, calibrator, test_set, bin, probability (mean of the bin), fakes (share), images.
+    """
+    rows: list[dict[str, Any]] = []
+    points: list[dict[str, Any]] = []
+    columns = {score.name: score.column for score in scores}
+    for (score, kind), calibrator in calibrators.items():
+        for name, images in by_test_set(table):
+            labels = images["label"].to_numpy()
+            probabilities = calibrator(images[columns[score]].to_numpy(dtype=np.float64))
+            where = {"score": score, "calibrator": kind, "test_set": name}
+            errors = calibration_errors(probabilities, labels)
+            rows.append(where | {key: round(value, DIGITS) for key, value in errors.items()})
+            for number, mean, fakes, count in zip(*reliability(probabilities, labels), strict=True):
+                points.append(
+                    where
+                    | {"bin": int(number), "probability": round(float(mean), DIGITS)}
+                    | {"fakes": round(float(fakes), DIGITS), "images": int(count)}
+                )
+    return rows, pd.DataFrame(points, columns=list(POINTS))
 
-    def predict(self, images: Any) -> Any:
-        return (self.decision_function(images) > 0).astype(np.int64)
+
+def decide(
+    validation: pd.DataFrame,
+    scores: Scores,
+    calibrators: Calibrators,
+    criterion: Criterion,
+    kind: CalibratorKind,
+) -> Decision:
+    """Choose score, calibrator and threshold on validation alone.
+
+    The score is the one with the highest average precision on validation. Ties go to the score that the
+    detector lists last. Without validation fakes it is the detector's first score, and nothing is calibrated.
+
+    Args:
+        validation: The validation scores.
+        scores: What the scores are.
+        calibrators: Fitted on them.
+        criterion: What the threshold maximizes.
+        kind: The preferred calibrator. A score that it does not suit gets Platt's instead, or its last one if
+            that does not suit it either.
+
+    Returns:
+        The policy. Its expected rates are measured on validation, with Clopper and Pearson's upper bound: on
+        reals of another kind, or on unseen methods, they do not hold.
+
+    Raises:
+        UserError: If there are no reals, or a score is not finite.
+    """
+    labels = validation["label"].to_numpy()
+    fakes = int(np.count_nonzero(labels))
+    reals = labels.size - fakes
+    score = _best_score(validation, scores) if fakes else scores[0]
+    values = validation[score.column].to_numpy(dtype=np.float64)
+    threshold = validation_threshold(validation, score.column, criterion)
+    false_alarms = int(np.count_nonzero(values[labels == 0] >= threshold))
+    missed = int(np.count_nonzero(values[labels == 1] < threshold))
+    bound = 1.0 if false_alarms == reals else float(beta.ppf(0.95, false_alarms + 1, reals - false_alarms))
+    suitable = [one for one in (kind, "platt") if one in score.calibrators]
+    used = calibrators.get((score.name, suitable[0] if suitable else score.calibrators[-1]))
+    error = None if used is None else calibration_errors(used(values), labels)["ece"]
+    return Decision(
+        score=score.name,
+        threshold=threshold,
+        chosen=f"{CRITERIA[criterion]} on the validation images" if fakes else CHOSEN_ON_REALS,
+        calibrator=used,
+        expected_fpr=round(false_alarms / reals, DIGITS),
+        expected_fpr_upper=round(bound, DIGITS),
+        expected_fnr=round(missed / fakes, DIGITS) if fakes else None,
+        expected_calibration_error=None if error is None else round(error, DIGITS),
+        measured_on=MeasuredOn(reals=reals, fakes=fakes, images=VALIDATION),
+    )
+
+
+def _best_score(validation: pd.DataFrame, scores: Scores) -> ScoreSpec:
+    labels = validation["label"].to_numpy()
+    precision = [round(average_precision(validation[score.column].to_numpy(), labels), 9) for score in scores]
+    _, last_best = max(zip(precision, range(len(scores)), strict=True))
+    return scores[last_best]

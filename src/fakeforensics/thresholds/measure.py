@@ -1,77 +1,149 @@
-"""Error rates of threshold rules, on the sets and on joint resamples of their groups."""
+"""Error rates of each threshold selector on each set, and how much of the accuracy gap it recovers.
+
+The gap is the accuracy that validation's threshold loses against the oracle's, summed over the sets.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
-from fakeforensics.metrics.bootstrap import Resampling
-from fakeforensics.thresholds.rules import Answer
-from fakeforensics.thresholds.target import Target
+from fakeforensics.metrics.bootstrap import Resampling, resample_groups
+from fakeforensics.metrics.spec import Scores
+from fakeforensics.metrics.table import VALIDATION
+from fakeforensics.params import ThresholdsParams
+from fakeforensics.thresholds.selectors import (
+    INFORMATION_USED,
+    Prevalence,
+    Selection,
+    Unavailable,
+    select_thresholds,
+)
+from fakeforensics.thresholds.targets import (
+    Target,
+    WorkingScore,
+    make_targets,
+    make_working_scores,
+)
 
 CHUNK = 50  # replicates at a time: memory stays linear in the scores
+SENSITIVE = 0.02  # a selector is prevalence-sensitive if its mean balanced accuracy moves by more than this
+QUANTILES = (0.025, 0.975)
+RATES = ("accuracy", "balanced_accuracy", "fpr", "fnr")
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Error rates of one answer.
+class ErrorRates:
+    """Error rates of a selected threshold.
 
     Attributes:
-        answer: What was measured.
+        selection: What was measured.
         fpr: On the set, then on each replicate.
         fnr: Likewise.
     """
 
-    answer: Answer
+    selection: Selection
     fpr: Float[np.ndarray, " replicates_1"]
     fnr: Float[np.ndarray, " replicates_1"]
 
+    def rates(self, prevalence: float) -> dict[str, np.ndarray]:
+        """Accuracy at a prevalence, and the rates that do not depend on it."""
+        return {
+            "accuracy": (1 - prevalence) * (1 - self.fpr) + prevalence * (1 - self.fnr),
+            "balanced_accuracy": 1 - (self.fpr + self.fnr) / 2,
+            "fpr": self.fpr,
+            "fnr": self.fnr,
+        }
+
+
+def measure_selectors(
+    table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, params: ThresholdsParams, seed: int
+) -> tuple[pd.DataFrame, list[Row]]:
+    """Try every selector on every set, score and prevalence.
+
+    Args:
+        table: The test scores in the protocol's order of sets; sets with one class take no part.
+        validation: The validation scores.
+        scores: What the scores are.
+        params: Which selectors are tried, and where. Thresholds are held fixed in the bootstrap.
+        seed: Of the bootstrap and of the draws of known reals.
+
+    Returns:
+        One row for each (score, selector, prevalence, set): threshold, accuracy, balanced accuracy, FPR and
+        FNR with 95% intervals. And a summary for each (score, selector, prevalence): means over the sets, the
+        worst set, and the recovered share of the gap. Empty if no set holds both classes.
+
+    Raises:
+        UserError: If validation lacks a class or a score, or a score is not finite.
+    """
+    resampling = resample_groups(table, seed)
+    labels = validation["label"].to_numpy()
+    outside = -1 - np.arange(labels.size)  # no test set has a validation image, or a group of one
+    working = make_working_scores(table, validation, scores)
+    by_score = [make_targets(table, score.test, resampling.unit) for score in working]
+    if not by_score[0]:
+        return pd.DataFrame(), []
+    found = []
+    for score, targets in zip(working, by_score, strict=True):
+        source = Target(VALIDATION, score.validation, labels == 1, outside, outside)
+        found.append(list(select_thresholds(targets, source, params, seed)))
+    selections = [one for of_score in found for one in of_score if isinstance(one, Selection)]
+    everything = iter(measure(by_score[0], selections, resampling, params.bootstrap))
+    rows: list[Row] = []
+    summary: list[Row] = []
+    for score, targets, of_score in zip(working, by_score, found, strict=True):
+        measured = [next(everything) for one in of_score if isinstance(one, Selection)]
+        rows += _rows(score, targets, measured)
+        rows += [
+            _head(score, one, "any") | {"test_set": targets[one.target].name, "note": one.note}
+            for one in of_score
+            if isinstance(one, Unavailable)
+        ]
+        mine = [row for at in (None, *params.fake_shares) for row in _summary(score, targets, measured, at)]
+        _mark_sensitive(mine)
+        summary += mine
+    return pd.DataFrame(rows), summary
+
 
 def measure(
-    targets: Sequence[Target], found: Sequence[Sequence[Answer]], resampling: Resampling, replicates: int
-) -> list[list[Measured]]:
-    """Error rates of all answers on the sets and on joint resamples of their groups.
+    targets: Sequence[Target], selections: Sequence[Selection], resampling: Resampling, replicates: int
+) -> list[ErrorRates]:
+    """Error rates on the sets and on joint resamples of their groups, one for each selection.
 
     Args:
         targets: The sets, at whichever score.
-        found: The answers of each view of them.
+        selections: Selected thresholds.
         resampling: Which groups are drawn.
         replicates: Number of draws.
-
-    Returns:
-        For each view, its answers that say something.
     """
-    given = [answer for of_view in found for answer in of_view if answer.called is not None]
-    measured: dict[int, Measured] = {}
     tables = [
-        _GroupSums(target, [answer for answer in given if answer.target == number], replicates)
+        _GroupSums(target, [one for one in selections if one.target == number], replicates)
         for number, target in enumerate(targets)
     ]
     for begin in range(0, replicates, CHUNK):
         draws = np.stack([resampling.draw(r) for r in range(begin, min(begin + CHUNK, replicates))])
         for table in tables:
             table.add(draws)
-    for table in tables:
-        measured |= table.rates()
-    return [[measured[id(answer)] for answer in of_view if answer.called is not None] for of_view in found]
+    measured = [iter(table.rates()) for table in tables]
+    return [next(measured[one.target]) for one in selections]
 
 
 class _GroupSums:
     """A set's errors, counted by group, summed as the groups are drawn."""
 
-    def __init__(self, target: Target, given: list[Answer], replicates: int) -> None:
-        self.given = given
+    def __init__(self, target: Target, selections: list[Selection], replicates: int) -> None:
+        self.selections = selections
         self.units, place = np.unique(target.unit, return_inverse=True)
         columns = [~target.fake, target.fake]
-        for answer in given:
-            assert answer.called is not None
-            columns += [
-                np.where(target.fake, 0, answer.called),
-                np.where(target.fake, 1 - answer.called, 0),
-            ]
+        for one in selections:
+            columns += [np.where(target.fake, 0, one.called), np.where(target.fake, 1 - one.called, 0)]
         self.counts = np.empty((self.units.size, len(columns)), dtype=np.float32)
         for number, column in enumerate(columns):
             self.counts[:, number] = np.bincount(place, column, self.units.size)
@@ -83,17 +155,94 @@ class _GroupSums:
         self.sums[self.done : self.done + len(draws)] = draws[:, self.units].astype(np.float32) @ self.counts
         self.done += len(draws)
 
-    def rates(self) -> dict[int, Measured]:
+    def rates(self) -> Iterable[ErrorRates]:
         reals, fakes = self.sums[:, 0], self.sums[:, 1]
-        return {
-            id(answer): Measured(
-                answer, self.sums[:, 2 + 2 * number] / reals, self.sums[:, 3 + 2 * number] / fakes
-            )
-            for number, answer in enumerate(self.given)
-        }
+        for number, one in enumerate(self.selections):
+            yield ErrorRates(one, self.sums[:, 2 + 2 * number] / reals, self.sums[:, 3 + 2 * number] / fakes)
 
 
-def accuracy(one: Measured, share: float) -> Float[np.ndarray, " replicates_1"]:
-    """Accuracy at a share of fakes."""
-    result: np.ndarray = (1 - share) * (1 - one.fpr) + share * (1 - one.fnr)
-    return result
+def _head(score: WorkingScore, selection: Selection | Unavailable, prevalence: str) -> Row:
+    return {
+        "score": score.name,
+        "rule": selection.selector,
+        "saw": INFORMATION_USED[selection.information],
+        "fake_share": prevalence,
+    }
+
+
+def _rows(score: WorkingScore, targets: Sequence[Target], measured: Sequence[ErrorRates]) -> list[Row]:
+    rows = []
+    for one in measured:
+        selection, target = one.selection, targets[one.selection.target]
+        for prevalence in selection.prevalences:
+            row = _head(score, selection, _name(prevalence))
+            row |= {"test_set": target.name, "threshold": score.native(selection.threshold)}
+            rates = one.rates(target.prevalence if prevalence is None else prevalence)
+            for name, values in rates.items():
+                low, high = _interval(values)
+                row |= {name: _round(values[0]), f"{name}_low": low, f"{name}_high": high}
+            rows.append(row | {"note": selection.note})
+    return rows
+
+
+def _summary(
+    score: WorkingScore, targets: Sequence[Target], measured: Sequence[ErrorRates], prevalence: Prevalence
+) -> list[Row]:
+    at = [target.prevalence if prevalence is None else prevalence for target in targets]
+    here: dict[str, dict[int, Selection]] = {}
+    rates: dict[str, dict[int, dict[str, np.ndarray]]] = {}
+    for one in measured:
+        if prevalence in one.selection.prevalences:
+            selector, number = one.selection.selector, one.selection.target
+            here.setdefault(selector, {})[number] = one.selection
+            rates.setdefault(selector, {})[number] = one.rates(at[number])
+    rows = []
+    for selector, by_set in rates.items():
+        means = {name: np.mean([of[name] for of in by_set.values()], axis=0) for name in RATES}
+        worst = min(by_set, key=lambda number: float(by_set[number]["accuracy"][0]))
+        selections = list(here[selector].values())
+        gap = (selector, "oracle", VALIDATION)
+        rows.append(
+            _head(score, selections[0], _name(prevalence))
+            | {"sets": len(by_set), "of_sets": len(targets)}
+            | {"fallbacks": sum(one.is_fallback for one in selections)}
+            | {"accuracy": _round(means["accuracy"][0]), "accuracy_interval": _interval(means["accuracy"])}
+            | {name: _round(means[name][0]) for name in RATES[1:]}
+            | {"worst_set": targets[worst].name, "worst_accuracy": _round(by_set[worst]["accuracy"][0])}
+            | _gap(*([rates[name][number]["accuracy"] for number in by_set] for name in gap))
+        )
+    return rows
+
+
+def _gap(mine: list[np.ndarray], oracle: list[np.ndarray], validation: list[np.ndarray]) -> Row:
+    """The gap over the sets that a selector applies to, and the share of it that the selector recovers."""
+    gap = closed = np.zeros(mine[0].size)
+    for own, best, base in zip(mine, oracle, validation, strict=True):
+        gap, closed = gap + best - base, closed + own - base
+    row = {"gap": _round(gap[0]), "gap_interval": _interval(gap)}
+    if np.quantile(gap[1:], QUANTILES[0]) <= 0:
+        return row | {"gap_closed": None, "gap_closed_interval": None}
+    shares = np.append(closed[0] / gap[0], closed[1:] / np.maximum(gap[1:], 1e-12))
+    return row | {"gap_closed": _round(shares[0]), "gap_closed_interval": _interval(shares)}
+
+
+def _mark_sensitive(rows: list[Row]) -> None:
+    """Mark prevalence-sensitive selectors: the benchmark's prevalence flatters them."""
+    for selector in dict.fromkeys(row["rule"] for row in rows):
+        mine = [row for row in rows if row["rule"] == selector]
+        found = [row["balanced_accuracy"] for row in mine if row["fake_share"] != "own"]
+        sensitive = selector != "oracle" and max(found, default=0) - min(found, default=0) > SENSITIVE
+        for row in mine:
+            row["leans_on_fake_share"] = bool(sensitive)
+
+
+def _interval(values: Float[np.ndarray, " replicates_1"]) -> list[float]:
+    return [_round(value) for value in np.quantile(values[1:], QUANTILES)]
+
+
+def _name(prevalence: Prevalence) -> str:
+    return "own" if prevalence is None else f"{prevalence:g}"
+
+
+def _round(value: Any) -> float:
+    return round(float(value), 6)

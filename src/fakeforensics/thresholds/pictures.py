@@ -1,30 +1,37 @@
-"""The pictures of the threshold analysis: oracle thresholds and reliability diagrams."""
+"""The pictures of the threshold analysis: thresholds, the accuracy gap, and reliability diagrams."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, get_args
+from pathlib import Path
+from typing import Any, get_args
 
-import matplotlib as mpl
-
-mpl.use("Agg")  # a server has no screen
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib import ticker
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from matplotlib.figure import Figure
 
 from fakeforensics.files import atomic_path
+from fakeforensics.metrics.operating import CRITERIA
 from fakeforensics.metrics.spec import FUSED, CalibratorKind, Scores
+from fakeforensics.palette import SERIES, series_color
 
 CALIBRATOR_KINDS = get_args(CalibratorKind)  # their order is that of the lines' colors
 PANELS = 4  # reliability diagrams side by side
-LABELS = {"f1": "max F1", "accuracy": "max accuracy", "youden": "max Youden's J", "eer": "equal error rate"}
-# Okabe and Ito's colors stay apart for color-blind readers and in print.
-COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442", "#000000"]
+COLORS = {"oracle": SERIES[2], "validation": SERIES[3], "sensitive": SERIES[1]}
+SELECTORS = {
+    "oracle": "oracle (bound)",
+    "validation": "validation",
+    "universal_mean": "universal, mean",
+    "universal_worst": "universal, worst case",
+    "prior_shift": "unlabeled: prior-shift EM",
+    "mixture": "unlabeled: two Gaussians",
+    "valley": "unlabeled: histogram valley",
+    "standardise": "unlabeled: z-score alignment",
+}
+PREVALENCES = {"own": "as it is", "0.01": "1%", "0.1": "10%", "0.5": "50%", "0.9": "90%"}
+WORST = -2.0  # below, how much worse than validation a selector is does not matter
+_NO_SET = "No test set holds both reals and fakes."
 
 
 def titles(scores: Scores) -> dict[str, str]:
@@ -36,26 +43,23 @@ def titles(scores: Scores) -> dict[str, str]:
     return found | {FUSED: "fused: " + " and ".join(score.label for score in scores)}
 
 
-def draw_oracle(rows: list[dict[str, Any]], scores: Scores, path: Path, criterion: str = "accuracy") -> None:
+def draw_thresholds(
+    rows: list[dict[str, Any]], scores: Scores, path: Path, criterion: str = "accuracy"
+) -> None:
     """Draw table 4.10: left the thresholds, right the accuracy at the oracle's and at validation's.
 
     Args:
-        rows: From `oracle_table`.
+        rows: From `threshold_table`, of sets with both classes.
         scores: What the scores are.
         path: The PNG to write.
-        criterion: Whose accuracies are drawn at the right.
+        criterion: Whose accuracies are drawn on the right.
     """
     if not rows:
-        draw_nothing("No test set holds both reals and fakes.", path)
+        _draw_nothing(_NO_SET, path)
         return
     sets = list(dict.fromkeys(row["test_set"] for row in rows))
-    figure, axes = plt.subplots(
-        len(scores),
-        2,
-        figsize=(11, (1.3 + 0.42 * len(sets)) * len(scores) + 0.4),
-        squeeze=False,
-        layout="constrained",
-    )
+    figure = Figure((11, (1.3 + 0.42 * len(sets)) * len(scores) + 0.4), layout="constrained")
+    axes = figure.subplots(len(scores), 2, squeeze=False)
     for (left, right), score in zip(axes, scores, strict=True):
         mine = [row for row in rows if row["score"] == score.name]
         _draw_thresholds(left, mine, sets, log_scale=score.scale == "positive")
@@ -63,15 +67,29 @@ def draw_oracle(rows: list[dict[str, Any]], scores: Scores, path: Path, criterio
             f"{titles(scores)[score.name]}\noracle thresholds (dots), validation's (lines)", fontsize=9
         )
         _draw_accuracies(right, mine, sets, criterion)
-    save(figure, path)
+    _save(figure, path)
 
 
-def draw_nothing(why: str, path: Path) -> None:
-    """Write a picture that says why there is nothing to draw."""
-    figure, axis = plt.subplots(figsize=(6, 1.5))
-    axis.text(0.5, 0.5, why, ha="center", va="center")
-    axis.axis("off")
-    save(figure, path)
+def draw_gap(summary: list[dict[str, Any]], scores: Scores, path: Path) -> None:
+    """Draw mean accuracy with its interval, and the recovered share of the gap at each prevalence.
+
+    Args:
+        summary: From `measure_selectors`.
+        scores: What the scores are.
+        path: The PNG to write.
+    """
+    names = list(dict.fromkeys(row["score"] for row in summary))
+    if not names:
+        _draw_nothing(_NO_SET, path)
+        return
+    selectors = list(dict.fromkeys(row["rule"] for row in summary))
+    figure = Figure((12, (1.4 + 0.3 * len(selectors)) * len(names)), layout="constrained")
+    for (left, right), name in zip(figure.subplots(len(names), 2, squeeze=False), names, strict=True):
+        mine = [row for row in summary if row["score"] == name]
+        _draw_mean_accuracy(left, [row for row in mine if row["fake_share"] == "own"], selectors)
+        left.set_title(f"{titles(scores)[name]}\nmean accuracy over the sets as they are", fontsize=9)
+        _draw_recovered(right, mine, selectors)
+    _save(figure, path)
 
 
 def draw_reliability(points: pd.DataFrame, scores: Scores, path: Path) -> None:
@@ -83,35 +101,35 @@ def draw_reliability(points: pd.DataFrame, scores: Scores, path: Path) -> None:
         path: The PNG to write.
     """
     if points.empty:
-        draw_nothing("Nothing is calibrated: validation holds no fakes.", path)
+        _draw_nothing("Nothing is calibrated: validation holds no fakes.", path)
         return
     panels = list(points.groupby(["score", "test_set"], sort=False))
     rows = math.ceil(len(panels) / PANELS)
-    figure, axes = plt.subplots(
-        rows,
-        PANELS,
-        figsize=(3 * PANELS, 2.9 * rows),
-        squeeze=False,
-        sharex=True,
-        sharey=True,
-        layout="constrained",
-    )
+    figure = Figure((3 * PANELS, 2.9 * rows), layout="constrained")
+    axes = figure.subplots(rows, PANELS, squeeze=False, sharex=True, sharey=True)
     for axis in axes.flat[len(panels) :]:
         axis.axis("off")
     for axis, ((score, name), here) in zip(axes.flat, panels, strict=False):
         axis.plot([0, 1], [0, 1], color="gray", linewidth=0.8, linestyle="--")
         for kind, line in here.groupby("calibrator", sort=False):
-            color = COLORS[CALIBRATOR_KINDS.index(kind)]
+            color = series_color(CALIBRATOR_KINDS.index(kind))
             axis.plot(line["probability"], line["fakes"], "o-", color=color, markersize=3, label=kind)
         axis.set_title(f"{name}\n{titles(scores)[str(score)]}", fontsize=8)
         axis.legend(fontsize=6)
     figure.supxlabel("probability of fake, calibrated on validation", fontsize=9)
     figure.supylabel("share of fakes", fontsize=9)
-    save(figure, path)
+    _save(figure, path)
+
+
+def _draw_nothing(why: str, path: Path) -> None:
+    figure = Figure((6, 1.5))
+    figure.text(0.5, 0.5, why, ha="center", va="center")
+    _save(figure, path)
 
 
 def _draw_thresholds(axis: Any, rows: list[dict[str, Any]], sets: list[str], *, log_scale: bool) -> None:
-    for color, mark, (criterion, label) in zip(COLORS, "os^D", LABELS.items(), strict=False):
+    for number, (mark, (criterion, label)) in enumerate(zip("os^D", CRITERIA.items(), strict=True)):
+        color = series_color(number)
         chosen = [row for row in rows if row["criterion"] == criterion]
         oracle = {row["test_set"]: row["threshold"] for row in chosen if row["chosen_on"] == "oracle"}
         axis.plot(
@@ -125,16 +143,13 @@ def _draw_thresholds(axis: Any, rows: list[dict[str, Any]], sets: list[str], *, 
         axis.xaxis.set_major_formatter(ticker.FormatStrFormatter("%.3g"))
         axis.xaxis.set_minor_formatter(ticker.NullFormatter())
     axis.set_xlabel("threshold")
-    _name_sets(axis, sets)
+    _name_rows(axis, sets)
     axis.legend(fontsize=7)
 
 
 def _draw_accuracies(axis: Any, rows: list[dict[str, Any]], sets: list[str], criterion: str) -> None:
     height = 0.38
-    for shift, color, choice in (
-        (-height / 2, COLORS[2], "oracle"),
-        (height / 2, COLORS[0], "validation"),
-    ):
+    for shift, choice in ((-height / 2, "oracle"), (height / 2, "validation")):
         value = {
             row["test_set"]: row["accuracy"]
             for row in rows
@@ -143,24 +158,61 @@ def _draw_accuracies(axis: Any, rows: list[dict[str, Any]], sets: list[str], cri
         if not value:  # no validation scores were given
             continue
         places = np.arange(len(sets)) + shift
-        bars = axis.barh(places, [value[name] for name in sets], height, color=color, label=choice)
+        bars = axis.barh(places, [value[name] for name in sets], height, color=COLORS[choice], label=choice)
         axis.bar_label(bars, fmt="%.3f", fontsize=7, padding=2)
     axis.set_xlim(0, 1.12)
-    axis.set_title(f"accuracy at the threshold of {LABELS[criterion]}", fontsize=9, loc="left")
+    title = next(label for name, label in CRITERIA.items() if name == criterion)
+    axis.set_title(f"accuracy at the threshold with the {title}", fontsize=9, loc="left")
     axis.set_xlabel("accuracy")
-    _name_sets(axis, sets)
+    _name_rows(axis, sets)
     axis.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False)
 
 
-def _name_sets(axis: Any, sets: list[str]) -> None:
-    axis.set_yticks(range(len(sets)), sets, fontsize=8)
-    axis.set_ylim(len(sets) - 0.5, -0.5)
+def _draw_mean_accuracy(axis: Any, rows: list[dict[str, Any]], selectors: list[str]) -> None:
+    place = {selector: number for number, selector in enumerate(selectors)}
+    for row in rows:
+        at, color = place[row["rule"]], COLORS["sensitive" if row["leans_on_fake_share"] else "validation"]
+        fill = color if row["sets"] == row["of_sets"] else "white"
+        axis.plot(row["accuracy_interval"], [at, at], color=color, linewidth=2)
+        axis.plot(row["accuracy"], at, "o", color=color, markerfacecolor=fill)
+        if row["rule"] in ("validation", "oracle"):
+            axis.axvline(row["accuracy"], color="gray", linewidth=0.8, linestyle="--")
+    axis.set_xlabel("accuracy (orange: prevalence-sensitive; hollow: not all sets)", fontsize=8)
+    _name_rows(axis, [_selector_name(selector) for selector in selectors])
+
+
+def _draw_recovered(axis: Any, rows: list[dict[str, Any]], selectors: list[str]) -> None:
+    found = {(row["rule"], row["fake_share"]): row["gap_closed"] for row in rows}
+    prevalences = list(dict.fromkeys(row["fake_share"] for row in rows))
+    # None, where there is no gap or the selector does not apply, becomes NaN.
+    values = np.array([[found.get((one, at)) for at in prevalences] for one in selectors], dtype=np.float64)
+    axis.imshow(np.clip(values, -1, 1), cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    for row, column in np.ndindex(values.shape):
+        value = values[row, column]
+        text = "–" if np.isnan(value) else f"{100 * value:.0f}%" if value > WORST else f"< {100 * WORST:.0f}%"
+        dark = abs(value) > 0.6  # False for NaN
+        axis.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "black")
+    axis.set_xticks(range(len(prevalences)), [PREVALENCES.get(at, at) for at in prevalences], fontsize=8)
+    axis.set_xlabel("prevalence (share of fakes)", fontsize=8)
+    axis.set_yticks([])
+    axis.set_title("recovered share of the gap (–: no gap beyond chance, or not applicable)", fontsize=9)
+
+
+def _selector_name(selector: str) -> str:
+    if selector.startswith("reals_k"):
+        known, rate = selector.removeprefix("reals_k").split("_fpr")
+        return f"{known} known reals, FPR ≤ {rate}%"
+    return SELECTORS[selector]
+
+
+def _name_rows(axis: Any, names: list[str]) -> None:
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.set_ylim(len(names) - 0.5, -0.5)
     axis.grid(axis="x", linewidth=0.4)
     axis.set_axisbelow(True)
 
 
-def save(figure: Any, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     """Write a figure atomically; without the software's version, so that equal pictures have equal bytes."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
-    plt.close(figure)

@@ -1,12 +1,27 @@
-"""Calibrators against scikit-learn and by hand; calibration errors by hand."""
+"""Calibrators against scikit-learn and by hand, calibration errors by hand, and the chosen policy."""
+
+import json
 
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from fakeforensics.errors import UserError
-from fakeforensics.thresholds.calibrate import Calibrator, calibration_errors, fit_calibrator, reliability
+from fakeforensics.files import write_json
+from fakeforensics.thresholds.calibrate import (
+    calibration_errors,
+    calibration_table,
+    decide,
+    fit_calibrator,
+    fit_calibrators,
+    reliability,
+)
+from fakeforensics.thresholds.policy import read_decision
+from tests.score_specs import SCORES as SPECS
+from tests.score_tables import make_scores
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, 2000)
@@ -21,12 +36,19 @@ def test_temperature_finds_the_slope_of_the_log_odds():
     assert found.slope == pytest.approx(plain.coef_[0, 0], rel=1e-3)
 
 
-def test_platt_is_a_logistic_regression_on_large_samples():
-    # Platt's targets differ from 0 and 1 by about 1 / n.
-    found = fit_calibrator("platt", SCORES + 5, LABELS)
-    plain = LogisticRegression(C=np.inf).fit(SCORES[:, None] + 5, LABELS)
-    assert found.slope == pytest.approx(plain.coef_[0, 0], rel=0.02)
-    assert found.intercept == pytest.approx(plain.intercept_[0], rel=0.02)
+@pytest.mark.parametrize("scale", [1, 100])
+@pytest.mark.parametrize(("kind", "method"), [("platt", "sigmoid"), ("temperature", "temperature")])
+def test_probabilities_are_those_of_scikit_learns_calibration(kind, method, scale):
+    # A logistic regression with slope 1 is a classifier whose logit is the score.
+    scores = scale * (SCORES[:, None] + (1 if kind == "platt" else 0))
+    identity = LogisticRegression().fit([[-1.0], [1.0]], [0, 1])
+    identity.coef_, identity.intercept_ = np.array([[1.0]]), np.array([0.0])
+    everything = np.arange(LABELS.size)
+    plain = CalibratedClassifierCV(
+        FrozenEstimator(identity), method=method, cv=[(everything, everything)], ensemble=False
+    ).fit(scores, LABELS)
+    found = fit_calibrator(kind, scores[:, 0], LABELS)
+    assert found(scores[:, 0]) == pytest.approx(plain.predict_proba(scores)[:, 1], rel=1e-9)
 
 
 def test_isotonic_is_scikit_learns():
@@ -40,7 +62,7 @@ def test_separable_validation_stays_finite():
     scores, labels = np.array([-2.0, -1.0, 1.0, 2.0]), np.array([0, 0, 1, 1])
     for kind in ("temperature", "platt", "isotonic"):
         found = fit_calibrator(kind, scores, labels)
-        assert np.isfinite(list(found.as_dict().get("x", [found.slope]))).all()
+        assert np.isfinite([found.slope, found.intercept, *found.x]).all()
         assert found(np.array([-5.0, 5.0])) == pytest.approx([0, 1], abs=0.2)
 
 
@@ -92,5 +114,70 @@ def test_nothing_to_judge_is_an_error():
         calibration_errors(np.array([]), np.array([], dtype=int))
 
 
-def test_decision_json_holds_what_inference_reads():
-    assert Calibrator("platt", 2.0, -1.0).as_dict() == {"kind": "platt", "slope": 2.0, "intercept": -1.0}
+def decided(validation, detector, kind="platt"):
+    scores = SPECS[detector]
+    return decide(validation, scores, fit_calibrators(validation, scores), "accuracy", kind)
+
+
+def test_the_better_score_on_validation_decides():
+    validation = make_scores({"validation": 0}, "joint", images=400)
+    rng = np.random.default_rng(1)
+    noisy = validation.assign(score_cd=rng.random(400))
+    assert decided(noisy, "joint").score == "sl"
+    noisy = validation.assign(logit=rng.normal(size=400))
+    assert decided(noisy, "joint").score == "cd"
+
+
+def test_equal_scores_go_to_the_one_listed_last():
+    validation = make_scores({"validation": 0}, "joint", images=50, gap=20.0)  # both part perfectly
+    assert decided(validation, "joint").score == "cd"
+    turned = tuple(reversed(SPECS["joint"]))
+    calibrators = fit_calibrators(validation, turned)
+    assert decide(validation, turned, calibrators, "accuracy", "platt").score == "sl"
+
+
+def test_expected_rates_are_validations_own():
+    validation = make_scores({"validation": 0}, "bce", images=4)
+    # Fakes at 3 and 1, reals at 2 and 0: the best accuracy, 3 of 4, is at 2.5 (gap 1), at 0.5 (gap 1); the
+    # higher.
+    validation["logit"] = [3.0, 1.0, 2.0, 0.0]
+    found = decided(validation, "bce")
+    assert found.threshold == 2.5
+    assert (found.expected_fpr, found.expected_fnr) == (0.0, 0.5)
+    # No event among two: the bound p solves (1 − p)² = 0.05.
+    assert found.expected_fpr_upper == pytest.approx(1 - np.sqrt(0.05), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["temperature", "platt", "isotonic"])
+def test_inference_reads_what_is_written(tmp_path, kind):
+    written = decided(make_scores({"validation": 0}, "bce", images=200), "bce", kind)
+    assert written.calibrator.kind == kind
+    write_json(tmp_path / "decision.json", written.model_dump(mode="json"))
+    assert read_decision(tmp_path / "decision.json") == written
+
+
+def test_validation_of_reals_alone_is_cut_at_five_percent_and_not_calibrated():
+    validation = make_scores({"validation": 0}, "joint", images=39, share=0.0)
+    found = decided(validation, "joint")
+    # The first score decides. ceil(0.95 * 40) = 38 of the 39 reals lie below the threshold.
+    assert (found.score, found.calibrator, found.expected_fnr) == ("sl", None, None)
+    assert found.expected_fpr == pytest.approx(1 / 39, abs=1e-6)
+    assert found.measured_on.model_dump() == {"reals": 39, "fakes": 0, "images": "validation"}
+
+
+def test_a_distance_gets_platt_in_place_of_a_temperature():
+    validation = make_scores({"validation": 0}, "sad", images=100)
+    found = decided(validation, "sad", "temperature")
+    assert found.calibrator.kind == "platt"
+
+
+def test_calibration_holds_on_the_like_and_fails_on_the_moved():
+    validation = make_scores({"validation": 0}, "bce", images=4000)
+    table = make_scores({"same": 0, "moved": -5}, "bce", images=4000, seed=2)
+    rows, points = calibration_table(table, SPECS["bce"], fit_calibrators(validation, SPECS["bce"]))
+    ece = {(row["test_set"], row["calibrator"]): row["ece"] for row in rows}
+    assert ece["same", "platt"] < 0.02
+    assert ece["same", "none"] > 0.1  # the plain sigmoid cuts at 0 instead of 1.5
+    assert ece["moved", "platt"] > 0.3  # all fakes lie where reals were
+    assert points.groupby(["test_set", "calibrator"])["images"].sum().eq(4000).all()
+    json.dumps(rows, allow_nan=False)
