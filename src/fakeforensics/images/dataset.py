@@ -22,10 +22,9 @@ from fakeforensics.images.codec import decode
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.images.transforms import AnyRgb
 
-_AHEAD = 4  # batches that each decoding process keeps ready
-
-
 Item = int | tuple[int, ...]
+
+_AHEAD = 4  # batches that each decoding process keeps ready
 
 
 class Sample(NamedTuple):
@@ -70,26 +69,18 @@ class ManifestDataset(Dataset[Sample]):
         return len(self._places)
 
     def __getitem__(self, item: Item) -> Sample:
-        return self._samples([item], [self._read(item)])[0]
+        return self._sample(item, self._read(item))
 
     def __getitems__(self, items: Sequence[Item]) -> list[Sample]:
         """Read a whole batch; a DataLoader calls this."""
         data = [self._read(item) for item in items]
         if get_worker_info() is not None:
-            return self._samples(items, data)
-        # One share per thread: handing over single images takes a tenth of the time that decoding takes.
-        size = -(-len(items) // torch.get_num_threads())
-        shares = (
-            [part[begin : begin + size] for begin in range(0, len(items), size)] for part in (items, data)
-        )
-        return [sample for samples in self._pool().map(self._samples, *shares) for sample in samples]
+            return list(map(self._sample, items, data))
+        return list(self._pool().map(self._sample, items, data))
 
     def _read(self, item: Item) -> bytes:
         row, *_ = _parts(item)
         return self._reader.read(*self._places[row])
-
-    def _samples(self, items: Sequence[Item], data: Sequence[bytes]) -> list[Sample]:
-        return [self._sample(item, one) for item, one in zip(items, data, strict=True)]
 
     def _sample(self, item: Item, data: bytes) -> Sample:
         row, *rest = _parts(item)
@@ -177,10 +168,6 @@ class Loader:
             yield Batch(*(values.to(self.device, non_blocking=True) for values in batch))
 
 
-def _parts(item: Item) -> tuple[int, ...]:
-    return item if isinstance(item, tuple) else (item,)
-
-
 def collate(samples: list[Sample]) -> Batch:
     """Stack samples into a batch whose images lie channels-last in memory."""
     images = torch.stack([sample.image.permute(1, 2, 0) for sample in samples]).permute(0, 3, 1, 2)
@@ -189,6 +176,10 @@ def collate(samples: list[Sample]) -> Batch:
         torch.tensor([sample.label for sample in samples], dtype=torch.float32),
         torch.tensor([sample.row for sample in samples]),
     )
+
+
+def _parts(item: Item) -> tuple[int, ...]:
+    return item if isinstance(item, tuple) else (item,)
 
 
 def _start_worker(_: int) -> None:
