@@ -26,7 +26,7 @@ from fakeforensics.metrics.bootstrap import Resampling, replicate, resample_grou
 from fakeforensics.metrics.ranking import rank
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.thresholds.analysis import analyse
+from fakeforensics.thresholds.analysis import analyze
 
 SCORES = (
     ScoreSpec(name="logit", label="logit", title="logit", column="logit", scale="logit"),
@@ -83,7 +83,7 @@ def analysis(sets: int, per_set: int) -> dict[str, float]:
     table = pd.concat([_scores(f"set{n:02d}", shift, per_set, n) for n, shift in enumerate(shifts)])
     validation = _scores("validation", 0.0, per_set, sets)
     seconds = _seconds(
-        lambda: analyse(table.reset_index(drop=True), validation, SCORES, ThresholdsParams(), seed=0)
+        lambda: analyze(table.reset_index(drop=True), validation, SCORES, ThresholdsParams(), seed=0)
     )
     return {"analysis_seconds": seconds}
 

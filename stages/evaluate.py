@@ -1,4 +1,4 @@
-"""Stage `evaluate@<protocol>-<detector>`: scores of every image, and metrics of every test set."""
+"""Stage `evaluate@<protocol>-<detector>`: all that is computed from a detector's scores."""
 
 from __future__ import annotations
 
@@ -15,41 +15,66 @@ def main(
     detector: Annotated[str, Option(help="A detector of params.yaml.")],
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
-    """Score every validation and test image once, and measure the detector on each test set."""
+    """Measure the detector on each test set, clean and corrupted, and analyze its thresholds."""
     from stages._left_out import left_out, write_left_out
 
     run = f"{protocol}/{detector}"
-    tables = {"val": Path(f"data/scores/{run}.val.parquet"), "test": Path(f"data/scores/{run}.parquet")}
     plots = Path("plots") / run
-    metrics, details = Path(f"metrics/{run}.json"), Path(f"metrics/{run}.details.json")
+    metrics = {
+        name: Path(f"metrics/{run}{name and '.'}{name}.json")
+        for name in ("", "details", "robustness", "thresholds", "decision")
+    }
+    robustness, thresholds = Path(f"data/robustness/{run}.csv"), Path(f"data/thresholds/{run}.csv")
     if (reason := left_out(protocol, detector)) is not None:
         write_left_out(
-            reason, folders=[plots / "pr", plots / "roc"], tables=tables.values(), metrics=[metrics, details]
+            reason,
+            folders=[plots / "pr", plots / "roc"],
+            tables=[
+                *(robustness, thresholds, thresholds.with_suffix(".summary.csv")),
+                plots / "reliability.csv",
+            ],
+            metrics=metrics.values(),
+            pictures=[plots / f"{name}.png" for name in ("robustness", "thresholds", "gap", "reliability")],
         )
         return
 
     from fakeforensics.files import write_json
-    from fakeforensics.metrics.files import read_manifest, read_undetected, write_curves
-    from fakeforensics.metrics.runs import measure_run, score_models
-    from fakeforensics.metrics.table import read_test_sets, write_scores
+    from fakeforensics.metrics.robustness import CLEAN, robustness_table, write_robustness
+    from fakeforensics.metrics.summary import measure_run, read_undetected_videos, write_curves
+    from fakeforensics.metrics.table import in_order, read_scores, read_test_sets
     from fakeforensics.params import load_params
-    from fakeforensics.training.device import worker_count
+    from fakeforensics.thresholds.analysis import analyze, write_analysis
 
-    settings = load_params(params)
-    evaluate, test_sets = settings.evaluate, read_test_sets(protocol)
-    folder = Path("data/manifests") / protocol
-    manifests = {name: read_manifest(folder / f"{name}.parquet") for name in tables}
-    models, workers = Path("models") / run, worker_count(evaluate.workers)
-    scored = score_models(models, manifests, Path("data/images"), evaluate.batch_size, workers)
-    for name, path in tables.items():
-        write_scores(path, scored[name])
-    undetected = read_undetected(folder / "counts.json")
-    found = measure_run(
-        scored, test_sets.names, test_sets.unseen, settings.seed, evaluate.bootstrap, undetected
+    settings, test_sets = load_params(params), read_test_sets(protocol)
+    tested, scores = read_scores(Path(f"data/scores/{run}.parquet"))
+    validation = read_scores(Path(f"data/scores/{run}.val.parquet")).rows
+    table = in_order(tested, test_sets.names)
+    bootstrap = test_sets.unseen, settings.seed, settings.evaluate.bootstrap
+    undetected = read_undetected_videos(Path(f"data/manifests/{protocol}/counts.json"))
+    summary, details = measure_run(table, validation, scores, *bootstrap, undetected)
+    write_json(metrics[""], summary)
+    write_json(metrics["details"], details)
+    write_curves(table, scores, plots)
+
+    corrupted = Path(f"data/scores/{run}.corrupted")
+    tables = {CLEAN: table} | {
+        name: in_order(read_scores(corrupted / f"{name}.parquet").rows, test_sets.names)
+        for name in settings.evaluate.corruptions
+    }
+    write_robustness(
+        robustness_table(tables, validation, scores, *bootstrap),
+        scores,
+        metrics=metrics["robustness"],
+        details=robustness,
+        picture=plots / "robustness.png",
     )
-    write_curves(found.table, scored["test"].scores, plots)
-    write_json(metrics, found.metrics)
-    write_json(details, found.details)
+    write_analysis(
+        analyze(table, validation, scores, settings.thresholds, settings.seed),
+        metrics=metrics["thresholds"],
+        decision=metrics["decision"],
+        details=thresholds,
+        plots=plots,
+    )
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ def evaluate(
 ) -> None:
     """Measure any detector's scores: AP, AUC, EER with intervals, and thresholds.
 
-    Higher scores are faker; labels are 0 real, 1 fake. Rows whose split is val choose thresholds; rows of one
-    group are resampled together. Several files are runs of one detector with several seeds.
+    A higher score is more likely fake; labels are 0 real, 1 fake. Rows whose split is val choose thresholds;
+    rows of one group are resampled together. Several files are runs of one detector with several seeds.
 
     \b
     Examples:
@@ -39,9 +39,8 @@ def evaluate(
       fakeforensics evaluate seed0.csv seed1.csv --against baseline.csv --out report
       fakeforensics evaluate data/scores/<protocol>/<detector>.parquet --score <score>
     """  # noqa: D301 (\b keeps the lines of the examples)
+    from fakeforensics.metrics.external import evaluate_scores, render
     from fakeforensics.params import ThresholdsParams
-    from fakeforensics.standalone import evaluate_scores
-    from fakeforensics.standalone_text import render
 
     params = ThresholdsParams(bootstrap=bootstrap)
     report = evaluate_scores(scores, out, against or (), params, seed, score)

@@ -1,18 +1,58 @@
-"""The stage `evaluate` on a few noise images and detectors that nobody trained."""
+"""The stage `evaluate` on scores with a known shift."""
 
 import json
+import os
+import subprocess
+import sys
 
-import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from sklearn.metrics import average_precision_score
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
-from fakeforensics.metrics.table import read_scores
+from fakeforensics.metrics.table import ScoreTable, write_scores
 from stages import evaluate
 from tests.score_specs import SCORES
-from tests.scored_project import make_project
+from tests.score_tables import make_scores
+
+SETTINGS = """protocols: [p]
+detectors: [bce, sad, joint]
+compare: {baseline: bce}
+sources: {}
+evaluate: {bootstrap: 100, corruptions: [blur_4]}
+thresholds: {bootstrap: 100, known_reals: [10], draws: 20}
+"""
+FILES = [
+    *("metrics/p/{}.json", "metrics/p/{}.details.json", "metrics/p/{}.robustness.json"),
+    *("metrics/p/{}.thresholds.json", "metrics/p/{}.decision.json", "data/robustness/p/{}.csv"),
+    *("data/thresholds/p/{}.csv", "data/thresholds/p/{}.summary.csv", "plots/p/{}/robustness.png"),
+    *("plots/p/{}/thresholds.png", "plots/p/{}/gap.png", "plots/p/{}/reliability.png"),
+    *("plots/p/{}/reliability.csv", "plots/p/{}/pr/stylegan.csv", "plots/p/{}/roc/stargan.csv"),
+]
+
+
+def write_tables(root, detector, keep=lambda table: table):
+    """A seen set, and one whose scores all lie 4 lower; under blur, 2 deviations of noise."""
+    scores = SCORES[detector]
+    sets = {"stargan": 0, "stylegan": -4}
+    table = keep(make_scores(sets, detector))
+    blurred = keep(make_scores(sets, detector, gap=1.0))
+    validation = make_scores({"validation": 0}, detector, seed=1)
+    folder = root / "data/scores/p"
+    write_scores(folder / f"{detector}.parquet", ScoreTable(table, scores))
+    write_scores(folder / f"{detector}.corrupted/blur_4.parquet", ScoreTable(blurred, scores))
+    write_scores(folder / f"{detector}.val.parquet", ScoreTable(validation, scores))
+
+
+def make_project(root):
+    protocol = {"title": "t", "train": [], "test": {"stylegan": [], "stargan": []}, "unseen": ["stylegan"]}
+    (root / "protocols").mkdir()
+    (root / "protocols/p.yaml").write_text(yaml.safe_dump(protocol, sort_keys=False))
+    (root / "params.yaml").write_text(SETTINGS)
+    write_json(root / "data/manifests/p/counts.json", {"undetected": {}})
+    return root
 
 
 @pytest.fixture(scope="module")
@@ -21,35 +61,35 @@ def project(tmp_path_factory):
         root = make_project(tmp_path_factory.mktemp("evaluate"))
         patch.chdir(root)
         for detector in SCORES:
+            write_tables(root, detector)
             evaluate.main("p", detector)
         yield root
 
 
-@pytest.mark.parametrize(
-    ("detector", "columns", "scores"),
-    [
-        ("bce", ["score_sl", "logit"], ["sl"]),
-        ("sad", ["score_cd"], ["cd"]),
-        ("joint", ["score_sl", "logit", "score_cd"], ["sl", "cd"]),
-    ],
-)
-def test_scores_and_metrics_follow_the_contract(project, detector, columns, scores):
-    table, specs = read_scores(project / f"data/scores/p/{detector}.parquet")
-    assert specs == SCORES[detector]
-    identity = ["key", "test_set", "method", "domain", "source", "label", "group", "video", "frame"]
-    assert list(table.columns) == identity + columns
-    assert len(table) == 24  # two sets of 6 reals and 6 fakes
-    assert table.equals(table.sort_values(["test_set", "key"], ignore_index=True))
-    metrics = json.loads((project / f"metrics/p/{detector}.json").read_text())
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A project that a test may change."""
+    monkeypatch.chdir(tmp_path)
+    return make_project(tmp_path)
+
+
+def read(root, name):
+    return json.loads((root / "metrics/p" / name).read_text())
+
+
+@pytest.mark.parametrize(("detector", "scores"), [("bce", ["sl"]), ("sad", ["cd"]), ("joint", ["sl", "cd"])])
+def test_files_follow_the_contract(project, detector, scores):
+    for name in FILES:
+        assert (project / name.format(detector)).stat().st_size > 0
+    metrics = read(project, f"{detector}.json")
     assert list(metrics) == ["ap", "auc", "eer", "validation"]
-    assert list(metrics["validation"]) == ["ap", "log_loss"][: 2 if "logit" in columns else 1]
+    assert list(metrics["validation"]) == (["ap", "log_loss"] if "sl" in scores else ["ap"])
     for metric in ("ap", "auc", "eer"):
         assert list(metrics[metric]) == scores
         for values in metrics[metric].values():
             assert list(values) == ["stylegan", "stargan", "mean", "mean_unseen"]
-            assert values["mean"] == pytest.approx((values["stylegan"] + values["stargan"]) / 2, abs=1e-6)
             assert values["mean_unseen"] == values["stylegan"]
-    details = json.loads((project / f"metrics/p/{detector}.details.json").read_text())
+    details = read(project, f"{detector}.details.json")
     assert list(details) == ["ap_interval", "auc_interval", "details"]
     low, high = details["ap_interval"][scores[0]]["stylegan"]
     assert low <= metrics["ap"][scores[0]]["stylegan"] <= high
@@ -58,23 +98,8 @@ def test_scores_and_metrics_follow_the_contract(project, detector, columns, scor
 def test_ap_is_scikit_learns_on_the_logits(project):
     table = pd.read_parquet(project / "data/scores/p/bce.parquet")
     rows = table[table["test_set"] == "stargan"]
-    found = json.loads((project / "metrics/p/bce.json").read_text())["ap"]["sl"]["stargan"]
+    found = read(project, "bce.json")["ap"]["sl"]["stargan"]
     assert found == pytest.approx(average_precision_score(rows["label"], rows["logit"]), abs=5e-7)
-
-
-def test_a_shared_image_has_one_score(project):
-    table = pd.read_parquet(project / "data/scores/p/joint.parquet")
-    reals = table[table["label"] == 0].groupby("key")
-    assert reals.size().eq(2).all()
-    assert reals[["logit", "score_cd"]].nunique().eq(1).all(axis=None)
-
-
-def test_validation_scores_lie_beside(project):
-    table, specs = read_scores(project / "data/scores/p/sad.val.parquet")
-    assert specs == SCORES["sad"]
-    assert table["test_set"].unique().tolist() == ["validation"]
-    assert len(table) == 8
-    assert np.isfinite(table["score_cd"]).all()
 
 
 def test_curves_end_where_they_must(project):
@@ -87,60 +112,95 @@ def test_curves_end_where_they_must(project):
     assert pr.groupby("score")["recall"].max().tolist() == [1, 1]
 
 
-def test_again_gives_the_same_bytes(project):
-    names = ("data/scores/p/bce.parquet", "metrics/p/bce.json", "plots/p/bce/pr/stargan.csv")
+def test_corrupted_scores_cost_precision(project):
+    found = read(project, "bce.robustness.json")
+    assert [row["corruption"] for row in found["ap"]] == ["clean", "blur_4"]
+    assert list(found["accuracy"][1]["by_set"]) == ["stylegan", "stargan", "mean", "mean_unseen"]
+    clean_ap = read(project, "bce.json")["ap"]["sl"]["stylegan"]
+    assert found["ap"][0]["by_set"]["stylegan"] == pytest.approx(clean_ap, abs=5e-5)
+    value, low, high = found["ap_lost"][0]["by_set"]["mean"]
+    assert 0 < low < value < high
+    rows = pd.read_csv(project / "data/robustness/p/bce.csv")
+    assert len(rows) == 2 * 4
+    assert rows.loc[rows["corruption"] == "clean", "ap_lost"].eq(0).all()
+
+
+def test_thresholds_are_those_of_known_gaussians(project):
+    rows = read(project, "bce.thresholds.json")["table_4_10"]
+    # Sets in the protocol's order, four criteria, each with an oracle and validation's choice.
+    assert [row["test_set"] for row in rows[::8]] == ["stylegan", "stargan"]
+    accuracy = {
+        (row["test_set"], row["chosen_on"]): row["accuracy"] for row in rows if row["criterion"] == "accuracy"
+    }
+    # A gap of 3 deviations: the best possible accuracy is Φ(1.5) = 0.933.
+    assert accuracy["stylegan", "oracle"] == pytest.approx(0.933, abs=0.05)
+    assert accuracy["stargan", "validation"] == pytest.approx(0.933, abs=0.05)
+    # The set that lies 4 deviations lower has no score above validation's threshold: half of it is right.
+    assert accuracy["stylegan", "validation"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_again_gives_the_same_bytes_without_torch(project):
+    names = [name.format("joint") for name in FILES]
     first = [(project / name).read_bytes() for name in names]
-    evaluate.main("p", "bce")
+    code = (
+        "import sys; from stages import evaluate; evaluate.main('p', 'joint'); "
+        "assert 'torch' not in sys.modules"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=project, env=environment)
     assert [(project / name).read_bytes() for name in names] == first
 
 
-def test_a_test_set_without_images_is_named(tmp_path, monkeypatch):
-    root = make_project(tmp_path, detectors=("bce",))
-    monkeypatch.chdir(root)
-    path = root / "data/manifests/p/test.parquet"
-    manifest = pd.read_parquet(path)
-    manifest[manifest["test_set"] == "stargan"].to_parquet(path)
+@pytest.mark.parametrize(
+    ("detector", "key"), [("bce", "accuracy"), ("sad", "accuracy_at_validation_threshold")]
+)
+def test_sets_of_fakes_alone_have_an_accuracy(own, detector, key):
+    write_tables(own, detector, lambda table: table[table["label"] == 1])
+    evaluate.main("p", detector)
+    score = SCORES[detector][0]
+    metrics = read(own, f"{detector}.json")
+    assert list(metrics) == [key, "validation"]
+    details = read(own, f"{detector}.details.json")
+    assert list(details) == ["details", "fakes_alone"]
+    table = pd.read_parquet(own / f"data/scores/p/{detector}.parquet")
+    assert [row["test_set"] for row in details["fakes_alone"]] == ["stylegan", "stargan"]
+    for row in details["fakes_alone"]:
+        by_hand = (table[table["test_set"] == row["test_set"]][score.column] >= row["threshold"]).mean()
+        assert row["accuracy"] == pytest.approx(by_hand, abs=1e-6)
+        assert metrics[key][score.name][row["test_set"]] == row["accuracy"]
+    robustness = read(own, f"{detector}.robustness.json")
+    assert list(robustness) == ["accuracy"]
+    assert list(robustness["accuracy"][1]["by_set"]) == ["stylegan", "stargan", "mean", "mean_unseen"]
+    thresholds = read(own, f"{detector}.thresholds.json")
+    assert thresholds["table_4_10"] == []
+    assert {row["test_set"] for row in thresholds["fakes_alone"]["rows"]} == {"stylegan", "stargan"}
+
+
+def test_a_test_set_without_scores_is_named(own):
+    write_tables(own, "bce", lambda table: table[table["test_set"] == "stargan"])
     with pytest.raises(UserError, match="not those of the protocol's test sets"):
         evaluate.main("p", "bce")
 
 
-def test_a_detector_that_the_protocol_leaves_out_has_outputs_without_a_result(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_json(tmp_path / "data/settings/p/sad.json", {"left_out": "p trains bce alone"})
+def test_missing_scores_say_what_to_run(own):
+    with pytest.raises(UserError, match="run the score stage first"):
+        evaluate.main("p", "nothing")
+    write_tables(own, "bce")
+    (own / "data/scores/p/bce.corrupted/blur_4.parquet").unlink()
+    with pytest.raises(UserError, match=r"blur_4\.parquet[\s\S]*run the score stage first"):
+        evaluate.main("p", "bce")
+
+
+def test_a_detector_that_the_protocol_leaves_out_has_outputs_without_a_result(own):
+    write_json(own / "data/settings/p/sad.json", {"left_out": "p trains bce alone"})
     evaluate.main("p", "sad")
-    for name in ("metrics/p/sad.json", "metrics/p/sad.details.json"):
-        assert json.loads((tmp_path / name).read_text()) == {"left_out": "p trains bce alone"}
-    for name in ("data/scores/p/sad.parquet", "data/scores/p/sad.val.parquet"):
-        assert (tmp_path / name).read_bytes() == b""
-    assert {path.name for path in (tmp_path / "plots/p/sad").iterdir()} == {"pr", "roc"}
-
-
-@pytest.mark.parametrize(("detector", "scores"), [("bce", ["sl"]), ("sad", ["cd"]), ("joint", ["sl", "cd"])])
-def test_pilot_models_are_measured_by_number_of_instances(tmp_path, monkeypatch, detector, scores):
-    root = make_project(tmp_path, detectors=(f"{detector}/n1", f"{detector}/n3"))
-    monkeypatch.chdir(root)
-    for name in ("val", "test"):
-        path = root / f"data/manifests/p/{name}.parquet"
-        manifest = pd.read_parquet(path)
-        if name == "test":  # the pilot's test sets hold fakes alone
-            manifest = manifest[manifest["label"] == 1]
-        else:  # the model for one instance has not seen the last image
-            manifest = manifest.assign(n_from=1, n_to=3)
-            manifest.loc[manifest.index[-1], "n_from"] = 2
-        manifest.to_parquet(path)
-    evaluate.main("p", detector)
-    metrics = json.loads((root / f"metrics/p/{detector}.json").read_text())
-    names = {"sl": "accuracy", "cd": "accuracy_at_validation_threshold"}
-    assert list(metrics) == [*(names[score] for score in scores), "validation"]
-    details = json.loads((root / f"metrics/p/{detector}.details.json").read_text())["fakes_alone"]
-    assert len(details) == 2 * len(scores) * 2  # models, scores, sets
-    table = pd.read_parquet(root / f"data/scores/p/{detector}.parquet")
-    for row in details:
-        column = {"sl": "logit", "cd": "score_cd"}[row["score"]]
-        mine = table[(table["instances"] == int(row["instances"])) & (table["test_set"] == row["test_set"])]
-        by_hand = (mine[column] >= row["threshold"]).mean()
-        assert row["accuracy"] == pytest.approx(by_hand, abs=1e-6)
-        found = metrics[names[row["score"]]][row["score"]][row["test_set"]][row["instances"]]
-        assert found == row["accuracy"]
-    validation = pd.read_parquet(root / f"data/scores/p/{detector}.val.parquet")
-    assert validation.groupby("instances").size().to_dict() == {1: 7, 3: 8}
+    for name in FILES:
+        path = own / name.format("sad")
+        if path.suffix == ".json":
+            assert json.loads(path.read_text()) == {"left_out": "p trains bce alone"}
+        elif path.suffix == ".png":
+            assert path.stat().st_size > 0
+        elif path.parent.name not in ("pr", "roc"):
+            assert path.read_bytes() == b""
+    for folder in ("pr", "roc"):
+        assert [path.name for path in (own / "plots/p/sad" / folder).iterdir()] == ["left_out"]

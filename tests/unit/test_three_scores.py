@@ -8,23 +8,15 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
-from fakeforensics.metrics.comparison import Scored, compare_with_baseline
-from fakeforensics.metrics.details import details
-from fakeforensics.metrics.fakes_alone import accuracies, judge
-from fakeforensics.metrics.fakes_alone_intervals import accuracy_rows
-from fakeforensics.metrics.files import write_curves, write_robustness
-from fakeforensics.metrics.robustness_table import robustness_table
-from fakeforensics.metrics.summary import summarise, validation_summary
-from fakeforensics.metrics.table import ScoreTable, TestSets, write_scores
+from fakeforensics.metrics.external import evaluate_scores
+from fakeforensics.metrics.robustness import robustness_table, write_robustness
+from fakeforensics.metrics.summary import measure_run, write_curves
+from fakeforensics.metrics.table import ScoreTable, write_scores
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.standalone import evaluate_scores
-from fakeforensics.thresholds.analysis import analyse
-from fakeforensics.thresholds.calibration import fit_calibrators
-from fakeforensics.thresholds.decision import decide
-from fakeforensics.thresholds.files import write_analysis
-from fakeforensics.thresholds.views import make_views
-from tests.score_specs import SCORES
-from tests.score_tables import MIXED, make_mixed, make_scores
+from fakeforensics.thresholds.analysis import analyze, write_analysis
+from fakeforensics.thresholds.calibrate import decide, fit_calibrators
+from fakeforensics.thresholds.targets import make_working_scores
+from tests.score_tables import MIXED, make_mixed
 
 NAMES = ["far", "sure", "margin"]
 QUICK = ThresholdsParams(bootstrap=100, known_reals=(10,), draws=10)
@@ -32,43 +24,38 @@ TABLE = make_mixed({"a": 0, "b": -3}, images=120, gap=2.0, video_frames=4)
 VALIDATION = make_mixed({"validation": 0}, images=120, gap=2.0, video_frames=4, seed=1)
 
 
-def test_metrics_are_those_of_each_score():
-    found = summarise(TABLE, MIXED, ("b",))
+def test_metrics_are_those_of_each_score(tmp_path):
+    metrics, more = measure_run(TABLE, VALIDATION, MIXED, ("b",), seed=0, replicates=50)
     rows = TABLE[TABLE["test_set"] == "b"]
     for score in MIXED:
         expected = average_precision_score(rows["label"], rows[score.column])
-        assert found["ap"][score.name]["b"] == pytest.approx(expected, abs=1e-6)
-    assert [list(found[metric]) for metric in ("ap", "auc", "eer")] == [NAMES] * 3
-    assert list(validation_summary(VALIDATION, MIXED)) == ["ap"]  # none is a logit
-
-
-def test_details_and_curves(tmp_path):
-    rows = details(TABLE, VALIDATION, MIXED, seed=0, replicates=100)
-    assert [row["score"] for row in rows] == [name for name in NAMES for _ in "ab"] * 2
-    assert {row["level"] for row in rows} == {"frame", "video"}
+        assert metrics["ap"][score.name]["b"] == pytest.approx(expected, abs=1e-6)
+    assert [list(metrics[metric]) for metric in ("ap", "auc", "eer")] == [NAMES] * 3
+    assert list(metrics["validation"]) == ["ap"]  # none is a logit
+    assert [row["score"] for row in more["details"]] == [name for name in NAMES for _ in "ab"] * 2
+    assert {row["level"] for row in more["details"]} == {"frame", "video"}
     write_curves(TABLE, MIXED, tmp_path)
     assert pd.read_csv(tmp_path / "roc/b.csv")["score"].unique().tolist() == NAMES
 
 
 def test_fakes_alone_are_cut_at_even_odds_if_there_is_a_probability():
     fakes = make_mixed({"pggan": 0}, images=4, share=1.0).assign(sure=[0.1, 0.5, 0.6, 0.9])
-    judged = judge({"all": fakes}, {"all": VALIDATION}, MIXED)
-    found = accuracies(judged)
-    assert found["accuracy"] == {"sure": {"pggan": {"all": 0.75}}}
-    assert list(found["accuracy_at_validation_threshold"]) == ["far", "margin"]
-    rows = {row["score"]: row for row in accuracy_rows(judged, seed=0, replicates=20)}
+    metrics, more = measure_run(fakes, VALIDATION, MIXED, (), seed=0, replicates=20)
+    assert metrics["accuracy"] == {"sure": {"pggan": 0.75}}
+    assert list(metrics["accuracy_at_validation_threshold"]) == ["far", "margin"]
+    rows = {row["score"]: row for row in more["fakes_alone"]}
     assert (rows["sure"]["threshold"], rows["sure"]["probability"]) == (0.5, 0.5)
     assert "probability" not in rows["far"]
 
 
 def test_thresholds_are_reported_on_each_scores_own_scale(tmp_path):
-    analysis = analyse(TABLE, VALIDATION, MIXED, QUICK, seed=0)
-    assert list(dict.fromkeys(row["score"] for row in analysis.oracle)) == NAMES
+    analysis = analyze(TABLE, VALIDATION, MIXED, QUICK, seed=0)
+    assert list(dict.fromkeys(row["score"] for row in analysis.thresholds)) == NAMES
     assert list(dict.fromkeys(row["score"] for row in analysis.summary)) == [*NAMES, "fused"]
     rules = analysis.rules.dropna(subset="threshold").groupby("score")["threshold"]
     assert rules.get_group("far").gt(0).all()
     assert rules.get_group("sure").between(0, 1).all()
-    for row in analysis.oracle:
+    for row in analysis.thresholds:
         assert ("probability" in row) == (row["score"] == "sure")
     kinds = {(row["score"], row["calibrator"]) for row in analysis.calibration}
     assert kinds == {(name, kind) for name in NAMES for kind in ("platt", "isotonic")}
@@ -85,7 +72,7 @@ def test_thresholds_are_reported_on_each_scores_own_scale(tmp_path):
 
 
 def test_views_show_the_working_scales():
-    far, sure, margin, fused = make_views(TABLE, VALIDATION, MIXED)
+    far, sure, margin, fused = make_working_scores(TABLE, VALIDATION, MIXED)
     assert far.test == pytest.approx(np.log(TABLE["distance"]))
     assert expit(sure.validation) == pytest.approx(VALIDATION["sure"])
     assert margin.test.tolist() == TABLE["margin"].tolist()
@@ -102,13 +89,13 @@ def test_the_best_score_on_validation_decides(better):
     noise = {column: rng.random(len(VALIDATION)) for column, name in columns.items() if name != better}
     noisy = VALIDATION.assign(**noise)
     found = decide(noisy, MIXED, fit_calibrators(noisy, MIXED), "accuracy", "temperature")
-    assert (found["score"], found["calibrator"]["kind"]) == (better, "platt")
+    assert (found.score, found.calibrator.kind) == (better, "platt")
 
 
 def test_a_score_without_platt_is_calibrated_by_what_it_has():
     only = (MIXED[0].model_copy(update={"calibrators": ("isotonic",)}),)
     found = decide(VALIDATION, only, fit_calibrators(VALIDATION, only), "accuracy", "platt")
-    assert found["calibrator"]["kind"] == "isotonic"
+    assert found.calibrator.kind == "isotonic"
 
 
 def test_robustness(tmp_path):
@@ -127,35 +114,8 @@ def test_robustness(tmp_path):
     assert (tmp_path / "r.png").stat().st_size > 5_000
 
 
-def test_every_score_of_every_detector_is_compared_with_the_baselines_first():
-    sets = {"a": 0, "b": -3}
-    bce = make_scores(sets, "bce", images=120, gap=2.0, video_frames=4)
-    detectors = {
-        "three": Scored(ScoreTable(TABLE, MIXED), ScoreTable(VALIDATION, MIXED)),
-        "bce": Scored(
-            ScoreTable(bce, SCORES["bce"]),
-            ScoreTable(make_scores({"validation": 0}, "bce", images=120), SCORES["bce"]),
-        ),
-    }
-    test_sets = TestSets(test=dict.fromkeys(sets), unseen=("b",))
-    found = compare_with_baseline(detectors, "three", test_sets, seed=0, replicates=50)
-    assert list(found) == ["baseline", "ap_difference"]
-    assert found["baseline"] == "three"
-    pairs = [(row["first"], row["second"]) for row in found["ap_difference"][::4]]
-    assert pairs == [("three/sure", "three/far"), ("three/margin", "three/far"), ("bce/sl", "three/far")]
-    found = compare_with_baseline(detectors, "bce", test_sets, seed=0, replicates=50)
-    assert [row["first"] for row in found["ap_difference"][::4]] == [f"three/{name}" for name in NAMES]
-
-
-def test_without_its_baseline_nothing_is_compared():
-    detectors = {"three": Scored(ScoreTable(TABLE, MIXED), ScoreTable(VALIDATION, MIXED))}
-    found = compare_with_baseline(detectors, "absent", TestSets(test={"a": 0, "b": 0}), 0, 50)
-    assert list(found) == ["baseline", "note"]
-    assert "absent" in found["note"]
-
-
 def test_the_evaluate_command_reads_the_chosen_score(tmp_path):
     path = tmp_path / "three.parquet"
     write_scores(path, ScoreTable(TABLE, MIXED))
     found = evaluate_scores([path], params=QUICK, score="sure").metrics
-    assert found["ap"]["score"]["b"] == summarise(TABLE, MIXED, ())["ap"]["sure"]["b"]
+    assert found["ap"]["score"]["b"] == measure_run(TABLE, VALIDATION, MIXED, (), 0, 20)[0]["ap"]["sure"]["b"]

@@ -15,7 +15,13 @@ from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.metrics.table import VALIDATION
 
 Criterion = Literal["f1", "accuracy", "youden", "eer"]
-CRITERIA: tuple[Criterion, ...] = ("f1", "accuracy", "youden", "eer")
+# Each criterion with its title.
+CRITERIA: dict[Criterion, str] = {
+    "f1": "highest F1",
+    "accuracy": "highest accuracy",
+    "youden": "highest Youden's J",
+    "eer": "equal error rates",
+}
 ONE_CLASS_FPR = 0.05  # false-positive rate of a threshold from validation without fakes
 
 
@@ -24,9 +30,9 @@ class OperatingPoints:
     """Every threshold that tells some two images apart, from nothing called fake to everything.
 
     Attributes:
-        thresholds: One above the highest score, the midpoints of neighbouring distinct scores, the lowest
+        thresholds: One above the highest score, the midpoints of neighboring distinct scores, the lowest
             score.
-        margins: The gap between the two neighbouring scores; 0 at both ends.
+        margins: The gap between the two neighboring scores; 0 at both ends.
         tp: Fakes called fake.
         fp: Reals called fake.
         fakes: Number of fakes.
@@ -39,6 +45,18 @@ class OperatingPoints:
     fp: Int[np.ndarray, " points"]
     fakes: int
     reals: int
+
+    def best(self, values: Float[np.ndarray, " points"]) -> float:
+        """The threshold with the largest value.
+
+        Among equally good ones the widest gap between neighboring scores wins, then the highest threshold.
+
+        Args:
+            values: One for each threshold.
+        """
+        # Rates of equal counts may differ in the last bit.
+        equal = np.flatnonzero(values >= values.max() - 1e-12)
+        return float(self.thresholds[equal[np.argmax(self.margins[equal])]])
 
 
 @dataclass(frozen=True)
@@ -100,23 +118,20 @@ def criterion_values(points: OperatingPoints, criterion: Criterion) -> Any:
     return -np.abs(fp / reals - (fakes - tp) / fakes)
 
 
-def best_threshold(ranking: Ranking, criterion: Criterion, what: str = "scores") -> float:
-    """The threshold that maximises a criterion over all order statistics.
+def best_threshold(ranking: Ranking, criterion: Criterion, name: str = "scores") -> float:
+    """The threshold that maximizes a criterion over all order statistics.
 
-    Among equally good ones the widest gap between neighbouring scores wins, then the highest threshold.
+    Among equally good ones the widest gap between neighboring scores wins, then the highest threshold.
 
     Raises:
         UserError: If a class is absent.
     """
-    need_both_classes(ranking, what)
+    need_both_classes(ranking, name)
     points = sweep(ranking)
-    values = criterion_values(points, criterion)
-    # Rates of equal counts may differ in the last bit.
-    best = np.flatnonzero(values >= values.max() - 1e-12)
-    return float(points.thresholds[best[np.argmax(points.margins[best])]])
+    return points.best(criterion_values(points, criterion))
 
 
-def deployed_threshold(ranking: Ranking, criterion: Criterion, what: str = "scores") -> float:
+def deployed_threshold(ranking: Ranking, criterion: Criterion, name: str = "scores") -> float:
     """The threshold that validation chooses.
 
     With both classes it maximizes a criterion. With reals alone, as where only one-class detectors are
@@ -127,7 +142,7 @@ def deployed_threshold(ranking: Ranking, criterion: Criterion, what: str = "scor
         UserError: If there are no reals.
     """
     if ranking.fakes or not ranking.reals:
-        return best_threshold(ranking, criterion, what)
+        return best_threshold(ranking, criterion, name)
     found = conformal_threshold(ranking.scores, ONE_CLASS_FPR)
     return float(np.nextafter(ranking.scores[0], np.inf)) if found is None else found
 

@@ -1,4 +1,8 @@
-"""Scores in descending order with their ties marked: the ground of every metric and threshold."""
+"""Scores in descending order with their ties marked, and the metrics that need no threshold.
+
+Label 1 is fake, and a higher score is more likely fake. Weights say how often each image counts: the
+bootstrap gives the number of times that its group was drawn.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from fakeforensics.errors import UserError
+
+Vector = Shaped[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
@@ -37,15 +43,13 @@ class Ranking:
         return self.labels.size - self.fakes
 
 
-def rank(
-    scores: Shaped[np.ndarray, " n"], labels: Shaped[np.ndarray, " labels"], what: str = "scores"
-) -> Ranking:
+def rank(scores: Vector, labels: Vector, name: str = "scores") -> Ranking:
     """Sort scores once.
 
     Args:
-        scores: Finite; higher is faker.
-        labels: 0 real, 1 fake; both may be absent.
-        what: Whose scores these are, for the message.
+        scores: Finite numbers.
+        labels: 0 real, 1 fake; a class may be absent.
+        name: Whose scores these are, for the message.
 
     Raises:
         UserError: If there are none, if lengths differ, if a score is NaN or infinite, or a label is not 0 or
@@ -53,23 +57,25 @@ def rank(
     """
     values, truth = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if values.ndim != 1 or values.shape != truth.shape:
-        raise UserError(f"{what}: {values.shape} scores, {truth.shape} labels", expected="one label a score")
+        raise UserError(
+            f"{name}: {values.shape} scores, {truth.shape} labels", expected="one label per score"
+        )
     if not values.size:
-        raise UserError(f"{what}: there are no scores")
+        raise UserError(f"{name}: there are no scores")
     if bad := int(np.count_nonzero(~np.isfinite(values))):
         raise UserError(
-            f"{what}: {bad} of {values.size} scores are not finite numbers",
+            f"{name}: {bad} of {values.size} scores are not finite numbers",
             fix="a detector that gives NaN or infinity is broken: train again, or drop these rows knowingly",
         )
     if not np.isin(truth, (0, 1)).all():
-        raise UserError(f"{what}: a label is neither 0 nor 1", expected="0 for real, 1 for fake")
+        raise UserError(f"{name}: a label is neither 0 nor 1", expected="0 for real, 1 for fake")
     order = np.argsort(-values, kind="stable")
     ranked = values[order]
     ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), values.size - 1)
     return Ranking(order, truth[order].astype(np.int32), ranked, ends)
 
 
-def need_both_classes(ranking: Ranking, what: str) -> None:
+def need_both_classes(ranking: Ranking, name: str) -> None:
     """Refuse a set without reals or without fakes.
 
     Raises:
@@ -77,6 +83,81 @@ def need_both_classes(ranking: Ranking, what: str) -> None:
     """
     if not ranking.fakes or not ranking.reals:
         raise UserError(
-            f"{what}: holds {ranking.reals} reals and {ranking.fakes} fakes",
+            f"{name}: holds {ranking.reals} reals and {ranking.fakes} fakes",
             expected="at least one of each, or the metric is undefined",
         )
+
+
+def average_precision(scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
+    """AP = Σ (R_n − R_{n−1}) P_n over the distinct scores, as scikit-learn computes it.
+
+    Give logits rather than sigmoids, which saturate into ties. Constant scores give the share of fakes.
+
+    Returns:
+        A fraction in (0, 1].
+
+    Raises:
+        UserError: If a class is absent or a score is not finite.
+
+    Source:
+        The thesis, equation 4.1.
+    """
+    from sklearn.metrics import average_precision_score
+
+    need_both_classes(rank(scores, labels), "scores")
+    return float(average_precision_score(labels, scores, sample_weight=weights))
+
+
+def roc_auc(scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
+    """Probability that a random fake scores above a random real; ties count half: constant scores give 0.5.
+
+    Raises:
+        UserError: If a class is absent or a score is not finite.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    need_both_classes(rank(scores, labels), "scores")
+    return float(roc_auc_score(labels, scores, sample_weight=weights))
+
+
+def roc_points(
+    scores: Vector, labels: Vector, weights: Vector | None = None
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+    """FPR and TPR at each distinct score, from (0, 0) to (1, 1).
+
+    Raises:
+        UserError: If a class is absent or a score is not finite.
+    """
+    ranking = rank(scores, labels)
+    need_both_classes(ranking, "scores")
+    counts = np.ones_like(ranking.labels) if weights is None else np.asarray(weights)[ranking.order]
+    tp = np.cumsum(counts * ranking.labels, dtype=np.int64)[ranking.ends]
+    fp = np.cumsum(counts, dtype=np.int64)[ranking.ends] - tp
+    return np.append(0.0, fp / fp[-1]), np.append(0.0, tp / tp[-1])
+
+
+def equal_error_rate(scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
+    """The error rate where FPR = FNR, on the ROC curve's straight segments. Constant scores give 0.5.
+
+    Raises:
+        UserError: If a class is absent or a score is not finite.
+    """
+    fpr, tpr = roc_points(scores, labels, weights)
+    excess = fpr + tpr - 1  # FPR − FNR: from −1 to 1 and never falling
+    right = int(np.searchsorted(excess, 0.0))
+    left = right - 1
+    share = -excess[left] / (excess[right] - excess[left])
+    return float(fpr[left] + share * (fpr[right] - fpr[left]))
+
+
+def tpr_at_fpr(scores: Vector, labels: Vector, weights: Vector | None = None, *, limit: float) -> float:
+    """The largest TPR of a threshold whose FPR is at most `limit`: a step of the ROC curve, not interpolated.
+
+    With fewer than 1 / `limit` reals no false positive is allowed.
+
+    Raises:
+        UserError: If a class is absent or a score is not finite.
+    """
+    fpr, tpr = roc_points(scores, labels, weights)
+    # Counts over n are compared with a decimal limit: 3 / 300 must pass for 0.01.
+    return float(tpr[fpr <= limit * (1 + 1e-12)][-1])

@@ -1,102 +1,189 @@
-"""Every test set again under corruptions; a corruption that was scored before is not scored again."""
+"""What corruptions cost: metrics of each test set, and what they lose against clean images."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-import torch
 
-from fakeforensics.code import code_hashes
-from fakeforensics.files import write_parquet
-from fakeforensics.images.transforms import Corruption
-from fakeforensics.models.card import detector_card
-from fakeforensics.models.detector import Detector
-from fakeforensics.models.runtime import takes_bf16
-from fakeforensics.scoring import score_manifest
+from fakeforensics.files import atomic_path, write_json_tables
+from fakeforensics.metrics.compare import Model, Run, compared, differences
+from fakeforensics.metrics.registry import METRICS, Measure, Metric, measures
+from fakeforensics.metrics.spec import Scores
 
-PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy")
+CLEAN = "clean"
+MEANS = ("mean", "mean_unseen")
+DIGITS = 4
 
 
-def score_corrupted(
-    detector: Detector,
-    card: dict[str, Any],
-    manifest: pd.DataFrame,
-    images_root: Path,
-    corruption: str,
-    scratch: Path,
-    batch_size: int = 128,
-    workers: int = 0,
+def robustness_table(
+    tables: dict[str, pd.DataFrame],
+    validation: pd.DataFrame,
+    scores: Scores,
+    unseen: tuple[str, ...],
+    seed: int,
+    replicates: int,
 ) -> pd.DataFrame:
-    """Score a manifest's images under a corruption, or take the scores from an earlier time.
-
-    Scores are kept under a fingerprint of the weights, the preprocessing, the images' bytes, the code and the
-    corruption: another strength, or one changed image, is another fingerprint. The network runs in bfloat16
-    where the hardware has it, in half the time. On the demo that moves average precision by up to 0.001, and
-    by 0.006 where it is near chance: far less than what the intervals allow for.
+    """Metrics of each test set under each corruption.
 
     Args:
-        detector: In evaluation mode.
-        card: Its `model.json`.
-        manifest: The test manifest.
-        images_root: The folder of all sources' images.
-        corruption: Its name, such as `jpeg_50`.
-        scratch: Where scores are kept.
-        batch_size: Images a forward pass.
-        workers: Decoding processes.
+        tables: Corruption → rows of a score table with the sets in the protocol's order; `clean` among them.
+        validation: Clean validation scores, whose threshold of highest accuracy is kept under every
+            corruption, as a user's would be.
+        scores: What the scores are.
+        unseen: The test sets that `mean_unseen` is about.
+        seed: Of the bootstrap.
+        replicates: Number of draws.
 
     Returns:
-        A score table.
+        One row per score, corruption and test set, `mean` and `mean_unseen` among the sets: each metric and
+        what it loses; for those that are compared, a 95% interval of the loss on draws of groups that clean
+        and corrupted images share. NaN where a metric is not defined. Fractions.
 
     Raises:
-        UserError: If there is no such corruption, or an image cannot be read.
+        UserError: If validation has no reals, or the tables are not about the same images.
     """
-    path = scratch / f"{fingerprint(card, manifest, corruption)}.parquet"
-    if path.is_file():
-        return pd.read_parquet(path)
-    aligned = manifest["box"].map(len) > 0
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    with torch.autocast(device, torch.bfloat16, enabled=takes_bf16("auto")):
-        parts = [
-            score_manifest(
-                detector,
-                card,
-                manifest[rows],
-                images_root,
-                batch_size,
-                workers,
-                Corruption(corruption, faces),
-            )
-            for faces, rows in ((True, aligned), (False, ~aligned))
-            if rows.any()
-        ]
-    table = pd.concat(parts, ignore_index=True).sort_values(["test_set", "key"], ignore_index=True)
-    write_parquet(path, table)
+    rows = []
+    measured = measures("robustness", scores, validation)
+    for score in scores:
+        here = [one for one in measured if one.score == score]
+        losses = {one: _losses(one, tables, validation, unseen, seed, replicates) for one in here}
+        for corruption, table in tables.items():
+            sets = [*dict.fromkeys(table["test_set"])]
+            for test_set in [*sets, *MEANS[: 1 + any(name in unseen for name in sets)]]:
+                row: dict[str, Any] = {"score": score.name, "corruption": corruption, "test_set": test_set}
+                for one, found in losses.items():
+                    row |= found.get((corruption, test_set), dict.fromkeys(_columns(one.metric), np.nan))
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _columns(metric: Metric) -> list[str]:
+    bounds = ("_lost", "_lost_low", "_lost_high") if metric in compared() else ("_lost",)
+    return [metric.name, *(f"{metric.name}{bound}" for bound in bounds)]
+
+
+def _losses(
+    measure: Measure,
+    tables: dict[str, pd.DataFrame],
+    validation: pd.DataFrame,
+    unseen: tuple[str, ...],
+    seed: int,
+    replicates: int,
+) -> dict[tuple[str, str], dict[str, float]]:
+    """By corruption and set, the metric and what it loses."""
+    metric = measure.metric
+    columns = _columns(metric)
+    if metric in compared():
+        models = {
+            name: Model(name, [Run(table, validation)], measure.score) for name, table in tables.items()
+        }
+        pairs = [(models[CLEAN], model) for model in models.values()]
+        wanted = (f"{metric.name}_second", "difference", "low", "high")
+        return {
+            (row["second"], row["test_set"]): dict(zip(columns, (row[name] for name in wanted), strict=True))
+            for row in differences(metric, pairs, unseen, seed, replicates)
+        }
+    values = {name: metric.with_means(measure.values(table), unseen) for name, table in tables.items()}
+    sign = 1 if metric.higher_is_better else -1
+    return {
+        (corruption, name): dict(
+            zip(columns, (float(value), sign * float(values[CLEAN][name] - value)), strict=True)
+        )
+        for corruption, by_set in values.items()
+        for name, value in by_set.items()
+    }
+
+
+def write_robustness(
+    rows: pd.DataFrame, scores: Scores, *, metrics: Path, details: Path, picture: Path
+) -> None:
+    """Write what corruptions cost.
+
+    Args:
+        rows: From `robustness_table`.
+        scores: What the scores are.
+        metrics: The JSON: each metric, and what the means lose.
+        details: CSV of all rows, with the intervals of each set.
+        picture: A PNG.
+    """
+    write_json_tables(metrics, robustness_metrics(rows))
+    with atomic_path(details) as temporary:
+        rows.round(6).to_csv(temporary, index=False)
+    draw_robustness(rows, scores, picture)
+
+
+def robustness_metrics(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """What a reader compares between commits: `metrics/<protocol>/<detector>.robustness.json`.
+
+    Args:
+        rows: From `robustness_table`.
+
+    Returns:
+        `ap`, `accuracy`, `ap_lost`: one row per score and corruption, with values `by_set`; of what is lost,
+        for the means alone, the value and both ends of its interval. Fractions of four digits, where the
+        metric is defined.
+    """
+    metrics = [metric for metric in METRICS if "robustness" in metric.where]
+    lost = rows[rows["test_set"].isin(MEANS) & (rows["corruption"] != CLEAN)]
+    tables = {metric.name: _by_set(rows, [metric.name]) for metric in metrics}
+    for metric in metrics:
+        if metric in compared():
+            tables[f"{metric.name}_lost"] = _by_set(lost, _columns(metric)[1:])
+    return {name: table for name, table in tables.items() if table}
+
+
+def _by_set(rows: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
+    known = rows[rows[columns[0]].notna()]
+    table = []
+    for (score, corruption), some in known.groupby(["score", "corruption"], sort=False):
+        values = some[columns].round(DIGITS).to_numpy().tolist()
+        by_set = {
+            str(name): value[0] if len(value) == 1 else value
+            for name, value in zip(some["test_set"], values, strict=True)
+        }
+        table.append({"score": str(score), "corruption": str(corruption), "by_set": by_set})
     return table
 
 
-def fingerprint(card: dict[str, Any], manifest: pd.DataFrame, corruption: str) -> str:
-    """What the scores under a corruption depend on, as a hash."""
-    rows = manifest[["test_set", "key", "sha256", "label", "group"]].to_csv(index=False)
-    about = detector_card(card)
-    # A corrupted image's score is computed by this code, besides the weights.
-    code = (
-        "fakeforensics.images.transforms",
-        "fakeforensics.scoring",
-        f"fakeforensics.detectors.{about.name}",
-    )
-    what = {
-        "code": code_hashes(*code),
-        "versions": {name: version(name) for name in PACKAGES},
-        "weights": card["weights_sha256"],
-        "preprocess": card["preprocess"],
-        "detector": about.model_dump(mode="json"),
-        "bf16": takes_bf16("auto"),
-        "corruption": corruption,
-        "images": hashlib.sha256(rows.encode()).hexdigest(),
-    }
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
+def draw_robustness(rows: pd.DataFrame, scores: Scores, path: Path) -> None:
+    """Draw a table of colors for each score and metric.
+
+    Args:
+        rows: From `robustness_table`; at least one. A metric that no set has is left out.
+        scores: What the scores are, in the order of the picture.
+        path: The PNG to write.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")  # a server has no screen
+    import matplotlib.pyplot as plt
+
+    metrics = [metric for metric in METRICS if "robustness" in metric.where]
+    sets, corruptions = (list(rows[name].unique()) for name in ("test_set", "corruption"))
+    drawn = [metric for metric in metrics if rows[metric.name].notna().any()]
+    size = (1.5 + 0.62 * len(corruptions) * len(drawn), (1.1 + 0.32 * len(sets)) * len(scores))
+    figure, axes = plt.subplots(len(scores), len(drawn), figsize=size, squeeze=False, layout="constrained")
+    for line, score in zip(axes, scores, strict=True):
+        for axis, metric in zip(line, drawn, strict=True):
+            mine = rows[rows["score"] == score.name]
+            wide = mine.pivot(index="test_set", columns="corruption", values=metric.name)
+            _draw_table(axis, wide.loc[sets, corruptions])
+            axis.set_title(f"{score.label}: {metric.title or metric.label}, %", fontsize=9)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _draw_table(axis: Any, wide: pd.DataFrame) -> None:
+    values = wide.to_numpy()
+    axis.imshow(values, cmap="viridis", vmin=0.4, vmax=1, aspect="auto")
+    for (line, column), value in np.ndenumerate(values):
+        text = "–" if np.isnan(value) else f"{100 * value:.1f}"
+        color = "white" if value < 0.7 else "black"
+        axis.text(column, line, text, ha="center", va="center", fontsize=7, color=color)
+    names = [name.replace("_", " ") for name in wide.columns]
+    axis.set_xticks(range(len(names)), names, fontsize=7, rotation=40, ha="right")
+    axis.set_yticks(range(len(wide)), [name.replace("_", " ") for name in wide.index], fontsize=8)

@@ -23,7 +23,7 @@ CALIBRATORS: dict[Scale, tuple[CalibratorKind, ...]] = {
 FUSED = "fused"  # all scores of a detector combined
 IDENTITY = ("key", "test_set", "method", "domain", "source", "label", "group", "video", "frame")
 # Columns of score tables, and keys of `predict`'s CSV and JSON, that are not scores.
-RESERVED = {*IDENTITY, "instances", "file", "kind", "face", "box", "left", "top", "right", "bottom"} | {
+RESERVED = {*IDENTITY, "file", "kind", "face", "box", "left", "top", "right", "bottom"} | {
     *("faces", "people", "probability", "verdict", "error")
 }
 _SMALLEST = 1e-12  # zero has no logarithm, and a probability of zero or one has no logit

@@ -1,66 +1,104 @@
-"""The metrics of a run: `metrics/<protocol>/<detector>.json`."""
+"""The metrics of a run: in short, in detail with intervals, and as curves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float, Int
 
-from fakeforensics.metrics.metrics import average_precision, equal_error_rate, roc_auc
+from fakeforensics.errors import UserError
+from fakeforensics.files import atomic_directory
+from fakeforensics.metrics.bootstrap import interval, replicate, resample_groups
+from fakeforensics.metrics.operating import sweep, threshold_fields, validation_threshold
+from fakeforensics.metrics.ranking import Ranking, average_precision, rank
+from fakeforensics.metrics.registry import Measure, measures
 from fakeforensics.metrics.spec import Scores
-from fakeforensics.metrics.table import VALIDATION, by_test_set, has_both_classes
+from fakeforensics.metrics.table import by_test_set, has_both_classes, video_level
 
 DIGITS = 6
-METRICS: dict[str, Callable[..., float]] = {
-    "ap": average_precision,
-    "auc": roc_auc,
-    "eer": equal_error_rate,
-}
+POINTS = 200  # of a curve
+Bounds = dict[str, dict[str, dict[str, list[float]]]]
+Curve = Float[np.ndarray, " points"]
 
 
-def summarise(table: pd.DataFrame, scores: Scores, unseen: tuple[str, ...]) -> dict[str, Any]:
+def measure_run(
+    table: pd.DataFrame,
+    validation: pd.DataFrame,
+    scores: Scores,
+    unseen: tuple[str, ...],
+    seed: int,
+    replicates: int,
+    undetected: Mapping[str, Mapping[str, int]] | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The metrics of a run.
+
+    Args:
+        table: The test scores in the protocol's order of sets.
+        validation: The validation scores.
+        scores: What the scores are.
+        unseen: The test sets that `mean_unseen` is about.
+        seed: Of the bootstrap.
+        replicates: Number of draws.
+        undetected: Videos without a found face, by test set and class; from `read_undetected_videos`.
+
+    Returns:
+        `metrics/<protocol>/<detector>.json`, short enough for DVC's tables: the `summarize`d metrics, and
+        `validation`, by which lambda is chosen. And `<detector>.details.json`: `ap_interval` and so on,
+        `details` by frame and by video, and the sets of `fakes_alone`.
+
+    Raises:
+        UserError: If validation has no reals or a score is not finite.
+    """
+    metrics: dict[str, Any] = summarize(table, validation, scores, unseen)
+    if validated := validation_summary(validation, scores):
+        metrics["validation"] = validated
+    measured = [one for one in measures("interval", scores, validation) if "summary" in one.metric.where]
+    bounds = intervals(measured, table, unseen, seed, replicates)
+    alone = [one for one in measured if one.metric.fakes_alone]
+    keys = {one.key for one in alone}
+    more: dict[str, Any] = {f"{key}_interval": found for key, found in bounds.items() if key not in keys}
+    more["details"] = details(table, validation, scores, seed, replicates, undetected)
+    if rows := [row for one in alone for row in _fakes_alone(one, table, bounds)]:
+        more["fakes_alone"] = rows
+    return metrics, more
+
+
+def summarize(
+    table: pd.DataFrame, validation: pd.DataFrame | None, scores: Scores, unseen: tuple[str, ...]
+) -> dict[str, dict[str, dict[str, float]]]:
     """Metrics of every test set and score, and their means over all and over unseen sets.
 
     Args:
-        table: The rows of a score table, its test sets in the protocol's order; those with one class have no
-            metrics.
+        table: The rows of a score table, its test sets in the protocol's order.
+        validation: The validation scores, if there are any.
         scores: What the scores are.
         unseen: The test sets that `mean_unseen` is about; without any, the key is left out.
 
     Returns:
-        `ap`, `auc`, `eer`: by score, by test set; fractions of six digits. Empty where no set has both
-        classes.
+        By metric, by score, by test set on which the metric is defined: six digits.
 
     Raises:
         UserError: If a score is not finite.
     """
-    ranked = {name: rows for name, rows in by_test_set(table) if has_both_classes(rows)}
-    if not ranked:
-        return {}
-    return {
-        metric: {
-            score.name: _with_means(
-                {
-                    name: function(
-                        rows[score.column].to_numpy(), rows["label"].to_numpy(), f"{name}, {score.name}"
-                    )
-                    for name, rows in ranked.items()
-                },
-                unseen,
-            )
-            for score in scores
-        }
-        for metric, function in METRICS.items()
-    }
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for measure in measures("summary", scores, validation):
+        if values := measure.metric.with_means(measure.values(table), unseen):
+            found.setdefault(measure.key, {})[measure.score.name] = {
+                name: round(float(value), DIGITS) for name, value in values.items()
+            }
+    return found
 
 
-def validation_summary(table: pd.DataFrame, scores: Scores) -> dict[str, Any]:
+def validation_summary(validation: pd.DataFrame, scores: Scores) -> dict[str, Any]:
     """The validation figures by which lambda is chosen: they compare across lambdas, unlike the losses.
 
     Args:
-        table: The validation scores.
+        validation: The validation scores.
         scores: What the scores are.
 
     Returns:
@@ -70,31 +108,239 @@ def validation_summary(table: pd.DataFrame, scores: Scores) -> dict[str, Any]:
     Raises:
         UserError: If a score is not finite.
     """
-    if not has_both_classes(table):
+    if not has_both_classes(validation):
         return {}
-    labels = table["label"].to_numpy()
-    found: dict[str, Any] = {
-        "ap": {
-            score.name: round(
-                float(average_precision(table[score.column].to_numpy(), labels, VALIDATION)), DIGITS
-            )
-            for score in scores
-        }
+    labels = validation["label"].to_numpy()
+    precision = {
+        score.name: average_precision(validation[score.column].to_numpy(), labels) for score in scores
     }
+    found: dict[str, Any] = {"ap": {name: round(value, DIGITS) for name, value in precision.items()}}
     if logits := [score for score in scores if score.scale == "logit"]:
-        values = table[logits[0].column].to_numpy(dtype=np.float64)
+        values = validation[logits[0].column].to_numpy(dtype=np.float64)
         losses = np.logaddexp(0.0, np.where(labels == 1, -values, values))
         found["log_loss"] = round(float(np.mean(losses)), DIGITS)
     return found
 
 
-def _with_means(values: dict[str, float], unseen: tuple[str, ...]) -> dict[str, float]:
-    return {name: round(float(value), DIGITS) for name, value in (values | means(values, unseen)).items()}
+def intervals(
+    measured: Sequence[Measure],
+    table: pd.DataFrame,
+    unseen: tuple[str, ...],
+    seed: int,
+    replicates: int,
+    level: float = 0.95,
+) -> Bounds:
+    """Group-bootstrap intervals of metrics, and of their means on joint draws.
 
+    Args:
+        measured: The metrics.
+        table: The rows of a score table, its test sets in the protocol's order, numbered from 0.
+        unseen: The test sets that `mean_unseen` is about.
+        seed: Of the draws.
+        replicates: Number of draws.
+        level: The intervals' coverage.
 
-def means(values: dict[str, Any], unseen: tuple[str, ...]) -> dict[str, Any]:
-    """`mean` over all sets and, if any is unseen, `mean_unseen` over those; of numbers or of arrays."""
-    found = {"mean": np.mean(list(values.values()), axis=0)}
-    if chosen := [value for name, value in values.items() if name in unseen]:
-        found["mean_unseen"] = np.mean(chosen, axis=0)
+    Returns:
+        By metric, by score, by test set on which the metric is defined: lower and upper bound.
+    """
+    resampling = resample_groups(table, seed)
+    statistics = [one.statistics(table, resampling) for one in measured]
+    flat = [statistic for by_set in statistics for statistic in by_set.values()]
+    drawn = iter(replicate(resampling, flat, replicates).T if flat else ())
+    found: Bounds = {}
+    for measure, by_set in zip(measured, statistics, strict=True):
+        if by_set:
+            values = measure.metric.with_means({name: next(drawn) for name in by_set}, unseen)
+            found.setdefault(measure.key, {})[measure.score.name] = {
+                name: [round(bound, DIGITS) for bound in interval(value, level)]
+                for name, value in values.items()
+            }
     return found
+
+
+def details(
+    table: pd.DataFrame,
+    validation: pd.DataFrame,
+    scores: Scores,
+    seed: int,
+    replicates: int,
+    undetected: Mapping[str, Mapping[str, int]] | None = None,
+) -> list[dict[str, Any]]:
+    """Measure every test set with both classes at frame level, and those with videos at video level too.
+
+    A video's score is the mean over its frames with a found face (of logits, for a score of that scale). A
+    frame without a face has no score and is passed over. A video without any face raises no alarm, so it
+    counts as called real: for the values `with_undetected` it stands below every scored video. The others,
+    and the frame level, are about what was scored.
+
+    Args:
+        table: The test scores in the protocol's order of sets.
+        validation: The validation scores. Their threshold of highest accuracy is what `accuracy` is measured
+            at: chosen at the same level, or by frame where validation has no videos of both classes.
+        scores: What the scores are.
+        seed: Of the bootstrap.
+        replicates: Number of draws.
+        undetected: By test set, how many real_videos and fake_videos gave no image.
+
+    Returns:
+        One row per level, score and set: numbers of images (or videos), reals, fakes and groups, the metrics,
+        95% intervals, and the threshold. At video level also how many reals and fakes are undetected, and the
+        metrics with these.
+
+    Raises:
+        UserError: If validation has no reals or a score is not finite.
+    """
+    rows = []
+    by_video = video_level(validation, scores)
+    of_videos = (by_video, "video") if has_both_classes(by_video) else (validation, "frame")
+    levels = {"frame": (table, validation, "frame"), "video": (video_level(table, scores), *of_videos)}
+    for level, (images, chosen_on, chosen_by) in levels.items():
+        kept = images.groupby("test_set", sort=False).filter(has_both_classes).reset_index(drop=True)
+        if kept.empty:
+            continue
+        measured = [one for one in measures("details", scores, chosen_on) if not one.metric.fakes_alone]
+        bounds = intervals(
+            [one for one in measured if "interval" in one.metric.where], kept, (), seed, replicates
+        )
+        for score in scores:
+            here = [one for one in measured if one.score == score]
+            threshold = validation_threshold(chosen_on, score.column)
+            for name, images_here in by_test_set(kept):
+                values, labels = images_here[score.column].to_numpy(), images_here["label"].to_numpy()
+                row = {"level": level, "score": score.name, "test_set": name, "count": len(labels)}
+                row |= {"reals": int((labels == 0).sum()), "fakes": int((labels == 1).sum())}
+                row |= {"groups": int(images_here["group"].nunique())}
+                row |= _measure(here, values, labels)
+                row |= {f"{key}_interval": found[score.name][name] for key, found in bounds.items()}
+                row |= {"threshold": threshold, "threshold_chosen_by": chosen_by}
+                if level == "video":
+                    row |= _with_undetected(here, values, labels, threshold, (undetected or {}).get(name, {}))
+                rows.append(row)
+    return rows
+
+
+def _measure(measured: Sequence[Measure], scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    return {one.metric.name: round(one.value(scores, labels), DIGITS) for one in measured}
+
+
+def _with_undetected(
+    measured: Sequence[Measure],
+    scores: np.ndarray,
+    labels: np.ndarray,
+    threshold: float,
+    missing: Mapping[str, int],
+) -> dict[str, Any]:
+    """What the videos without a face make of the metrics: tied below all others, and called real."""
+    reals, fakes = (missing.get(f"{name}_videos", 0) for name in ("real", "fake"))
+    lowest = np.nextafter(min(float(scores.min()), threshold), -np.inf)
+    everything = np.append(scores, np.full(reals + fakes, lowest))
+    truth = np.concatenate([labels, np.zeros(reals, labels.dtype), np.ones(fakes, labels.dtype)])
+    return {
+        "undetected": {"reals": reals, "fakes": fakes},
+        "with_undetected": _measure(measured, everything, truth),
+    }
+
+
+def _fakes_alone(measure: Measure, table: pd.DataFrame, bounds: Bounds) -> list[dict[str, Any]]:
+    """One row per test set without reals."""
+    name, score = measure.metric.name, measure.score
+    sizes = table["test_set"].value_counts()
+    rows = []
+    for test_set, value in measure.values(table).items():
+        row = {"score": score.name, "test_set": test_set, "fakes": int(sizes[test_set])}
+        row |= {name: round(value, DIGITS), f"{name}_interval": bounds[measure.key][score.name][test_set]}
+        if measure.cut is not None:
+            row |= threshold_fields(score, measure.cut.threshold) | {"threshold_chosen": measure.cut.chosen}
+        rows.append(row)
+    return rows
+
+
+def read_undetected_videos(path: Path) -> dict[str, dict[str, int]]:
+    """The files of each test set that gave no image, from the `counts.json` of the manifests.
+
+    Raises:
+        UserError: If it is missing, or not what the splits stage writes.
+    """
+    try:
+        counts: dict[str, dict[str, dict[str, int]]] = json.loads(path.read_text(encoding="utf-8"))
+        return counts["undetected"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{path}: no count of undetected files", found=repr(error), fix="run the splits stage again"
+        ) from None
+
+
+def write_curves(table: pd.DataFrame, scores: Scores, folder: Path) -> None:
+    """Write `pr/<test set>.csv` and `roc/<test set>.csv`, the rows of each score below one another.
+
+    Sets of fakes alone have no curves; the folders are there in any case.
+
+    Args:
+        table: The rows of a score table.
+        scores: What the scores are.
+        folder: `plots/<protocol>/<detector>`.
+    """
+    curves: dict[str, Callable[[Ranking], pd.DataFrame]] = {"pr": pr_curve, "roc": roc_curve}
+    for name, curve in curves.items():
+        with atomic_directory(folder / name) as directory:
+            for test_set, rows in by_test_set(table):
+                if has_both_classes(rows):
+                    labels = rows["label"].to_numpy()
+                    parts = [
+                        curve(rank(rows[score.column].to_numpy(), labels, test_set)).assign(score=score.name)
+                        for score in scores
+                    ]
+                    pd.concat(parts).round(6).to_csv(directory / f"{test_set}.csv", index=False)
+
+
+def pr_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:
+    """Precision and recall at each distinct score, thinned.
+
+    Args:
+        ranking: A set with both classes.
+        points: The most rows.
+
+    Returns:
+        Columns recall (never falling), precision, threshold.
+    """
+    counts = sweep(ranking)
+    tp, fp = counts.tp[1:], counts.fp[1:]
+    recall, precision = tp / counts.fakes, tp / (tp + fp)
+    kept = thin(recall, precision, points)
+    return pd.DataFrame(
+        {"recall": recall[kept], "precision": precision[kept], "threshold": counts.thresholds[1:][kept]}
+    )
+
+
+def roc_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:
+    """FPR and TPR at each distinct score, thinned.
+
+    Args:
+        ranking: A set with both classes.
+        points: The most rows.
+
+    Returns:
+        Columns fpr and tpr, both never falling, from (0, 0) to (1, 1), and threshold.
+    """
+    counts = sweep(ranking)
+    fpr, tpr = counts.fp / counts.reals, counts.tp / counts.fakes
+    kept = thin(fpr, tpr, points)
+    return pd.DataFrame({"fpr": fpr[kept], "tpr": tpr[kept], "threshold": counts.thresholds[kept]})
+
+
+def thin(x: Curve, y: Curve, points: int) -> Int[np.ndarray, " kept"]:
+    """Choose points spread evenly along a curve's length, both ends among them.
+
+    Steep parts keep as many points as flat ones, unlike an even choice by rank.
+
+    Args:
+        x: Abscissae in [0, 1].
+        y: Ordinates in [0, 1].
+        points: The most to keep, at least 2.
+    """
+    if x.size <= points:
+        return np.arange(x.size)
+    length = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
+    wanted = np.searchsorted(length, np.linspace(0.0, length[-1], points - 1))
+    # Rounding of the sum may leave the last point out.
+    return np.unique(np.append(wanted, x.size - 1).clip(0, x.size - 1))

@@ -19,8 +19,6 @@ from fakeforensics.metrics.spec import IDENTITY, Scores, ScoreSpec
 from fakeforensics.params import parse, read_yaml
 
 VALIDATION = "validation"
-INSTANCES = "instances"  # in the pilot study: how many instances the model that gave the score has seen
-ALL = "all"  # stands for the number of instances where there is one model
 _SPECS = b"fakeforensics.scores"  # key of the scores' descriptions in the parquet file's metadata
 
 
@@ -56,12 +54,12 @@ def read_scores(path: Path) -> ScoreTable:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such score table", fix="run the evaluate stage first")
+        raise UserError(f"{path}: no such score table", fix="run the score stage first")
     try:
         stored = pq.read_table(path)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path}: not a parquet file", found=str(error), fix="run the evaluate stage again"
+            f"{path}: not a parquet file", found=str(error), fix="run the score stage again"
         ) from None
     specs = (stored.schema.metadata or {}).get(_SPECS)
     scores = _parse_specs(path, specs) if specs is not None else ()
@@ -71,7 +69,7 @@ def read_scores(path: Path) -> ScoreTable:
             f"{path}: not a score table",
             expected=f"the columns {', '.join(wanted)}, and the descriptions of the scores",
             found=", ".join(stored.column_names) + ("" if scores else "; no description of a score"),
-            fix="run the evaluate stage again",
+            fix="run the score stage again",
         )
     return ScoreTable(stored.to_pandas(), scores)
 
@@ -94,7 +92,7 @@ def in_order(table: pd.DataFrame, test_sets: tuple[str, ...]) -> pd.DataFrame:
     """The table with its test sets in the protocol's order.
 
     Raises:
-        UserError: If the table holds another test set, or one of these is empty.
+        UserError: If the table holds another test set, one of these is empty, or one holds reals alone.
     """
     found = set(table["test_set"].unique())
     if found != set(test_sets):
@@ -102,27 +100,16 @@ def in_order(table: pd.DataFrame, test_sets: tuple[str, ...]) -> pd.DataFrame:
             "the scores are not those of the protocol's test sets",
             expected=", ".join(test_sets),
             found=", ".join(sorted(found)) or "no score at all",
-            fix="run the splits and evaluate stages again; a test set without images must leave the protocol",
+            fix="run the splits and score stages again; a test set without images must leave the protocol",
+        )
+    if reals := [name for name, rows in by_test_set(table) if not rows["label"].any()]:
+        raise UserError(
+            f"{reals[0]}: the test set holds reals alone", expected="fakes, with or without reals"
         )
     place = {name: position for position, name in enumerate(test_sets)}
     return table.iloc[np.argsort(table["test_set"].map(place).to_numpy(), kind="stable")].reset_index(
         drop=True
     )
-
-
-def of_one_model(table: pd.DataFrame) -> pd.DataFrame:
-    """The scores of one model: in the pilot study, of the one that saw most instances."""
-    if INSTANCES not in table:
-        return table
-    one: pd.DataFrame = table[table[INSTANCES] == table[INSTANCES].max()]
-    return one.reset_index(drop=True)
-
-
-def by_instances(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The scores of each model, by the number of instances that it has seen, ascending; else of `all`."""
-    if INSTANCES not in table:
-        return {ALL: table}
-    return {str(number): rows.reset_index(drop=True) for number, rows in table.groupby(INSTANCES)}
 
 
 def has_both_classes(rows: pd.DataFrame) -> bool:
@@ -134,7 +121,7 @@ def video_level(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     """One row per video, with the mean of its frames' scores (of logits, for a score of that scale).
 
     Stills are left out: a test set without videos has no rows. A frame without a found face has no score and
-    does not count; a video without any has no row: `evaluation.details` says how it is counted.
+    does not count; a video without any has no row: `summary.details` says how it is counted.
 
     Raises:
         UserError: If the frames of one video have different labels.

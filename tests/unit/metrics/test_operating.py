@@ -84,7 +84,7 @@ def test_one_class_is_an_error() -> None:
 
 @given(
     st.lists(st.tuples(st.integers(-5, 5), st.integers(0, 1)), min_size=2, max_size=25),
-    st.sampled_from(CRITERIA),
+    st.sampled_from(list(CRITERIA)),
 )
 def test_no_threshold_anywhere_is_better(pairs: list[tuple[int, int]], criterion: str) -> None:
     scores, labels = np.array(pairs, dtype=float).T

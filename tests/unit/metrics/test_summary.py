@@ -1,20 +1,32 @@
-"""The metrics file: keys, order, means, and sets with one class."""
+"""The metrics of a run: means, intervals, frames and videos, sets with one class, and curves."""
 
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics as sk
 
 from fakeforensics.errors import UserError
-from fakeforensics.metrics.summary import summarise, validation_summary
+from fakeforensics.metrics.ranking import rank
+from fakeforensics.metrics.registry import measures
+from fakeforensics.metrics.summary import (
+    details,
+    intervals,
+    measure_run,
+    pr_curve,
+    roc_curve,
+    summarize,
+    thin,
+    validation_summary,
+)
 from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 
 
 def test_means_are_over_all_and_over_unseen_sets():
     table = make_scores({"a": 0, "b": 0, "c": 0}, images=60, gap=1.0)
-    found = summarise(table, SCORES["joint"], unseen=("b", "c"))
+    found = summarize(table, None, SCORES["joint"], unseen=("b", "c"))
     for metric in ("ap", "auc", "eer"):
         for values in found[metric].values():
             assert list(values) == ["a", "b", "c", "mean", "mean_unseen"]
@@ -25,14 +37,14 @@ def test_means_are_over_all_and_over_unseen_sets():
 
 
 def test_without_unseen_sets_there_is_no_such_mean():
-    assert "mean_unseen" not in summarise(make_scores({"a": 0}), SCORES["joint"], ())["ap"]["sl"]
+    assert "mean_unseen" not in summarize(make_scores({"a": 0}), None, SCORES["joint"], ())["ap"]["sl"]
 
 
 def test_by_hand():
     table = make_scores({"a": 0}, "bce", images=4)
     table["label"] = [1, 1, 0, 0]
     table["logit"] = [4.0, 2.0, 3.0, 1.0]
-    found = summarise(table, SCORES["bce"], ())
+    found = summarize(table, None, SCORES["bce"], ())
     assert found["ap"]["sl"]["a"] == 0.833333  # 1/2 · 1 + 1/2 · 2/3
     assert found["auc"]["sl"]["a"] == 0.75  # three of the four pairs are in order
     assert found["eer"]["sl"]["a"] == 0.5  # FNR is 1/2 while FPR goes from 0 to 1/2
@@ -42,22 +54,22 @@ def test_saturated_probabilities_do_not_tie():
     # Sigmoids of 800 and 900 are both 1.0; by their logits fakes come first.
     table = make_scores({"a": 0}, "bce", images=4)
     table["label"], table["logit"], table["score_sl"] = [1, 1, 0, 0], [900.0, 950.0, 800.0, 700.0], 1.0
-    assert summarise(table, SCORES["bce"], ())["ap"]["sl"]["a"] == 1.0
+    assert summarize(table, None, SCORES["bce"], ())["ap"]["sl"]["a"] == 1.0
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_a_set_with_one_class_has_no_metrics(share):
     both, one = make_scores({"a": 0}, images=60), make_scores({"pggan": 0}, images=4, share=share)
-    found = summarise(pd.concat([both, one]), SCORES["joint"], ("a", "pggan"))
+    found = summarize(pd.concat([both, one]), None, SCORES["joint"], ("a", "pggan"))
     assert list(found["ap"]["sl"]) == ["a", "mean", "mean_unseen"]
-    assert summarise(one, SCORES["joint"], ("pggan",)) == {}
+    assert "ap" not in summarize(one, None, SCORES["joint"], ("pggan",))
 
 
 def test_broken_scores_are_refused_by_name():
     table = make_scores({"stylegan": 0}, "sad", images=10)
     table.loc[2, "score_cd"] = np.nan
     with pytest.raises(UserError, match="stylegan, cd: 1 of 10 scores are not finite"):
-        summarise(table, SCORES["sad"], ())
+        summarize(table, None, SCORES["sad"], ())
 
 
 VALIDATION = pd.DataFrame(
@@ -85,3 +97,201 @@ def test_without_a_logit_validation_has_no_log_loss():
 
 def test_validation_with_one_class_has_no_figures():
     assert validation_summary(VALIDATION[VALIDATION["label"] == 0], SCORES["joint"]) == {}
+
+
+def fakes(detector, **columns):
+    return make_scores({"pggan": 0}, detector, images=4, share=1.0).assign(**columns)
+
+
+def seen(detector, **columns):
+    """Validation scores: two fakes, two reals."""
+    return make_scores({"validation": 0}, detector, images=4).assign(label=[1, 1, 0, 0], **columns)
+
+
+def test_on_fakes_alone_a_logit_is_cut_at_probability_one_half():
+    table = fakes("bce", logit=[1.0, 0.0, -0.1, 5.0])  # 0.5 itself counts as fake
+    metrics, more = measure_run(table, seen("bce"), SCORES["bce"], ("pggan",), 0, 20)
+    assert list(metrics) == ["accuracy", "validation"]
+    assert metrics["accuracy"] == {"sl": {"pggan": 0.75}}
+    (row,) = more.pop("fakes_alone")
+    assert more == {"details": []}
+    assert (row["score"], row["test_set"], row["fakes"], row["accuracy"]) == ("sl", "pggan", 4, 0.75)
+    assert (row["threshold"], row["probability"], row["threshold_chosen"]) == (0.0, 0.5, "probability 0.5")
+
+
+def test_on_fakes_alone_a_distance_is_cut_where_validation_is_most_accurate():
+    # Between 4, the farthest real, and 6, the nearest fake.
+    validation = seen("sad", score_cd=[6.0, 9.0, 4.0, 1.0])
+    table = fakes("sad", score_cd=[4.9, 5.0, 5.1, 8.0])
+    metrics, more = measure_run(table, validation, SCORES["sad"], (), 0, 20)
+    assert metrics["accuracy_at_validation_threshold"] == {"cd": {"pggan": 0.75}}
+    (row,) = more["fakes_alone"]
+    assert (row["threshold"], row["accuracy"]) == (5.0, 0.75)
+    assert "probability" not in row
+
+
+def test_two_scores_are_cut_each_its_way_and_sets_with_both_classes_are_ranked():
+    table = pd.concat([make_scores({"stargan": 0}), fakes("joint")], ignore_index=True)
+    found = summarize(table, seen("joint"), SCORES["joint"], ())
+    assert {metric: list(by_score) for metric, by_score in found.items()} == {
+        **{metric: ["sl", "cd"] for metric in ("ap", "auc", "eer")},
+        "accuracy": ["sl"],
+        "accuracy_at_validation_threshold": ["cd"],
+    }
+    assert list(found["accuracy"]["sl"]) == ["pggan"]
+    assert list(found["ap"]["sl"]) == ["stargan", "mean"]
+
+
+def test_the_interval_on_fakes_alone_is_the_binomial_one():
+    table = make_scores({"pggan": 0}, "bce", images=100, share=1.0)
+    table["logit"] = np.where(np.arange(100) < 80, 1.0, -1.0)
+    (row,) = measure_run(table, seen("bce"), SCORES["bce"], (), 0, 2000)[1]["fakes_alone"]
+    # The share of 100 draws with 80% in it: 0.8 ± 1.96 · sqrt(0.8 · 0.2 / 100) = 0.8 ± 0.078
+    assert row["accuracy_interval"] == pytest.approx([0.722, 0.878], abs=0.015)
+    (row,) = measure_run(table.assign(logit=1.0), seen("bce"), SCORES["bce"], (), 0, 50)[1]["fakes_alone"]
+    assert row["accuracy_interval"] == [1.0, 1.0]  # where all are recognized there is nothing to draw
+
+
+def test_broken_scores_of_fakes_alone_are_refused():
+    with pytest.raises(UserError, match="1 of 4 scores are not finite"):
+        summarize(fakes("bce", logit=[1.0, np.nan, 0.0, 0.0]), seen("bce"), SCORES["bce"], ())
+
+
+def test_a_distance_needs_validation_images_of_both_classes():
+    with pytest.raises(UserError, match="validation: holds 0 reals and 4 fakes"):
+        summarize(fakes("sad"), fakes("sad"), SCORES["sad"], ())
+
+
+def bounds_of(table, detector, unseen, seed, replicates):
+    return intervals(measures("interval", SCORES[detector], None), table, unseen, seed, replicates)
+
+
+def test_intervals_hold_the_metric_and_have_its_keys():
+    table = make_scores({"a": 0, "b": 0}, images=100, gap=1.0)
+    metrics = summarize(table, None, SCORES["joint"], ("b",))
+    bounds = bounds_of(table, "joint", ("b",), seed=0, replicates=200)
+    for metric in ("ap", "auc"):
+        assert list(bounds[metric]) == ["sl", "cd"]
+        for score, values in bounds[metric].items():
+            assert list(values) == list(metrics[metric][score])
+            for name, (low, high) in values.items():
+                assert low < metrics[metric][score][name] < high
+
+
+def test_the_mean_of_two_independent_sets_is_surer():
+    table = make_scores({"a": 0, "b": 0}, "bce", images=200, gap=1.0)
+    bounds = bounds_of(table, "bce", (), 0, 300)["auc"]["sl"]
+    width = {name: high - low for name, (low, high) in bounds.items()}
+    assert width["mean"] < 0.85 * min(width["a"], width["b"])  # 1 / √2 in the limit
+
+
+def test_shared_reals_are_drawn_once_for_both_sets():
+    # Two sets with the same reals and fakes that score alike: their mean is as unsure as each of them.
+    one = make_scores({"crn": 0}, "bce", images=200, gap=1.0)
+    both = one.assign(test_set="imle")
+    table = pd.concat([one, both], ignore_index=True)
+    bounds = bounds_of(table, "bce", (), 0, 200)["auc"]["sl"]
+    assert bounds["crn"] == bounds["imle"] == bounds["mean"]
+
+
+def test_both_levels_are_measured():
+    table = make_scores({"celeb_df": 0}, "bce", images=400, video_frames=10, gap=1.0)
+    validation = make_scores({"validation": 0}, "bce", images=400, video_frames=10, gap=1.0, seed=1)
+    frame, video = details(table, validation, SCORES["bce"], seed=0, replicates=100)
+    assert (frame["level"], frame["count"], frame["groups"]) == ("frame", 400, 40)
+    assert (video["level"], video["count"], video["reals"], video["fakes"]) == ("video", 40, 20, 20)
+    assert video["threshold_chosen_by"] == "video"
+    # The mean of ten frames has a third of the noise: classes √10 deviations apart instead of 1.
+    assert video["ap"] > frame["ap"] + 0.1
+    assert video["accuracy"] > 0.85
+    for row in (frame, video):
+        low, high = row["ap_interval"]
+        assert low <= row["ap"] <= high
+        assert 0 <= row["tpr_at_fpr_1"] <= row["tpr_at_fpr_5"] <= 1
+
+
+def test_stills_in_validation_lend_videos_their_threshold():
+    table = make_scores({"celeb_df": 0}, "bce", images=100, video_frames=10)
+    rows = details(table, make_scores({"validation": 0}, "bce"), SCORES["bce"], seed=0, replicates=100)
+    assert [row["threshold_chosen_by"] for row in rows] == ["frame", "frame"]
+    assert rows[0]["threshold"] == rows[1]["threshold"]
+
+
+def test_accuracy_is_at_validations_threshold():
+    table = make_scores({"moved": -20}, "bce", images=50)
+    row = details(table, make_scores({"validation": 0}, "bce", seed=1), SCORES["bce"], 0, 100)[0]
+    assert row["accuracy"] == 0.5  # all is called real
+    assert np.isfinite(row["threshold"])
+
+
+def test_sets_with_one_class_have_no_row():
+    table = make_scores({"a": 0}, "bce", images=10, share=1.0)
+    assert details(table, make_scores({"validation": 0}, "bce"), SCORES["bce"], 0, 100) == []
+
+
+def test_videos_without_a_face_count_as_called_real():
+    # Four videos of one frame, told apart at 0; of two more fakes and a real no face was found.
+    table = make_scores({"celeb_df": 0}, "bce", images=4, video_frames=1)
+    table["logit"] = [2.0, 1.0, -1.0, -2.0]
+    validation = table.assign(test_set="validation")
+    undetected = {"celeb_df": {"real_videos": 1, "fake_videos": 2, "real_stills": 9, "fake_stills": 9}}
+    frame, video = details(table, validation, SCORES["bce"], 0, 100, undetected)
+    assert "undetected" not in frame
+    assert video["undetected"] == {"reals": 1, "fakes": 2}
+    assert (video["ap"], video["accuracy"], video["count"]) == (1, 1, 4)
+    found = video["with_undetected"]
+    # Half of the four fakes come first; the rest is tied at the end, where 4 of 7 are fakes.
+    assert found["ap"] == pytest.approx(0.5 * 1 + 0.5 * 4 / 7, abs=1e-6)
+    assert found["accuracy"] == pytest.approx(5 / 7, abs=1e-6)
+    # Both found fakes beat all three reals; each lost one loses to two and ties with one: (6 + 1) / 12.
+    assert found["auc"] == pytest.approx(7 / 12, abs=1e-6)
+
+
+def test_without_undetected_videos_nothing_changes():
+    table = make_scores({"celeb_df": 0}, "bce", images=40, video_frames=4, gap=1.0)
+    _, video = details(table, table.assign(test_set="validation"), SCORES["bce"], 0, 100)
+    assert video["undetected"] == {"reals": 0, "fakes": 0}
+    assert video["with_undetected"] == {key: video[key] for key in video["with_undetected"]}
+
+
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, 2, 5000)
+VALUES = RNG.normal(size=5000) + LABELS
+
+
+def test_every_row_is_a_point_of_the_full_roc_curve():
+    curve = roc_curve(rank(VALUES, LABELS), points=50)
+    assert len(curve) <= 50
+    for row in curve.itertuples():
+        called = row.threshold <= VALUES
+        assert row.tpr == pytest.approx(called[LABELS == 1].mean())
+        assert row.fpr == pytest.approx(called[LABELS == 0].mean())
+    # Its area is near the full curve's though it has one point in a hundred.
+    assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(
+        sk.roc_auc_score(LABELS, VALUES), abs=0.002
+    )
+
+
+def test_every_row_is_a_point_of_the_full_pr_curve():
+    curve = pr_curve(rank(VALUES, LABELS), points=50)
+    assert len(curve) <= 50
+    for row in curve.itertuples():
+        called = row.threshold <= VALUES
+        assert row.precision == pytest.approx(LABELS[called].mean())
+        assert row.recall == pytest.approx(called[LABELS == 1].mean())
+    assert curve["recall"].iloc[-1] == 1
+
+
+def test_two_images_are_a_curve():
+    curve = roc_curve(rank(np.array([1.0, 0.0]), np.array([1, 0])))
+    assert curve[["fpr", "tpr"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 1]]
+
+
+def test_thinning_keeps_both_ends_and_the_bend():
+    # A curve that goes up at once and then right: both legs get half of the points.
+    x = np.concatenate([np.zeros(1000), np.linspace(0, 1, 10)])
+    y = np.concatenate([np.linspace(0, 1, 1000), np.ones(10)])
+    kept = thin(x, y, 20)
+    assert (kept[0], kept[-1]) == (0, x.size - 1)
+    assert len(kept) <= 20
+    assert np.count_nonzero(kept >= 1000) >= 8

@@ -2,13 +2,12 @@
 
 import json
 
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_parquet
-from fakeforensics.metrics.table import ScoreTable, by_instances, of_one_model, read_scores, write_scores
+from fakeforensics.metrics.table import ScoreTable, in_order, read_scores, video_level, write_scores
 from tests.score_specs import SCORES
 from tests.score_tables import MIXED, make_mixed, make_scores
 
@@ -19,9 +18,8 @@ from tests.score_tables import MIXED, make_mixed, make_scores
         ScoreTable(make_scores({"a": 0}, "joint", images=6), SCORES["joint"]),
         ScoreTable(make_scores({"a": 0}, "sad", images=6, video_frames=2), SCORES["sad"]),
         ScoreTable(make_mixed({"a": 0, "b": 1}, images=6), MIXED),
-        ScoreTable(make_scores({"a": 0}, "bce", images=6).assign(instances=3), SCORES["bce"]),
     ],
-    ids=["joint", "sad", "mixed", "instances"],
+    ids=["joint", "sad", "mixed"],
 )
 def test_what_is_written_is_read(tmp_path, table):
     path = tmp_path / "folder/scores.parquet"
@@ -50,7 +48,7 @@ SAD = json.dumps([score.model_dump(mode="json") for score in SCORES["sad"]])
 
 
 def test_a_missing_table_says_what_to_run(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere\.parquet[\s\S]*run the evaluate stage"):
+    with pytest.raises(UserError, match=r"nowhere\.parquet[\s\S]*run the score stage"):
         read_scores(tmp_path / "nowhere.parquet")
 
 
@@ -78,11 +76,36 @@ def test_what_is_no_score_table_is_explained(tmp_path, rows, specs, message):
         read_scores(faulty(tmp_path, rows, specs))
 
 
-def test_models_of_a_pilot_study_are_told_apart():
-    one = make_scores({"a": 0}, "sad", images=4)
-    both = one.assign(instances=10), one.assign(instances=2)
-    table = pd.concat(both, ignore_index=True)
-    assert list(by_instances(table)) == ["2", "10"]  # by number, not by text
-    assert of_one_model(table)["instances"].unique().tolist() == [10]
-    assert list(by_instances(one)) == ["all"]
-    assert of_one_model(one) is one
+def test_test_sets_come_in_the_protocols_order():
+    table = make_scores({"a": 0, "b": 0}, "sad", images=4)
+    ordered = in_order(table, ("b", "a"))
+    assert ordered["test_set"].tolist() == ["b"] * 4 + ["a"] * 4
+    assert ordered["key"].tolist()[:4] == [f"b/{number:05d}" for number in range(4)]
+    with pytest.raises(UserError, match="not those of the protocol's test sets"):
+        in_order(table, ("a",))
+
+
+def test_reals_alone_are_refused():
+    table = make_scores({"stylegan": 0}, "bce", images=4, share=0.0)
+    with pytest.raises(UserError, match="stylegan: the test set holds reals alone"):
+        in_order(table, ("stylegan",))
+
+
+def test_a_video_has_the_mean_of_its_frames():
+    table = make_scores({"celeb_df": 0}, "joint", images=6, video_frames=3)
+    table["logit"] = [1.0, 2.0, 6.0, -1.0, -1.0, 2.0]
+    videos = video_level(table, SCORES["joint"])
+    assert videos["logit"].tolist() == [3.0, 0.0]
+    assert videos["label"].tolist() == [1, 0]
+    assert videos["group"].tolist() == ["synthetic/celeb_df/0", "synthetic/celeb_df/1"]
+
+
+def test_stills_have_no_video_level():
+    assert video_level(make_scores({"a": 0}, images=4), SCORES["joint"]).empty
+
+
+def test_a_video_with_two_labels_is_refused():
+    table = make_scores({"celeb_df": 0}, images=6, video_frames=3)
+    table.loc[0, "label"] = 0
+    with pytest.raises(UserError, match="different labels"):
+        video_level(table, SCORES["joint"])

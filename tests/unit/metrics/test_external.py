@@ -11,11 +11,9 @@ from typer.testing import CliRunner
 
 from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.errors import UserError
-from fakeforensics.metrics.stranger import read_stranger
+from fakeforensics.metrics.external import evaluate_scores, read_external, render
 from fakeforensics.metrics.table import ScoreTable, write_scores
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.standalone import evaluate_scores
-from fakeforensics.standalone_text import render
 from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 
@@ -75,8 +73,8 @@ def test_several_runs_have_a_mean_and_a_deviation(tmp_path):
 def test_a_second_detector_is_compared_in_pairs(tmp_path):
     good, bad = write(tmp_path / "good.csv"), write(tmp_path / "bad.csv", noise=4.0)
     report = evaluate_scores([good], against=[bad], params=QUICK)
-    assert [row["test_set"] for row in report.comparison] == ["stargan", "stylegan", "mean"]
-    assert all(row["difference"] > 0 for row in report.comparison)
+    assert [row["test_set"] for row in report.comparison["ap_difference"]] == ["stargan", "stylegan", "mean"]
+    assert all(row["difference"] > 0 for row in report.comparison["ap_difference"])
     assert "first minus second" in render(report)
 
 
@@ -107,13 +105,13 @@ def test_text_in_another_encoding_is_named(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_bytes("score,label,test_set\n1,1,é\n".encode("latin-1"))
     with pytest.raises(UserError, match="not text in UTF-8"):
-        read_stranger(path)
+        read_external(path)
 
 
 def test_labels_may_be_words_or_decimals(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_text("score,label,test_set\n1,Fake,a\n2,real,a\n3,1.0,a\n4,0.0,a\n")
-    assert read_stranger(path)[0]["label"].tolist() == [1, 0, 1, 0]
+    assert read_external(path)[0]["label"].tolist() == [1, 0, 1, 0]
 
 
 def test_scores_of_the_wrong_sign_are_remarked_on(tmp_path):
@@ -129,8 +127,8 @@ def test_the_pipelines_own_tables_are_read(tmp_path):
     write_scores(path, ScoreTable(make_scores({"a": 0}, images=60), SCORES["joint"]))
     write_scores(tmp_path / "joint.val.parquet", ScoreTable(validation, SCORES["joint"]))
     with pytest.raises(UserError, match=r"which score\?[\s\S]*sl or cd[\s\S]*--score sl"):
-        read_stranger(path)
-    test, validation, remarks = read_stranger(path, "cd")
+        read_external(path)
+    test, validation, remarks = read_external(path, "cd")
     distances = pd.read_parquet(path)["score_cd"]
     assert (
         test["score"].tolist() == np.log(distances.astype(float)).tolist()
@@ -138,24 +136,24 @@ def test_the_pipelines_own_tables_are_read(tmp_path):
     assert (len(validation), remarks) == (60, [])
     # A table with one score is compared by that, whatever is asked of the others.
     write_scores(tmp_path / "bce.parquet", ScoreTable(make_scores({"a": 0}, "bce", images=60), SCORES["bce"]))
-    assert len(read_stranger(tmp_path / "bce.parquet", "cd")[0]) == 60
+    assert len(read_external(tmp_path / "bce.parquet", "cd")[0]) == 60
     # The validation table in the same folder must come from the same detector.
     write_scores(
         tmp_path / "bce.val.parquet", ScoreTable(make_scores({"validation": 0}, "sad"), SCORES["sad"])
     )
     with pytest.raises(UserError, match=r"bce\.val\.parquet: lacks the score sl"):
-        read_stranger(tmp_path / "bce.parquet")
+        read_external(tmp_path / "bce.parquet")
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.csv: no such file"):
-        read_stranger(tmp_path / "nowhere.csv")
+        read_external(tmp_path / "nowhere.csv")
 
 
 def test_saturated_scores_and_one_sided_sets_are_remarked_on(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_text("score,label,test_set,group\n1,1,a,x\n1,0,a,y\n0,0,a,z\n0.5,1,b,w\n")
-    remarks = " ".join(read_stranger(path)[2])
+    remarks = " ".join(read_external(path)[2])
     assert "75% of the scores are exactly 0 or 1" in remarks
     assert "sets with one class have no metrics: b" in remarks
 
@@ -165,7 +163,7 @@ def test_constant_scores_and_two_images_have_values(tmp_path):
     path.write_text("score,label,test_set\n0.5,1,a\n0.5,0,a\n")
     metrics = evaluate_scores([path], params=QUICK).metrics
     assert [metrics[name]["score"]["a"] for name in ("ap", "auc", "eer")] == [0.5, 0.5, 0.5]
-    remarks = " ".join(read_stranger(path)[2])
+    remarks = " ".join(read_external(path)[2])
     assert "all scores are equal, which tells nothing: a" in remarks
     assert "fewer than 10 groups of a class make intervals too narrow: a" in remarks
 

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.metrics.robustness_picture import draw_robustness
-from fakeforensics.metrics.robustness_table import robustness_metrics, robustness_table
+from fakeforensics.metrics.robustness import draw_robustness, robustness_metrics, robustness_table
 from tests.score_specs import SCORES
 
 BCE = SCORES["bce"]

@@ -1,0 +1,367 @@
+"""`fakeforensics evaluate`: metrics, intervals and thresholds of anybody's detector, from score files.
+
+A file is a CSV with the columns score, label and test_set, and optionally group, split, key and video; or one
+of the pipeline's own score tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import write_json
+from fakeforensics.metrics.compare import Model, Run, compare, compared, interval_over_runs
+from fakeforensics.metrics.registry import METRICS, measures
+from fakeforensics.metrics.spec import EXTERNAL
+from fakeforensics.metrics.summary import DIGITS, details, intervals, summarize, write_curves
+from fakeforensics.metrics.table import has_both_classes, read_scores
+from fakeforensics.params import ThresholdsParams
+
+SCORES = (EXTERNAL,)  # a file of the pipeline is read as if it came from elsewhere
+NAME = EXTERNAL.name
+NEEDED = ("score", "label", "test_set")
+OPTIONAL = ("group", "split", "key", "video")
+SPLITS = {"test": "test", "": "test", "val": "val", "validation": "val"}
+LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "real": 0, "fake": 1}
+FEW = 10  # groups of a class below which an interval is too narrow
+SATURATED = 0.01  # share of scores that are exactly 0 or 1 from which on a remark is due
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is found out about a detector's scores.
+
+    Attributes:
+        metrics: The metrics by test set, with intervals; with several runs also their mean and deviation.
+        thresholds: Rows of oracle thresholds, and validation's if there is validation.
+        rules: The summary of deployable thresholds; empty without validation.
+        comparison: Paired differences by metric; empty without a second detector.
+        remarks: For the reader.
+    """
+
+    metrics: dict[str, Any]
+    thresholds: list[dict[str, Any]]
+    rules: list[dict[str, Any]]
+    comparison: dict[str, list[dict[str, Any]]]
+    remarks: list[str]
+
+
+def evaluate_scores(
+    paths: Sequence[Path],
+    out: Path | None = None,
+    against: Sequence[Path] = (),
+    params: ThresholdsParams | None = None,
+    seed: int = 0,
+    score: str | None = None,
+) -> Report:
+    """Evaluate score files.
+
+    Args:
+        paths: Score files; several are runs of one detector with several seeds. Thresholds are those of the
+            first.
+        out: A folder for metrics.json, thresholds.json, tables and pictures; None writes nothing.
+        against: Runs of another detector on the same images (by key, or else by line), compared in pairs.
+        params: Settings of the threshold analysis and the number of bootstrap draws.
+        seed: Of the draws.
+        score: The name of a score, where a table of the pipeline has several.
+
+    Raises:
+        UserError: If a file is faulty, no test set has both classes, or runs are not about the same images.
+    """
+    params = params or ThresholdsParams()
+    first, remarks = _read_run(paths[0], score)
+    table, validation = first
+    runs = [first, *(_read_run(path, score)[0] for path in paths[1:])]
+    metrics: dict[str, Any] = dict(summarize(table, validation, SCORES, ()))
+    measured = [one for one in measures("interval", SCORES, validation) if "summary" in one.metric.where]
+    bounds = intervals(measured, table, (), seed, params.bootstrap)
+    metrics |= {f"{metric}_interval": values for metric, values in bounds.items()}
+    if validation is not None:
+        metrics["details"] = details(table, validation, SCORES, seed, params.bootstrap)
+    if bounds["auc"][NAME]["mean"][1] < 0.5:
+        remarks.append("fakes score lower than reals: if a higher score means real, change its sign")
+    model = Model("first", runs, EXTERNAL)
+    if len(runs) > 1:
+        metrics["over_runs"] = _over_runs(runs) | {
+            f"{metric.name}_interval": interval_over_runs(metric, model, (), seed, params.bootstrap)
+            for metric in compared()
+            if not metric.fakes_alone
+        }
+    comparison: dict[str, list[dict[str, Any]]] = {}
+    if against:
+        other = Model("second", [_read_run(path, score)[0] for path in against], EXTERNAL)
+        comparison = compare([(model, other)], (), seed, params.bootstrap)
+        metrics |= comparison
+    if out is not None:
+        write_json(out / "metrics.json", metrics)
+        write_curves(table, SCORES, out)
+    thresholds, rules = _analyze_thresholds(first, params, seed, out)
+    return Report(metrics, thresholds, rules, comparison, remarks)
+
+
+def _analyze_thresholds(
+    run: Run, params: ThresholdsParams, seed: int, out: Path | None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Oracle thresholds and, with validation, the summary of deployable ones."""
+    # Thresholds build on metrics: only this command looks the other way.
+    from fakeforensics.thresholds.analysis import analyze, threshold_table, write_analysis
+    from fakeforensics.thresholds.pictures import draw_thresholds
+
+    if run.validation is None:
+        oracle = threshold_table(run.test, None, SCORES)
+        if out is not None:
+            write_json(out / "thresholds.json", {"table_4_10": oracle})
+            draw_thresholds(oracle, SCORES, out / "thresholds.png", params.criterion)
+        return oracle, []
+    analysis = analyze(run.test, run.validation, SCORES, params, seed)
+    if out is not None:
+        write_analysis(
+            analysis, metrics=out / "thresholds.json", decision=None, details=out / "rules.csv", plots=out
+        )
+    return analysis.thresholds, analysis.summary
+
+
+def _read_run(path: Path, score: str | None) -> tuple[Run, list[str]]:
+    """The sets with both classes, and remarks."""
+    table, validation, remarks = read_external(path, score)
+    kept = table.groupby("test_set", sort=False).filter(has_both_classes).reset_index(drop=True)
+    if kept.empty:
+        raise UserError(
+            f"{path}: no test set holds both reals and fakes", expected="labels 0 and 1 within a test set"
+        )
+    return Run(kept, validation), remarks
+
+
+def _over_runs(runs: Sequence[Run]) -> dict[str, Any]:
+    """Mean and standard deviation over runs of each metric and set."""
+    found = [summarize(run.test, run.validation, SCORES, ()) for run in runs]
+    result: dict[str, Any] = {"runs": len(runs)}
+    for metric, by_score in found[0].items():
+        result[metric] = {}
+        for name in by_score[NAME]:
+            values = [one.get(metric, {}).get(NAME, {}).get(name, np.nan) for one in found]
+            if np.isnan(values).any():
+                raise UserError(f"the runs are not about the same test sets: {name} is missing in one")
+            result[metric][name] = {
+                "mean": round(float(np.mean(values)), DIGITS),
+                "deviation": round(float(np.std(values, ddof=1)), DIGITS),
+            }
+    return result
+
+
+def render(report: Report) -> str:
+    """The report as text for a terminal."""
+    metrics = report.metrics
+    shown = [metric for metric in METRICS if "summary" in metric.where and metric.name in metrics]
+    sets = metrics[shown[0].name][NAME]
+    widest = max(map(len, ["test set", *sets]))
+    columns = [
+        [
+            _with_bounds(value, metrics.get(f"{metric.name}_interval", {}).get(NAME, {}).get(name))
+            for name, value in metrics[metric.name][NAME].items()
+        ]
+        for metric in shown
+    ]
+    headings = [
+        f"{metric.label} [95% interval]" if f"{metric.name}_interval" in metrics else metric.label
+        for metric in shown
+    ]
+    cells = [heading.center(len(column[0])) for heading, column in zip(headings, columns, strict=True)]
+    lines = [f"{'test set':{widest}}  " + "  ".join(cells)]
+    lines += [
+        f"{name:{widest}}  " + "  ".join(row)
+        for name, row in zip(sets, zip(*columns, strict=True), strict=True)
+    ]
+    lines += ["", f"{'test set':{widest}}  threshold of highest accuracy"]
+    for row in report.thresholds:
+        if row["criterion"] == "accuracy":
+            label = "oracle (test labels)" if row["chosen_on"] == "oracle" else "validation"
+            rates = "  ".join(f"{name} {row[name]:.4f}" for name in ("accuracy", "fpr", "fnr"))
+            lines.append(f"{row['test_set']:{widest}}  {label:20}  {row['threshold']:11.5g}  {rates}")
+    if report.rules:
+        lines += ["", "rule                      sets  mean accuracy  gap closed  worst set"]
+        for row in report.rules:
+            if row["fake_share"] == "own":
+                closed = "–" if row["gap_closed"] is None else f"{100 * row['gap_closed']:.0f}%"
+                leaning = "  (leans on the share of fakes)" if row["leans_on_fake_share"] else ""
+                lines.append(
+                    f"{row['rule']:24}  {row['sets']:>4}  {row['accuracy']:13.4f}  {closed:>10}  "
+                    f"{row['worst_set']} {row['worst_accuracy']:.4f}{leaning}"
+                )
+    labels = {metric.name: metric.label for metric in compared() if not metric.fakes_alone}
+    for metric, label in labels.items():
+        if "over_runs" in metrics:
+            runs = metrics["over_runs"]
+            lines += [
+                "",
+                f"{'test set':{widest}}  {label} over {runs['runs']} runs [95% interval], deviation",
+            ]
+            for name, one in runs[metric].items():
+                mean = _with_bounds(one["mean"], runs[f"{metric}_interval"][name])
+                lines.append(f"{name:{widest}}  {mean}  {one['deviation']:.4f}")
+        if rows := report.comparison.get(f"{metric}_difference"):
+            lines += ["", f"{'test set':{widest}}  {label} difference, first minus second, paired"]
+            lines += [
+                f"{row['test_set']:{widest}}  {row['difference']:+.4f} [{row['low']:+.4f}, "
+                f"{row['high']:+.4f}]  p = {row['p_value']:.4f}"
+                for row in rows
+            ]
+    return "\n".join(lines + [""] * bool(report.remarks) + [f"note: {remark}" for remark in report.remarks])
+
+
+def _with_bounds(value: float, bounds: list[float] | None) -> str:
+    return f"{value:.4f}" + (f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else "")
+
+
+def read_external(
+    path: Path, score: str | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
+    """Read a score file.
+
+    Columns: `score` (a finite number; higher is more likely fake), `label` (0 or real, 1 or fake),
+    `test_set`; and if there are any, `group` (rows of a group are resampled together: a video, a photograph
+    with its edits), `split` (`test` or `val`; test by default), `key` (names an image, so that one that is in
+    several sets is known to be one), `video`. Other columns are passed over.
+
+    Args:
+        path: CSV, or one of the pipeline's own tables, `data/scores/<protocol>/<detector>.parquet`.
+        score: The name of a score, for a table of the pipeline that has several. A table with one score gives
+            that one, whatever is asked for.
+
+    Returns:
+        The test scores, sets in order of appearance; the validation scores or None; and remarks for the
+        reader.
+
+    Raises:
+        UserError: If the file is missing, is no CSV, lacks a column or a row's value, or has no test rows.
+    """
+    raw = _read_own(path, score) if path.suffix == ".parquet" else _read_csv(path)
+    if missing := [name for name in NEEDED if name not in raw]:
+        raise UserError(
+            f"{path}: the column {missing[0]} is missing",
+            expected=", ".join(NEEDED) + "; optionally " + ", ".join(OPTIONAL),
+            found=", ".join(map(str, raw.columns)) or "no column at all",
+        )
+    values = pd.to_numeric(raw["score"], errors="coerce").to_numpy(dtype=np.float64)
+    _refuse(path, raw, "score", ~np.isfinite(values), "a finite number")
+    label = raw["label"].str.strip().str.lower().map(LABELS)
+    _refuse(path, raw, "label", label.isna().to_numpy(), "0 for real or 1 for fake")
+    split = raw["split"].str.strip().str.lower() if "split" in raw else pd.Series("test", index=raw.index)
+    _refuse(path, raw, "split", ~split.isin(list(SPLITS)).to_numpy(), "test or val")
+    split = split.map(SPLITS)
+    is_test = (split == "test").to_numpy()
+    _refuse(path, raw, "test_set", is_test & (raw["test_set"] == "").to_numpy(), "a name")
+    table = pd.DataFrame(
+        {
+            "key": raw["key"] if "key" in raw else [f"row {number + 2}" for number in range(len(raw))],
+            "test_set": raw["test_set"],
+            "method": "",
+            "domain": "",
+            "source": "",
+            "label": label.astype(np.int8),
+            "group": raw.get("group", ""),
+            "video": raw.get("video", ""),
+            "frame": -1,
+            "score": values,
+        }
+    )
+    test = table[is_test].reset_index(drop=True)
+    if test.empty:
+        raise UserError(f"{path}: there is no row with split test", expected="at least one test set")
+    twice = test.duplicated(["test_set", "key"])
+    if twice.any():
+        row = test[twice].iloc[0]
+        raise UserError(f"{path}: the key {row['key']!r} is twice in the test set {row['test_set']!r}")
+    validation = table[~is_test].assign(test_set="validation").reset_index(drop=True)
+    return test, (None if validation.empty else validation), _remarks(raw, test, validation)
+
+
+def _read_own(path: Path, name: str | None) -> pd.DataFrame:
+    """A score table of the pipeline with the columns of a CSV file, as text.
+
+    The validation scores come from `<name>.val.parquet` in the same folder, if that file exists. Scores are
+    given on their working scale, on which the pipeline chooses thresholds, so that thresholds are on it too.
+    """
+    beside = path.with_suffix(".val.parquet")
+    parts = {"test": read_scores(path)} | ({"val": read_scores(beside)} if beside.is_file() else {})
+    scores = parts["test"].scores
+    chosen = scores if len(scores) == 1 else tuple(score for score in scores if score.name == name)
+    if not chosen:
+        raise UserError(
+            f"{path}: which score?",
+            expected=" or ".join(score.name for score in scores),
+            found=name or "none named",
+            fix=f"add --score {scores[0].name}",
+        )
+    tables = []
+    for split, (rows, of_split) in parts.items():
+        if chosen[0] not in of_split:
+            raise UserError(
+                f"{beside}: lacks the score {chosen[0].name} of {path.name}",
+                fix="run the score stage again",
+            )
+        values = rows
+        kept = values[["key", "test_set", "label", "group", "video"]]
+        tables.append(kept.assign(score=chosen[0].to_working(values[chosen[0].column]), split=split))
+    return pd.concat(tables, ignore_index=True).astype(str)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not text in UTF-8", expected="a CSV file", found=error.reason) from None
+    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
+        raise UserError(f"{path}: not a CSV file", found=str(error)) from None
+
+
+def _refuse(path: Path, raw: pd.DataFrame, column: str, bad: np.ndarray, expected: str) -> None:
+    if bad.any():
+        first = int(np.argmax(bad))
+        raise UserError(
+            f"{path}, line {first + 2}: {column} is {raw[column].iloc[first]!r}",
+            expected=expected,
+            found=f"{int(bad.sum())} such rows of {len(bad)}",
+        )
+
+
+def _remarks(raw: pd.DataFrame, test: pd.DataFrame, validation: pd.DataFrame) -> list[str]:
+    remarks = []
+    if validation.empty:
+        remarks.append(
+            "no rows with split val: the thresholds shown are oracles, picked with the test labels; nothing "
+            "is said about thresholds that could be deployed"
+        )
+    if "group" not in raw:
+        remarks.append("no column group: intervals treat every row as independent of all others")
+    ends = float(test["score"].isin([0.0, 1.0]).mean())
+    if ends > SATURATED:
+        remarks.append(
+            f"{ends:.0%} of the scores are exactly 0 or 1: ties cost precision; give logits instead"
+        )
+    remarks += _about_sets(test)
+    return remarks
+
+
+def _about_sets(test: pd.DataFrame) -> list[str]:
+    """What some of the sets cannot tell."""
+    unit = test["group"].where(test["group"] != "", test["key"])
+    groups = test.assign(unit=unit).groupby(["test_set", "label"], sort=False)["unit"].nunique()
+    by_set = test.groupby("test_set", sort=False)
+    found = {
+        "sets with one class have no metrics": by_set["label"].nunique() == 1,
+        "all scores are equal, which tells nothing": by_set["score"].nunique() == 1,
+        f"fewer than {FEW} groups of a class make intervals too narrow": groups.groupby("test_set").min()
+        < FEW,
+    }
+    return [
+        f"{what}: {', '.join(map(str, is_so.index[is_so]))}" for what, is_so in found.items() if is_so.any()
+    ]

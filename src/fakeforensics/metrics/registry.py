@@ -1,0 +1,241 @@
+"""The metrics: one entry of `METRICS` each.
+
+All that measures loops over the entries: the metrics of a run, their bootstrap intervals, the details by
+frame and by video, the comparison of detectors, robustness, and `fakeforensics evaluate`. A new metric is
+one new entry. This one would be everywhere, with intervals:
+
+    Metric("balanced", "balanced", balanced_accuracy, title="balanced accuracy", cut=at_validation)
+
+where `balanced_accuracy(scores, labels, weights, threshold)` is a function of arrays. `weights` is None, or
+counts how often the bootstrap drew each image; most functions of scikit-learn take it as `sample_weight`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Integer
+
+from fakeforensics.metrics.bootstrap import Resampling, Statistic, WeightedRanking, weighted_ranking
+from fakeforensics.metrics.operating import validation_threshold
+from fakeforensics.metrics.ranking import (
+    Vector,
+    average_precision,
+    equal_error_rate,
+    rank,
+    roc_auc,
+    tpr_at_fpr,
+)
+from fakeforensics.metrics.spec import Scores, ScoreSpec
+from fakeforensics.metrics.table import by_test_set, has_both_classes
+
+Place = Literal["summary", "details", "interval", "comparison", "robustness"]
+EVERYWHERE: tuple[Place, ...] = ("summary", "details", "interval", "comparison", "robustness")
+
+
+class Cut(NamedTuple):
+    """A threshold that was fixed before the test images were seen.
+
+    Attributes:
+        threshold: On the score's own scale.
+        chosen: How it was chosen, for the reader.
+        suffix: Ends the metric's key in `metrics/<protocol>/<detector>.json`.
+    """
+
+    threshold: float
+    chosen: str
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is computed from the scores of one test set.
+
+    Args:
+        name: Its key in JSON files and its column in tables.
+        label: For headings.
+        value: The function of scores, labels and weights, and of a threshold if there is a `cut`.
+        title: The label in full, for pictures; by default the label.
+        higher_is_better: Whether a better detector has a higher value.
+        needs_both_classes: Whether it is undefined where a class is absent; such sets are then left out.
+        fakes_alone: Whether it is for test sets without reals only. It is not averaged over sets.
+        where: `summary`: in `metrics/<protocol>/<detector>.json`. `details`: by frame and by video.
+            `interval`: with bootstrap intervals in the details. `comparison`: between detectors.
+            `robustness`: under corruptions, what is lost with an interval if the metric is compared as well.
+        cut: Gives the threshold of a score, chosen on validation scores if there are any; None where the
+            metric does not apply to that score.
+        fast: The same on a sorted set, as a function of the weights of its groups.
+    """
+
+    name: str
+    label: str
+    value: Callable[..., float]
+    title: str = ""
+    higher_is_better: bool = True
+    needs_both_classes: bool = True
+    fakes_alone: bool = False
+    where: tuple[Place, ...] = EVERYWHERE
+    cut: Callable[[ScoreSpec, pd.DataFrame | None], Cut | None] | None = None
+    fast: Callable[[WeightedRanking, Integer[np.ndarray, " groups"]], float] | None = None
+
+    def is_defined(self, rows: pd.DataFrame) -> bool:
+        """Whether a test set has a value."""
+        if self.needs_both_classes:
+            return has_both_classes(rows)
+        return not self.fakes_alone or bool((rows["label"] == 1).all())
+
+    def on(self, score: ScoreSpec, validation: pd.DataFrame | None) -> Measure | None:
+        """The metric of a score, its threshold chosen; None if it does not apply to that score.
+
+        Raises:
+            UserError: If validation has no reals or a score is not finite.
+        """
+        cut = self.cut and self.cut(score, validation)
+        return None if self.cut and cut is None else Measure(self, score, cut)
+
+    def with_means(self, values: dict[str, Any], unseen: tuple[str, ...]) -> dict[str, Any]:
+        """The values, with `mean` over all sets and, if any is unseen, `mean_unseen` over those."""
+        if self.fakes_alone or not values:
+            return values
+        found = values | {"mean": np.mean(list(values.values()), axis=0)}
+        if chosen := [value for name, value in values.items() if name in unseen]:
+            found["mean_unseen"] = np.mean(chosen, axis=0)
+        return found
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of one score, its threshold chosen.
+
+    Attributes:
+        metric: The metric.
+        score: The score.
+        cut: The threshold, if the metric has one.
+    """
+
+    metric: Metric
+    score: ScoreSpec
+    cut: Cut | None
+
+    @property
+    def key(self) -> str:
+        """The key in `metrics/<protocol>/<detector>.json`."""
+        return self.metric.name + (self.cut.suffix if self.cut else "")
+
+    def value(self, scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
+        """The metric of one set."""
+        threshold = () if self.cut is None else (self.cut.threshold,)
+        return float(self.metric.value(scores, labels, weights, *threshold))
+
+    def values(self, table: pd.DataFrame) -> dict[str, float]:
+        """The metric of each test set on which it is defined.
+
+        Raises:
+            UserError: If a score is not finite.
+        """
+        found = {}
+        for name, scores, labels, _ in self._sets(table):
+            rank(scores, labels, f"{name}, {self.score.name}")  # refuses NaN and infinity
+            found[name] = self.value(scores, labels)
+        return found
+
+    def statistics(self, table: pd.DataFrame, resampling: Resampling) -> dict[str, Statistic]:
+        """The metric of each test set on which it is defined, as a function of the groups' counts.
+
+        Args:
+            table: The rows of a score table, numbered from 0.
+            resampling: From the same rows.
+        """
+        found: dict[str, Statistic] = {}
+        for name, scores, labels, places in self._sets(table):
+            unit = resampling.unit[places]
+            if self.metric.fast is None:
+                found[name] = partial(self._weighted, scores, labels, unit)
+            else:
+                ranking = weighted_ranking(rank(scores, labels, name), unit)
+                found[name] = partial(self.metric.fast, ranking)
+        return found
+
+    def _weighted(
+        self, scores: Vector, labels: Vector, unit: Vector, counts: Integer[np.ndarray, " groups"]
+    ) -> float:
+        return self.value(scores, labels, counts[unit])
+
+    def _sets(self, table: pd.DataFrame) -> list[tuple[str, Vector, Vector, Vector]]:
+        return [
+            (name, rows[self.score.column].to_numpy(), rows["label"].to_numpy(), rows.index.to_numpy())
+            for name, rows in by_test_set(table)
+            if self.metric.is_defined(rows)
+        ]
+
+
+def measures(place: Place, scores: Scores, validation: pd.DataFrame | None) -> list[Measure]:
+    """The metrics that a place asks for, by metric and score.
+
+    Args:
+        place: Where they are shown.
+        scores: What the scores are.
+        validation: The validation scores, on which thresholds are chosen; without them, metrics whose
+            threshold they would choose are left out.
+
+    Raises:
+        UserError: If validation has no reals or a score is not finite.
+    """
+    placed = [metric for metric in METRICS if place in metric.where]
+    found = [metric.on(score, validation) for metric in placed for score in scores]
+    return [measure for measure in found if measure is not None]
+
+
+def at_validation(score: ScoreSpec, validation: pd.DataFrame | None) -> Cut | None:
+    """The threshold of highest accuracy on validation."""
+    if validation is None:
+        return None
+    chosen = "highest accuracy on the validation images"
+    return Cut(validation_threshold(validation, score.column), chosen)
+
+
+def at_even_odds(score: ScoreSpec, validation: pd.DataFrame | None) -> Cut | None:
+    """Probability 0.5, as in the thesis's chapter 3; validation's threshold for scores without one."""
+    if score.even_odds is not None:
+        return Cut(score.even_odds, "probability 0.5")
+    cut = at_validation(score, validation)
+    return cut and cut._replace(suffix="_at_validation_threshold")
+
+
+def accuracy(scores: Vector, labels: Vector, weights: Vector | None, threshold: float) -> float:
+    """Share of the images that are called what they are; on fakes alone, their recall."""
+    right = (np.asarray(scores) >= threshold) == (np.asarray(labels) == 1)
+    return float(np.average(right, weights=weights))
+
+
+METRICS = [
+    Metric("ap", "AP", average_precision, title="average precision", fast=WeightedRanking.average_precision),
+    Metric("auc", "AUC", roc_auc, where=("summary", "details", "interval"), fast=WeightedRanking.roc_auc),
+    Metric("eer", "EER", equal_error_rate, higher_is_better=False, where=("summary", "details")),
+    Metric("tpr_at_fpr_1", "TPR at FPR 1%", partial(tpr_at_fpr, limit=0.01), where=("details",)),
+    Metric("tpr_at_fpr_5", "TPR at FPR 5%", partial(tpr_at_fpr, limit=0.05), where=("details",)),
+    Metric(
+        "accuracy",
+        "accuracy",
+        accuracy,
+        title="accuracy at validation's threshold",
+        needs_both_classes=False,
+        where=("details", "robustness"),
+        cut=at_validation,
+    ),
+    Metric(
+        "accuracy",
+        "accuracy",
+        accuracy,
+        title="accuracy on fakes alone",
+        needs_both_classes=False,
+        fakes_alone=True,
+        where=("summary", "interval", "comparison"),
+        cut=at_even_odds,
+    ),
+]

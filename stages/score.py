@@ -1,0 +1,58 @@
+"""Stage `score@<protocol>-<detector>`: scores of every validation and test image, clean and corrupted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from stages._command import run_command
+
+
+def main(
+    protocol: Annotated[str, Option(help="A file in protocols/, without its suffix.")],
+    detector: Annotated[str, Option(help="A detector of params.yaml.")],
+    params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
+    scratch: Annotated[Path, Option(help="Keeps scores for the next time.")] = Path(".scratch/scores"),
+) -> None:
+    """Score every validation and test image, and the test images under each of evaluate.corruptions.
+
+    What was scored before, with the same weights, images and code, is not scored again.
+    """
+    from stages._left_out import left_out, write_left_out
+
+    run = f"{protocol}/{detector}"
+    test, validation, corrupted = (
+        Path(f"data/scores/{run}{suffix}") for suffix in (".parquet", ".val.parquet", ".corrupted")
+    )
+    if (reason := left_out(protocol, detector)) is not None:
+        write_left_out(reason, folders=[corrupted], tables=[test, validation])
+        return
+
+    from fakeforensics.files import atomic_directory, atomic_path
+    from fakeforensics.params import load_params
+    from fakeforensics.scoring import CLEAN, score_run
+
+    settings = load_params(params).evaluate
+    manifests = {name: Path(f"data/manifests/{protocol}/{name}.parquet") for name in ("val", "test")}
+    tables = score_run(
+        Path("models") / run,
+        manifests,
+        settings.corruptions,
+        Path("data/images"),
+        scratch / run,
+        settings.batch_size,
+        settings.workers,
+    )
+    for name, path in {"val": validation, "test": test}.items():
+        with atomic_path(path) as temporary:
+            shutil.copyfile(tables[name, CLEAN], temporary)
+    with atomic_directory(corrupted) as folder:
+        for corruption in settings.corruptions:
+            shutil.copyfile(tables["test", corruption], folder / f"{corruption}.parquet")
+
+
+if __name__ == "__main__":
+    run_command(main)
