@@ -1,4 +1,4 @@
-"""Cut a protocol's train, validation and test manifests."""
+"""Write a protocol's train, validation and test manifests."""
 
 from functools import partial
 from pathlib import Path

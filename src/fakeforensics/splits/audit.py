@@ -9,15 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fakeforensics.splits.duplicates import find_near_duplicates
 from fakeforensics.splits.format_bias import format_bias
 from fakeforensics.splits.manifest import Manifests
-from fakeforensics.splits.near_copies import find_near_copies
-
-SHOWN = 20
 
 
 def audit(
-    manifests: Manifests, read: Callable[[pd.Series], NDArray[np.uint8]], most_images: int, seed: int
+    manifests: Manifests, read: Callable[[dict[str, Any]], NDArray[np.uint8]], most_images: int, seed: int
 ) -> dict[str, Any]:
     """The content of audit.json.
 
@@ -46,19 +44,17 @@ def audit(
     ]
     copies: dict[str, Any] = {"identical_within_split": _identical(everything)}
     if most_images:
-        near = find_near_copies(everything, read, most_images, seed)
+        near = find_near_duplicates(everything, read, most_images, seed)
         copies["near_across_splits"] = {
             "checked": near.checked,
             "of": near.of,
-            "pairs": len(near.pairs),
-            "examples": [
-                {"one": one, "other": other, "bits": bits} for one, other, bits in near.pairs[:SHOWN]
-            ],
+            "pairs": near.pairs,
+            "examples": [{"one": one, "other": other, "bits": bits} for one, other, bits in near.examples],
         }
         if near.pairs:
+            one, other, _ = near.examples[0]
             warnings.append(
-                f"{len(near.pairs)} pairs of near copies in different splits, for example "
-                f"{near.pairs[0][0]} and {near.pairs[0][1]}"
+                f"{near.pairs} pairs of near-duplicates in different splits, for example {one} and {other}"
             )
     return {
         "warnings": warnings,

@@ -1,4 +1,4 @@
-"""How many images of each class a protocol's manifests hold."""
+"""Counts the images of each class in a protocol's manifests."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ def count(manifests: Manifests) -> dict[str, Any]:
     Returns:
         `train` and `val`, and `test` by set: real, fake, groups, and images by "<domain>/<method>". Then
         `dropped` rows by source and reason, `subsampled` (images before a limit was applied), and
-        `identity_overlap`: by source, the number of persons in each split and of those whom the test videos
-        share with training and with validation. `undetected`: by test set the real and fake videos and stills
-        that gave no image, where there are any. Where the protocol asks for frames of videos,
-        `frames_per_video`: by class how many were `asked`, and the `most` that a video has. For the pilot
-        study `instances`: the real and fake images of the model for each number of seen instances.
+        `identity_overlap`: by source, the number of identities in each split, and of those that the test
+        videos share with training and with validation. `undetected`: by test set the real and fake videos and
+        stills that gave no image, where there are any. Where the protocol asks for frames of videos,
+        `frames_per_video`: by class how many were `asked`, and the `most` that a video has.
     """
     tests = manifests.test
     counts = {
@@ -34,8 +33,6 @@ def count(manifests: Manifests) -> dict[str, Any]:
     }
     if manifests.frames_asked is not None:
         counts["frames_per_video"] = _frames(manifests, manifests.frames_asked)
-    if "n_from" in manifests.train:
-        counts["instances"] = _by_instances(manifests.train)
     return counts
 
 
@@ -66,10 +63,6 @@ def table(counts: dict[str, Any]) -> str:
         for name, frames in counts.get("frames_per_video", {}).items()
         if 0 < frames["most"] < frames["asked"]
     ]
-    lines += [
-        f"model for {n} instances: trained on {numbers['real']} real, {numbers['fake']} fake"
-        for n, numbers in counts.get("instances", {}).items()
-    ]
     return "\n".join(lines)
 
 
@@ -97,23 +90,14 @@ def _frames(manifests: Manifests, asked: PerClass) -> dict[str, dict[str, int]]:
     }
 
 
-def _by_instances(train: pd.DataFrame) -> dict[str, dict[str, int]]:
-    numbers = range(train["n_from"].min(), train["n_to"].max() + 1)
-    used = {n: train.loc[(train["n_from"] <= n) & (n <= train["n_to"]), "label"] for n in numbers}
-    return {
-        str(n): {"real": int((labels == 0).sum()), "fake": int((labels == 1).sum())}
-        for n, labels in used.items()
-    }
-
-
 def _overlap(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     result = {}
     for source, some in rows[rows["identities"] != ""].groupby("source"):
-        people = {
-            split: {person for joined in part["identities"].unique() for person in joined.split(";")}
+        shown = {
+            split: {name for joined in part["identities"].unique() for name in joined.split(";")}
             for split, part in some.groupby("split")
         }
-        train, val, test = (people.get(split, set()) for split in ("train", "val", "test"))
+        train, val, test = (shown.get(split, set()) for split in ("train", "val", "test"))
         result[str(source)] = {
             "train": len(train),
             "val": len(val),

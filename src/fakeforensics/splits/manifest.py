@@ -7,15 +7,20 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from fakeforensics.splits.cut import cut_source
-from fakeforensics.splits.duplicates import merge_groups, share_copies
-from fakeforensics.splits.instances import deal_instances, hold_out_instances
-from fakeforensics.splits.leaks import check_leaks
+from fakeforensics.splits.assign import assign_source, assign_undetected
+from fakeforensics.splits.duplicates import merge_groups, share_duplicates
 from fakeforensics.splits.protocol import PerClass, Protocol
-from fakeforensics.splits.sample import limit_rows, spread_frames
-from fakeforensics.splits.select import check_unseen, select_reference, select_tests, select_training
-from fakeforensics.splits.undetected import DROPPED_UNDETECTED, assign_splits, count_undetected
+from fakeforensics.splits.sample import Sampler, find_sampler, limit_rows, spread_frames
+from fakeforensics.splits.select import (
+    check_leaks,
+    check_unseen,
+    count_undetected,
+    select_reference,
+    select_tests,
+    select_training,
+)
 
+DROPPED_UNDETECTED = "a file without an image, of a group without any"
 DROPPED_TRACKS = "a face other than the main person's"
 
 
@@ -26,14 +31,14 @@ class Manifests:
     Args:
         train: Training rows: the index's columns, `split` and `test_set` ("").
         val: Validation rows, likewise.
-        test: Test rows: one for each (test_set, key).
+        test: Test rows, one per (test_set, key).
         reference: Rows of the reference set, with the column `reference_class`; empty without such a set.
         test_sets: The names of the test sets in the protocol's order.
         dropped: How many rows were left out, by source and reason.
         subsampled: How many rows there were before a limit was applied, by
             "<source>/<domain>/<method>/<split>".
         frames_asked: Frames that the protocol wants of each real and each fake video, if it says so.
-        undetected: How many files of each test set gave no image, from `splits.undetected`.
+        undetected: How many files of each test set gave no image, from `splits.select.count_undetected`.
     """
 
     train: pd.DataFrame
@@ -54,27 +59,30 @@ def build_manifests(
     seed: int,
     read_undetected: Callable[[str], pd.DataFrame] | None = None,
 ) -> Manifests:
-    """Cut, sample, select and check.
+    """Split, sample, select and check.
 
-    A source is cut as a whole, whatever a protocol selects from it, so that protocols agree about its splits.
+    A source is split as a whole, whatever a protocol selects from it, so that protocols agree about its
+    splits.
 
     Args:
         name: The protocol's name, for messages.
         protocol: What to train and test on.
-        read_index: Gives the index of a source by name.
-        seed: Seed of the cut and of every sub-sample.
+        read_index: Gives the index of a source, by the source's name.
+        seed: Seed of the splits and of every sub-sample.
         read_undetected: Gives the files of a source that gave no image, which are only counted.
 
     Raises:
-        UserError: If a class is empty, a selection finds nothing, or something leaks between splits.
+        UserError: If the module for sampling is faulty, a class is empty, a selection finds nothing, or
+            something leaks between splits.
     """
+    sampler = find_sampler(name, protocol.sampling) if protocol.sampling else None
     parts, lost, dropped = [], [], {}
     for source in protocol.sources():
         index = read_index(source)
-        rows, left_out = _prepare(protocol, index, seed)
+        rows, left_out = _prepare(protocol, sampler, index, seed)
         parts.append(rows)
         if read_undetected is not None:
-            files = assign_splits(read_undetected(source), index, rows)
+            files = assign_undetected(read_undetected(source), index, rows)
             lost.append(files)
             if unknown := int((files["split"] == "").sum()):
                 left_out[DROPPED_UNDETECTED] = unknown
@@ -87,13 +95,13 @@ def build_manifests(
     check_unseen(name, protocol, training, tests)
     reference = select_reference(name, protocol, rows)
     check_leaks(name, pd.concat([training, reference[training.columns], tests]))
-    if protocol.instances is not None:
-        training = deal_instances(name, protocol.instances, training, seed)
+    if sampler is not None:
+        training = sampler.deal(name, training, seed)
     training = training.sort_values("key", kind="stable")
     return Manifests(
         train=training[training["split"] == "train"].reset_index(drop=True),
         val=training[training["split"] == "val"].reset_index(drop=True),
-        test=share_copies(tests),
+        test=share_duplicates(tests),
         reference=reference.sort_values("key", kind="stable").reset_index(drop=True),
         test_sets=tuple(protocol.test),
         dropped=dropped,
@@ -103,21 +111,21 @@ def build_manifests(
     )
 
 
-def _prepare(protocol: Protocol, index: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
-    """One source's rows with whole groups and assigned splits, and how many rows were left out for what."""
-    # A clip's label is about its main person; who else walks through the picture is not forged.
+def _prepare(
+    protocol: Protocol, sampler: Sampler | None, index: pd.DataFrame, seed: int
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """One source's rows with joined groups and assigned splits, and how many were left out, by reason."""
+    # A clip's label is about its main person; bystanders are not forged.
     rows = index[index["track"] == 0].reset_index(drop=True)
     left_out = {DROPPED_TRACKS: len(index) - len(rows)} if len(rows) < len(index) else {}
     if rows.empty:
         return rows.assign(split=""), left_out
     rows = rows.assign(group=merge_groups(rows))
     holdout = protocol.holdout
-    if protocol.instances is not None:
-        rows = hold_out_instances(protocol, rows)
-        holdout = holdout.model_copy(
-            update={"test": 0.0}
-        )  # unseen instances are the test images, nothing else
-    cut = cut_source(rows, holdout, seed)
-    reasons = cut.loc[cut["dropped"] != "", "dropped"].value_counts().sort_index()
+    if sampler is not None:
+        rows = sampler.hold_out(protocol, rows)
+        holdout = holdout.model_copy(update={"test": 0.0})  # what the sampler holds out is the test split
+    assigned = assign_source(rows, holdout, seed)
+    reasons = assigned.loc[assigned["dropped"] != "", "dropped"].value_counts().sort_index()
     left_out |= {str(reason): int(n) for reason, n in reasons.items()}
-    return rows.assign(split=cut["split"]), left_out
+    return rows.assign(split=assigned["split"]), left_out

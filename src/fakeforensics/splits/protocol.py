@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from fakeforensics.errors import UserError
 from fakeforensics.params import Count, Group, Name, Params, Probability, parse, read_yaml
@@ -21,7 +21,7 @@ class Selection(Group):
 
     Args:
         source: The source's name in params.yaml.
-        domain: Image worlds to take; all if left out.
+        domain: Image domains to take; all if left out.
         methods: Forgery methods to take, `real` among them for real images; all if left out.
         splits: Only in test sets: `all` tests on every image of a source that this protocol does not train
             on, instead of its test split alone.
@@ -40,11 +40,11 @@ class Selection(Group):
 
 
 class Holdout(Group):
-    """The share of a source that is held out where the source prescribes no split itself.
+    """The share of a source that is held out where the source has no official split.
 
     Args:
-        val: Share of the persons (where known), else of the groups, for validation.
-        test: The same for testing; unused for a source that prescribes its test images.
+        val: Share of the identities (where known), else of the groups, for validation.
+        test: The same for testing; not used for a source with official test images.
     """
 
     val: Annotated[Probability, Field(lt=1)] = 0.15
@@ -75,24 +75,26 @@ class Limits(Group):
     test: Annotated[Count, Field(ge=1)] | None = None
 
 
-class Instances(Group):
-    """Training on a growing number of generator instances (chapter 3).
+class Sampling(Group):
+    """Sampling by a module of the protocol's choice, as `splits.sample.find_sampler` describes it.
+
+    Further keys are the module's own settings.
 
     Args:
-        seen: The numbers n of instances for which a model is trained; of each method it sees the n first
-            instances in the order of their names. Those that no model sees are test instances.
-        fakes: The most fake training images of a model, shared by the methods and their n instances. All
-            models get the same number: all get fewer if an instance, or the real class, has too few images.
-        val_fakes: The same for validation.
+        module: The module's full name, such as `fakeforensics.thesis.instances`.
     """
 
-    seen: Annotated[tuple[Annotated[Count, Field(ge=1)], ...], Field(min_length=1)]
-    fakes: Annotated[Count, Field(ge=1)]
-    val_fakes: Annotated[Count, Field(ge=1)]
+    model_config = ConfigDict(extra="allow")
+
+    module: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
+
+    def settings(self) -> dict[str, Any]:
+        """The module's own settings."""
+        return dict(self.model_extra or {})
 
 
 class Overrides(Group):
-    """Settings that this protocol needs different from params.yaml's; each key as in its group there."""
+    """Settings that replace those of params.yaml; each key as in its group there."""
 
     train: dict[str, Any] = Field(default={})
     augment: dict[str, Any] = Field(default={})
@@ -102,19 +104,20 @@ class Protocol(Group):
     """One experiment.
 
     Args:
-        title: What it does, as a table's caption says it.
-        reference: The thesis's table in thesis_tables.yaml, if it has one.
+        title: What is trained on what, for captions.
+        reference: The table of the thesis that reports this experiment, if there is one.
         train: What is trained on (and validated on, besides the reference set).
         test: Test sets by name, in the order of the tables.
-        unseen: The test sets whose forgery method or image world was not trained on.
-        holdout: Shares cut for validation and test where a source prescribes no split.
+        unseen: The test sets whose forgery method or image domain is not trained on.
+        holdout: Shares held out for validation and test where a source has no official split.
         frames_per_video: Frames kept of each video, evenly spread over those stored; all if left out.
         limits: By source, the most images of one method and domain in each split.
-        instances: For the pilot study.
+        sampling: The module that chooses training and test images, and its settings; none if left out.
         detectors: Those of params.yaml's `detectors` that run on this protocol; all if left out.
         reference_set: Labeled real images unrelated to the task, for detectors that learn from such a set.
             Each source and domain is a class.
         params: Settings to override.
+        demo: Whether its images are synthetic, which the report and model cards then say.
     """
 
     title: Annotated[str, Field(min_length=1)]
@@ -125,20 +128,19 @@ class Protocol(Group):
     holdout: Holdout = Holdout()
     frames_per_video: PerClass | None = None
     limits: dict[Name, Limits] = Field(default={})
-    instances: Instances | None = None
+    sampling: Sampling | None = None
     detectors: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     reference_set: tuple[Selection, ...] = ()
     params: Overrides = Overrides()
+    demo: bool = False
 
     @model_validator(mode="after")
     def _names_agree(self) -> Protocol:
-        strangers = [name for name in self.unseen if name not in self.test]
-        if strangers:
+        unknown = [name for name in self.unseen if name not in self.test]
+        if unknown:
             raise ValueError(
-                f"unseen names {', '.join(strangers)}, which test lacks: it has {', '.join(self.test)}"
+                f"unseen names {', '.join(unknown)}, which test lacks: it has {', '.join(self.test)}"
             )
-        if self.instances is not None and self.reference_set:
-            raise ValueError("a protocol with `instances` cannot have a `reference_set`")
         trained = {selection.source for selection in self.train}
         for name, selections in self.test.items():
             for selection in selections:

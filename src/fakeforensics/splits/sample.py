@@ -1,15 +1,21 @@
-"""Taking fewer images: evenly spread frames of a video, and seeded sub-samples that keep groups together."""
+"""Taking fewer images: evenly spread frames of a video, seeded sub-samples, and a protocol's own sampling."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
 from typing import cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fakeforensics.splits.chance import ranks
-from fakeforensics.splits.protocol import Limits, PerClass
+from fakeforensics.errors import UserError
+from fakeforensics.params import parse
+from fakeforensics.splits.assign import ranks
+from fakeforensics.splits.protocol import Limits, PerClass, Protocol, Sampling
 
 
 def spread_frames(rows: pd.DataFrame, frames: PerClass | None) -> pd.DataFrame:
@@ -58,11 +64,11 @@ def limit_rows(
         if most is None or len(places) <= most:
             continue
         before["/".join(names)] = len(places)
-        keep[places[_by_chance(rows.iloc[places], seed)[most:]]] = False
+        keep[places[_random_order(rows.iloc[places], seed)[most:]]] = False
     return rows[keep], before
 
 
-def _by_chance(rows: pd.DataFrame, seed: int) -> NDArray[np.intp]:
+def _random_order(rows: pd.DataFrame, seed: int) -> NDArray[np.intp]:
     """An order in which each group has its first clip or still before any has its second.
 
     Groups come in the same seeded order whatever the method, so that a photograph is taken together with its
@@ -74,3 +80,47 @@ def _by_chance(rows: pd.DataFrame, seed: int) -> NDArray[np.intp]:
     units["turn"] = units.sort_values("unit_rank").groupby("group").cumcount()
     table = units.set_index("unit").loc[unit]
     return np.lexsort((rows["key"], table["unit_rank"], table["group_rank"], table["turn"]))
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A protocol's own way to choose images: functions of the module that `sampling` names.
+
+    Args:
+        hold_out: (protocol, rows of one source) -> the rows with changed `own_split`, before the source is
+            split. These are then all of the source's test rows.
+        deal: (name of the protocol, rows with split train or val, seed) -> the rows to keep.
+    """
+
+    hold_out: Callable[[Protocol, pd.DataFrame], pd.DataFrame]
+    deal: Callable[[str, pd.DataFrame, int], pd.DataFrame]
+
+
+def find_sampler(name: str, sampling: Sampling) -> Sampler:
+    """Import the module that a protocol's `sampling` names, and check its settings.
+
+    The module has a `Settings` (a `params.Group`), and the functions `hold_out` and `deal`, which take the
+    settings before the arguments that `Sampler` lists.
+
+    Raises:
+        UserError: If there is no such module, it lacks one of the three, or a setting is faulty.
+    """
+    where = f"protocol {name!r}: sampling"
+    try:
+        module = import_module(sampling.module)
+    except ModuleNotFoundError as error:
+        if not f"{sampling.module}.".startswith(f"{error.name}."):
+            raise  # the module exists and imports something that does not
+        raise UserError(
+            f"{where}: there is no module {sampling.module!r}",
+            fix="correct `sampling.module`, for example fakeforensics.thesis.instances",
+        ) from None
+    missing = [one for one in ("Settings", "hold_out", "deal") if not hasattr(module, one)]
+    if missing:
+        raise UserError(
+            f"{where}: the module {sampling.module} has no {', '.join(missing)}",
+            expected="Settings, hold_out and deal",
+            fix="choose a module that samples, for example fakeforensics.thesis.instances",
+        )
+    settings = parse(module.Settings, sampling.settings(), where)
+    return Sampler(partial(module.hold_out, settings), partial(module.deal, settings))

@@ -1,4 +1,4 @@
-"""Picking the rows that a protocol's selections name."""
+"""Selects the rows that a protocol names, and checks them for leaks between splits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from fakeforensics.errors import UserError
 from fakeforensics.splits.protocol import Protocol, Selection
 
+EXAMPLES = 5
+
 
 def matches(rows: pd.DataFrame, selection: Selection) -> NDArray[np.bool_]:
     """Which rows a selection names, whatever their split: Bool["rows"]."""
@@ -20,6 +22,14 @@ def matches(rows: pd.DataFrame, selection: Selection) -> NDArray[np.bool_]:
     if selection.methods is not None:
         mask &= rows["method"].isin(selection.methods)
     return mask.to_numpy(dtype=bool)
+
+
+def any_matches(rows: pd.DataFrame, selections: Iterable[Selection]) -> NDArray[np.bool_]:
+    """Which rows at least one selection names, whatever their split: Bool["rows"]."""
+    mask = np.zeros(len(rows), dtype=bool)
+    for selection in selections:
+        mask |= matches(rows, selection)
+    return mask
 
 
 def select_training(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:
@@ -97,18 +107,52 @@ def select_tests(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFr
     return pd.concat(sets)
 
 
+def count_undetected(protocol: Protocol, files: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """How many files without an image each test set would hold; a protocol's limits are not applied to them.
+
+    Args:
+        protocol: The protocol.
+        files: The files of all its sources, with `split`.
+
+    Returns:
+        By test set: real_videos, fake_videos, real_stills, fake_stills. Complete sets are left out.
+    """
+    found = {}
+    for name, selections in protocol.test.items():
+        chosen = pd.concat(
+            [
+                usable[matches(usable, selection)]
+                for selection in selections
+                for usable in (files if selection.splits == "all" else files[files["split"] == "test"],)
+            ]
+        ).drop_duplicates(["source", "path"])
+        if chosen.empty:
+            continue
+        kind = chosen["video"].ne("").map({True: "videos", False: "stills"})
+        name_of = chosen["label"].map({0: "real", 1: "fake"}) + "_" + kind
+        counts = name_of.value_counts()
+        found[name] = {
+            f"{label}_{kind}": int(counts.get(f"{label}_{kind}", 0))
+            for kind in ("videos", "stills")
+            for label in ("real", "fake")
+        }
+    return found
+
+
 def check_unseen(name: str, protocol: Protocol, train: pd.DataFrame, tests: pd.DataFrame) -> None:
     """Make sure that no set called unseen holds fakes of a kind that is trained on.
+
+    With `sampling`, other instances of a method that is trained on count as unseen.
 
     Raises:
         UserError: Naming the set and the kind.
     """
-    kinds = ["source", "domain", "method"]
+    kinds = ["source", "domain", "method", *(["instance"] if protocol.sampling else [])]
     seen = train.loc[train["label"] == 1, kinds].drop_duplicates()
     for test_set in protocol.unseen:
         fakes = tests.loc[(tests["test_set"] == test_set) & (tests["label"] == 1), kinds].drop_duplicates()
         both = fakes.merge(seen)
-        if not both.empty and protocol.instances is None:
+        if not both.empty:
             raise UserError(
                 f"protocol {name!r}: {test_set} is called unseen, but its fakes are trained on",
                 found="\n".join(", ".join(kind) for kind in both.itertuples(index=False)),
@@ -116,12 +160,29 @@ def check_unseen(name: str, protocol: Protocol, train: pd.DataFrame, tests: pd.D
             )
 
 
-def any_matches(rows: pd.DataFrame, selections: Iterable[Selection]) -> NDArray[np.bool_]:
-    """Which rows at least one selection names, whatever their split: Bool["rows"]."""
-    mask = np.zeros(len(rows), dtype=bool)
-    for selection in selections:
-        mask |= matches(rows, selection)
-    return mask
+def check_leaks(name: str, rows: pd.DataFrame) -> None:
+    """Make sure that nothing is on both sides of a split.
+
+    Args:
+        name: The protocol's name.
+        rows: All rows of the three manifests with `split`.
+
+    Raises:
+        UserError: If a group or identical bytes are in two splits, if the same bytes carry both labels, or if
+            training and validation share an identity; naming the rows.
+    """
+    rows = rows.drop_duplicates(["split", "key"])
+    for column, name_of in (
+        ("group", "the same group"),
+        ("raw_sha256", "files with the same bytes"),
+        ("sha256", "images with the same bytes"),
+    ):
+        _refuse(name, rows, column, "split", f"{name_of} in two splits")
+    for column in ("raw_sha256", "sha256"):
+        _refuse(name, rows, column, "label", "the same bytes labeled both real (0) and fake (1)")
+    shown = rows[(rows["identities"] != "") & (rows["split"] != "test")]
+    shown = shown.assign(identity=shown["identities"].str.split(";")).explode("identity", ignore_index=True)
+    _refuse(name, shown, "identity", "split", "the same person in training and validation")
 
 
 def _asked(selections: Iterable[Selection]) -> set[int]:
@@ -158,3 +219,19 @@ def _must_hold(name: str, where: str, rows: pd.DataFrame, labels: set[int]) -> N
             found=f"{len(rows)} images of " + (", ".join(sorted(set(rows["method"]))) or "nothing"),
             fix="add data of that class, select it in the protocol, or raise `holdout`",
         )
+
+
+def _refuse(name: str, rows: pd.DataFrame, column: str, by: str, leak: str) -> None:
+    sides = rows[[column, by]].drop_duplicates()
+    crossing = sides.loc[sides.duplicated(column), column].drop_duplicates()
+    if crossing.empty:
+        return
+    shown = rows[rows[column].isin(crossing.head(EXAMPLES))].sort_values([column, by, "key"], kind="stable")
+    # One example per side tells more than all frames of one clip.
+    shown = shown.drop_duplicates([column, by])
+    lines = [f"{row[by]}: {row['source']}, {row['raw_path']}" for _, row in shown.iterrows()]
+    raise UserError(
+        f"protocol {name!r}: {leak}, {len(crossing)} time{'s' * (len(crossing) > 1)}",
+        found="\n".join(lines),
+        fix="remove or move one side in the source's folder, or correct what its layout options say",
+    )

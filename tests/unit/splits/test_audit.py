@@ -1,5 +1,6 @@
+from typing import Any
+
 import numpy as np
-import pandas as pd
 import pytest
 
 from fakeforensics.splits.audit import audit
@@ -33,7 +34,7 @@ def manifests() -> Manifests:
     return build_manifests("p", Protocol.model_validate(plan), lambda source: rows, seed=0)
 
 
-def black(one: pd.Series) -> np.ndarray:
+def black(one: dict[str, Any]) -> np.ndarray:
     return np.zeros((8, 8, 3), dtype=np.uint8)
 
 
@@ -58,8 +59,8 @@ def test_formats_are_counted_by_class(manifests: Manifests) -> None:
     }
 
 
-def test_near_copies_are_counted_and_shown(manifests: Manifests) -> None:
-    # All black: each of 72 images is a copy of all in the other two splits of 24: 3 * 24 * 24 pairs.
+def test_near_duplicates_are_counted_and_shown(manifests: Manifests) -> None:
+    # All black: each of 72 images is a duplicate of all in the other two splits of 24: 3 * 24 * 24 pairs.
     copies = audit(manifests, black, most_images=1000, seed=0)["copies"]["near_across_splits"]
     assert (copies["checked"], copies["pairs"], len(copies["examples"])) == (72, 1728, 20)
 

@@ -86,11 +86,11 @@ def test_identical_bytes_in_two_splits_are_refused_by_name(stills: Rows, column:
 def test_one_picture_with_both_labels_is_refused(stills: Rows) -> None:
     rows = own_splits(stills)
     rows.loc[rows["key"].isin(["d/train/a/0001.png", "d/train/real/0002.png"]), "sha256"] = "same"
-    with pytest.raises(UserError, match="labelled both real"):
+    with pytest.raises(UserError, match="labeled both real"):
         build(protocol(), d=rows)
 
 
-def test_copies_in_a_folder_without_splits_stay_together(stills: Rows) -> None:
+def test_duplicates_in_a_folder_without_splits_stay_together(stills: Rows) -> None:
     rows = stills("d", {"real": 20, "a": 20})
     rows.loc[rows["key"].isin([f"d/real/{n:04d}.png" for n in range(6)]), "sha256"] = "same"
     made = build(protocol(), d=rows)
@@ -98,7 +98,7 @@ def test_copies_in_a_folder_without_splits_stay_together(stills: Rows) -> None:
     assert everything.loc[everything["sha256"] == "same", "split"].nunique() == 1
 
 
-def test_copies_in_two_test_sets_are_scored_once() -> None:
+def test_duplicates_in_two_test_sets_are_scored_once() -> None:
     # CRN and IMLE are tested against the same 2 photographs, stored under two names each.
     rows = index(
         [
@@ -224,6 +224,23 @@ def test_an_unseen_set_may_not_hold_what_is_trained_on(stills: Rows) -> None:
         build(protocol(unseen=["d"]), d=own_splits(stills))
 
 
+def test_with_sampling_an_unseen_set_may_hold_other_instances_of_a_method_alone() -> None:
+    rows = index(
+        [
+            row("d", f"{instance or 'real'}/{n}.png", method=method, instance=instance)
+            for method, instance in (("real", ""), ("a", "a/1"), ("a", "a/2"))
+            for n in range(20)
+        ]
+    )
+    sampling = {"module": "fakeforensics.thesis.instances", "seen": 1, "fakes": 4, "val_fakes": 1}
+    plan = {"test": {"a": [{"source": "d", "methods": "a"}]}, "unseen": ["a"]}
+    made = build(protocol(**plan, sampling=sampling | {"of": 1}), d=rows)
+    assert set(made.train["instance"]) == {"", "a/1"}
+    assert set(made.test["instance"]) == {"a/2"}
+    with pytest.raises(UserError, match="called unseen"):
+        build(protocol(**plan), d=rows)
+
+
 def test_a_test_set_may_take_all_of_a_source_that_is_not_trained_on(stills: Rows) -> None:
     plan = protocol(test={"e": [{"source": "e", "splits": "all"}]})
     made = build(plan, d=own_splits(stills), e=own_splits(stills, "e"))
@@ -274,30 +291,3 @@ def test_other_faces_than_the_main_one_are_left_out_and_counted(stills: Rows) ->
     made = build(protocol(), d=rows)
     assert len(made.train) == 11
     assert made.dropped == {"d": {"a face other than the main person's": 1}}
-
-
-def test_counts_by_class_set_and_method(stills: Rows) -> None:
-    made = build(protocol(), d=own_splits(stills))
-    counts = count(made)
-    assert counts["train"] == {
-        "real": 4,
-        "fake": 8,
-        "groups": 12,
-        "methods": {"faces/a": 4, "faces/b": 4, "faces/real": 4},
-    }
-    assert counts["test"]["d"]["fake"] == 6
-    assert counts["identity_overlap"] == {}
-    assert "test d" in table(counts)
-
-
-def test_identity_overlap_with_the_official_test_videos_is_counted() -> None:
-    people = [("train", 1, "real"), ("train", 1, "a"), ("val", 2, "real"), ("val", 2, "a")]
-    people += [("test", 1, "real"), ("test", 3, "a")]
-    rows = index(
-        [
-            row("d", f"{split}{n}{method}", method=method, own_split=split, identities=f"d/id{n}")
-            for split, n, method in people
-        ]
-    )
-    overlap = count(build(protocol(), d=rows))["identity_overlap"]
-    assert overlap == {"d": {"train": 1, "val": 1, "test": 2, "train_test": 1, "val_test": 0}}

@@ -35,6 +35,9 @@ def test_every_protocol_of_the_project_is_sound(name: str) -> None:
         ({"test": {"x": [{"source": "a", "splits": "all"}]}}, "trained on as well"),
         ({"holdout": {"val": 0.5, "test": 0.5}}, "nothing to train on"),
         ({"frames_per_video": {"real": 0, "fake": 1}}, "frames_per_video.real"),
+        ({"params": {"faces": {"size": 128}}}, "unknown key `params.faces`"),
+        ({"sampling": {"seen": 1}}, "`sampling.module`"),
+        ({"sampling": {"module": "../thesis.py"}}, "`sampling.module`"),
     ],
 )
 def test_a_faulty_protocol_is_refused(values: dict[str, Any], complaint: str) -> None:
@@ -67,3 +70,9 @@ def test_a_source_that_is_not_configured_says_what_to_add() -> None:
 def test_the_reference_set_is_among_the_sources() -> None:
     plan = protocol(reference_set=[{"source": "c"}, {"source": "b", "domain": "cat"}])
     assert plan.sources() == ["a", "b", "c"]
+
+
+def test_what_sampling_says_besides_the_module_is_for_the_module() -> None:
+    sampling = protocol(sampling={"module": "mine", "seen": 1, "of": [2]}).sampling
+    assert sampling is not None
+    assert (sampling.module, sampling.settings()) == ("mine", {"seen": 1, "of": [2]})

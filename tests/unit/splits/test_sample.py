@@ -1,11 +1,14 @@
 from itertools import pairwise
+from pathlib import Path
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakeforensics.splits.protocol import Limits, PerClass
-from fakeforensics.splits.sample import limit_rows, spread_frames
+from fakeforensics.errors import UserError
+from fakeforensics.splits.protocol import Limits, PerClass, Sampling
+from fakeforensics.splits.sample import find_sampler, limit_rows, spread_frames
 from tests.unit.splits.conftest import index, row
 
 
@@ -56,3 +59,52 @@ def test_a_sample_does_not_depend_on_order_but_on_the_seed() -> None:
     again, _ = limit_rows(rows.sample(frac=1, random_state=0), {"c": Limits(test=10)}, 0)
     assert set(draw[0]["key"]) == set(again["key"]) != set(draw[1]["key"])
     pd.testing.assert_frame_equal(limit_rows(rows, {"other": Limits(test=1)}, 0)[0], rows)
+
+
+MODULE = """
+from fakeforensics.params import Group
+
+class Settings(Group):
+    most: int = 2
+
+def hold_out(settings, protocol, rows):
+    return rows
+
+def deal(settings, name, rows, seed):
+    return rows[:settings.most]
+"""
+
+
+def test_a_sampler_is_any_module_with_settings_and_two_functions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "first_rows.py").write_text(MODULE)
+    rows = index([row("c", f"{n}.png") for n in range(5)])
+    sampler = find_sampler("p", Sampling.model_validate({"module": "first_rows", "most": 3}))
+    assert len(sampler.deal("p", rows, 0)) == 3
+    assert len(find_sampler("p", Sampling(module="first_rows")).deal("p", rows, 0)) == 2
+    with pytest.raises(UserError, match="protocol 'p': sampling: unknown key `least`"):
+        find_sampler("p", Sampling.model_validate({"module": "first_rows", "least": 3}))
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("nowhere.at_all", "no module 'nowhere.at_all'"),
+        ("fakeforensics.nowhere", "no module 'fakeforensics.nowhere'"),
+        ("fakeforensics.splits.assign", "has no Settings, hold_out, deal"),
+    ],
+)
+def test_a_module_that_cannot_sample_is_refused(module: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        find_sampler("p", Sampling(module=module))
+
+
+def test_a_fault_inside_the_module_is_not_mistaken_for_a_missing_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "broken_sampler.py").write_text("import nowhere")
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        find_sampler("p", Sampling(module="broken_sampler"))

@@ -1,9 +1,11 @@
+from typing import Any
+
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fakeforensics.splits.near_copies import difference_hash, find_near_copies
+from fakeforensics.splits.duplicates import difference_hash, find_near_duplicates
 from tests.unit.splits.conftest import index, row
 
 
@@ -25,16 +27,16 @@ def test_the_hash_is_made_of_signs_of_the_horizontal_gradient() -> None:
     assert (difference_hash(ramp[:, ::-1]) == -1).all()
 
 
-def test_a_copy_that_was_scaled_and_coded_anew_is_found_in_another_split_only() -> None:
+def test_a_duplicate_that_was_scaled_and_compressed_again_is_found_in_another_split_only() -> None:
     pictures = {f"s/{n}.png": photo(n) for n in range(30)}
-    pictures["s/copy.png"] = recoded(pictures["s/3.png"])
+    pictures["s/again.png"] = recoded(pictures["s/3.png"])
     pictures["s/twin.png"] = recoded(pictures["s/4.png"])
     rows = index([row("s", key.removeprefix("s/")) for key in pictures])
-    is_test = rows["key"].isin(["s/copy.png", *(f"s/{n}.png" for n in range(20, 30))])
+    is_test = rows["key"].isin(["s/again.png", *(f"s/{n}.png" for n in range(20, 30))])
     rows = rows.assign(split=np.where(is_test, "test", "train"))
-    found = find_near_copies(rows, lambda one: pictures[one["key"]], most=100, seed=0)
-    assert [(one, other) for one, other, _ in found.pairs] == [("s/3.png", "s/copy.png")]
-    assert (found.checked, found.of) == (32, 32)
+    found = find_near_duplicates(rows, lambda one: pictures[one["key"]], most=100, seed=0)
+    assert [(one, other) for one, other, _ in found.examples] == [("s/3.png", "s/again.png")]
+    assert (found.checked, found.of, found.pairs) == (32, 32, 1)
 
 
 def test_of_a_clip_the_middle_frame_is_compared() -> None:
@@ -48,15 +50,15 @@ def test_of_a_clip_the_middle_frame_is_compared() -> None:
     )
     asked: list[str] = []
 
-    def read(one: pd.Series) -> NDArray[np.uint8]:
+    def read(one: dict[str, Any]) -> NDArray[np.uint8]:
         asked.append(one["key"])
         return photo(len(asked))
 
-    find_near_copies(rows, read, most=100, seed=0)
+    find_near_duplicates(rows, read, most=100, seed=0)
     assert sorted(asked) == ["s/test.mp4#2", "s/train.mp4#2"]
 
 
 def test_at_most_so_many_images_are_compared() -> None:
     rows = index([row("s", f"{n}.png") for n in range(30)]).assign(split="train")
-    found = find_near_copies(rows, lambda one: photo(0), most=7, seed=0)
-    assert (found.checked, found.of, found.pairs) == (7, 30, ())
+    found = find_near_duplicates(rows, lambda one: photo(0), most=7, seed=0)
+    assert (found.checked, found.of, found.pairs, found.examples) == (7, 30, 0, ())

@@ -1,14 +1,14 @@
-"""Files without an image: counted where they would have been, and deciding nothing."""
+"""Counts of images, and of files without one where they would have been."""
 
 from typing import Any
 
 import pandas as pd
 
+from fakeforensics.images.index import UNDETECTED_COLUMNS
 from fakeforensics.splits.counts import count, table
-from fakeforensics.splits.manifest import build_manifests
+from fakeforensics.splits.manifest import DROPPED_UNDETECTED, build_manifests
 from fakeforensics.splits.protocol import Protocol
-from fakeforensics.splits.undetected import DROPPED_UNDETECTED
-from tests.unit.splits.conftest import Rows
+from tests.unit.splits.conftest import Rows, index, row
 
 
 def lost(
@@ -30,7 +30,7 @@ def counted(rows: pd.DataFrame, *files: dict[str, Any], **test: Any) -> dict[str
     plan = Protocol.model_validate(
         {"title": "t", "train": [{"source": "d"}], "test": {"d": [{"source": "d"} | test]}}
     )
-    undetected = pd.DataFrame(files)
+    undetected = pd.DataFrame(files, columns=["source", *UNDETECTED_COLUMNS])
     return count(build_manifests("p", plan, lambda _: rows, 0, lambda _: undetected))
 
 
@@ -39,7 +39,7 @@ def own_splits(stills: Rows) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def test_prescribed_test_files_are_counted_by_class_and_kind(stills: Rows) -> None:
+def test_official_test_files_are_counted_by_class_and_kind(stills: Rows) -> None:
     found = counted(
         own_splits(stills),
         lost("x.mp4", "a", video="d/x", own_split="test"),
@@ -57,7 +57,7 @@ def test_a_selection_passes_by_what_it_does_not_name(stills: Rows) -> None:
     assert counted(own_splits(stills), file)["undetected"]["d"]["fake_stills"] == 1
 
 
-def test_without_a_prescribed_split_the_group_decides(stills: Rows) -> None:
+def test_without_an_official_split_the_group_decides(stills: Rows) -> None:
     rows = stills("d", {"real": 12, "a": 12})
     made = build_manifests(
         "p",
@@ -69,5 +69,27 @@ def test_without_a_prescribed_split_the_group_decides(stills: Rows) -> None:
     found = counted(rows, lost("edit.png", "a", group=group), lost("alone.png"))
     assert found["undetected"]["d"]["fake_stills"] == 1
     assert found["dropped"] == {"d": {DROPPED_UNDETECTED: 1}}
-    # They have no part in the cut.
+    # They do not change the splits.
     assert found["test"] == count(made)["test"]
+
+
+def test_images_are_counted_by_class_set_and_method(stills: Rows) -> None:
+    counts = counted(own_splits(stills))
+    # 3 real and 3 fake stills in each split, each a group of its own
+    numbers = {"real": 3, "fake": 3, "groups": 6, "methods": {"faces/a": 3, "faces/real": 3}}
+    assert counts["train"] == counts["val"] == counts["test"]["d"] == numbers
+    assert counts["identity_overlap"] == counts["dropped"] == counts["subsampled"] == {}
+    assert "test d" in table(counts)
+
+
+def test_identity_overlap_with_the_official_test_videos_is_counted() -> None:
+    shown = [("train", 1, "real"), ("train", 1, "a"), ("val", 2, "real"), ("val", 2, "a")]
+    shown += [("test", 1, "real"), ("test", 3, "a")]
+    rows = index(
+        [
+            row("d", f"{split}{n}{method}", method=method, own_split=split, identities=f"d/id{n}")
+            for split, n, method in shown
+        ]
+    )
+    overlap = counted(rows)["identity_overlap"]
+    assert overlap == {"d": {"train": 1, "val": 1, "test": 2, "train_test": 1, "val_test": 0}}
