@@ -17,7 +17,7 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the sources' images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="Folder of the models.")] = Path("models"),
     plots: Annotated[Path, typer.Option(help="Folder of the plots.")] = Path("plots"),
-    work: Annotated[Path, typer.Option(help="Checkpoints of unfinished runs.")] = Path(".scratch/train"),
+    scratch: Annotated[Path, typer.Option(help="Checkpoints of unfinished runs.")] = Path(".scratch/train"),
 ) -> None:
     """Write models/<protocol>/<detector>/ and the learning curves.
 
@@ -37,7 +37,9 @@ def main(
 
     from fakeforensics.training.train import Places, train_detector
 
-    places = Places(manifests=manifests / protocol, images=images, model=out / run, plot=plot, work=work)
+    places = Places(
+        manifests=manifests / protocol, images=images, model=out / run, plot=plot, scratch=scratch
+    )
     train_detector(resolved, places, here.faces)
 
 

@@ -19,7 +19,7 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 def command(root, detector="joint"):
     places = {name: root / "data" / name for name in ("settings", "manifests", "images")}
-    places |= {"out": root / "models", "plots": root / "plots", "work": root / "work"}
+    places |= {"out": root / "models", "plots": root / "plots", "scratch": root / "scratch"}
     options = [text for name, path in places.items() for text in (f"--{name}", str(path))]
     return [sys.executable, "-m", "stages.train", "--protocol", "tiny", "--detector", detector, *options]
 
@@ -89,7 +89,7 @@ def test_a_detector_that_the_protocol_leaves_out_is_not_trained(tmp_path):
     model = tmp_path / "models/tiny/joint"
     assert [path.name for path in model.iterdir()] == ["left_out"]
     assert (tmp_path / "plots/tiny/joint/history.csv").read_text() == ""
-    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "scratch").exists()
 
 
 def test_an_image_that_a_decoding_process_cannot_decode_is_named(tmp_path):

@@ -51,7 +51,7 @@ class Run:
         data: Its batches.
         params: The `train` group.
         fabric: From `make_fabric`.
-        work: Folder for `last.ckpt`, written after each epoch.
+        scratch: Folder for `last.ckpt`, written after each epoch.
 
     Attributes:
         history: One row per finished epoch, with the names in `COLUMNS`.
@@ -59,10 +59,10 @@ class Run:
     """
 
     def __init__(
-        self, detector: NetworkDetector, data: RunData, params: TrainParams, fabric: Fabric, work: Path
+        self, detector: NetworkDetector, data: RunData, params: TrainParams, fabric: Fabric, scratch: Path
     ) -> None:
         self.detector, self.data, self.params, self.fabric = detector, data, params, fabric
-        self.checkpoint = work / "last.ckpt"
+        self.checkpoint = scratch / "last.ckpt"
         self.history: list[Row] = []
         self.best_weights: dict[str, Tensor] = {}
         weights = [weight for weight in detector.parameters() if weight.requires_grad]

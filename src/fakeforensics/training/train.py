@@ -37,14 +37,14 @@ class Places:
         images: The folder of all sources' images.
         model: Gets `model.safetensors`, `model.json` and `history.csv`.
         plot: The CSV of the learning curves.
-        work: Holds a folder per unfinished run, which survives a kill.
+        scratch: Holds a folder per unfinished run, which survives a kill.
     """
 
     manifests: Path
     images: Path
     model: Path
     plot: Path
-    work: Path
+    scratch: Path
 
 
 def train_detector(settings: RunSettings, places: Places, faces: FacesParams) -> None:
@@ -98,7 +98,7 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     detector.to(fabric.device).to(memory_format=torch.channels_last)
     if isinstance(detector, NetworkDetector):
         detector.see_labels(data.labels)
-        run = Run(detector, data, params, fabric, places.work / identity)
+        run = Run(detector, data, params, fabric, places.scratch / identity)
         with explain_out_of_memory(params):
             run.fit()
         history, best = run.history, best_row(run.history)
@@ -114,8 +114,8 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     for path in (places.model / "history.csv", places.plot):
         write_history(path, history)
     # Kept until now: DVC deletes the outputs of a stage that was killed, so a run resumes from here alone.
-    if (places.work / identity).is_dir():
-        shutil.rmtree(places.work / identity)
+    if (places.scratch / identity).is_dir():
+        shutil.rmtree(places.scratch / identity)
 
 
 def seen_rows(manifests: dict[str, pd.DataFrame], detector: type[Detector]) -> dict[str, pd.DataFrame]:

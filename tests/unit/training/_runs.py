@@ -27,7 +27,7 @@ def places(root, name="model"):
         images=root / "data/images",
         model=root / name,
         plot=root / f"{name}.csv",
-        work=root / "work",
+        scratch=root / "scratch",
     )
 
 

@@ -36,7 +36,7 @@ def run(*arguments, status=0):
 def train_stage(root, detector):
     """The train stage's arguments for the project in `root`."""
     places = {name: root / "data" / name for name in ("settings", "manifests", "images")}
-    places |= {"out": root / "models", "plots": root / "plots", "work": root / "work"}
+    places |= {"out": root / "models", "plots": root / "plots", "scratch": root / "scratch"}
     options = [text for name, path in places.items() for text in (f"--{name}", path)]
     return ["-m", "stages.train", "--protocol", "tiny", "--detector", detector, *options]
 
@@ -65,7 +65,7 @@ def test_two_processes_train_and_save_once(tmp_path, detector):
     saved, card = load_detector(tmp_path / "models/tiny" / detector)
     assert card["epochs"] == 2
     assert saved.center.abs().max() > 0
-    assert list((tmp_path / "work").iterdir()) == []
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         kill_after(patch, finished)
         train(tmp_path, "resumed", detector=detector, max_epochs=3, workers=workers)
-    (kept,) = (tmp_path / "work").rglob("*.ckpt")
+    (kept,) = (tmp_path / "scratch").rglob("*.ckpt")
     state = torch.load(kept, weights_only=True)
     assert [row["epoch"] for row in state["history"]] == list(range(finished))
     assert state["best_weights"].keys() == state["detector"].keys()
@@ -102,7 +102,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(
     assert begun == list(range(finished, 3))
     for file in ("model.safetensors", "model.json", "history.csv"):
         assert (resumed / file).read_bytes() == (whole / file).read_bytes(), file
-    assert list((tmp_path / "work").iterdir()) == []
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_other_settings_do_not_take_up_a_killed_run(tmp_path, monkeypatch):
@@ -112,7 +112,7 @@ def test_other_settings_do_not_take_up_a_killed_run(tmp_path, monkeypatch):
         train(tmp_path, detector="bce", learning_rate=0.001)
     model = train(tmp_path, detector="bce", learning_rate=0.002)
     assert (model / "model.safetensors").read_bytes() == (fresh / "model.safetensors").read_bytes()
-    assert len(list((tmp_path / "work").iterdir())) == 1
+    assert len(list((tmp_path / "scratch").iterdir())) == 1
 
 
 def test_a_loss_that_explodes_stops_the_run_with_the_images(tmp_path):

@@ -33,7 +33,7 @@ def _a_resnet_of_ten_layers(monkeypatch):
 def test_what_is_left_behind(tmp_path):
     model = train(tmp_path, detector="joint", max_epochs=3)
     assert {path.name for path in model.iterdir()} == {"model.safetensors", "model.json", "history.csv"}
-    assert list((tmp_path / "work").iterdir()) == []
+    assert list((tmp_path / "scratch").iterdir()) == []
     rows = history(model)
     assert rows["epoch"].tolist() == [0, 1, 2]
     assert rows["lr"].tolist() == pytest.approx([1e-3, 9e-4, 8.1e-4])
@@ -60,7 +60,7 @@ def test_the_saved_center_is_the_mean_of_the_reals_under_the_saved_weights(tmp_p
 def test_a_detector_that_needs_fakes_is_refused_without_them_before_any_work(tmp_path):
     with pytest.raises(UserError, match="the train split has no fake images"):
         train(tmp_path, labels=[0] * 10, val=[0] * 4, detector="joint")
-    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "scratch").exists()
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on a machine of one core
@@ -129,7 +129,7 @@ def test_oc_svm_scores_as_scikit_learns_does(tmp_path, own):
     assert rows["epoch"].tolist() == [0]
     assert rows.drop(columns="epoch").isna().all(axis=None)
     assert (card["epochs"], card["best_epoch"], card["validation_loss"]) == (1, 0, None)
-    assert list((tmp_path / "work").glob("*")) == []
+    assert list((tmp_path / "scratch").glob("*")) == []
 
     images, labels, _ = plain(tmp_path)
     with torch.no_grad():
@@ -252,4 +252,4 @@ def test_without_a_reference_set_it_says_what_to_add(tmp_path):
     empty.to_parquet(tmp_path / "data/manifests/tiny/reference.parquet")
     with pytest.raises(UserError, match=r"'toy' learns from a labeled reference(?s:.*)add `reference_set`"):
         train(tmp_path, detector="toy")
-    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "scratch").exists()
