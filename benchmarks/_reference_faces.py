@@ -15,9 +15,7 @@ import cv2
 import dlib
 import numpy as np
 
-from fakeforensics.faces.geometry import Box
-from fakeforensics.faces.landmarks import eye_centres
-from fakeforensics.faces.models import model_path
+from fakeforensics.faces.detect import Box, eye_centers, model_path
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Found:
     Args:
         faces: How many.
         box: The largest.
-        eyes: Its eye centres, 2x2.
+        eyes: Its eye centers, 2x2.
     """
 
     faces: int
@@ -66,7 +64,7 @@ class Reference:
         chip = dlib.get_face_chip(rgb, shape, size=256, padding=0.25)
         cv2.imwrite(str(out), cv2.cvtColor(chip, cv2.COLOR_RGB2BGR))
         points = np.array([(part.x, part.y) for part in shape.parts()], np.float32)
-        return Found(len(faces), _box(largest), eye_centres(points))
+        return Found(len(faces), _box(largest), eye_centers(points))
 
 
 def decode(path: Path) -> Iterator[np.ndarray]:

@@ -8,7 +8,6 @@ place 68 landmarks.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -16,8 +15,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
-from fakeforensics.faces.geometry import Box
-from fakeforensics.faces.landmarks import eye_centres
+from fakeforensics.faces.detect import Box, eye_centers
 
 SAME = 0.5  # intersection over union from which a face counts as found
 SIDES = ("left", "top", "width", "height")
@@ -31,7 +29,7 @@ class Face(NamedTuple):
 
 
 def main(
-    annotations: Annotated[list[Path], typer.Argument(help="imglab's XML files, with 68 parts a box.")],
+    annotations: Annotated[list[Path], typer.Argument(help="imglab's XML files, with 68 parts per box.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
 ) -> None:
     """Print how many annotated faces each side finds, and how far its landmarks are off."""
@@ -78,29 +76,26 @@ def match(annotated: Sequence[Face], found: Sequence[Face]) -> list[float]:
         if nearest is None or face.box.iou(nearest.box) < SAME:
             errors.append(float("nan"))
             continue
-        left, right = eye_centres(face.points)
+        left, right = eye_centers(face.points)
         off = np.linalg.norm(nearest.points - face.points, axis=1).mean()
         errors.append(float(off / np.linalg.norm(left - right)))
     return errors
 
 
 def ours(images: Sequence[Path]) -> dict[Path, list[Face]]:
-    """What the crop stage finds."""
-    from fakeforensics.faces.extract import Extractor, Job
-    from fakeforensics.faces.part import writing_part
+    """What the faces stage finds."""
+    from fakeforensics.faces.extract import FaceExtractor, WorkItem
+    from fakeforensics.faces.results import MemoryStore
     from fakeforensics.params import FacesParams
 
-    extractor = Extractor(FacesParams.model_validate({"landmarks": 68, "tracks": "all"}))
+    extractor = FaceExtractor(FacesParams.model_validate({"landmarks": 68, "tracks": "all"}))
     found = {}
-    with tempfile.TemporaryDirectory() as out:
-        for image in images:
-            with writing_part(Path(out) / "one.part") as part:
-                (contents,) = extractor.extract([Job(image, "image", "faces")], [part])
-                part.finish(contents)
-            found[image] = [
-                Face(Box(*crop.box), np.array(crop.landmarks, np.float32).reshape(-1, 2))
-                for crop in contents.crops
-            ]
+    for image in images:
+        (extraction,) = extractor.extract([WorkItem(image, "image", "faces")], [MemoryStore()])
+        found[image] = [
+            Face(Box(*crop.box), np.array(crop.landmarks, np.float32).reshape(-1, 2))
+            for crop in extraction.crops
+        ]
     return found
 
 
@@ -109,7 +104,7 @@ def reference(images: Sequence[Path]) -> dict[Path, list[Face]]:
     import cv2
     import dlib
 
-    from fakeforensics.faces.models import model_path
+    from fakeforensics.faces.detect import model_path
 
     detector = dlib.get_frontal_face_detector()
     predictor = dlib.shape_predictor(str(model_path("shape_predictor_68_face_landmarks.dat")))

@@ -1,4 +1,4 @@
-"""Speed, recall and accuracy of the face stage beside the usual script, on any folder.
+"""Speed, recall and accuracy of the faces stage next to the usual script, on any folder.
 
     taskset -c 0 python -m benchmarks.faces DIR --json faces.json
 
@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -32,8 +33,8 @@ Result = TypeVar("Result")
 def main(
     folder: Annotated[Path, typer.Argument(help="Videos and images; searched in depth.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
-    frames: Annotated[int, typer.Option(help="Frames a clip.")] = 32,
-    stride: Annotated[int, typer.Option(help="Every so-manieth frame; 0 leaves this part out.")] = 5,
+    frames: Annotated[int, typer.Option(help="Frames per clip.")] = 32,
+    stride: Annotated[int, typer.Option(help="Take every Nth frame; 0 leaves this part out.")] = 5,
     landmarks: Annotated[int, typer.Option(help="5 or 68 points.")] = 5,
     clips: Annotated[int, typer.Option(help="Most clips; 0 for all.")] = 0,
     images: Annotated[int, typer.Option(help="Most stills of 256 pixels.")] = 100,
@@ -67,8 +68,7 @@ def _measure_videos(
     paths: Sequence[Path], frames: int, stride: int, landmarks: int, repeats: int
 ) -> dict[str, Any]:
     from benchmarks._reference_faces import Reference, count_frames
-    from fakeforensics.faces.picture import UnreadableError
-    from fakeforensics.faces.video import open_clip, spread
+    from fakeforensics.faces.video import UnreadableError, open_clip, spread_frames
 
     reference, ours, strided = Reference(), _Ours(landmarks, frames), _Ours(landmarks, frames, stride or None)
     ratios, over_decode, ratios_strided = [], [], []
@@ -87,7 +87,7 @@ def _measure_videos(
         every = float("nan")
         with tempfile.TemporaryDirectory() as out:
             took, contents = _fastest(repeats, ours.crop, [path], "video", Path(out))
-            slow, found = _fastest(1, reference.video, path, spread(count, frames), Path(out))
+            slow, found = _fastest(1, reference.video, path, spread_frames(count, frames), Path(out))
             if stride:
                 ours_strided, _ = _fastest(repeats, strided.crop, [path], "video", Path(out))
                 slow_strided, _ = _fastest(1, reference.video, path, range(0, count, stride), Path(out))
@@ -135,29 +135,29 @@ def _measure_images(paths: Sequence[Path], landmarks: int, repeats: int) -> dict
 
 
 class _Ours:
-    """The stage's work on one file: search, crops, PNG, the file that holds them."""
+    """The stage's work on one file: search, crops, PNG, and the archive that holds them."""
 
     def __init__(self, landmarks: int, frames: int, stride: int | None = None) -> None:
         import cv2
 
-        from fakeforensics.faces.extract import Extractor
+        from fakeforensics.faces.extract import FaceExtractor
         from fakeforensics.params import FacesParams
 
         cv2.setNumThreads(1)
         params = {"landmarks": landmarks, "frames_per_video": frames, "frame_step": stride}
-        self._extractor = Extractor(FacesParams.model_validate(params))
+        self._extractor = FaceExtractor(FacesParams.model_validate(params))
 
     def crop(self, paths: Sequence[Path], kind: Any, out: Path) -> list[Sequence[Any]]:
         """The crops of each file, written under `out`."""
-        from fakeforensics.faces.extract import Job
-        from fakeforensics.faces.part import writing_part
+        from fakeforensics.faces.extract import WorkItem
+        from fakeforensics.faces.results import writing_archive
 
         with ExitStack() as stack:
-            parts = [stack.enter_context(writing_part(out / f"{path.stem}.part")) for path in paths]
-            contents = self._extractor.extract([Job(path, kind, "faces") for path in paths], parts)
-            for part, content in zip(parts, contents, strict=True):
-                part.finish(content)
-        return [content.crops for content in contents]
+            archives = [stack.enter_context(writing_archive(out / f"{path.stem}.zip")) for path in paths]
+            results = self._extractor.extract([WorkItem(path, kind, "faces") for path in paths], archives)
+            for archive, extraction in zip(archives, results, strict=True):
+                archive.finish(extraction)
+        return [extraction.crops for extraction in results]
 
 
 class _Recall:
@@ -171,8 +171,7 @@ class _Recall:
         """The worse eye's error in inter-ocular distances for each frame that both found."""
         import numpy as np
 
-        from fakeforensics.faces.geometry import Box
-        from fakeforensics.faces.landmarks import eye_centres
+        from fakeforensics.faces.detect import Box, eye_centers
 
         ours = {crop.frame: crop for crop in crops}
         errors = []
@@ -184,7 +183,7 @@ class _Recall:
             if crop is None or Box(*crop.box).iou(face.box) < 0.3:
                 continue
             self._found += 1
-            eyes = eye_centres(np.array(crop.landmarks, np.float32).reshape(-1, 2))
+            eyes = eye_centers(np.array(crop.landmarks, np.float32).reshape(-1, 2))
             distance = np.linalg.norm(face.eyes[0] - face.eyes[1])
             errors.append(float(np.linalg.norm(eyes - face.eyes, axis=1).max() / distance))
         return errors
@@ -196,23 +195,19 @@ class _Recall:
 
 def _scaling(paths: Sequence[Path], frames: int, landmarks: int) -> float:
     """Wall time of one worker process over that of two, after both have loaded their models."""
-    from joblib import Parallel, delayed
-    from joblib.externals.loky import get_reusable_executor
-
     # By the module's own name: the workers cannot find what belongs to a script's `__main__`.
     from benchmarks.faces import _one_clip
+    from fakeforensics.processes import WorkerPool
 
-    tasks = [delayed(_one_clip)(path, frames, landmarks) for path in paths]
+    crop = partial(_one_clip, frames=frames, landmarks=landmarks)
     times: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(3):
         for workers in (1, 2):
-            with Parallel(n_jobs=workers, backend="loky", batch_size=1, pre_dispatch="2*n_jobs") as pool:
-                pool(tasks[:1] * (4 * workers))
+            with WorkerPool(workers, preload=["fakeforensics.faces.extract"]) as pool:
+                list(pool.map(crop, [*paths[:1]] * (4 * workers)))
                 start = time.perf_counter()
-                pool(tasks)
+                list(pool.map(crop, paths))
                 times[workers].append(time.perf_counter() - start)
-    # This process is itself a worker, and at its end waits for its children.
-    get_reusable_executor().shutdown(wait=True)
     return min(times[1]) / min(times[2])
 
 

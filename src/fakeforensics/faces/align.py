@@ -9,28 +9,28 @@ import dlib
 import numpy as np
 from jaxtyping import Float64, UInt8
 
-from fakeforensics.faces.landmarks import Shape
+from fakeforensics.faces.detect import Landmarks
+from fakeforensics.faces.video import Rgb
 
-Rgb = UInt8[np.ndarray, "height width 3"]
 # A source more than this many times the crop is shrunk first, so that no pixel is skipped.
 _SHRINK_FROM = 2.0
 
 
-def align(rgb: Rgb, shape: Shape, size: int, padding: float) -> UInt8[np.ndarray, "size size 3"]:
+def align(rgb: Rgb, landmarks: Landmarks, size: int, padding: float) -> UInt8[np.ndarray, "size size 3"]:
     """The face, turned and scaled so that its landmarks fall on dlib's mean face.
 
     The geometry is that of `dlib.get_face_chip`; the bilinear interpolation is OpenCV's, which rounds where
-    dlib's cuts off and takes half the time. What lies outside the frame is black.
+    dlib's truncates, and takes half the time. What lies outside the frame is black.
 
     Args:
         rgb: The frame.
-        shape: The face's landmarks in it.
+        landmarks: Of the face.
         size: Side of the crop in pixels.
         padding: Margin around the face as a fraction of its size.
 
     Source: dlib, `get_face_chip_details` and `get_mapping_to_chip`.
     """
-    details = dlib.get_face_chip_details(shape.parts, size, padding)
+    details = dlib.get_face_chip_details(landmarks.parts, size, padding)
     matrix = _chip_to_frame(details, size)
     factor = int(np.hypot(matrix[0, 0], matrix[1, 0]) / _SHRINK_FROM) + 1
     if factor > 1:
@@ -42,13 +42,11 @@ def align(rgb: Rgb, shape: Shape, size: int, padding: float) -> UInt8[np.ndarray
 
 def _chip_to_frame(details: Any, size: int) -> Float64[np.ndarray, "2 3"]:
     rect = details.rect
-    centre = np.array([rect.left() + rect.right(), rect.top() + rect.bottom()]) / 2
+    center = np.array([rect.left() + rect.right(), rect.top() + rect.bottom()]) / 2
     step = (rect.right() - rect.left()) / (size - 1)
-    turn = np.array(
-        [[np.cos(details.angle), -np.sin(details.angle)], [np.sin(details.angle), np.cos(details.angle)]]
-    )
-    linear = turn * step
-    return np.column_stack([linear, centre - linear @ np.full(2, (size - 1) / 2)])
+    cosine, sine = np.cos(details.angle), np.sin(details.angle)
+    linear = np.array([[cosine, -sine], [sine, cosine]]) * step
+    return np.column_stack([linear, center - linear @ np.full(2, (size - 1) / 2)])
 
 
 def _shrink(
@@ -60,11 +58,8 @@ def _shrink(
     right, bottom = (int(high) for high in corners.max(axis=1) + factor)
     part = rgb[top:bottom, left:right]
     part = part[: max(1, len(part) // factor) * factor, : max(1, part.shape[1] // factor) * factor]
-    small = cv2.resize(
-        part,
-        (max(1, part.shape[1] // factor), max(1, part.shape[0] // factor)),
-        interpolation=cv2.INTER_AREA,
-    )
+    side = max(1, part.shape[1] // factor), max(1, part.shape[0] // factor)
+    small = cv2.resize(part, side, interpolation=cv2.INTER_AREA)
     moved = matrix.copy()
     moved[:, 2] -= (left, top)
     # The middle of the first block of pixels becomes the first pixel's middle.

@@ -1,4 +1,4 @@
-"""Finished parts become shards, an index and a list of rejections, in an order that nothing disturbs."""
+"""Finished extractions become shards, an index and a list of rejections, in a fixed order."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fakeforensics.errors import UserError
-from fakeforensics.faces.part import Contents, Crop, Part
-from fakeforensics.faces.scratch import Scratch
+from fakeforensics.faces.results import Crop, Extraction, read_crops, read_extraction
+from fakeforensics.files import printable_path
 from fakeforensics.images.index import (
     INDEX_FILE,
     INDEX_SCHEMA,
@@ -25,25 +25,29 @@ from fakeforensics.images.index import (
     UNDETECTED_COLUMNS,
     UNDETECTED_FILE,
     frame_key,
-    printable_path,
 )
 from fakeforensics.images.shards import Location, ShardWriter
 from fakeforensics.params import FacesParams
 
-_ROWS_A_GROUP = 10_000
+if TYPE_CHECKING:
+    from fakeforensics.sources.base import RawFile
+
+_ROWS_PER_GROUP = 10_000
 _REASONS_SHOWN = 5
 
 
-class Item(NamedTuple):
-    """A raw file and the key of what it gives.
+class SourceFile(NamedTuple):
+    """A raw file of a source.
 
     Args:
-        key: From `storage.keys.image_keys`.
-        record: Its record.
+        record: What the data set says about it.
+        key: The key of its images, from `images.index.image_keys`.
+        archive: Where its extraction is kept until the source is finished.
     """
 
+    record: RawFile
     key: str
-    record: Any
+    archive: Path
 
 
 @dataclass
@@ -76,39 +80,38 @@ class Totals:
         return "; ".join(f"{count} x {reason}" for reason, count in self.reasons.most_common(_REASONS_SHOWN))
 
 
-def assemble(source: str, items: Sequence[Item], scratch: Scratch, params: FacesParams, out: Path) -> Totals:
-    """Write `out` from the finished parts of `items`.
+def assemble(
+    source: str, files: Sequence[SourceFile], params: FacesParams, building: Path, out: Path
+) -> Totals:
+    """Write `out` from the finished extractions of `files`.
 
     Args:
         source: The source's name.
-        items: In the order in which images are to be stored.
-        scratch: Where the parts are.
+        files: In the order in which images are to be stored.
         params: The `faces` group.
+        building: A folder for the unfinished result.
         out: The folder to write; it appears, or is replaced, as a whole.
 
     Raises:
         UserError: If nothing is readable or more than `params.max_rejected` of the files are rejected.
     """
-    building = scratch.folder / "out"
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
-    totals = Totals(files=len(items))
-    undetected = _write_rejected(items, scratch, building / REJECTED_FILE, totals)
-    _write_undetected(undetected, building / UNDETECTED_FILE)
+    totals = _write_rejected(files, building)
     _check(source, totals, params, building / REJECTED_FILE)
     with (
         ShardWriter(building, params.shard_mb * 2**20) as shards,
         pq.ParquetWriter(building / INDEX_FILE, INDEX_SCHEMA, compression="zstd") as index,
     ):
         rows: list[dict[str, Any]] = []
-        for item in items:
-            part = Part(scratch.part(item.record.path))
-            contents = part.contents()
-            for crop, data in zip(contents.crops, part.images(contents.crops), strict=True):
-                key = frame_key(item.key, crop.frame, crop.track)
+        for file in files:
+            extraction = read_extraction(file.archive)
+            crops = extraction.crops
+            for crop, data in zip(crops, read_crops(file.archive, crops), strict=True):
+                key = frame_key(file.key, crop.frame, crop.track)
                 location = shards.add(key + crop.suffix, data)
-                rows.append(_row(source, item.record, contents, crop, key, location))
-            if len(rows) >= _ROWS_A_GROUP:
+                rows.append(_row(source, file.record, extraction, crop, key, location))
+            if len(rows) >= _ROWS_PER_GROUP:
                 index.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA))
                 rows = []
         if rows:
@@ -117,61 +120,58 @@ def assemble(source: str, items: Sequence[Item], scratch: Scratch, params: Faces
     return totals
 
 
-def _write_rejected(items: Sequence[Item], scratch: Scratch, path: Path, totals: Totals) -> list[Any]:
-    """Write what was rejected and why; the records of the files that gave no image at all."""
-    undetected = []
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(REJECTED_COLUMNS)
-        for item in items:
-            contents = Part(scratch.part(item.record.path)).contents()
-            totals.images += len(contents.crops)
-            if not contents.crops:
-                undetected.append(item.record)
+def _write_rejected(files: Sequence[SourceFile], folder: Path) -> Totals:
+    """List what was rejected and why, and the files that gave no image at all."""
+    totals = Totals(files=len(files))
+    with (
+        (folder / REJECTED_FILE).open("w", encoding="utf-8", newline="") as rejected,
+        (folder / UNDETECTED_FILE).open("w", encoding="utf-8", newline="") as undetected,
+    ):
+        rejected_rows = csv.writer(rejected, lineterminator="\n")
+        undetected_rows = csv.writer(undetected, lineterminator="\n")
+        rejected_rows.writerow(REJECTED_COLUMNS)
+        undetected_rows.writerow(UNDETECTED_COLUMNS)
+        for file in files:
+            extraction = read_extraction(file.archive)
+            totals.images += len(extraction.crops)
+            if not extraction.crops:
                 totals.rejected += 1
-                totals.reasons.update(rejection.reason for rejection in contents.rejections)
+                totals.reasons.update(rejection.reason for rejection in extraction.rejections)
+                values = [getattr(file.record, name) for name in UNDETECTED_COLUMNS]
+                undetected_rows.writerow([printable_path(str(value)) for value in values])
             else:
-                totals.frames += len(contents.rejections)
-            for rejection in contents.rejections:
+                totals.frames += len(extraction.rejections)
+            for rejection in extraction.rejections:
                 frame = "" if rejection.frame < 0 else rejection.frame
-                writer.writerow([printable_path(item.record.path), frame, rejection.reason])
-    return undetected
-
-
-def _write_undetected(records: Sequence[Any], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(UNDETECTED_COLUMNS)
-        for record in records:
-            row = {name: getattr(record, name) for name in UNDETECTED_COLUMNS}
-            writer.writerow([printable_path(str(value)) for value in row.values()])
+                rejected_rows.writerow([printable_path(file.record.path), frame, rejection.reason])
+    return totals
 
 
 def _check(source: str, totals: Totals, params: FacesParams, rejected: Path) -> None:
     if totals.images and totals.rejected <= params.max_rejected * totals.files:
         return
-    what = (
+    problem = (
         f"{totals.rejected} of {totals.files} files are rejected"
         if totals.images
         else "no file gave an image"
     )
     raise UserError(
-        f"source {source!r}: {what}",
+        f"source {source!r}: {problem}",
         expected=f"at most {params.max_rejected:.0%} (faces.max_rejected)" if totals.images else None,
         found=totals.common_reasons(),
-        fix=f"{rejected} lists every file with its reason: mend or remove the files, or raise "
-        "faces.max_rejected; finished files are not done twice",
+        fix=f"{rejected} lists every file with its reason: fix or remove the files, or raise "
+        "faces.max_rejected; finished files are not processed again",
     )
 
 
 def _row(
-    source: str, record: Any, contents: Contents, crop: Crop, key: str, location: Location
+    source: str, record: RawFile, extraction: Extraction, crop: Crop, key: str, location: Location
 ) -> dict[str, Any]:
-    facts = contents.facts
+    metadata = extraction.metadata
     return {
         "key": key,
         **location._asdict(),
-        "sha256": crop.blob.sha256,
+        "sha256": crop.stored.sha256,
         "source": source,
         "method": record.method,
         "domain": record.domain,
@@ -182,23 +182,23 @@ def _row(
         "video": printable_path(record.video),
         "frame": crop.frame,
         "track": crop.track,
-        "bridged": crop.bridged,
+        "bridged": crop.interpolated,
         "box": list(crop.box),
         "landmarks": list(crop.landmarks),
         "detector_score": float("nan") if crop.score is None else crop.score,
         "raw_path": printable_path(record.path),
-        "raw_sha256": facts.sha256,
-        "raw_format": facts.format,
-        "raw_width": facts.width,
-        "raw_height": facts.height,
-        "jpeg_quality": facts.jpeg_quality,
-        "chroma_sampling": facts.chroma_sampling,
+        "raw_sha256": metadata.sha256,
+        "raw_format": metadata.format,
+        "raw_width": metadata.width,
+        "raw_height": metadata.height,
+        "jpeg_quality": metadata.jpeg_quality,
+        "chroma_sampling": metadata.chroma_sampling,
         "instance": record.instance,
     }
 
 
 def _publish(building: Path, out: Path) -> None:
-    """Put the finished folder in its place at once, so that no half of it is ever taken for the whole."""
+    """Move the finished folder to its place as a whole, so that no half of it is ever used."""
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.exists():
         shutil.rmtree(out)
@@ -207,7 +207,7 @@ def _publish(building: Path, out: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        beside = out.with_name(f".{out.name}.partial")
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(building, beside)
-        beside.rename(out)
+        partial = out.with_name(f".{out.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(building, partial)
+        partial.rename(out)

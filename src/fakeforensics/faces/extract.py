@@ -1,41 +1,42 @@
-"""One raw file in, its crops and the reasons for what it did not give out."""
+"""One raw file in; its crops, and the reasons for what is missing, out."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from fakeforensics.faces.align import align
-from fakeforensics.faces.detect import Detector
-from fakeforensics.faces.facts import Facts
-from fakeforensics.faces.landmarks import Predictor
-from fakeforensics.faces.part import Contents, Crop, PartWriter, Rejection
-from fakeforensics.faces.people import Encoder, Fragment, rank
-from fakeforensics.faces.picture import Picture, UnreadableError
-from fakeforensics.faces.still import Still, read_still
-from fakeforensics.faces.track import Sighting, Tracker
-from fakeforensics.faces.video import Clip, open_clip, spread
+from fakeforensics.faces.detect import FaceDetector, LandmarkPredictor
+from fakeforensics.faces.results import Crop, CropStore, Extraction, Rejection
+from fakeforensics.faces.still import FileMetadata, Still, read_still
+from fakeforensics.faces.track import (
+    FaceEmbedder,
+    Observation,
+    Tracker,
+    Tracklet,
+    TrackletCollector,
+    select_identities,
+)
+from fakeforensics.faces.video import Clip, Frame, UnreadableError, open_clip, spread_frames
+from fakeforensics.files import sha256_file
 from fakeforensics.images.codec import encode_png
 from fakeforensics.params import FacesParams
 
 _NO_FACE = "no face found"
 # Stills are mostly portraits: the first search is for faces of half the shorter side.
 _PORTRAIT = 0.5
-# Pictures are held together up to so many pixels.
+# Frames are held together up to so many pixels.
 _HELD_PIXELS = 16_000_000
-# Frames are searched, then cut, then encoded by so many at once: each step then finds its model in the
+# So many frames are searched, then cropped, then encoded together: each step then finds its model in the
 # processor's cache.
 _BATCH = 8
-_Decoded = Picture | tuple[int, UnreadableError]
 
 
-class Job(NamedTuple):
-    """A raw file to take crops from.
+class WorkItem(NamedTuple):
+    """A raw file to extract crops from.
 
     Args:
         path: The file.
@@ -50,8 +51,8 @@ class Job(NamedTuple):
     crop_box: tuple[int, int, int, int] | None = None
 
 
-class Extractor:
-    """Takes crops from raw files; holds the models, so that a process loads them once.
+class FaceExtractor:
+    """Extracts crops from raw files; holds the models, so that a process loads them once.
 
     Args:
         params: The `faces` group.
@@ -59,212 +60,167 @@ class Extractor:
 
     def __init__(self, params: FacesParams) -> None:
         self._params = params
-        self._detector = Detector(params.min_face)
-        self._predict = Predictor(params.landmarks)
-        self._encoder = Encoder()
+        self._detector = FaceDetector(params.min_face)
+        self._predict = LandmarkPredictor(params.landmarks)
+        self._embed = FaceEmbedder()
 
-    def extract(self, jobs: Sequence[Job], parts: Sequence[PartWriter]) -> list[Contents]:
-        """Take the crops of some raw files.
+    def extract(self, items: Sequence[WorkItem], stores: Sequence[CropStore]) -> list[Extraction]:
+        """Extract the crops of some raw files.
 
         Nothing that is wrong with a file raises: it becomes a rejection.
 
         Args:
-            jobs: The files. Stills go faster by the dozen: what they need stays in the processor's cache.
-            parts: Take the crops' bytes as they come, one for each job.
+            items: The files. Stills are faster by the dozen: what they need stays in the processor's cache.
+            stores: Take the bytes of crops as they are made, one store per file.
 
         Returns:
             What each file gave.
         """
-        contents = [Contents(Facts(""), [], [])] * len(jobs)
+        results = [Extraction(FileMetadata(""), [], [])] * len(items)
         stills: dict[int, Still] = {}
-        for number, (job, part) in enumerate(zip(jobs, parts, strict=True)):
+        for number, (item, store) in enumerate(zip(items, stores, strict=True)):
             try:
-                if job.kind == "video":
-                    contents[number] = self._video(job, part)
+                if item.kind == "video":
+                    results[number] = self._video(item, store)
                 else:
-                    stills[number] = read_still(job.path, job.crop_box)
-                    contents[number] = Contents(stills[number].facts, [], [])
+                    stills[number] = read_still(item.path, item.crop_box)
             except UnreadableError as error:
-                contents[number] = Contents(Facts(_digest(job.path)), [], [Rejection(str(error))])
+                metadata = FileMetadata(sha256_file(item.path))
+                results[number] = Extraction(metadata, [], [Rejection(str(error))])
             except OSError as error:
                 if error.filename is None:
                     raise  # the disk that is written to, not the file
-                contents[number] = Contents(Facts(""), [], [Rejection(f"cannot be opened: {error.strerror}")])
-            held = sum(still.picture.luma.size for still in stills.values())
-            if stills and (held > _HELD_PIXELS or number == len(jobs) - 1):
-                self._stills(jobs, parts, stills, contents)
+                rejection = Rejection(f"cannot be opened: {error.strerror}")
+                results[number] = Extraction(FileMetadata(""), [], [rejection])
+            held = sum(still.frame.gray.size for still in stills.values())
+            if stills and (held > _HELD_PIXELS or number == len(items) - 1):
+                self._stills(items, stores, stills, results)
                 stills.clear()
-        return contents
+        return results
 
     def _stills(
         self,
-        jobs: Sequence[Job],
-        parts: Sequence[PartWriter],
+        items: Sequence[WorkItem],
+        stores: Sequence[CropStore],
         stills: dict[int, Still],
-        contents: list[Contents],
+        results: list[Extraction],
     ) -> None:
         """Finish the stills that could be read."""
-        sightings: dict[int, list[Sighting]] = {}
+        found: dict[int, list[Observation]] = {}
         for number, still in stills.items():
-            if jobs[number].crop == "whole":
-                data = still.data if still.plain else encode_png(still.picture.rgb)
-                suffix = ".jpg" if still.plain and still.facts.format == "JPEG" else ".png"
-                contents[number] = Contents(still.facts, [Crop(parts[number].add(data), suffix)], [])
+            if items[number].crop == "whole":
+                data = still.data if still.plain else encode_png(still.frame.rgb)
+                suffix = ".jpg" if still.plain and still.metadata.format == "JPEG" else ".png"
+                results[number] = Extraction(still.metadata, [Crop(stores[number].add(data, suffix))], [])
             else:
-                sightings[number] = self._faces(still.picture)
-        cut = iter(self._cut([(parts[number], one) for number, many in sightings.items() for one in many]))
-        for number, many in sightings.items():
-            crops = list(islice(cut, len(many)))
-            contents[number] = Contents(stills[number].facts, crops, [] if crops else [Rejection(_NO_FACE)])
+                found[number] = self._faces(still.frame)
+        crops = iter(self._crop([(stores[number], one) for number, many in found.items() for one in many]))
+        for number, many in found.items():
+            own = list(islice(crops, len(many)))
+            rejections = [] if own else [Rejection(_NO_FACE)]
+            results[number] = Extraction(stills[number].metadata, own, rejections)
 
-    def _faces(self, picture: Picture) -> list[Sighting]:
+    def _faces(self, frame: Frame) -> list[Observation]:
         if self._params.tracks == "all":
-            hits = self._detector.all(picture.luma)
+            hits = self._detector.all(frame.gray)
         else:
-            hits = self._detector.largest(picture.luma, _PORTRAIT)
+            hits = self._detector.largest(frame.gray, _PORTRAIT)
         hits = sorted(hits, key=lambda hit: (-hit.box.area, hit.box))
         if self._params.tracks == "main":
             hits = hits[:1]
-        return [Sighting(number, picture, hit.box, hit.score) for number, hit in enumerate(hits)]
+        return [Observation(number, frame, hit.box, hit.score) for number, hit in enumerate(hits)]
 
-    def _video(self, job: Job, part: PartWriter) -> Contents:
-        with open_clip(job.path) as clip:
-            frames = self._frames(clip)
+    def _video(self, item: WorkItem, store: CropStore) -> Extraction:
+        with open_clip(item.path) as clip:
+            sampled = self._sample(clip)
             tracker = Tracker(self._detector, self._params.tracks)
-            people = _Gallery(self._predict, self._encoder)
+            collector = TrackletCollector(self._predict, self._embed)
             size = max(1, min(_BATCH, _HELD_PIXELS // clip.pixels))
             crops: list[Crop] = []
             rejections: list[Rejection] = []
-            shape = (0, 0)
-            for batch in _batched(clip.pictures(frames), size):
-                pictures = [item for item in batch if isinstance(item, Picture)]
-                rejections += [Rejection(str(item[1]), item[0]) for item in batch if isinstance(item, tuple)]
-                if pictures:
-                    shape = pictures[0].luma.shape
-                if job.crop == "whole":
+            height, width = 0, 0
+            decoded = clip.frames(sampled)
+            while batch := list(islice(decoded, size)):
+                frames = [one for one in batch if isinstance(one, Frame)]
+                rejections += [Rejection(str(one[1]), one[0]) for one in batch if isinstance(one, tuple)]
+                if frames:
+                    height, width = frames[0].gray.shape
+                if item.crop == "whole":
                     crops += [
-                        Crop(part.add(encode_png(picture.rgb)), ".png", picture.frame) for picture in pictures
+                        Crop(store.add(encode_png(frame.rgb), ".png"), frame.number) for frame in frames
                     ]
                     continue
-                sightings = [sighting for picture in pictures for sighting in tracker.observe(picture)]
-                people.add(sightings)
-                crops += self._cut([(part, sighting) for sighting in sightings])
-        facts = Facts(_digest(job.path), clip.format, shape[1], shape[0], -1, clip.chroma)
-        if job.crop == "faces":
-            crops, more = self._choose(crops, people.fragments(), frames)
+                observations = [one for frame in frames for one in tracker.observe(frame)]
+                collector.add(observations)
+                crops += self._crop([(store, one) for one in observations])
+        metadata = FileMetadata(sha256_file(item.path), clip.format, width, height, -1, clip.chroma)
+        if item.crop == "faces":
+            crops, more = self._select(crops, collector.tracklets(), sampled)
             known = {rejection.frame for rejection in rejections}
             rejections += [rejection for rejection in more if rejection.frame not in known]
         rejections.sort(key=lambda rejection: rejection.frame)
         if not crops:
-            return Contents(facts, [], [_summary(rejections)])
-        return Contents(facts, crops, rejections)
+            return Extraction(metadata, [], [_summary(rejections)])
+        return Extraction(metadata, crops, rejections)
 
-    def _frames(self, clip: Clip) -> Sequence[int]:
+    def _sample(self, clip: Clip) -> Sequence[int]:
         if self._params.frame_step is not None:
             return range(0, clip.count, self._params.frame_step)
-        return spread(clip.count, self._params.frames_per_video)
+        return spread_frames(clip.count, self._params.frames_per_video)
 
-    def _cut(self, work: Sequence[tuple[PartWriter, Sighting]]) -> list[Crop]:
-        shapes = [self._predict(seen.picture.luma, seen.box) for _, seen in work]
+    def _crop(self, work: Sequence[tuple[CropStore, Observation]]) -> list[Crop]:
+        """Align, encode and store the faces of some observations."""
+        landmarks = [self._predict(seen.frame.gray, seen.box) for _, seen in work]
         chips = [
-            align(seen.picture.rgb, shape, self._params.size, self._params.padding)
-            for (_, seen), shape in zip(work, shapes, strict=True)
+            align(seen.frame.rgb, points, self._params.size, self._params.padding)
+            for (_, seen), points in zip(work, landmarks, strict=True)
         ]
-        blobs = [part.add(encode_png(chip)) for (part, _), chip in zip(work, chips, strict=True)]
+        stored = [store.add(encode_png(chip), ".png") for (store, _), chip in zip(work, chips, strict=True)]
         return [
             Crop(
-                blob,
-                ".png",
-                seen.picture.frame,
-                seen.track,
-                seen.bridged,
+                place,
+                seen.frame.number,
+                seen.tracklet,
+                seen.interpolated,
                 tuple(float(side) for side in seen.box),
-                tuple(float(value) for value in shape.points.ravel()),
+                tuple(float(value) for value in points.points.ravel()),
                 None if math.isnan(seen.score) else seen.score,
             )
-            for (_, seen), shape, blob in zip(work, shapes, blobs, strict=True)
+            for (_, seen), points, place in zip(work, landmarks, stored, strict=True)
         ]
 
-    def _choose(
-        self, crops: Sequence[Crop], fragments: Sequence[Fragment], frames: Sequence[int]
+    def _select(
+        self, crops: Sequence[Crop], tracklets: Sequence[Tracklet], sampled: Sequence[int]
     ) -> tuple[list[Crop], list[Rejection]]:
-        people = rank(fragments, len(frames))
+        """Replace the numbers of tracklets by those of identities and keep the ones that are wanted."""
+        identities = select_identities(tracklets, len(sampled))
         if self._params.tracks == "main":
-            people = people[:1]
-        names = {track: number for number, person in enumerate(people) for track in person.tracks}
+            identities = identities[:1]
+        names = {part.number: number for number, one in enumerate(identities) for part in one.tracklets}
         best: dict[tuple[int, int], Crop] = {}
         for crop in crops:
             if crop.track not in names:
                 continue
-            named = replace(crop, track=names[crop.track])
+            named = crop._replace(track=names[crop.track])
             place = (named.frame, named.track)
-            # Two fragments of one person may meet in a frame: the clearer sighting stays.
-            if place not in best or _clarity(named) > _clarity(best[place]):
+            # Two tracklets of one person may overlap in a frame: the higher score stays.
+            if place not in best or _score(named) > _score(best[place]):
                 best[place] = named
         chosen = [best[place] for place in sorted(best)]
         found = {crop.frame for crop in chosen}
         others = {crop.frame for crop in crops} - found
         rejections = [
             Rejection("only other people or a stray detection" if frame in others else _NO_FACE, frame)
-            for frame in frames
+            for frame in sampled
             if frame not in found
         ]
         return chosen, rejections
 
 
-class _Gallery:
-    """The fragments of a clip, with the codes that tell people apart where there are several."""
-
-    def __init__(self, predict: Predictor, encoder: Encoder) -> None:
-        self._predict = predict
-        self._encoder = encoder
-        self._fragments: dict[int, Fragment] = {}
-
-    def add(self, sightings: Sequence[Sighting]) -> None:
-        """Count sightings, keeping the clearest face of each fragment."""
-        for sighting in sightings:
-            if not sighting.bridged:
-                self._count(sighting)
-
-    def _count(self, sighting: Sighting) -> None:
-        if sighting.track not in self._fragments:
-            self._encode()
-        fragment = self._fragments.setdefault(sighting.track, Fragment(sighting.track))
-        fragment.seen += 1
-        fragment.weight += sighting.box.width
-        clearer = fragment.best is None or sighting.score > fragment.best.score
-        if clearer and fragment.code is None:
-            fragment.best = sighting
-
-    def fragments(self) -> list[Fragment]:
-        """All fragments; with codes, if there are several."""
-        if len(self._fragments) > 1:
-            self._encode()
-        return list(self._fragments.values())
-
-    def _encode(self) -> None:
-        for fragment in self._fragments.values():
-            if fragment.best is not None and fragment.code is None:
-                picture = fragment.best.picture
-                shape = self._predict(picture.luma, fragment.best.box)
-                fragment.code = self._encoder(picture.rgb, shape)
-                fragment.best = None
-
-
-def _batched(pictures: Iterator[_Decoded], size: int) -> Iterator[list[_Decoded]]:
-    while batch := list(islice(pictures, size)):
-        yield batch
-
-
-def _clarity(crop: Crop) -> float:
+def _score(crop: Crop) -> float:
     return -math.inf if crop.score is None else crop.score
 
 
 def _summary(rejections: Sequence[Rejection]) -> Rejection:
     reasons = sorted({rejection.reason for rejection in rejections})
     return Rejection(f"{'; '.join(reasons)} (all {len(rejections)} frames)")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,71 +4,58 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache, partial
+from importlib.metadata import distributions, version
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import cv2
+from tqdm import tqdm
+
+from fakeforensics.code import code_hashes
 from fakeforensics.errors import UserError
-from fakeforensics.faces.assemble import Item, Totals, assemble
-from fakeforensics.faces.facts import Facts
-from fakeforensics.faces.part import Contents, Part, Rejection, writing_part
-from fakeforensics.faces.pool import WorkerDiedError, fan_out, one_by_one
-from fakeforensics.faces.progress import Progress
-from fakeforensics.faces.scratch import Scratch
+from fakeforensics.faces.assemble import SourceFile, Totals, assemble
+from fakeforensics.faces.extract import FaceExtractor, WorkItem
+from fakeforensics.faces.results import Extraction, Rejection, is_whole, read_extraction, writing_archive
+from fakeforensics.faces.still import FileMetadata
+from fakeforensics.files import sha256_file
 from fakeforensics.images.index import image_keys
 from fakeforensics.params import FacesParams
+from fakeforensics.processes import TaskLostError, WorkerPool, look_ahead
+
+if TYPE_CHECKING:
+    from fakeforensics.sources.base import RawFile
 
 # Stills are quick: several make one task, so that handing tasks out costs little.
-_STILLS_A_TASK = 16
-_KILLER = "reading it ends the process: out of memory, or damaged so that the decoder crashes"
+_STILLS_PER_TASK = 16
+# Seconds; a batch system may keep a cluster's workers in its queue for a while.
+_WORKERS_COME_WITHIN = 600
+# Tasks that a cluster of unknown size has in hand.
+_CLUSTER_TASKS = 512
+_FATAL = "reading it ends the process: out of memory, or damaged so that the decoder crashes"
+# These change how the work is done, not its result.
+_WITHOUT_EFFECT = {"workers", "executor", "scheduler", "max_rejected", "shard_mb"}
+_LIBRARIES = ("dlib-bin", "dlib", "av", "opencv-python-headless", "opencv-python", "numpy")
 
 
-class Record(Protocol):
-    """What this room needs to know of a raw file; `fakeforensics.sources` yields such records."""
-
-    @property
-    def path(self) -> str:
-        """Relative to the source's root, "/"-separated."""
-
-    @property
-    def kind(self) -> Literal["image", "video"]:
-        """One picture or many frames."""
-
-    @property
-    def crop_box(self) -> tuple[int, int, int, int] | None:
-        """The part of a still that counts."""
+class _Task(NamedTuple):
+    item: WorkItem
+    archive: Path
 
 
-@dataclass(frozen=True)
-class _Task:
-    part: Path
-    path: str
-    kind: Literal["image", "video"]
-    crop: Literal["faces", "whole"]
-    crop_box: tuple[int, int, int, int] | None
-
-    @property
-    def busy(self) -> Path:
-        """Exists while a worker has the file in hand."""
-        return self.part.with_suffix(".busy")
-
-
-@dataclass(frozen=True)
-class _Done:
-    part: Path
-    images: int
-    resumed: bool
+_Submit = Callable[[Sequence[_Task]], "Future[list[int]]"]
 
 
 def make_images(
     source: str,
     root: Path,
-    records: Sequence[Any],
+    records: Sequence[RawFile],
     crop: Literal["faces", "whole"],
     params: FacesParams,
     out: Path,
@@ -76,13 +63,13 @@ def make_images(
 ) -> Totals:
     """Crop a whole source and write its shards, index and list of rejections.
 
-    Work that an interrupted run with the same settings and code finished is taken over. The result's bytes
-    depend neither on that nor on the number of workers.
+    What an interrupted run with the same settings and code finished is reused. The result's bytes depend
+    neither on that nor on the number of workers.
 
     Args:
         source: The source's name.
         root: Its folder.
-        records: Its files; beside what `Record` names, their fields go into the index.
+        records: Its files.
         crop: `faces` for aligned crops, `whole` for images as they are.
         params: The `faces` group.
         out: The folder to write; replaced when all is done.
@@ -92,138 +79,206 @@ def make_images(
         UserError: If nothing is readable, more than `max_rejected` of the files are rejected, or the disk is
             full.
     """
-    items = _items(source, records)
     # Absolute, as the workers of a cluster have a working directory of their own.
     root, scratch_root = root.absolute(), scratch_root.absolute()
-    scratch = Scratch(scratch_root, source, crop, params)
     try:
-        scratch.open()
+        scratch = _open_scratch(scratch_root, source, fingerprint(crop, params))
+        files = _source_files(source, records, scratch)
         tasks = [
-            _Task(
-                scratch.part(item.record.path),
-                str(root / item.record.path),
-                item.record.kind,
-                crop,
-                item.record.crop_box,
-            )
-            for item in items
+            _Task(WorkItem(root / record.path, record.kind, crop, record.crop_box), archive)
+            for record, _, archive in files
         ]
-        progress = Progress(source, len(tasks))
-        for done in _results(tasks, params):
-            progress.add(done.images, done.resumed)
-        totals = assemble(source, items, scratch, params, out)
+        _extract_all(source, tasks, params)
+        totals = assemble(source, files, params, scratch / "out", out)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(
                 f"the disk is full: {error.filename or scratch_root}",
                 found=f"{shutil.disk_usage(_existing(scratch_root)).free / 2**20:.0f} MiB free",
-                fix="free some space and run the stage again: what is finished is not done twice",
+                fix="free some space and run the stage again: finished files are not processed again",
             ) from None
         raise
-    scratch.remove()
+    shutil.rmtree(scratch)
     return totals
 
 
-def _items(source: str, records: Sequence[Any]) -> list[Item]:
+def fingerprint(crop: Literal["faces", "whole"], params: FacesParams) -> str:
+    """16 hexadecimal digits that change with whatever changes a crop."""
+    identity = {
+        "crop": crop,
+        "settings": params.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+        "code": code_hashes("fakeforensics.faces.extract"),
+        "versions": _versions(),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _versions() -> dict[str, str]:
+    # The same module comes under several names.
+    return {one: version(one) for one in _LIBRARIES if next(iter(distributions(name=one)), None)}
+
+
+def _open_scratch(root: Path, source: str, digits: str) -> Path:
+    """Make the folder of a source's unfinished work; that of other settings or code is useless and goes."""
+    folder = root / f"{source}-{digits}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for other in root.glob(f"{source}-*"):
+        if other != folder and len(other.name) == len(folder.name):
+            shutil.rmtree(other)
+    return folder
+
+
+def _source_files(source: str, records: Sequence[RawFile], scratch: Path) -> list[SourceFile]:
+    """The files in the order of their keys, each with a place for its extraction."""
     ordered = sorted(records, key=lambda record: os.fsencode(record.path))
     keys = image_keys(source, [record.path for record in ordered])
-    items = [Item(key, record) for key, record in zip(keys, ordered, strict=True)]
-    return sorted(items, key=lambda item: item.key)
+    files = []
+    for record, key in zip(ordered, keys, strict=True):
+        name = hashlib.sha256(os.fsencode(record.path)).hexdigest()[:32]
+        folder = scratch / "extracted" / name[:2]  # some hundred files per folder
+        folder.mkdir(parents=True, exist_ok=True)
+        files.append(SourceFile(record, key, folder / f"{name}.zip"))
+    return sorted(files, key=lambda file: file.key)
 
 
-def _results(tasks: Sequence[_Task], params: FacesParams) -> Iterator[_Done]:
-    """The result of each task, once, whatever workers die."""
-    work = partial(_work, params=params)
-    seen: set[Path] = set()
-    while True:
-        # Files that were in hand when a process, or the last run, died: one of them may be why.
-        suspects = [[task] for task in tasks if task.busy.exists()]
-        for (task,), results in one_by_one(work, suspects):
-            if results is None:
-                _reject(task)
-        try:
-            for results in fan_out(work, list(_batches(tasks)), params):
-                yield from (done for done in results if done.part not in seen)
-                seen.update(done.part for done in results)
-        except WorkerDiedError as error:
-            if any(task.busy.exists() for task in tasks):
-                continue
-            raise UserError(
-                "the worker processes end before they begin to work",
-                found=str(error),
-                fix="give them more memory, or set faces.workers lower",
-            ) from None
-        return
+def _extract_all(source: str, tasks: Sequence[_Task], params: FacesParams) -> None:
+    """Make the archive of each task, and report progress on a terminal."""
+    images = rejected = 0
+    with tqdm(total=len(tasks), desc=source, unit="file", disable=None) as progress:
+        for count in _results(tasks, params):
+            images += count
+            rejected += count == 0
+            progress.set_postfix(images=images, rejected=rejected, refresh=False)
+            progress.update()
 
 
-def _reject(task: _Task) -> None:
-    with writing_part(task.part) as part:
-        part.finish(Contents(Facts(_sha256(task.path)), [], [Rejection(_KILLER)]))
-    task.busy.unlink()
+def _results(tasks: Sequence[_Task], params: FacesParams) -> Iterator[int]:
+    """The number of images of each file, in the order in which they are done."""
+    batches, alone = list(_batches(tasks)), False
+    while batches:
+        lost: list[_Task] = []
+        with _executor(params, 1 if alone else len(batches)) as (submit, ahead):
+            for batch, future in look_ahead(submit, batches, 1 if alone else ahead):
+                try:
+                    yield from future.result()
+                except Exception as error:
+                    if not _is_lost(error):
+                        raise
+                    if alone:
+                        _reject(batch[0])
+                        yield 0
+                    else:
+                        lost += batch
+        # A file of the batch may be why, or another process that took the memory: now each file runs alone.
+        batches, alone = [[task] for task in lost], True
 
 
 def _batches(tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
     batch: list[_Task] = []
     for task in tasks:
         batch.append(task)
-        if task.kind == "video" or len(batch) == _STILLS_A_TASK:
+        if task.item.kind == "video" or len(batch) == _STILLS_PER_TASK:
             yield batch
             batch = []
     if batch:
         yield batch
 
 
-def _work(batch: Sequence[_Task], params: FacesParams) -> list[_Done]:
-    done = [_finished(task) for task in batch]
-    fresh = [number for number, one in enumerate(done) if one is None]
-    if fresh:
-        tasks = [batch[number] for number in fresh]
-        for number, contents in zip(fresh, _make(tasks, params), strict=True):
-            done[number] = _Done(batch[number].part, len(contents.crops), resumed=False)
-    return [one for one in done if one is not None]
+@contextmanager
+def _executor(params: FacesParams, tasks: int) -> Iterator[tuple[_Submit, int]]:
+    """A function that submits a batch, and how many batches to have in hand at once."""
+    if params.executor == "dask":
+        with _dask(params.scheduler) as client, client.get_executor(pure=False) as executor:
+            yield partial(executor.submit, _work, params=params), _CLUSTER_TASKS
+        return
+    workers = min(params.workers or os.cpu_count() or 1, tasks)
+    with WorkerPool(workers, prepare=partial(_extractor, params), preload=[__name__]) as pool:
+        yield partial(pool.submit, partial(_work, params=params)), 2 * workers
 
 
-def _finished(task: _Task) -> _Done | None:
-    part = Part(task.part)
-    if not part.is_whole():
+@contextmanager
+def _dask(scheduler: str | None) -> Iterator[Any]:
+    if scheduler is None:
+        raise UserError(
+            "faces.executor is `dask`, but faces.scheduler names no cluster",
+            expected="an address such as tcp://login-node:8786",
+            fix="start one with `dask scheduler` and `dask worker`, or set faces.executor to local",
+        )
+    try:
+        from distributed import Client
+    except ModuleNotFoundError:
+        raise UserError(
+            "faces.executor is `dask`, but Dask is not installed", fix="pip install 'fake-forensics[cluster]'"
+        ) from None
+    try:
+        connect: Any = Client
+        client = connect(scheduler, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"no Dask scheduler answers at {scheduler}",
+            found=str(error),
+            fix="check faces.scheduler, and that `dask scheduler` runs there",
+        ) from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_WORKERS_COME_WITHIN)
+        except TimeoutError:
+            raise UserError(
+                f"the Dask cluster at {scheduler} has no worker",
+                fix="start some with `dask worker`, or see why they wait in the batch system's queue",
+            ) from None
+        yield client
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the task's process died."""
+    return isinstance(error, TaskLostError) or type(error).__name__ == "KilledWorker"  # the latter is Dask's
+
+
+def _reject(task: _Task) -> None:
+    with writing_archive(task.archive) as archive:
+        archive.finish(Extraction(FileMetadata(_sha256(task.item.path)), [], [Rejection(_FATAL)]))
+
+
+def _work(batch: Sequence[_Task], params: FacesParams) -> list[int]:
+    """Make the archives of a batch, unless an earlier run made them; the number of images in each."""
+    counts = [_finished(task) for task in batch]
+    fresh = iter(_extract([task for task, count in zip(batch, counts, strict=True) if count is None], params))
+    return [next(fresh) if count is None else count for count in counts]
+
+
+def _finished(task: _Task) -> int | None:
+    if not is_whole(task.archive):
         return None
-    contents = part.contents()
-    if not contents.facts.sha256 or contents.facts.sha256 != _sha256(task.path):
-        return None
-    return _Done(task.part, len(contents.crops), resumed=True)
+    extraction = read_extraction(task.archive)
+    known = extraction.metadata.sha256
+    return len(extraction.crops) if known and known == _sha256(task.item.path) else None
 
 
-def _make(tasks: Sequence[_Task], params: FacesParams) -> list[Contents]:
-    from fakeforensics.faces.extract import Job
-
-    jobs = [Job(Path(task.path), task.kind, task.crop, task.crop_box) for task in tasks]
-    for task in tasks:
-        task.busy.touch()
+def _extract(tasks: Sequence[_Task], params: FacesParams) -> list[int]:
+    items = [task.item for task in tasks]
     with ExitStack() as stack:
-        parts = [stack.enter_context(writing_part(task.part)) for task in tasks]
-        results: list[Contents] = _extractor(params).extract(jobs, parts)
-        for part, contents in zip(parts, results, strict=True):
-            part.finish(contents)
-    for task in tasks:
-        task.busy.unlink(missing_ok=True)
-    return results
+        archives = [stack.enter_context(writing_archive(task.archive)) for task in tasks]
+        results = _extractor(params).extract(items, archives)
+        for archive, extraction in zip(archives, results, strict=True):
+            archive.finish(extraction)
+    return [len(extraction.crops) for extraction in results]
 
 
 @lru_cache(maxsize=1)
-def _extractor(params: FacesParams) -> Any:
-    import cv2
+def _extractor(params: FacesParams) -> FaceExtractor:
+    """This process's extractor.
 
-    from fakeforensics.faces.extract import Extractor
+    Raises:
+        UserError: If dlib's models are missing.
+    """
+    cv2.setNumThreads(1)  # one process per core: more threads would only compete
+    return FaceExtractor(params)
 
-    # One process a core: threads inside would only get in each other's way.
-    cv2.setNumThreads(1)
-    return Extractor(params)
 
-
-def _sha256(path: str) -> str:
+def _sha256(path: Path) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_file(path)
     except OSError:
         return ""
 

@@ -1,4 +1,4 @@
-"""Reading one still image safely: its facts, its upright pixels, and reasons where it cannot be used."""
+"""Reading one still image safely: its metadata, its upright pixels, or the reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -7,17 +7,51 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from fakeforensics.faces.facts import Facts, chroma_sampling, jpeg_quality
-from fakeforensics.faces.picture import MAX_PIXELS, Picture, UnreadableError
+from fakeforensics.faces.video import MAX_PIXELS, Frame, UnreadableError
 from fakeforensics.images.codec import decode
 
 MAX_BYTES = 256 * 2**20
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
+
+# ITU-T T.81, table K.1 (luminance), row by row.
+_LUMINANCE = np.array(
+    [
+        *(16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55),
+        *(14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62),
+        *(18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92),
+        *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
+    ]
+)
+_QUALITIES = np.arange(1, 101)
+# libjpeg's jpeg_quality_scaling and jpeg_add_quant_table.
+_PERCENT = np.where(_QUALITIES < 50, 5000 // _QUALITIES, 200 - 2 * _QUALITIES)
+_TABLES = np.sort(np.clip((_LUMINANCE[None] * _PERCENT[:, None] + 50) // 100, 1, 255), axis=1)
+
+
+class FileMetadata(NamedTuple):
+    """What a raw file's coding is; it can reveal whether it is real or fake.
+
+    Args:
+        sha256: Of its bytes.
+        format: "JPEG", "PNG", … of an image, "H264", … of a video; "" if not recognized.
+        width: Pixels, upright.
+        height: Pixels, upright.
+        jpeg_quality: 1 … 100 as libjpeg counts, estimated; -1 if not a JPEG.
+        chroma_sampling: "4:4:4", "4:2:2", "4:2:0", …; "" if not known.
+    """
+
+    sha256: str
+    format: str = ""
+    width: int = 0
+    height: int = 0
+    jpeg_quality: int = -1
+    chroma_sampling: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,14 +60,14 @@ class Still:
 
     Args:
         data: The file's bytes.
-        facts: What they say of their coding.
-        picture: The upright pixels.
+        metadata: Of the file.
+        frame: The upright pixels.
         plain: Whether the bytes can be stored as they are: an upright 8-bit JPEG or PNG, RGB or gray.
     """
 
     data: bytes
-    facts: Facts
-    picture: Picture
+    metadata: FileMetadata
+    frame: Frame
     plain: bool
 
 
@@ -54,28 +88,28 @@ def read_still(path: Path, crop_box: tuple[int, int, int, int] | None = None) ->
     if not data:
         raise UnreadableError("empty file")
     with warnings.catch_warnings():
-        # Pillow warns of large images and odd EXIF; sizes are judged here, of EXIF one tag counts.
+        # Pillow warns about large images and odd EXIF; we check sizes ourselves and use one EXIF tag.
         warnings.simplefilter("ignore")
-        facts, rotation, plain = _inspect(data)
+        metadata, rotation, plain = _metadata(data)
     try:
         rgb = decode(data)
     except ValueError as error:
-        raise UnreadableError(f"damaged {facts.format}: {error}") from None
+        raise UnreadableError(f"damaged {metadata.format}: {error}") from None
     rgb = np.ascontiguousarray(_upright(rgb, rotation))
     if crop_box is not None:
         left, top, right, bottom = crop_box
         if not (0 <= left < right <= rgb.shape[1] and 0 <= top < bottom <= rgb.shape[0]):
             raise UnreadableError(f"{rgb.shape[1]}x{rgb.shape[0]} pixels do not contain the crop {crop_box}")
         rgb, plain = np.ascontiguousarray(rgb[top:bottom, left:right]), False
-    luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    return Still(data, facts, Picture(luma, lambda: rgb), plain)
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    return Still(data, metadata, Frame(gray, lambda: rgb), plain)
 
 
-def _inspect(data: bytes) -> tuple[Facts, int, bool]:
-    digest = hashlib.sha256(data).hexdigest()
+def _metadata(data: bytes) -> tuple[FileMetadata, int, bool]:
+    """Metadata, EXIF orientation, and whether the bytes can be stored as they are."""
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            return _judge(image, data, digest)
+            return _examine(image, data)
     except UnidentifiedImageError:
         raise UnreadableError("not an image in a format we read (" + ", ".join(_FORMATS) + ")") from None
     except Image.DecompressionBombError:
@@ -84,7 +118,7 @@ def _inspect(data: bytes) -> tuple[Facts, int, bool]:
         raise UnreadableError(f"damaged image: {error}") from None
 
 
-def _judge(image: Image.Image, data: bytes, digest: str) -> tuple[Facts, int, bool]:
+def _examine(image: Image.Image, data: bytes) -> tuple[FileMetadata, int, bool]:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadableError(f"{width}x{height} pixels, more than {MAX_PIXELS // 10**6} megapixels")
@@ -102,7 +136,8 @@ def _judge(image: Image.Image, data: bytes, digest: str) -> tuple[Facts, int, bo
     plain = rotation == 1 and format_ in ("JPEG", "PNG") and image.mode in ("RGB", "L", "P")
     if not _ends_whole(format_, data):
         image.load()  # raises on a truncated file, which OpenCV would fill with gray
-    return Facts(digest, format_, width, height, quality, sampling), rotation, plain
+    digest = hashlib.sha256(data).hexdigest()
+    return FileMetadata(digest, format_, width, height, quality, sampling), rotation, plain
 
 
 def _ends_whole(format_: str, data: bytes) -> bool:
@@ -119,3 +154,37 @@ def _upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
     elif orientation in (4, 5):
         rgb = rgb[::-1]
     return np.rot90(rgb, {3: 2, 6: 3, 7: 3, 8: 1, 5: 3}.get(orientation, 0))
+
+
+def jpeg_quality(table: list[int]) -> int:
+    """The libjpeg quality whose luminance table is nearest to a file's.
+
+    Values are compared sorted, as their order (zigzag or rows) depends on the reader.
+
+    Args:
+        table: The file's 64 luminance quantization steps.
+
+    Returns:
+        1 … 100; exact for files that libjpeg wrote with its standard tables, else the nearest.
+    """
+    distances = np.abs(_TABLES - np.sort(np.asarray(table))[None]).sum(axis=1)
+    return int(_QUALITIES[np.flatnonzero(distances == distances.min())[-1]])
+
+
+def chroma_sampling(layers: list[tuple[int, int, int, int]]) -> str:
+    """The chroma sampling in the usual notation.
+
+    Args:
+        layers: (id, horizontal factor, vertical factor, table) of each component in a JPEG's frame header.
+
+    Returns:
+        "4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:0:0" for gray; else "".
+    """
+    if len(layers) == 1:
+        return "4:0:0"
+    if len(layers) != 3 or layers[1][1:3] != layers[2][1:3]:
+        return ""
+    (_, luma_x, luma_y, _), (_, chroma_x, chroma_y, _) = layers[:2]
+    factors = f"{luma_x / chroma_x:g}x{luma_y / chroma_y:g}"
+    known = {"1x1": "4:4:4", "2x1": "4:2:2", "2x2": "4:2:0", "1x2": "4:4:0", "4x1": "4:1:1"}
+    return known.get(factors, "")

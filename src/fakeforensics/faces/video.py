@@ -1,8 +1,8 @@
-"""Decoding chosen frames of a clip, exactly, and as few others as the codec allows."""
+"""Frames, and decoding those asked for of a clip: exactly, and as few others as the codec allows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -11,24 +11,51 @@ from typing import Any
 
 import av
 import numpy as np
+from jaxtyping import UInt8
 
-from fakeforensics.faces.picture import MAX_PIXELS, Picture, UnreadableError
-
+Gray = UInt8[np.ndarray, "height width"]
+Rgb = UInt8[np.ndarray, "height width 3"]
+# Two copies of a frame's pixels are alive while decoding: 50 megapixels keep a worker under 600 MB.
+MAX_PIXELS = 50_000_000
 # A file whose index promises this share of frames more than it holds was cut off.
 _MISSING_TOLERATED = 0.05
 # Packets of clips up to this size are kept from counting the frames until decoding them.
 _KEPT_BYTES = 16 * 2**20
-_PLANAR_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
-_SAMPLINGS = {"420": "4:2:0", "422": "4:2:2", "444": "4:4:4", "411": "4:1:1", "440": "4:4:0"}
+_PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
+_SAMPLINGS = {"nv12": "4:2:0", "420": "4:2:0", "422": "4:2:2", "444": "4:4:4", "411": "4:1:1", "440": "4:4:0"}
 
 
-def spread(count: int, wanted: int) -> list[int]:
-    """Frames evenly spread over a whole clip: the middles of `wanted` equal parts.
+class UnreadableError(Exception):
+    """A raw file, or one frame of it, that cannot be used; the message is the reason given to the user."""
+
+
+class Frame:
+    """The pixels of one upright frame or still.
 
     Args:
-        count: Frames in the clip.
-        wanted: Frames to take; all, if the clip has fewer.
+        gray: Grayscale pixels, in which faces are found.
+        rgb: Makes the color pixels when they are first needed; most of a search needs none.
+        number: 0-based in display order, -1 for a still.
+        seconds: Time since the clip's start; 0 for a still.
     """
+
+    def __init__(self, gray: Gray, rgb: Callable[[], Rgb], number: int = -1, seconds: float = 0.0) -> None:
+        self.gray = gray
+        self.number = number
+        self.seconds = seconds
+        self._make_rgb = rgb
+        self._rgb: Rgb | None = None
+
+    @property
+    def rgb(self) -> Rgb:
+        """Color pixels, 8-bit RGB, contiguous."""
+        if self._rgb is None:
+            self._rgb = np.ascontiguousarray(self._make_rgb())
+        return self._rgb
+
+
+def spread_frames(count: int, wanted: int) -> list[int]:
+    """Up to `wanted` of a clip's `count` frames, evenly spread: the middles of equal parts."""
     wanted = min(count, wanted)
     return [(2 * part + 1) * count // (2 * wanted) for part in range(wanted)]
 
@@ -57,7 +84,7 @@ class Clip:
 
     Attributes:
         count: Number of frames.
-        pixels: In a frame.
+        pixels: Number of pixels per frame.
         format: The codec's name, upper case.
         chroma: Chroma sampling, "4:2:0" …, or "".
     """
@@ -90,37 +117,35 @@ class Clip:
         self.format = str(codec.name).upper()
         name = codec.pix_fmt or ""
         self.chroma = next((value for key, value in _SAMPLINGS.items() if key in name), "")
-        if "nv12" in name:
-            self.chroma = "4:2:0"
 
-    def pictures(self, frames: Sequence[int]) -> Iterator[Picture | tuple[int, UnreadableError]]:
+    def frames(self, numbers: Sequence[int]) -> Iterator[Frame | tuple[int, UnreadableError]]:
         """Decode the frames asked for, upright, in display order.
 
         Frames that no other frame refers to are not decoded unless asked for, nor are groups of pictures
-        without an asked frame; what comes out is exact all the same.
+        without a frame asked for; the result is exact all the same.
 
         Args:
-            frames: Ascending frame numbers, each below `count`.
+            numbers: Ascending, each below `count`.
 
         Yields:
-            A picture for each, or the frame's number with the reason why it does not decode.
+            Each frame, or its number with the reason why it does not decode.
         """
         times = [packet.time for packet in self._packets if packet.shown]
         exact = None not in times and len(set(times)) == len(times)
-        decoded = self._by_time(frames) if exact else self._by_order(frames)
-        missing = list(frames)
-        for index, frame in decoded:
-            while missing and missing[0] < index:
+        found = self._by_time(numbers) if exact else self._by_order(numbers)
+        missing = list(numbers)
+        for number, decoded in found:
+            while missing and missing[0] < number:
                 yield missing.pop(0), UnreadableError("the frame does not decode")
-            if missing and missing[0] == index:
+            if missing and missing[0] == number:
                 missing.pop(0)
-                yield self._picture(frame, index)
-        for index in missing:
-            yield index, UnreadableError("the frame does not decode")
+                yield self._frame(decoded, number)
+        for number in missing:
+            yield number, UnreadableError("the frame does not decode")
 
-    def _by_time(self, frames: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    def _by_time(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
         display = sorted(packet.time for packet in self._packets if packet.shown and packet.time is not None)
-        wanted: dict[int | None, int] = {display[frame]: frame for frame in frames}
+        wanted: dict[int | None, int] = {display[number]: number for number in numbers}
         feed = _needed(self._packets, set(wanted))
         with self._from_start() as (codec, packets):
             jumped = False
@@ -138,8 +163,8 @@ class Clip:
             if not jumped:
                 yield from _known(_decode(codec, None), wanted)
 
-    def _by_order(self, frames: Sequence[int]) -> Iterator[tuple[int, Any]]:
-        wanted = set(frames)
+    def _by_order(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        wanted = set(numbers)
         index = 0
         with self._from_start() as (codec, packets):
             for packet in chain(packets, [None]):
@@ -160,20 +185,20 @@ class Clip:
             stream = _video_stream(container)
             yield stream.codec_context, _packets(container, stream)
 
-    def _picture(self, frame: Any, index: int) -> Picture:
-        turns = round(frame.rotation / 90) % 4
-        if frame.format.name in _PLANAR_LUMA:
-            plane = frame.planes[0]
+    def _frame(self, decoded: Any, number: int) -> Frame:
+        turns = round(decoded.rotation / 90) % 4
+        if decoded.format.name in _PLANAR:
+            plane = decoded.planes[0]
             rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-            luma = rows[: frame.height, : frame.width]
+            gray = rows[: decoded.height, : decoded.width]
         else:
-            luma = frame.to_ndarray(format="gray")
-        return Picture(
-            np.ascontiguousarray(np.rot90(luma, turns)),
-            lambda: np.rot90(frame.to_ndarray(format="rgb24"), turns),
-            index,
+            gray = decoded.to_ndarray(format="gray")
+        return Frame(
+            np.ascontiguousarray(np.rot90(gray, turns)),
+            lambda: np.rot90(decoded.to_ndarray(format="rgb24"), turns),
+            number,
             # A frame drained at the end of a run knows no time base.
-            float(frame.pts * self._stream.time_base) if frame.pts is not None else index / self._rate,
+            float(decoded.pts * self._stream.time_base) if decoded.pts is not None else number / self._rate,
         )
 
 
@@ -210,7 +235,7 @@ def _video_stream(container: Any) -> Any:
             if stream.codec_context is None:
                 raise UnreadableError("no decoder for the video stream")
             if not stream.codec_context.is_open:
-                # Files are worked on side by side, one a core; and frame threads would skip late.
+                # Files are processed in parallel, one per core; and frame threads would skip late.
                 stream.codec_context.thread_count = 1
             return stream
     raise UnreadableError("no video stream")
@@ -250,7 +275,7 @@ def _decode(codec: Any, packet: Any) -> list[Any]:
     try:
         return list(codec.decode(packet))
     except av.error.FFmpegError:
-        return []  # the frame is then missed by `pictures`, which says so
+        return []  # the frame is then missed by `frames`, which reports it
 
 
 def _known(frames: list[Any], wanted: dict[int | None, int]) -> Iterator[tuple[int, Any]]:

@@ -12,7 +12,7 @@ from examples.demo.dffd import EDITS, Edit, Still, make_still, smoother_skin
 from examples.demo.person import View, draw_identity, draw_view
 from examples.demo.pixels import generator
 from examples.demo.render import Person, Rendering, draw_backdrop
-from fakeforensics.faces.models import model_path
+from fakeforensics.faces.detect import model_path
 
 VIEW = draw_view(generator(0, "tests"), 98.0)
 

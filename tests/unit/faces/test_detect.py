@@ -3,26 +3,43 @@ import numpy as np
 import pytest
 
 from fakeforensics.faces.align import align
-from fakeforensics.faces.detect import Detector
-from fakeforensics.faces.geometry import Box
-from fakeforensics.faces.landmarks import Predictor, eye_centres
+from fakeforensics.faces.detect import Box, FaceDetector, LandmarkPredictor, eye_centers
 
 from .conftest import FACE, portrait
 
 
+def test_half_overlap():
+    # 10x10 boxes shifted by 5: 50 shared of 150.
+    assert Box(0, 0, 10, 10).iou(Box(5, 0, 15, 10)) == pytest.approx(1 / 3)
+    assert Box(0, 0, 10, 10).iou(Box(20, 0, 30, 10)) == 0
+
+
+def test_distance_is_counted_in_faces():
+    # Centers 30 apart, widths 10 and 20: mean width 15.
+    assert Box(0, 0, 10, 10).distance(Box(25, -5, 45, 15)) == pytest.approx(2)
+
+
+def test_scaled_then_moved():
+    assert Box(1, 2, 3, 4).scaled(2, left=10, top=20) == Box(12, 24, 16, 28)
+
+
+def test_between_two_boxes():
+    assert Box(0, 0, 10, 10).towards(Box(10, 0, 30, 20), 0.5) == Box(5, 0, 20, 15)
+
+
 @pytest.fixture(scope="module")
 def detector():
-    return Detector(40)
+    return FaceDetector(40)
 
 
-def luma(rgb):
+def gray(rgb):
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
 
 def test_the_face_is_found_at_every_size(detector):
     for side in (220, 512, 1024):
-        hit = detector.largest(luma(portrait(side)), 0.31)[0]  # the best first
-        x, y = hit.box.scaled(512 / side).centre
+        hit = detector.largest(gray(portrait(side)), 0.31)[0]  # the best first
+        x, y = hit.box.scaled(512 / side).center
         assert abs(x - FACE[0]) < 15
         assert abs(y - FACE[1]) < 15
 
@@ -33,17 +50,17 @@ def test_nothing_is_found_in_noise(detector):
 
 
 def test_searching_near_a_face_gives_frame_coordinates(detector, rgb):
-    (hit,) = detector.near(luma(rgb), Box(180, 70, 280, 170), 1.7, 85, 0)
-    assert hit.box.iou(detector.all(luma(rgb))[0].box) > 0.6
+    (hit,) = detector.near(gray(rgb), Box(180, 70, 280, 170), 1.7, 85, 0)
+    assert hit.box.iou(detector.all(gray(rgb))[0].box) > 0.6
 
 
 def test_searching_near_a_box_outside_the_frame_finds_nothing(detector, rgb):
-    assert detector.near(luma(rgb), Box(600, 600, 700, 700), 1.7, 85, 0) == []
+    assert detector.near(gray(rgb), Box(600, 600, 700, 700), 1.7, 85, 0) == []
 
 
 def test_all_finds_both_faces_of_a_pair(detector, rgb):
     pair = np.hstack([rgb, portrait(flip=True)])
-    left, right = sorted(hit.box.centre[0] for hit in detector.all(luma(pair))[:2])
+    left, right = sorted(hit.box.center[0] for hit in detector.all(gray(pair))[:2])
     assert abs(left - FACE[0]) < 15
     assert abs(right - (1023 - FACE[0])) < 15
 
@@ -51,12 +68,12 @@ def test_all_finds_both_faces_of_a_pair(detector, rgb):
 @pytest.mark.parametrize("points", [5, 68])
 def test_the_crop_is_upright_whatever_the_angle(detector, points):
     # dlib's mean face puts the eyes on one row; a picture turned by 15 degrees must come out level.
-    predict = Predictor(points)
+    predict = LandmarkPredictor(points)
     for angle in (0, 15):
         picture = portrait(angle=angle)
-        shape = predict(luma(picture), detector.all(luma(picture))[0].box)
-        crop = align(picture, shape, 256, 0.25)
-        again = predict(luma(crop), Box(50, 60, 205, 215))
-        left, right = eye_centres(again.points)
+        landmarks = predict(gray(picture), detector.all(gray(picture))[0].box)
+        crop = align(picture, landmarks, 256, 0.25)
+        again = predict(gray(crop), Box(50, 60, 205, 215))
+        left, right = eye_centers(again.points)
         assert abs(left[1] - right[1]) < 10
         assert right[0] - left[0] > 60

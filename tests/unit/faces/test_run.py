@@ -1,4 +1,4 @@
-"""Whole sources: bad files, kills, many workers, a full disk, a Dask cluster; always the same bytes."""
+"""Whole sources: bad files, kills, several workers, a full disk, a Dask cluster; always the same bytes."""
 
 import errno
 import hashlib
@@ -13,16 +13,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fakeforensics.sources.base import RawFile
 from PIL import Image
 
 from fakeforensics.errors import UserError
-from fakeforensics.faces import run
 from fakeforensics.faces.run import make_images
 from fakeforensics.images.codec import decode
 from fakeforensics.images.index import read_index, read_undetected
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.params import FacesParams
+from fakeforensics.sources.base import RawFile
 
 from .conftest import portrait, write_video
 
@@ -142,21 +141,27 @@ def _tiny_shards(folder, shard_bytes):
     return ShardWriter(folder, 20_000)
 
 
-def test_too_many_rejections_stop_the_run_and_keep_the_work(root, tmp_path, monkeypatch):
+def test_too_many_rejections_stop_the_run_and_keep_the_work(root, tmp_path):
     with pytest.raises(UserError, match=r"8 of 15 files are rejected[\s\S]*max_rejected") as caught:
         make(root, tmp_path)
     listed = next(line for line in str(caught.value).split() if line.endswith("rejected.csv"))
     assert len(pd.read_csv(listed)) == 8
     assert not (tmp_path / "out/s").exists()
-    monkeypatch.setattr(run, "_make", lambda *_: pytest.fail("finished work is not done twice"))
-    # Only files that could not even be read are looked at again.
-    monkeypatch.setattr(run, "_finished", _trusting(run._finished))
-    totals, _ = make(root, tmp_path, max_rejected=0.9)
-    assert totals.images == 13
+    archives = {path: path.stat().st_ino for path in (tmp_path / "scratch").glob("*/extracted/*/*.zip")}
+    assert len(archives) == 15
+    # Fill the disk when all files are extracted, so that the archives can be looked at once more.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fakeforensics.images.shards.ShardWriter.add", full)
+        with pytest.raises(UserError, match="the disk is full"):
+            make(root, tmp_path, max_rejected=0.9)
+    assert not (tmp_path / "out/s").exists()
+    # Only the three files that cannot be opened at all are tried again: each writes a new archive.
+    assert sum(path.stat().st_ino != inode for path, inode in archives.items()) == 3
+    assert make(root, tmp_path, max_rejected=0.9)[0].images == 13
 
 
-def _trusting(finished):
-    return lambda task: finished(task) or run._Done(task.part, 0, True)
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_source_without_a_readable_file_stops_the_run(tmp_path):
@@ -188,18 +193,6 @@ def test_a_changed_raw_file_is_done_again(root, tmp_path):
     assert index.loc["still 1.jpg", "sha256"] == index.loc["still 2.jpg", "sha256"]
 
 
-def test_a_full_disk_is_told_and_no_half_is_published(root, tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("fakeforensics.images.shards.ShardWriter.add", full)
-    with pytest.raises(UserError, match="the disk is full"):
-        make(root, tmp_path, max_rejected=0.9)
-    assert not (tmp_path / "out/s").exists()
-    monkeypatch.undo()
-    assert make(root, tmp_path, max_rejected=0.9)[0].images == 13
-
-
 @pytest.mark.slow
 def test_a_file_that_kills_workers_is_rejected(root, whole, tmp_path, monkeypatch):
     raw = tmp_path / "raw"
@@ -207,9 +200,8 @@ def test_a_file_that_kills_workers_is_rejected(root, whole, tmp_path, monkeypatc
     (raw / "killer.jpg").write_bytes(b"KILL")
     script = (
         "import os, sys; from pathlib import Path\n"
-        "import fakeforensics.faces.extract as extract\n"
         "from tests.unit.faces.test_run import make\n"
-        f"totals, _ = make(Path({str(raw)!r}), Path({str(tmp_path)!r}), max_rejected=0.9, workers=2)\n"
+        f"make(Path({str(raw)!r}), Path({str(tmp_path)!r}), max_rejected=0.9, workers=2)\n"
     )
     # The workers import this module, which ends them at the file.
     (tmp_path / "sitecustomize.py").write_text(
@@ -249,10 +241,10 @@ def test_killed_at_any_moment_the_next_run_gives_the_same_bytes(root, whole, tmp
     scratch = tmp_path / "scratch"
 
     def begun():
-        return any(scratch.glob("*/parts/*/*"))
+        return any(scratch.glob("*/extracted/*/*"))
 
     def one_done():
-        return any(path.suffix == "" for path in scratch.glob("*/parts/*/*"))
+        return any(scratch.glob("*/extracted/*/*.zip"))
 
     def writing_shards():
         return any(scratch.glob("*/out/*.tar"))

@@ -1,4 +1,4 @@
-"""Every bad image that point 6 of the crop stage's promise names: handled right, or refused with a reason."""
+"""Bad and unusual images: read correctly, or refused with a reason."""
 
 import io
 import os
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from fakeforensics.faces.picture import MAX_PIXELS, UnreadableError
-from fakeforensics.faces.still import read_still
+from fakeforensics.faces.still import chroma_sampling, jpeg_quality, read_still
+from fakeforensics.faces.video import MAX_PIXELS, UnreadableError
 
 # Left to right darker, and a bright corner: every turn and flip of it looks different.
 SCENE = np.tile(np.linspace(250, 10, 48).astype(np.uint8)[None, :, None], (32, 1, 3))
@@ -30,35 +30,35 @@ def test_exif_rotation_is_applied(tmp_path, orientation):
     with Image.open(path) as image:
         expected = np.asarray(ImageOps.exif_transpose(image))  # Pillow's reading of the standard
     still = read_still(path)
-    assert np.array_equal(still.picture.rgb, expected)
-    assert (still.facts.height, still.facts.width) == expected.shape[:2]
+    assert np.array_equal(still.frame.rgb, expected)
+    assert (still.metadata.height, still.metadata.width) == expected.shape[:2]
     assert still.plain == (orientation == 1)
 
 
-def test_the_facts_of_a_jpeg(tmp_path):
-    facts = read_still(save(tmp_path / "a.jpg", quality=80, subsampling=2)).facts
-    assert facts[1:] == ("JPEG", 48, 32, 80, "4:2:0")
+def test_the_metadata_of_a_jpeg(tmp_path):
+    metadata = read_still(save(tmp_path / "a.jpg", quality=80, subsampling=2)).metadata
+    assert metadata[1:] == ("JPEG", 48, 32, 80, "4:2:0")
 
 
 def test_a_wrong_extension_is_seen_through(tmp_path):
     path = save(tmp_path / "a.png", format="JPEG")
     still = read_still(path)
-    assert still.facts.format == "JPEG"
+    assert still.metadata.format == "JPEG"
     assert still.plain
 
 
 def test_cmyk(tmp_path):
     gray = Image.new("CMYK", (32, 32), (0, 0, 0, 128))
     still = read_still(save(tmp_path / "a.jpg", gray, quality=95))
-    assert abs(int(still.picture.rgb.mean()) - 127) < 6
+    assert abs(int(still.frame.rgb.mean()) - 127) < 6
     assert not still.plain
 
 
 def test_16_bit_becomes_8_bit(tmp_path):
     deep = Image.fromarray(np.full((32, 32), 0x8000, np.uint16))
     still = read_still(save(tmp_path / "a.png", deep))
-    assert still.picture.rgb.shape == (32, 32, 3)
-    assert np.all(still.picture.rgb == 128)
+    assert still.frame.rgb.shape == (32, 32, 3)
+    assert np.all(still.frame.rgb == 128)
     assert not still.plain
 
 
@@ -130,12 +130,40 @@ def test_every_damage_is_a_refusal_or_an_image(tmp_path):
 def test_any_file_name(tmp_path, name):
     path = tmp_path / os.fsdecode(name)
     save(path)
-    assert np.array_equal(read_still(path).picture.rgb, SCENE)
+    assert np.array_equal(read_still(path).frame.rgb, SCENE)
 
 
 def test_a_part_of_the_picture(tmp_path):
     still = read_still(save(tmp_path / "a.png"), (0, 0, 8, 8))
-    assert np.all(still.picture.rgb == (255, 0, 0))
+    assert np.all(still.frame.rgb == (255, 0, 0))
     assert not still.plain
     with pytest.raises(UnreadableError, match="48x32 pixels do not contain"):
         read_still(tmp_path / "a.png", (0, 0, 49, 8))
+
+
+def written(**options):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8))
+    out = io.BytesIO()
+    noise.save(out, "JPEG", **options)
+    return Image.open(io.BytesIO(out.getvalue()))
+
+
+@pytest.mark.parametrize("quality", [1, 10, 49, 50, 51, 75, 90, 95, 100])
+def test_libjpeg_qualities_are_recovered(quality):
+    assert jpeg_quality(written(quality=quality).quantization[0]) == quality
+
+
+def test_a_foreign_table_gives_the_nearest_quality():
+    # Every step 2: libjpeg's table for 94 has 2 to 15, for 98 has 1 to 5 with mean 2.3, for 99 1 to 2.
+    assert 97 <= jpeg_quality([2] * 64) <= 99
+
+
+@pytest.mark.parametrize(("subsampling", "name"), [(0, "4:4:4"), (1, "4:2:2"), (2, "4:2:0")])
+def test_chroma_sampling(subsampling, name):
+    assert chroma_sampling(written(subsampling=subsampling).layer) == name
+
+
+def test_gray_and_unusual_components():
+    assert chroma_sampling([(1, 1, 1, 0)]) == "4:0:0"
+    assert chroma_sampling([(1, 1, 1, 0)] * 4) == ""  # CMYK
+    assert chroma_sampling([(1, 2, 2, 0), (2, 1, 1, 1), (3, 2, 1, 1)]) == ""

@@ -6,21 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakeforensics.faces.picture import Picture, UnreadableError
-from fakeforensics.faces.video import Packet, _needed, open_clip, spread
+from fakeforensics.faces.video import Frame, Packet, UnreadableError, _needed, open_clip, spread_frames
 
 from .conftest import numbered, portrait, write_video
 
 
 def test_frames_are_the_middles_of_equal_parts():
     # 100 frames in 4 parts of 25: middles 12.5, 37.5, … floored.
-    assert spread(100, 4) == [12, 37, 62, 87]
-    assert spread(3, 32) == [0, 1, 2]
+    assert spread_frames(100, 4) == [12, 37, 62, 87]
+    assert spread_frames(3, 32) == [0, 1, 2]
 
 
 @given(st.integers(1, 10_000), st.integers(1, 64))
 def test_spread_frames_are_distinct_and_cover_the_whole_clip(count, wanted):
-    frames = spread(count, wanted)
+    frames = spread_frames(count, wanted)
     assert len(frames) == min(count, wanted)
     assert all(0 <= a < b < count for a, b in pairwise(frames))
     longest_gap = -(-count // len(frames))
@@ -30,7 +29,7 @@ def test_spread_frames_are_distinct_and_cover_the_whole_clip(count, wanted):
 
 def brightness(path, frames):
     with open_clip(path) as clip:
-        return {item.frame: item.luma.mean() for item in clip.pictures(frames)}
+        return {item.number: item.gray.mean() for item in clip.frames(frames)}
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
@@ -46,9 +45,9 @@ def test_the_frames_asked_for_come_out_exactly(tmp_path, suffix, options):
     with open_clip(path) as clip:
         assert (clip.count, clip.format, clip.chroma) == (60, "H264", "4:2:0")
         for wanted in ([0, 7, 21, 22, 45, 59], [38], list(range(60))):
-            pictures = list(clip.pictures(wanted))
-            assert [picture.frame for picture in pictures] == wanted
-            assert all(np.array_equal(picture.rgb, everything[picture.frame]) for picture in pictures)
+            found = list(clip.frames(wanted))
+            assert [frame.number for frame in found] == wanted
+            assert all(np.array_equal(frame.rgb, everything[frame.number]) for frame in found)
 
 
 def test_a_container_without_times_is_decoded_in_order(tmp_path):
@@ -61,13 +60,13 @@ def test_a_display_rotation_is_applied(tmp_path):
     tall = [np.vstack([np.full((32, 64, 3), 200, np.uint8), np.zeros((64, 64, 3), np.uint8)])] * 5
     path = write_video(tmp_path / "a.mp4", tall, rotation=90)
     with open_clip(path) as clip:
-        picture = next(clip.pictures([2]))
+        frame = next(clip.frames([2]))
     with av.open(str(path)) as container:
         turns = round(next(container.decode(video=0)).rotation / 90) % 4
     assert turns in (1, 3)
-    assert picture.luma.shape == (64, 96)
-    assert np.array_equal(picture.rgb, np.rot90(np.rot90(picture.rgb, -turns), turns))
-    bright_left = picture.luma[:, :32].mean() > 150
+    assert frame.gray.shape == (64, 96)
+    assert np.array_equal(frame.rgb, np.rot90(np.rot90(frame.rgb, -turns), turns))
+    bright_left = frame.gray[:, :32].mean() > 150
     assert bright_left == (turns == 1)
 
 
@@ -78,9 +77,9 @@ def test_damaged_frames_are_named(tmp_path):
     data[middle : middle + 3000] = bytes(3000)
     path.write_bytes(data)
     with open_clip(path) as clip:
-        items = list(clip.pictures(range(clip.count)))
+        items = list(clip.frames(range(clip.count)))
     assert len(items) == clip.count
-    assert any(isinstance(item, Picture) for item in items)
+    assert any(isinstance(item, Frame) for item in items)
 
 
 @pytest.mark.parametrize("kept", [0.3, 0.7])
