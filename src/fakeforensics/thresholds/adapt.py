@@ -6,8 +6,7 @@ The methods read a weighted histogram, which can stand for any prevalence and wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -19,8 +18,7 @@ STEPS = 300
 SMALLEST = 1e-3  # share of fakes or reals that a method may conclude on
 
 
-@dataclass(frozen=True)
-class ScoreHistogram:
+class ScoreHistogram(NamedTuple):
     """What the methods know of the target.
 
     Attributes:
@@ -36,17 +34,10 @@ class ScoreHistogram:
     std: float
 
 
-@dataclass(frozen=True)
-class ValidationSummary:
-    """What the methods know of validation.
+class ValidationSummary(NamedTuple):
+    """What the methods know of validation: its threshold, scores, log-odds of fake, and share of fakes.
 
-    Attributes:
-        threshold: The threshold chosen on validation.
-        mean: Of the validation scores.
-        std: Their standard deviation.
-        slope: Of the log-odds of fake as a function of the score, fitted on validation.
-        intercept: Of the same.
-        prevalence: Share of fakes in validation.
+    The log-odds are slope * score + intercept.
     """
 
     threshold: float

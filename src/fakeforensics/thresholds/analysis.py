@@ -12,6 +12,7 @@ import pandas as pd
 from fakeforensics.files import atomic_path, write_json, write_json_tables
 from fakeforensics.metrics.operating import (
     CRITERIA,
+    Criterion,
     best_threshold,
     outcome,
     threshold_fields,
@@ -59,7 +60,7 @@ class Analysis:
     calibration: list[Row]
     reliability: pd.DataFrame
     decision: Decision
-    criterion: str
+    criterion: Criterion
 
 
 def analyze(
@@ -70,7 +71,7 @@ def analyze(
     Args:
         table: The test scores in the protocol's order of sets.
         validation: The validation scores.
-        scores: What the scores are.
+        scores: Describes the columns.
         params: Which selectors are tried, and where.
         seed: Of the bootstrap and of the draws of known reals.
 
@@ -184,20 +185,19 @@ def _flat(row: Row) -> Row:
     """A summary's row for a CSV: an interval's ends in two columns."""
     flat: Row = {}
     for name, value in row.items():
-        if name.endswith("_interval"):
-            ends = value or (None, None)
-            flat |= {name.replace("_interval", "_low"): ends[0], name.replace("_interval", "_high"): ends[1]}
-        else:
-            flat[name] = value
+        stem = name.removesuffix("_interval")
+        flat |= {name: value} if stem == name else dict.fromkeys((f"{stem}_low", f"{stem}_high"))
+        if stem != name and value is not None:
+            flat[f"{stem}_low"], flat[f"{stem}_high"] = value
     return flat
 
 
 def _ends(summary: list[Row]) -> dict[str, dict[str, float]]:
     """By score, the mean accuracy at validation's threshold and at each set's own best."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, float]] = {row["score"]: {} for row in summary}
     for row in summary:
         if row["rule"] in ("validation", "oracle"):
-            found.setdefault(row["score"], {})[row["rule"]] = row["accuracy"]
+            found[row["score"]][row["rule"]] = row["accuracy"]
     return found
 
 

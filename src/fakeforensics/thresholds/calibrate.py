@@ -15,7 +15,7 @@ from scipy.stats import beta
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.operating import CRITERIA, ONE_CLASS_FPR, Criterion, validation_threshold
 from fakeforensics.metrics.ranking import average_precision, need_both_classes, rank
-from fakeforensics.metrics.spec import CalibratorKind, Scores, ScoreSpec
+from fakeforensics.metrics.spec import CalibratorKind, Scores
 from fakeforensics.metrics.table import VALIDATION, by_test_set
 from fakeforensics.thresholds.policy import Calibrator, Decision, MeasuredOn
 
@@ -30,14 +30,9 @@ _TIGHT = 64 * np.finfo(np.float64).eps
 
 
 def fit_calibrators(validation: pd.DataFrame, scores: Scores) -> Calibrators:
-    """Fit every calibrator of every score on validation.
+    """Fit every calibrator that suits a score, for every score, on validation.
 
-    Args:
-        validation: The validation scores.
-        scores: What the scores are, and which calibrators suit them.
-
-    Returns:
-        Nothing without validation fakes: a probability of fake cannot be fitted on reals alone.
+    Without validation fakes there are none: a probability of fake cannot be fitted on reals alone.
 
     Raises:
         UserError: If there are no reals, or a score is not finite.
@@ -55,16 +50,15 @@ def fit_calibrators(validation: pd.DataFrame, scores: Scores) -> Calibrators:
 def fit_calibrator(
     kind: CalibratorKind, scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]
 ) -> Calibrator:
-    """Fit a calibrator.
+    """Fit a calibrator to validation scores; `temperature` is meant for logits only.
 
     Args:
-        kind: `temperature` is meant for logits only.
-        scores: Validation scores.
+        kind: The calibrator.
+        scores: Finite; higher is more likely fake.
         labels: 0 real, 1 fake.
 
     Returns:
-        Never a decreasing one: where validation ranks fakes below reals, the score carries no information and
-        every probability is validation's prevalence.
+        Never a decreasing one: where fakes score below reals, every probability is validation's prevalence.
 
     Raises:
         UserError: If a class is absent or a score is not finite.
@@ -177,12 +171,7 @@ def reliability(
 def calibration_table(
     table: pd.DataFrame, scores: Scores, calibrators: Calibrators
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    """Calibration errors and reliability diagrams of each test set.
-
-    Args:
-        table: The test scores; a set with one class counts as well.
-        scores: What the scores are.
-        calibrators: From `fit_calibrators`.
+    """Calibration errors and reliability diagrams of each test set; a set with one class counts as well.
 
     Returns:
         A row for each score, calibrator and set with ECE, NLL and Brier score; and the diagrams' points:
@@ -221,8 +210,8 @@ def decide(
 
     Args:
         validation: The validation scores.
-        scores: What the scores are.
-        calibrators: Fitted on them.
+        scores: Describes the columns.
+        calibrators: Fitted on validation.
         criterion: What the threshold maximizes.
         kind: The preferred calibrator. A score that it does not suit gets Platt's instead, or its last one if
             that does not suit it either.
@@ -237,7 +226,10 @@ def decide(
     labels = validation["label"].to_numpy()
     fakes = int(np.count_nonzero(labels))
     reals = labels.size - fakes
-    score = _best_score(validation, scores) if fakes else scores[0]
+    score = scores[0]
+    if fakes:
+        ranked = [(average_precision(validation[one.column].to_numpy(), labels), one) for one in scores]
+        score = max(reversed(ranked), key=lambda pair: round(pair[0], DIGITS + 3))[1]
     values = validation[score.column].to_numpy(dtype=np.float64)
     threshold = validation_threshold(validation, score.column, criterion)
     false_alarms = int(np.count_nonzero(values[labels == 0] >= threshold))
@@ -245,7 +237,7 @@ def decide(
     bound = 1.0 if false_alarms == reals else float(beta.ppf(0.95, false_alarms + 1, reals - false_alarms))
     suitable = [one for one in (kind, "platt") if one in score.calibrators]
     used = calibrators.get((score.name, suitable[0] if suitable else score.calibrators[-1]))
-    error = None if used is None else calibration_errors(used(values), labels)["ece"]
+    error = None if used is None else round(calibration_errors(used(values), labels)["ece"], DIGITS)
     return Decision(
         score=score.name,
         threshold=threshold,
@@ -254,13 +246,6 @@ def decide(
         expected_fpr=round(false_alarms / reals, DIGITS),
         expected_fpr_upper=round(bound, DIGITS),
         expected_fnr=round(missed / fakes, DIGITS) if fakes else None,
-        expected_calibration_error=None if error is None else round(error, DIGITS),
+        expected_calibration_error=error,
         measured_on=MeasuredOn(reals=reals, fakes=fakes, images=VALIDATION),
     )
-
-
-def _best_score(validation: pd.DataFrame, scores: Scores) -> ScoreSpec:
-    labels = validation["label"].to_numpy()
-    precision = [round(average_precision(validation[score.column].to_numpy(), labels), 9) for score in scores]
-    _, last_best = max(zip(precision, range(len(scores)), strict=True))
-    return scores[last_best]

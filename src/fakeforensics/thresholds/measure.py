@@ -5,13 +5,13 @@ The gap is the accuracy that validation's threshold loses against the oracle's, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Float32, Int
 
 from fakeforensics.metrics.bootstrap import Resampling, resample_groups
 from fakeforensics.metrics.spec import Scores
@@ -24,12 +24,7 @@ from fakeforensics.thresholds.selectors import (
     Unavailable,
     select_thresholds,
 )
-from fakeforensics.thresholds.targets import (
-    Target,
-    WorkingScore,
-    make_targets,
-    make_working_scores,
-)
+from fakeforensics.thresholds.targets import Target, WorkingScore, make_targets, make_working_scores
 
 CHUNK = 50  # replicates at a time: memory stays linear in the scores
 SENSITIVE = 0.02  # a selector is prevalence-sensitive if its mean balanced accuracy moves by more than this
@@ -71,7 +66,7 @@ def measure_selectors(
     Args:
         table: The test scores in the protocol's order of sets; sets with one class take no part.
         validation: The validation scores.
-        scores: What the scores are.
+        scores: Describes the columns.
         params: Which selectors are tried, and where. Thresholds are held fixed in the bootstrap.
         seed: Of the bootstrap and of the draws of known reals.
 
@@ -117,48 +112,32 @@ def measure(
 ) -> list[ErrorRates]:
     """Error rates on the sets and on joint resamples of their groups, one for each selection.
 
-    Args:
-        targets: The sets, at whichever score.
-        selections: Selected thresholds.
-        resampling: Which groups are drawn.
-        replicates: Number of draws.
+    The sets may be those of any score: their scores are not used.
     """
-    tables = [
-        _GroupSums(target, [one for one in selections if one.target == number], replicates)
-        for number, target in enumerate(targets)
-    ]
+    given = [[one for one in selections if one.target == number] for number in range(len(targets))]
+    counts = [_count_by_group(target, mine) for target, mine in zip(targets, given, strict=True)]
+    sums = [[of_group.sum(axis=0, dtype=np.float64, keepdims=True)] for _, of_group in counts]
     for begin in range(0, replicates, CHUNK):
         draws = np.stack([resampling.draw(r) for r in range(begin, min(begin + CHUNK, replicates))])
-        for table in tables:
-            table.add(draws)
-    measured = [iter(table.rates()) for table in tables]
-    return [next(measured[one.target]) for one in selections]
+        for (units, of_group), parts in zip(counts, sums, strict=True):
+            parts.append(draws[:, units].astype(np.float32) @ of_group)
+    rates = []
+    for parts in sums:
+        columns = np.concatenate(parts).T
+        rates.append(zip(columns[2::2] / columns[0], columns[3::2] / columns[1], strict=True))
+    return [ErrorRates(one, *next(rates[one.target])) for one in selections]
 
 
-class _GroupSums:
-    """A set's errors, counted by group, summed as the groups are drawn."""
-
-    def __init__(self, target: Target, selections: list[Selection], replicates: int) -> None:
-        self.selections = selections
-        self.units, place = np.unique(target.unit, return_inverse=True)
-        columns = [~target.fake, target.fake]
-        for one in selections:
-            columns += [np.where(target.fake, 0, one.called), np.where(target.fake, 1 - one.called, 0)]
-        self.counts = np.empty((self.units.size, len(columns)), dtype=np.float32)
-        for number, column in enumerate(columns):
-            self.counts[:, number] = np.bincount(place, column, self.units.size)
-        self.sums = np.empty((replicates + 1, len(columns)))
-        self.sums[0] = self.counts.sum(axis=0, dtype=np.float64)
-        self.done = 1
-
-    def add(self, draws: np.ndarray) -> None:
-        self.sums[self.done : self.done + len(draws)] = draws[:, self.units].astype(np.float32) @ self.counts
-        self.done += len(draws)
-
-    def rates(self) -> Iterable[ErrorRates]:
-        reals, fakes = self.sums[:, 0], self.sums[:, 1]
-        for number, one in enumerate(self.selections):
-            yield ErrorRates(one, self.sums[:, 2 + 2 * number] / reals, self.sums[:, 3 + 2 * number] / fakes)
+def _count_by_group(
+    target: Target, selections: list[Selection]
+) -> tuple[Int[np.ndarray, " groups"], Float32[np.ndarray, "groups columns"]]:
+    """A set's groups, and for each the number of reals, fakes, and each selection's two kinds of error."""
+    units, place = np.unique(target.unit, return_inverse=True)
+    columns = [~target.fake, target.fake]
+    for one in selections:
+        columns += [np.where(target.fake, 0, one.called), np.where(target.fake, 1 - one.called, 0)]
+    counts = [np.bincount(place, column, units.size) for column in columns]
+    return units, np.stack(counts, axis=1).astype(np.float32, order="C")
 
 
 def _head(score: WorkingScore, selection: Selection | Unavailable, prevalence: str) -> Row:

@@ -12,9 +12,11 @@ from matplotlib import ticker
 from matplotlib.figure import Figure
 
 from fakeforensics.files import atomic_path
-from fakeforensics.metrics.operating import CRITERIA
+from fakeforensics.metrics.operating import CRITERIA, Criterion
 from fakeforensics.metrics.spec import FUSED, CalibratorKind, Scores
 from fakeforensics.palette import SERIES, series_color
+
+Row = dict[str, Any]
 
 CALIBRATOR_KINDS = get_args(CalibratorKind)  # their order is that of the lines' colors
 PANELS = 4  # reliability diagrams side by side
@@ -43,16 +45,10 @@ def titles(scores: Scores) -> dict[str, str]:
     return found | {FUSED: "fused: " + " and ".join(score.label for score in scores)}
 
 
-def draw_thresholds(
-    rows: list[dict[str, Any]], scores: Scores, path: Path, criterion: str = "accuracy"
-) -> None:
-    """Draw table 4.10: left the thresholds, right the accuracy at the oracle's and at validation's.
+def draw_thresholds(rows: list[Row], scores: Scores, path: Path, criterion: Criterion = "accuracy") -> None:
+    """Draw table 4.10 as a PNG: left the thresholds, right the accuracies by one criterion.
 
-    Args:
-        rows: From `threshold_table`, of sets with both classes.
-        scores: What the scores are.
-        path: The PNG to write.
-        criterion: Whose accuracies are drawn on the right.
+    `rows` are those of `threshold_table` for sets with both classes.
     """
     if not rows:
         _draw_nothing(_NO_SET, path)
@@ -70,13 +66,10 @@ def draw_thresholds(
     _save(figure, path)
 
 
-def draw_gap(summary: list[dict[str, Any]], scores: Scores, path: Path) -> None:
-    """Draw mean accuracy with its interval, and the recovered share of the gap at each prevalence.
+def draw_gap(summary: list[Row], scores: Scores, path: Path) -> None:
+    """Draw as a PNG the mean accuracy with its interval, and the recovered share of the gap by prevalence.
 
-    Args:
-        summary: From `measure_selectors`.
-        scores: What the scores are.
-        path: The PNG to write.
+    `summary` is that of `measure_selectors`.
     """
     names = list(dict.fromkeys(row["score"] for row in summary))
     if not names:
@@ -93,12 +86,9 @@ def draw_gap(summary: list[dict[str, Any]], scores: Scores, path: Path) -> None:
 
 
 def draw_reliability(points: pd.DataFrame, scores: Scores, path: Path) -> None:
-    """Draw a reliability diagram for each score and test set, with a line for each calibrator.
+    """Draw as a PNG a reliability diagram for each score and test set, with a line for each calibrator.
 
-    Args:
-        points: From `calibration_table`.
-        scores: What the scores are.
-        path: The PNG to write.
+    `points` are those of `calibration_table`.
     """
     if points.empty:
         _draw_nothing("Nothing is calibrated: validation holds no fakes.", path)
@@ -127,9 +117,8 @@ def _draw_nothing(why: str, path: Path) -> None:
     _save(figure, path)
 
 
-def _draw_thresholds(axis: Any, rows: list[dict[str, Any]], sets: list[str], *, log_scale: bool) -> None:
-    for number, (mark, (criterion, label)) in enumerate(zip("os^D", CRITERIA.items(), strict=True)):
-        color = series_color(number)
+def _draw_thresholds(axis: Any, rows: list[Row], sets: list[str], *, log_scale: bool) -> None:
+    for color, mark, (criterion, label) in zip(SERIES, "os^D", CRITERIA.items(), strict=False):
         chosen = [row for row in rows if row["criterion"] == criterion]
         oracle = {row["test_set"]: row["threshold"] for row in chosen if row["chosen_on"] == "oracle"}
         axis.plot(
@@ -147,7 +136,7 @@ def _draw_thresholds(axis: Any, rows: list[dict[str, Any]], sets: list[str], *, 
     axis.legend(fontsize=7)
 
 
-def _draw_accuracies(axis: Any, rows: list[dict[str, Any]], sets: list[str], criterion: str) -> None:
+def _draw_accuracies(axis: Any, rows: list[Row], sets: list[str], criterion: Criterion) -> None:
     height = 0.38
     for shift, choice in ((-height / 2, "oracle"), (height / 2, "validation")):
         value = {
@@ -161,14 +150,13 @@ def _draw_accuracies(axis: Any, rows: list[dict[str, Any]], sets: list[str], cri
         bars = axis.barh(places, [value[name] for name in sets], height, color=COLORS[choice], label=choice)
         axis.bar_label(bars, fmt="%.3f", fontsize=7, padding=2)
     axis.set_xlim(0, 1.12)
-    title = next(label for name, label in CRITERIA.items() if name == criterion)
-    axis.set_title(f"accuracy at the threshold with the {title}", fontsize=9, loc="left")
+    axis.set_title(f"threshold with the {CRITERIA[criterion]}", fontsize=9, loc="left")
     axis.set_xlabel("accuracy")
     _name_rows(axis, sets)
     axis.legend(fontsize=7, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False)
 
 
-def _draw_mean_accuracy(axis: Any, rows: list[dict[str, Any]], selectors: list[str]) -> None:
+def _draw_mean_accuracy(axis: Any, rows: list[Row], selectors: list[str]) -> None:
     place = {selector: number for number, selector in enumerate(selectors)}
     for row in rows:
         at, color = place[row["rule"]], COLORS["sensitive" if row["leans_on_fake_share"] else "validation"]
@@ -181,7 +169,7 @@ def _draw_mean_accuracy(axis: Any, rows: list[dict[str, Any]], selectors: list[s
     _name_rows(axis, [_selector_name(selector) for selector in selectors])
 
 
-def _draw_recovered(axis: Any, rows: list[dict[str, Any]], selectors: list[str]) -> None:
+def _draw_recovered(axis: Any, rows: list[Row], selectors: list[str]) -> None:
     found = {(row["rule"], row["fake_share"]): row["gap_closed"] for row in rows}
     prevalences = list(dict.fromkeys(row["fake_share"] for row in rows))
     # None, where there is no gap or the selector does not apply, becomes NaN.

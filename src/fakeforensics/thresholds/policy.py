@@ -112,14 +112,9 @@ class Decision(Group):
     expected_calibration_error: Probability | None = None
     measured_on: MeasuredOn | None = None
 
-    @overload
-    def is_fake(self, scores: float) -> bool: ...
-    @overload
-    def is_fake(self, scores: np.ndarray) -> np.ndarray: ...
-    def is_fake(self, scores: float | np.ndarray) -> bool | np.ndarray:
-        """Whether each score lies at or above the threshold."""
-        fake = scores >= self.threshold
-        return fake if isinstance(fake, np.ndarray) else bool(fake)
+    def is_fake(self, scores: float | np.ndarray) -> np.ndarray:
+        """Whether a score, or each of several, lies at or above the threshold."""
+        return np.asarray(np.asarray(scores) >= self.threshold)
 
     def verdict(self, score: float) -> Verdict:
         """Fake at or above the threshold."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -98,30 +99,27 @@ def select_thresholds(
         params: Which selectors are tried, and where.
         seed: Of the draws of known reals.
     """
-    everywhere = (None, *params.fake_shares)
     chosen = deployed_threshold(validation.ranking, params.criterion, VALIDATION)
     summary = _summarize(validation, chosen)
+    everywhere = (None, *params.fake_shares)
     for place, target in enumerate(targets):
+        cut = partial(_cut, place, target)
         for prevalence in everywhere:
-            yield _cut("oracle", "oracle", place, target, oracle_threshold(target, prevalence), (prevalence,))
-        yield _cut(VALIDATION, "validation", place, target, chosen, everywhere)
+            yield cut("oracle", "oracle", (prevalence,), oracle_threshold(target, prevalence))
+        yield cut(VALIDATION, "validation", everywhere, chosen)
         universal = leave_one_set_out(target, targets)
         for aim in AIMS:
-            selector = f"universal_{aim}"
             if universal is None:
                 note = "no other set is left without what it shares with this one"
-                yield Unavailable(selector, "universal", place, note)
+                yield Unavailable(f"universal_{aim}", "universal", place, note)
             else:
-                yield _cut(selector, "universal", place, target, universal[aim], everywhere)
+                yield cut(f"universal_{aim}", "universal", everywhere, universal[aim])
         for prevalence in everywhere:
             scores = histogram(target.scores, target.weights(prevalence))
             for selector, method in METHODS.items():
                 found = method(scores, summary)
-                if found is None:
-                    note = "finds no threshold: validation's is used"
-                    yield _cut(selector, "unlabelled", place, target, chosen, (prevalence,), note)
-                else:
-                    yield _cut(selector, "unlabelled", place, target, found, (prevalence,))
+                note = "finds no threshold: validation's is used" if found is None else ""
+                yield cut(selector, "unlabelled", (prevalence,), chosen if found is None else found, note)
         yield from _select_by_known_reals(place, target, params, seed)
 
 
@@ -155,16 +153,10 @@ def leave_one_set_out(target: Target, others: Sequence[Target]) -> dict[Aim, flo
     owner = np.repeat(np.arange(len(left)), [other.fake.size for other in left])[ranking.order]
     # With nothing called fake every real is right; lowering the threshold past an image changes one answer.
     gain = 2 * ranking.labels - 1
-    accuracies = np.stack(
-        [
-            (
-                np.count_nonzero(~other.fake)
-                + np.append(0, np.cumsum(np.where(owner == number, gain, 0))[ranking.ends])
-            )
-            / other.fake.size
-            for number, other in enumerate(left)
-        ]
-    )
+    accuracies = np.empty((len(left), ranking.ends.size + 1))
+    for number, other in enumerate(left):
+        gained = np.append(0, np.cumsum(np.where(owner == number, gain, 0))[ranking.ends])
+        accuracies[number] = (np.count_nonzero(~other.fake) + gained) / other.fake.size
     points = sweep(ranking)
     return {"mean": points.best(accuracies.mean(axis=0)), "worst": points.best(accuracies.min(axis=0))}
 
@@ -226,12 +218,12 @@ def conformal_draws(
 
 
 def _cut(
-    selector: str,
-    information: Information,
     place: int,
     target: Target,
-    threshold: float,
+    selector: str,
+    information: Information,
     prevalences: tuple[Prevalence, ...],
+    threshold: float,
     fallback: str = "",
 ) -> Selection:
     called = (target.scores >= threshold).astype(np.float64)
@@ -241,27 +233,26 @@ def _cut(
 def _select_by_known_reals(
     place: int, target: Target, params: ThresholdsParams, seed: int
 ) -> Iterator[Selection | Unavailable]:
-    rates, everywhere = params.false_positive_rates, (None, *params.fake_shares)
+    rates = params.false_positive_rates
     for size in params.known_reals:
         found = conformal_draws(target, size, rates, params.draws, seed)
         for rate in rates:
             selector = f"reals_k{size}_fpr{100 * rate:g}"
-            if isinstance(found, str):
-                yield Unavailable(selector, "reals", place, found)
-            elif rate not in found:
-                yield Unavailable(selector, "reals", place, _not_attainable(size))
-            else:
-                result = found[rate]
-                low, high = np.quantile(result.fpr, [0.05, 0.95])
-                note = (
-                    f"FPR by group, as guaranteed: {result.fpr_by_group:.4f}; "
-                    f"over images in single draws: 5% below {low:.4f}, 5% above {high:.4f}"
-                )
-                # An image that no draw judged gets its class's mean, which changes no rate.
-                judged = pd.Series(result.called)
-                called = judged.fillna(judged.groupby(target.fake).transform("mean")).to_numpy()
-                mean = float(result.thresholds.mean())
-                yield Selection(selector, "reals", place, everywhere, called, mean, note)
+            if isinstance(found, str) or rate not in found:
+                note = found if isinstance(found, str) else _not_attainable(size)
+                yield Unavailable(selector, "reals", place, note)
+                continue
+            result = found[rate]
+            # An image that no draw judged gets its class's mean, which changes no rate.
+            judged = pd.Series(result.called)
+            called = judged.fillna(judged.groupby(target.fake).transform("mean")).to_numpy()
+            low, high = np.quantile(result.fpr, [0.05, 0.95])
+            note = (
+                f"FPR by group, as guaranteed: {result.fpr_by_group:.4f}; "
+                f"over images in single draws: 5% below {low:.4f}, 5% above {high:.4f}"
+            )
+            mean, everywhere = float(result.thresholds.mean()), (None, *params.fake_shares)
+            yield Selection(selector, "reals", place, everywhere, called, mean, note)
 
 
 def _not_attainable(size: int) -> str:

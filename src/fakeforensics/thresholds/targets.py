@@ -90,11 +90,6 @@ def make_working_scores(table: pd.DataFrame, validation: pd.DataFrame, scores: S
 
     They are fused by a logistic regression on their working scales, fitted on validation.
 
-    Args:
-        table: The test scores.
-        validation: The validation scores.
-        scores: What the scores are.
-
     Raises:
         UserError: If validation lacks a score, or a score is not finite.
     """
@@ -128,12 +123,9 @@ def _fuse(scores: list[WorkingScore], labels: np.ndarray) -> WorkingScore:
 def make_targets(
     table: pd.DataFrame, scores: Float[np.ndarray, " rows"], unit: Int[np.ndarray, " rows"]
 ) -> list[Target]:
-    """The test sets that hold both classes, in order of first appearance.
+    """The test sets that hold both classes, in order of first appearance, with a score of each row.
 
-    Args:
-        table: Columns test_set, key and label.
-        scores: Of each row.
-        unit: Number of each row's group.
+    `unit` is the number of each row's group.
     """
     code, names = pd.factorize(table["test_set"])
     image, fake = pd.factorize(table["key"])[0], table["label"].to_numpy() == 1
