@@ -1,7 +1,7 @@
-"""How near `fakeforensics predict` comes to the evaluate stage's rate on the same crops.
+"""How close `fakeforensics predict` comes to the score stage's rate on the same crops.
 
-Both score the same images with the same model in one process, taking turns, so that a change of the machine's
-speed reaches both: the evaluate stage out of shards, predict out of a folder of files.
+Both score the same images with the same model in one process, in turn, so that a change of the machine's speed
+affects both: the score stage reads shards, predict reads a folder of files.
 """
 
 from __future__ import annotations
@@ -23,48 +23,46 @@ def main(
     ] = None,
     images: Annotated[int, typer.Option(help="How many to score.")] = 2000,
     rounds: Annotated[int, typer.Option(help="The ratios are medians over them.")] = 3,
-    workers: Annotated[int, typer.Option(help="Decoding processes of the evaluate stage.")] = 0,
+    workers: Annotated[int, typer.Option(help="Decoding processes of the score stage.")] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
 ) -> None:
     """Print the table and write the figures as flat JSON."""
     from fakeforensics.files import write_json
-    from fakeforensics.inference.cutting import Recipe
+    from fakeforensics.inference.crops import ExtractionSettings
     from fakeforensics.inference.inputs import find_inputs
-    from fakeforensics.inference.predict import Options, Predictor
-    from fakeforensics.inference.trained import Trained
+    from fakeforensics.inference.package import Package
+    from fakeforensics.inference.predict import Predictor
     from fakeforensics.models.saving import load_detector
     from fakeforensics.scoring import score_manifest
 
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         manifest = _crops(folder, images, root)
-        trained = Trained(_model(root / "models/p/joint"))
-        detector, card = load_detector(trained.directory)
-        predictor = Predictor(trained, Options(Recipe("whole", trained.faces)))
+        package = Package(_model(root / "models/p/joint"))
+        detector, card = load_detector(package.directory)
+        predictor = Predictor(package, ExtractionSettings("whole", package.faces))
         items = find_inputs([str(root / "crops")]).items
         scored: dict[str, list[float]] = {}
 
-        def evaluate() -> None:
+        def score() -> None:
             table = score_manifest(detector, card, manifest, root / "images", workers=workers)
-            scored["evaluate"] = list(table["logit"])
+            scored["score"] = list(table["logit"])
 
         def predict() -> None:
-            answers = list(predictor.predict(items))
-            scored["predict"] = [one.faces[0].scores["logit"] for one in answers]
+            scored["predict"] = [one.faces[0].scores["logit"] for one in predictor.predict(items)]
 
-        seconds = _in_turn({"evaluate": evaluate, "predict": predict}, rounds)
+        seconds = _in_turn({"score": score, "predict": predict}, rounds)
     gap = max(
-        abs(left - right) / abs(left)
-        for left, right in zip(scored["evaluate"], scored["predict"], strict=True)
+        abs(left - right) / abs(left) for left, right in zip(scored["score"], scored["predict"], strict=True)
     )
     figures: dict[str, Any] = {"images": len(items), "score_gap": gap}
     for kind in ("wall", "processor"):
         rates = {way: [len(items) / one for one in seconds[way, kind]] for way in scored}
-        ratios = [ours / theirs for theirs, ours in zip(rates["evaluate"], rates["predict"], strict=True)]
-        figures[f"ratio_to_evaluate_{kind}"] = statistics.median(ratios)
-        evaluated, predicted = (statistics.median(rates[way]) for way in ("evaluate", "predict"))
+        ratios = [ours / theirs for theirs, ours in zip(rates["score"], rates["predict"], strict=True)]
+        figures[f"ratio_to_score_{kind}"] = statistics.median(ratios)
+        evaluated, predicted = (statistics.median(rates[way]) for way in ("score", "predict"))
         typer.echo(
-            f"{kind:>9} time: evaluate {evaluated:7.1f} images/s, predict {predicted:7.1f} images/s, "
+            f"{kind:>9} time: score stage {evaluated:7.1f} images/s, predict {predicted:7.1f} images/s, "
             f"ratio {statistics.median(ratios):.3f}"
         )
     typer.echo(f"largest relative difference of a score: {gap:.1e}")
@@ -90,7 +88,7 @@ def _processor() -> float:
 
 
 def _crops(folder: Path | None, images: int, root: Path) -> Any:
-    """Store pictures, shifted where there are too few, as PNG in a shard and as files; their manifest."""
+    """Store pictures as PNG in a shard and as files, shifted if there are too few; return their manifest."""
     import numpy as np
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The user's command, `fakeforensics`. Whatever is slow to import is imported inside the commands."""
+"""The command `fakeforensics`. Slow imports are inside the commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.errors import UserError
 
 app = typer.Typer(
-    help="Tell real images from fakes with the detectors that `dvc repro` has trained.",
+    help="Tell real images from fakes with the detectors that `dvc repro` trained.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -26,15 +26,15 @@ app = typer.Typer(
 Model = Annotated[
     Path | None,
     Option(
-        help="A model's folder. By default the only one in models/ or, of several detectors of one protocol, "
-        "the one with the highest average precision on validation. The test sets take no part, as a model "
+        help="A model's folder. By default the only one in packages/ or, of several detectors of one "
+        "protocol, the one with the highest average precision on validation. Test sets play no part: a model "
         "chosen by them would look better than it is."
     ),
 ]
 
 
 class People(StrEnum):
-    """Whose faces are judged."""
+    """Whose faces are scored."""
 
     MAIN = "main"
     STILLS = "stills"
@@ -42,7 +42,7 @@ class People(StrEnum):
 
 
 def main() -> None:
-    """Run the command; a `UserError` is printed and ends it with status 1."""
+    """Run the command; print a `UserError` and exit with 1."""
     try:
         app()
     except UserError as error:
@@ -58,39 +58,52 @@ def predict(
     model: Model = None,
     as_is: Annotated[
         bool,
-        Option("--as-is", help="Score images as they are, without a face search: for crops made before."),
+        Option("--as-is", help="Score images as they are, without looking for faces: for existing crops."),
     ] = False,
     people: Annotated[
         People,
-        Option(help="main: the largest face, a video's main person; stills: every face of a still; all."),
+        Option(
+            help="main: a still's largest face, a video's main person; stills: every face of stills as well; "
+            "all: everybody."
+        ),
     ] = People.STILLS,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
     csv: Annotated[bool, Option("--csv", help="Print CSV.")] = False,
     boxes: Annotated[Path | None, Option(help="Folder for copies with the faces marked.")] = None,
     explain: Annotated[Path | None, Option(help="Folder for heat maps (Grad-CAM) over the faces.")] = None,
-    workers: Annotated[int, Option(min=0, help="Processes that find faces; 0: one per core.")] = 0,
-    batch_size: Annotated[int, Option(min=1, max=4096, help="Crops a forward pass.")] = 128,
+    workers: Annotated[int, Option(min=0, help="Processes that find faces; 0 is one per core.")] = 0,
+    batch_size: Annotated[int, Option(min=1, max=4096, help="Crops per forward pass.")] = 128,
 ) -> None:
-    """Judge images and videos: real or fake?
+    """Tell whether images and videos are real or fake.
 
-    Faces are found and cut as for training. Each face gets a score, a probability and a verdict; a video is
-    judged by the mean over its frames. A file that cannot be judged is a row with the reason. The exit status
-    is 0 if all files were judged, 1 if any was not.
+    Faces are found and cropped as for training. Each face gets a score, a probability and a verdict; a video
+    gets those of the mean score over its frames. A file that cannot be scored gets a row with the reason. The
+    exit status is 0 if all files were scored, otherwise 1.
 
     \b
     Examples:
       fakeforensics predict portrait.jpg clip.mp4
       fakeforensics predict holiday/ --csv > scores.csv
-      fakeforensics predict 'shots/**/*.png' --model models/mff_4_6/joint --boxes marked --explain maps
+      fakeforensics predict 'shots/**/*.png' --model packages/mff_4_6/joint --boxes marked --explain maps
       find . -name '*.jpg' | fakeforensics predict - --json
     """  # noqa: D301 (\b keeps the lines of the examples)
-    from fakeforensics.inference.run import PredictCommand, Shape
+    from fakeforensics.inference.crops import ExtractionSettings
+    from fakeforensics.inference.inputs import find_inputs
+    from fakeforensics.inference.output import Style, print_predictions
+    from fakeforensics.inference.package import open_package
+    from fakeforensics.inference.pictures import PictureFolders
+    from fakeforensics.inference.predict import Predictor
 
     if json and csv:
         raise typer.BadParameter("choose one of --json and --csv")
-    shape = Shape.JSON if json else Shape.CSV if csv else Shape.TABLE
-    command = PredictCommand(model, as_is, people.value, workers, batch_size, shape, boxes, explain)
-    if not command.run(paths):
+    package = open_package(model)
+    inputs = find_inputs([path for path in paths if path != "-"], sys.stdin if "-" in paths else ())
+    settings = ExtractionSettings("whole" if as_is else package.crop, package.faces, people.value)
+    predictor = Predictor(package, settings, batch_size, workers)
+    pictures = PictureFolders(predictor, [item.path for item in inputs.items], boxes, explain)
+    predictions = pictures.written(predictor.predict(inputs.items))
+    style: Style = "json" if json else "csv" if csv else "table"
+    if not print_predictions(package, inputs, predictions, style, is_cropped=as_is):
         raise typer.Exit(1)
 
 
@@ -102,20 +115,20 @@ def serve(
     max_mb: Annotated[int, Option(min=1, max=1000, help="Largest upload, in MB.")] = 50,
     max_seconds: Annotated[float, Option(min=1, help="Longest time for finding the faces of a file.")] = 60,
 ) -> None:
-    """Open a web page that judges an image or a short video.
+    """Open a web page that scores an image or a short video.
 
-    Nothing that is uploaded is kept.
+    Uploads are deleted once they are scored.
 
     \b
     Examples:
       fakeforensics serve
-      fakeforensics serve --model models/demo/joint --port 8000
+      fakeforensics serve --model packages/demo/joint --port 8000
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.inference.app.server import serve as serve_page
-    from fakeforensics.inference.limits import Limits
-    from fakeforensics.inference.trained import open_trained
+    from fakeforensics.inference.inputs import UploadLimits
+    from fakeforensics.inference.package import open_package
 
-    serve_page(open_trained(model), host, port, Limits(max_mb=max_mb, max_seconds=max_seconds))
+    serve_page(open_package(model), host, port, UploadLimits(max_mb=max_mb, max_seconds=max_seconds))
 
 
 class Format(StrEnum):
@@ -130,57 +143,42 @@ def export(
     format_: Annotated[Format, Option("--format", help="onnx, or torch for torch.export.")] = Format.ONNX,
     model: Model = None,
     out: Annotated[Path | None, Option(help="Folder; by default exports/<protocol>/<detector>.")] = None,
+    images: Annotated[
+        Path, Option(help="Folder of the sources' images, whose crops check the export; optional.")
+    ] = Path("data/images"),
 ) -> None:
     """Write a model as ONNX or torch.export, with a model card.
 
-    The network takes RGB crops, uint8, batch x 3 x size x size, and gives the model's scores; the
-    normalization is inside. The file is checked against the model before it is kept.
+    The network takes RGB crops, uint8, batch x 3 x size x size, normalizes them and returns the model's
+    scores. The file is kept only if its scores are those of the model.
 
     \b
     Examples:
       fakeforensics export --format onnx
-      fakeforensics export --format torch --model models/mff_4_6/joint --out detector
+      fakeforensics export --format torch --model packages/mff_4_6/joint --out detector
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.inference.export import export_model
-    from fakeforensics.inference.trained import open_trained
+    from fakeforensics.inference.package import open_package
 
-    trained = open_trained(model)
-    report = export_model(trained, out or Path("exports", *trained.name.split("/")), format_.value)
-    typer.echo(report)
+    package = open_package(model)
+    folder = out or Path("exports", *package.name.split("/"))
+    typer.echo(export_model(package, folder, format_.value, images))
 
 
 @app.command()
 def models(
-    root: Annotated[Path, Argument(help="Folder of the models.")] = Path("models"),
+    root: Annotated[Path, Argument(help="Folder of the packages.")] = Path("packages"),
 ) -> None:
-    """List the trained models and their average precision.
+    """List the packaged models and their average precision.
 
     \b
     Examples:
       fakeforensics models
-      fakeforensics models ../other-project/models
+      fakeforensics models ../other-project/packages
     """  # noqa: D301 (\b keeps the lines of the examples)
-    from fakeforensics.inference.catalogue import list_models
-    from fakeforensics.inference.facts import DEMO_WARNING
+    from fakeforensics.inference.output import print_models
 
-    entries = list_models(root)
-    if not entries:
-        raise UserError(f"{root}/: no trained model here", fix="run `dvc repro` first")
-    width = max(5, *(len(str(entry.directory)) for entry in entries))
-    wide = max(5, *(len(label) for entry in entries for label in ("", *entry.ap)))
-    typer.echo(f"{'MODEL':<{width}}  TAKES   {'SCORE':<{wide}}  MEAN AP  UNSEEN AP")
-    for entry in entries:
-        name = f"{entry.directory!s:<{width}}"
-        if entry.problem:
-            typer.echo(f"{name}  {typer.style(entry.problem, fg=typer.colors.YELLOW)}")
-        elif not entry.ap:
-            typer.echo(f"{name}  {entry.crop:<6}  not evaluated: no average precision at hand")
-        for number, (score, (mean, unseen)) in enumerate(entry.ap.items()):
-            start = " " * (width + 8) if number else f"{name}  {entry.crop:<6}"
-            unseen_text = "-" if unseen is None else f"{unseen:.2f}"
-            typer.echo(f"{start}  {score:<{wide}}  {mean:>7.2f}  {unseen_text:>9}{'  demo' * entry.is_demo}")
-    if any(entry.is_demo for entry in entries):
-        typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
+    print_models(root)
 
 
 app.command()(evaluate)
@@ -193,19 +191,17 @@ def crops(
     number: Annotated[int, Option(min=1, max=400, help="Crops to show.")] = 60,
     images: Annotated[Path, Option(help="Folder of the sources' images.")] = Path("data/images"),
 ) -> None:
-    """Draw a contact sheet of a source's crops.
-
-    Below them it says what was rejected and why.
+    """Draw a contact sheet of a source's crops, and list why files were rejected.
 
     \b
     Examples:
       fakeforensics crops demo_celeb_df
       fakeforensics crops ff --number 120 --out sheet.png
     """  # noqa: D301 (\b keeps the lines of the examples)
-    from fakeforensics.inference.sheet import draw_sheet
+    from fakeforensics.inference.pictures import draw_contact_sheet
 
     path = out or Path(f"crops-{source}.png")
-    typer.echo(draw_sheet(images, source, path, number))
+    typer.echo(draw_contact_sheet(images, source, path, number))
 
 
 app.add_typer(data_app, name="data")

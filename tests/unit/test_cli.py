@@ -13,13 +13,12 @@ from typer.testing import CliRunner
 from fakeforensics import cli
 from fakeforensics.images.codec import encode_png
 from tests.unit.inference import conftest
-from tests.unit.inference.conftest import make_model
 
 COMMANDS = (
     *(["predict"], ["serve"], ["export"], ["models"], ["crops"], ["evaluate"]),
     *(["data", "check"], ["data", "fetch"]),
 )
-photo, portrait, project = conftest.photo, conftest.portrait, conftest.project
+photo, portrait, package = conftest.photo, conftest.portrait, conftest.package
 HEAVY = {"torch", "dlib", "cv2", "pandas", "matplotlib", "sklearn", "scipy", "numpy", "gradio", "pydantic"}
 
 
@@ -40,7 +39,7 @@ def test_help_imports_nothing_that_is_slow():
         "print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Judge images and videos" in done.stdout
+    assert "real or fake" in done.stdout
     assert not HEAVY & set(done.stderr.split())
 
 
@@ -58,21 +57,21 @@ def test_every_example_parses(command):
 
 
 @pytest.fixture
-def here(project, photo, tmp_path, monkeypatch):
-    """A folder with a project and a photo, as the user's working directory."""
-    shutil.copytree(project, tmp_path, dirs_exist_ok=True)
+def here(package, photo, tmp_path, monkeypatch):
+    """A folder with a package and a photo, as the user's working directory."""
+    shutil.copytree(package.directory, tmp_path / "packages/p/joint")
     shutil.copy(photo, tmp_path / "one face.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_predict_prints_a_table_and_the_status_tells_of_failures(here):
+def test_predict_prints_a_table_and_fails_if_a_file_does(here):
     text = run("predict", "one face.png", "nothing.png", status=1)
     head, photo, missing, total = text.splitlines()
     assert head.split() == ["FILE", "FACE", "SCORE", "PROBABILITY", "VERDICT"]
     assert photo.startswith("one face.png  0 ")
     assert re.search(r"(real|fake)$", photo)
-    assert missing.split("  ")[-1].strip() == "not judged: no such file"
+    assert missing.split("  ")[-1].strip() == "failed: no such file"
     assert "1 failed" in total
 
 
@@ -101,29 +100,22 @@ def test_predict_as_is_takes_crops(here):
     assert "trained on aligned faces" in result.stderr
 
 
-def test_predict_without_anything_to_judge(here, capsys, monkeypatch):
+def test_predict_without_anything_to_score(here, capsys, monkeypatch):
     (here / "empty").mkdir()
     monkeypatch.setattr(sys, "argv", ["fakeforensics", "predict", "empty"])
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert stopped.value.code == 1
-    assert capsys.readouterr().err.startswith("error: there is nothing to judge")
+    assert capsys.readouterr().err.startswith("error: there is nothing to score")
 
 
 def test_predict_refuses_two_formats(here):
     run("predict", "one face.png", "--json", "--csv", status=2)
 
 
-def test_models_lists_them_with_their_precision(here):
-    make_model(here / "models/q/bce", "bce", protocol="q")
-    broken = here / "models/r/sad"
-    broken.mkdir(parents=True)
-    (broken / "model.json").write_text("{")
-    head, joint, bce, damaged = run("models").splitlines()
-    assert head.split() == ["MODEL", "TAKES", "SCORE", "MEAN", "AP", "UNSEEN", "AP"]
-    assert joint.split() == ["models/p/joint", "faces", "S_SL", "80.06", "61.00"]
-    assert bce.split(None, 2)[2] == "not evaluated: no average precision at hand"
-    assert "not valid JSON" in damaged
+def test_models_lists_the_packages(here):
+    _, joint = run("models").splitlines()
+    assert joint.split() == ["packages/p/joint", "faces", "S_SL", "80.06", "61.00"]
 
 
 def test_data_check_writes_the_inventory_of_a_good_source(here):

@@ -6,27 +6,25 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from fakeforensics.errors import UserError
-from fakeforensics.inference.detect import Judge
-from fakeforensics.inference.frames import Rgb
-
-Heat = Float[np.ndarray, "height width"]
+from fakeforensics.inference.inputs import Rgb
+from fakeforensics.inference.pictures import Heat
+from fakeforensics.inference.predict import LoadedModel
 
 
 class Explainer:
     """Heat maps of the deciding score.
 
     Args:
-        judge: The loaded model.
+        model: The loaded model.
 
     Raises:
         UserError: If captum is not installed, or the detector has no layer that a heat map could show.
     """
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, model: LoadedModel) -> None:
         try:
             from captum.attr import LayerAttribution, LayerGradCam
         except ModuleNotFoundError:
@@ -34,9 +32,9 @@ class Explainer:
                 "heat maps need the package captum, which is not installed",
                 fix="pip install 'fake-forensics[explain]'",
             ) from None
-        self._judge = judge
-        detector = judge.scorer.detector
-        column = judge.policy.spec.column
+        self._model = model
+        detector = model.detector
+        column = model.rule.spec.column
         layer = detector.heat_layer
         if layer is None:
             raise UserError(
@@ -57,15 +55,14 @@ class Explainer:
             crops: Of the size that the network takes.
 
         Returns:
-            For each crop a map of its size, in [0, 1]; its own highest place is 1, unless no place raises the
+            For each crop a map of its size, in [0, 1], whose highest value is 1, unless no place raises the
             score.
 
         Source:
             Selvaraju et al., Grad-CAM, ICCV 2017; of the detector's `heat_layer`.
         """
-        scorer = self._judge.scorer
-        stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(scorer.device)
-        images = scorer.preprocess.normalize(stacked).requires_grad_()
+        stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(self._model.device)
+        images = self._model.preprocess.normalize(stacked).requires_grad_()
         maps = self._gradcam.attribute(images, relu_attributions=True)
         large = self._enlarge(maps, images.shape[2:], "bilinear").detach()[:, 0].cpu()
         peaks = large.amax(dim=(1, 2), keepdim=True)

@@ -15,12 +15,11 @@ from torch import Tensor, nn
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, write_text
-from fakeforensics.images.images import decode
-from fakeforensics.images.schema import read_index
+from fakeforensics.images.codec import decode
+from fakeforensics.images.index import read_index
 from fakeforensics.images.shards import ShardReader
-from fakeforensics.inference.facts import crops_on_disk
-from fakeforensics.inference.modelcard import model_card
-from fakeforensics.inference.trained import Trained
+from fakeforensics.inference.model_card import README, model_card
+from fakeforensics.inference.package import Package
 from fakeforensics.models.card import CARD
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
@@ -35,7 +34,7 @@ Run = Callable[[Images], dict[str, Float[np.ndarray, " batch"]]]
 
 
 class Exported(nn.Module):
-    """The whole way from 8-bit pixels to scores, as one network.
+    """Everything from 8-bit pixels to scores as one network.
 
     Args:
         detector: In evaluation mode.
@@ -66,13 +65,15 @@ class Exported(nn.Module):
         return tuple(values[name] for name in self.outputs)
 
 
-def export_model(trained: Trained, out: Path, kind: Literal["onnx", "torch"]) -> str:
+def export_model(package: Package, out: Path, kind: Literal["onnx", "torch"], images_root: Path) -> str:
     """Write the exported model, its card and its policy into a folder.
 
     Args:
-        trained: The model.
+        package: The model.
         out: Gets `model.onnx` or `model.pt2`, `model.json`, `decision.json` if there is one, `README.md`.
         kind: `onnx`, or `torch` for torch.export.
+        images_root: Folder of the sources' images, whose crops check the export; noise does if they are
+            missing.
 
     Returns:
         What was written and how far its scores are from the model's.
@@ -81,11 +82,11 @@ def export_model(trained: Trained, out: Path, kind: Literal["onnx", "torch"]) ->
         UserError: If the folder holds another model, a package is missing, the model is damaged, or the
             export's scores differ by more than 1e-4 of their size.
     """
-    detector, card = load_detector(trained.directory)
+    detector, card = load_detector(package.directory)
     _refuse_another(out, card["weights_sha256"])
-    preprocess = parse(Preprocess, card["preprocess"], f"{trained.directory / CARD}: preprocess")
+    preprocess = parse(Preprocess, card["preprocess"], f"{package.directory / CARD}: preprocess")
     network = Exported(detector, preprocess).eval()
-    images, origin = check_images(trained, preprocess)
+    images, origin = check_images(package, preprocess, images_root)
     name = "model.onnx" if kind == "onnx" else "model.pt2"
     out.mkdir(parents=True, exist_ok=True)
     with atomic_path(out / name) as temporary:
@@ -99,7 +100,10 @@ def export_model(trained: Trained, out: Path, kind: Literal["onnx", "torch"]) ->
                 found=f"{difference:.2g}",
                 fix="try the other --format, or other versions of torch and onnxruntime",
             )
-    _write_companions(trained, out)
+    shutil.copyfile(package.directory / CARD, out / CARD)
+    if package.decision is not None:
+        write_text(out / DECISION, package.decision.model_dump_json(indent=2) + "\n")
+    write_text(out / README, model_card(package, out))
     return (
         f"{out / name}: outputs {', '.join(network.outputs)}; "
         f"checked on {len(images)} {origin}, largest relative difference {difference:.1g}"
@@ -107,11 +111,11 @@ def export_model(trained: Trained, out: Path, kind: Literal["onnx", "torch"]) ->
 
 
 def _refuse_another(out: Path, weights_sha256: str) -> None:
-    """Refuse a folder with the export of other weights, or with a card that cannot be read."""
+    """Refuse a folder with the export of other weights, or with an unreadable card."""
     if not (out / CARD).is_file():
         return
     try:
-        other = Trained(out)
+        other = Package(out)
         if other.raw_card["weights_sha256"] == weights_sha256:
             return
         found = other.name
@@ -122,20 +126,6 @@ def _refuse_another(out: Path, weights_sha256: str) -> None:
         found=found,
         fix="give another folder with --out, or remove this one",
     )
-
-
-def _write_companions(trained: Trained, out: Path) -> None:
-    shutil.copyfile(trained.directory / CARD, out / CARD)
-    if trained.decision is not None:
-        write_text(out / DECISION, trained.decision.model_dump_json(indent=2) + "\n")
-    known = {
-        "model.onnx": "the network, for ONNX Runtime and others",
-        "model.pt2": "the network, for `torch.export.load`",
-        CARD: "how it was trained",
-        DECISION: "the threshold and how it was chosen",
-    }
-    present = {name: what for name, what in known.items() if (out / name).is_file()}
-    write_text(out / "README.md", model_card(trained, present))
 
 
 def largest_difference(network: Exported, run: Run, images: Images) -> float:
@@ -150,23 +140,23 @@ def largest_difference(network: Exported, run: Run, images: Images) -> float:
     return worst
 
 
-def check_images(trained: Trained, preprocess: Preprocess) -> tuple[Images, str]:
-    """Crops to check an export on: the training sources' where they are at hand, else noise of all contrasts.
+def check_images(package: Package, preprocess: Preprocess, images_root: Path) -> tuple[Images, str]:
+    """Crops to check an export on: those of the training sources if there are any, else noise.
 
     Returns:
         The images and what they are.
     """
-    folder = crops_on_disk(trained)
     pixels: list[np.ndarray] = []
-    for source in trained.card.images.crop if folder else ():
-        if folder is None or not (folder / source / "index.parquet").is_file():
+    for source in package.card.images.crop:
+        if not (images_root / source / "index.parquet").is_file():
             continue
-        index = read_index(folder, source)
-        reader = ShardReader(folder)
+        index = read_index(images_root, source)
+        reader = ShardReader(images_root)
         chosen = index.iloc[:: max(1, len(index) // _CHECKED)].head(_CHECKED)
         for shard, offset, size in zip(chosen["shard"], chosen["offset"], chosen["size"], strict=True):
             data = reader.read(source, str(shard), int(offset), int(size))
             pixels.append(preprocess.crop(decode(data)))
+        reader.close()
     if pixels:
         return _stack(pixels[:: max(1, len(pixels) // _CHECKED)][:_CHECKED]), "real crops of its sources"
     rng = np.random.default_rng(0)
@@ -191,7 +181,7 @@ def _write_onnx(network: Exported, images: Images, path: Path) -> Run:
             fix="pip install 'fake-forensics[export]'",
         ) from None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter about its own internals
+        warnings.simplefilter("ignore")  # the exporter warns about its own internals
         torch.onnx.export(
             network,
             (images[:2],),

@@ -1,4 +1,4 @@
-"""What the user asked to be judged: files, folders, globs and lists become images and videos."""
+"""The files to score: from the user's arguments to images and videos, and their frames for display."""
 
 from __future__ import annotations
 
@@ -7,23 +7,50 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from fakeforensics.sources.layout import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from fakeforensics.faces.still import read_still
+from fakeforensics.faces.video import Frame, open_clip
+from fakeforensics.sources.base import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
 Kind = Literal["image", "video"]
+Rgb = UInt8[np.ndarray, "_ _ 3"]  # any size
+VIEW_WIDTH = 960
 _IMAGE_SUFFIXES = IMAGE_SUFFIXES | {".gif", ".jp2", ".ppm", ".pgm"}
 _VIDEO_SUFFIXES = VIDEO_SUFFIXES | {".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".ts"}
 
 
 @dataclass(frozen=True)
+class UploadLimits:
+    """What an upload to the web page may cost.
+
+    Args:
+        max_mb: Largest upload, in MB.
+        max_seconds: Longest time for finding a file's faces, in seconds.
+        memory_mb: Largest address space of the process that does it, in MiB.
+        at_once: Files scored at once; others wait.
+        waiting: Files that may wait; others are turned away.
+    """
+
+    max_mb: int = 50
+    max_seconds: float = 60
+    memory_mb: int = 4096
+    at_once: int = 2
+    waiting: int = 20
+
+
+@dataclass(frozen=True)
 class Item:
-    """One file to judge.
+    """One file to score.
 
     Args:
         path: The file, as the user or the folder named it.
-        kind: What to read it as; a file of an unknown suffix is tried as an image.
-        missing: Why there is no such file; None where there is one.
+        kind: What to read it as; a file with an unknown suffix is tried as an image.
+        missing: Why there is no such file; None if there is one.
     """
 
     path: Path
@@ -33,11 +60,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Inputs:
-    """All files to judge.
+    """All files to score.
 
     Args:
-        items: In the order asked for, folders sorted by name; each file once.
-        ignored: Files in the given folders that are neither images nor videos by their suffix.
+        items: In the order of the arguments, folders sorted by name; each file once.
+        ignored: Number of files in the given folders that are neither images nor videos by their suffix.
     """
 
     items: Sequence[Item]
@@ -45,15 +72,15 @@ class Inputs:
 
 
 def find_inputs(arguments: Sequence[str], listed: Iterable[str] = ()) -> Inputs:
-    """Expand what the user typed.
+    """Expand the user's arguments.
 
     Args:
-        arguments: Files, folders (searched to the bottom), and globs such as `'shots/**/*.jpg'`. What exists
-            under a name with `*` or `[` in it is that file.
-        listed: Further names, one a line, as a list on standard input gives them; blank lines are left out.
+        arguments: Files, folders (searched recursively), and globs such as `'shots/**/*.jpg'`. An existing
+            file whose name looks like a glob is that file.
+        listed: More names, one per line; blank lines are skipped.
 
     Returns:
-        The files; a name that stands for nothing becomes an item that says so.
+        The files; a name that matches nothing becomes an item with the reason.
     """
     names = [*arguments, *(line.rstrip("\r\n") for line in listed if line.strip())]
     items: dict[Path, Item] = {}
@@ -96,6 +123,57 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _item(path: Path, kind: Kind) -> Item:
     if not path.exists():
         return Item(path, kind, "no such file")
-    if not path.is_file():
-        return Item(path, kind, "not a regular file")
-    return Item(path, kind)
+    return Item(path, kind, None if path.is_file() else "not a regular file")
+
+
+class View(NamedTuple):
+    """A frame, shrunk for display.
+
+    Args:
+        frame: Its number; -1 for a still.
+        pixels: At most `VIEW_WIDTH` columns.
+        scale: Factor of the shrinking, at most 1.
+    """
+
+    frame: int
+    pixels: Rgb
+    scale: float
+
+
+def pick_frames(frames: Iterable[int], count: int) -> list[int]:
+    """Up to `count` different frames, evenly spread, in order."""
+    different = sorted(set(frames))
+    places = np.linspace(0, len(different) - 1, min(count, len(different))).round().astype(int)
+    return [different[place] for place in places]
+
+
+def read_frames(path: Path, kind: Kind, frames: Sequence[int]) -> Iterator[tuple[int, Rgb]]:
+    """Upright pixels of a still, or of those of a video's frames that decode.
+
+    Raises:
+        UnreadableError: If the file changed since it was scored.
+    """
+    if kind == "image":
+        yield -1, read_still(path).frame.rgb
+        return
+    with open_clip(path) as clip:
+        for frame in clip.frames(frames):
+            if isinstance(frame, Frame):
+                yield frame.number, frame.rgb
+
+
+def read_views(item: Item, frames: Sequence[int]) -> list[View]:
+    """Frames shrunk for display; none without `frames`."""
+    return [_view(*frame) for frame in read_frames(item.path, item.kind, frames)] if frames else []
+
+
+def shrink(image: Rgb, width: int) -> Rgb:
+    """Shrink an image to at most `width` columns."""
+    if image.shape[1] <= width:
+        return image
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _view(frame: int, image: Rgb) -> View:
+    return View(frame, shrink(image, VIEW_WIDTH), min(1.0, VIEW_WIDTH / image.shape[1]))

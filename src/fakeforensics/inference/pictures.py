@@ -1,36 +1,98 @@
-"""Pictures of answers: copies with the faces marked, and heat maps over the crops."""
+"""Pictures: annotated copies of files, heat maps over crops, and the contact sheet of a source."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from jaxtyping import Float
 
-from fakeforensics.files import atomic_path
-from fakeforensics.images.images import encode_png
-from fakeforensics.inference.frames import Rgb, frames_of, spread_frames
-from fakeforensics.inference.judgement import Answer, Face, Judgement
+from fakeforensics.errors import UserError
+from fakeforensics.files import atomic_path, printable_path
+from fakeforensics.images.codec import decode, encode_png
+from fakeforensics.images.index import REJECTED_FILE, read_index
+from fakeforensics.images.shards import ShardReader
+from fakeforensics.inference.inputs import Rgb, pick_frames, read_frames, shrink
+from fakeforensics.inference.predict import Assessment, Prediction, ScoredFace
+from fakeforensics.palette import COLORS, rgb
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fakeforensics.inference.explain import Explainer
+    from fakeforensics.inference.predict import Predictor
 
 Heat = Float[np.ndarray, "height width"]
-
-COLORS: dict[str | None, tuple[int, int, int]] = {
-    "fake": (196, 48, 43),
-    "real": (30, 120, 84),
-    None: (70, 80, 95),
-}
+VERDICT_COLORS = {"fake": COLORS["fake"], "real": COLORS["real"], None: COLORS["muted"]}
+_EXPLAINED_FRAMES = 4
 _TILES, _TILE_WIDTH = 9, 640
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MARGIN = 8
 _SMALLEST_TEXT = 0.45
+_SHEET_COLUMNS, _SHEET_REASONS = 10, 8
+
+
+class PictureFolders:
+    """The folders of pictures that `predict --boxes` and `predict --explain` write, one PNG per file.
+
+    Args:
+        predictor: Has the loaded model.
+        paths: All files, for distinct names.
+        boxes: Folder for annotated copies; None writes none.
+        explain: Folder for heat maps, one row per crop; None writes none.
+    """
+
+    def __init__(
+        self, predictor: Predictor, paths: Sequence[Path], boxes: Path | None, explain: Path | None
+    ) -> None:
+        self._predictor = predictor
+        self._names = picture_names(paths)
+        self._boxes, self._explain = boxes, explain
+        self._explainer: Explainer | None = None
+
+    def written(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+        """Pass predictions on, after writing the pictures of each file that did not fail."""
+        for prediction in predictions:
+            if prediction.reason is None:
+                self._write(prediction, f"{self._names[prediction.path]}.png")
+            yield prediction
+
+    def _write(self, prediction: Prediction, name: str) -> None:
+        if self._boxes is not None:
+            _write_png(self._boxes / name, annotated(prediction))
+        if self._explain is not None:
+            _write_png(self._explain / name, grid(self._heat_maps(prediction), columns=2))
+
+    def _heat_maps(self, prediction: Prediction) -> list[Rgb]:
+        model = self._predictor.model
+        if self._explainer is None:
+            from fakeforensics.inference.explain import Explainer
+
+            self._explainer = Explainer(model)
+        crops = [model.read(face.crop) for face in most_suspicious_frames(prediction)]
+        return [overlay(*pair) for pair in zip(crops, self._explainer.heat(crops), strict=True)]
+
+
+def most_suspicious_frames(prediction: Prediction, count: int = _EXPLAINED_FRAMES) -> list[ScoredFace]:
+    """All faces of a still; `count` frames of each person in a video, by falling score."""
+    if prediction.kind == "image":
+        return list(prediction.faces)
+    ordered = sorted(prediction.faces, key=lambda face: -face.assessment.score)
+    return [
+        face
+        for person in prediction.people
+        for face in [one for one in ordered if one.crop.face == person][:count]
+    ]
 
 
 def picture_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """A file name for each input's picture: its own, and part of a hash where two are called alike."""
+    """A file name for each input's picture: its own, with part of a hash if two inputs share a name."""
     stems = Counter(path.name for path in paths)
     names = {}
     for path in paths:
@@ -40,65 +102,52 @@ def picture_names(paths: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def write_picture(path: Path, image: Rgb) -> None:
-    """Write a PNG atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(encode_png(image))
-
-
-def marked(judgement: Judgement) -> Rgb:
-    """The file with a box and an answer at each face; of a video a sheet of up to nine of its frames.
+def annotated(prediction: Prediction) -> Rgb:
+    """The file with a box and a caption at each face; for a video a grid of up to nine of its frames.
 
     Raises:
-        UnreadableError: If the file changed since it was judged.
+        UnreadableError: If the file changed since it was scored.
     """
-    frames = spread_frames(judgement.faces, _TILES)
+    frames = pick_frames((face.frame for face in prediction.faces), _TILES)
     tiles = [
-        draw_faces(rgb, [face for face in judgement.faces if face.cut.frame == frame])
-        for frame, rgb in frames_of(judgement.path, judgement.kind, frames)
+        draw_faces(image, [face for face in prediction.faces if face.frame == frame])
+        for frame, image in read_frames(prediction.path, prediction.kind, frames)
     ]
-    return tiles[0] if judgement.kind == "image" else grid([fit(tile, _TILE_WIDTH) for tile in tiles])
+    return tiles[0] if prediction.kind == "image" else grid([shrink(tile, _TILE_WIDTH) for tile in tiles])
 
 
-def draw_faces(image: Rgb, faces: Sequence[Face]) -> Rgb:
-    """A copy of `image` with each face's box and answer."""
+def draw_faces(image: Rgb, faces: Sequence[ScoredFace]) -> Rgb:
+    """A copy of `image` with each face's box and caption."""
     canvas = np.ascontiguousarray(image).copy()
     height, width = canvas.shape[:2]
     stroke = max(2, round(min(height, width) / 200))
     for face in faces:
-        box = face.cut.box or (0, 0, width - 1, height - 1)
+        box = face.crop.box or (0, 0, width - 1, height - 1)
         left, top, right, bottom = (round(side) for side in box)
-        color = COLORS[face.answer.verdict]
+        color = rgb(VERDICT_COLORS[face.assessment.verdict])
         cv2.rectangle(canvas, (left, top), (right, bottom), color, stroke)
-        _label(canvas, f"{face.cut.face}  {caption(face.answer)}", (left, top, right), color, stroke)
+        text = f"{face.crop.face}  {caption(face.assessment)}"
+        _draw_text(canvas, text, (left, top, right), color, stroke)
     return canvas
 
 
-def caption(answer: Answer) -> str:
-    """An answer in a few characters that every font has."""
-    value = f"{answer.score:.2f}" if answer.probability is None else f"p {answer.probability:.2f}"
-    return f"{answer.verdict} {value}" if answer.verdict else value
+def caption(one: Assessment) -> str:
+    """Verdict and probability, or the score, in a few ASCII characters."""
+    value = f"{one.score:.2f}" if one.probability is None else f"p {one.probability:.2f}"
+    return f"{one.verdict} {value}" if one.verdict else value
 
 
 def overlay(crop: Rgb, heat: Heat) -> Rgb:
-    """The crop beside itself under a heat map.
+    """The crop, and to its right the crop under a heat map.
 
     Args:
         crop: What the network saw.
-        heat: 0 … 1 of the same size: how much each place speaks for fake.
+        heat: In [0, 1], of the same size: how much each place raises the score.
     """
     colored = cv2.applyColorMap((255 * np.clip(heat, 0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     share = 0.65 * heat[..., None]
     mixed = crop * (1 - share) + cv2.cvtColor(colored, cv2.COLOR_BGR2RGB) * share
     return np.concatenate([crop, mixed.round().astype(np.uint8)], axis=1)
-
-
-def fit(image: Rgb, width: int) -> Rgb:
-    """Shrink an image to at most `width` columns."""
-    if image.shape[1] <= width:
-        return image
-    height = max(1, round(image.shape[0] * width / image.shape[1]))
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def grid(tiles: Sequence[Rgb], columns: int = 3) -> Rgb:
@@ -114,7 +163,7 @@ def grid(tiles: Sequence[Rgb], columns: int = 3) -> Rgb:
     return canvas
 
 
-def _label(
+def _draw_text(
     canvas: Rgb, text: str, edge: tuple[int, int, int], color: tuple[int, int, int], stroke: int
 ) -> None:
     """Text on the upper edge (left, top, right) of a box; in a crowd not much wider than the box."""
@@ -128,3 +177,96 @@ def _label(
     y = top if top >= height + base + 4 else top + height + base + 4
     cv2.rectangle(canvas, (x, y - height - base - 4), (x + width + 6, y), color, cv2.FILLED)
     cv2.putText(canvas, text, (x + 3, y - base - 1), _FONT, scale, (255, 255, 255), thick, cv2.LINE_AA)
+
+
+def _write_png(path: Path, image: Rgb) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encode_png(image))
+
+
+def draw_contact_sheet(images_root: Path, source: str, out: Path, number: int) -> str:
+    """Draw a source's crops, evenly over the methods, above the reasons for rejected files.
+
+    Args:
+        images_root: The folder of all sources' images, `data/images`.
+        source: The source's name.
+        out: The picture, PNG.
+        number: Largest number of crops to show.
+
+    Returns:
+        What was drawn, for the user.
+
+    Raises:
+        UserError: If the source has not been cropped yet, or has no crop.
+    """
+    index = read_index(images_root, source)
+    if index.empty:
+        raise UserError(f"{images_root / source}: the source has no crop", fix="look at its rejected.csv")
+    chosen = spread_over_methods(index, number)
+    rejected = rejected_reasons(images_root / source / REJECTED_FILE)
+    counts = index["method"].value_counts().sort_index()
+    title = f"{source}: " + ", ".join(f"{count:,} {method}" for method, count in counts.items())
+    _draw_sheet(images_root, source, out, chosen, rejected, title)
+    return f"{out}: {len(chosen)} of {len(index)} crops; {rejected.total()} files or frames were rejected"
+
+
+def spread_over_methods(index: pd.DataFrame, number: int) -> pd.DataFrame:
+    """Rows of an index, spread evenly over each method's crops; as many for each method as fit."""
+    import pandas as pd
+
+    methods = sorted(index["method"].unique(), key=lambda name: (name != "real", name))
+    share = max(1, number // len(methods))
+    parts = []
+    for method in methods[:number]:
+        rows = index[index["method"] == method]
+        places = np.linspace(0, len(rows) - 1, min(share, len(rows))).round().astype(int)
+        parts.append(rows.iloc[places])
+    chosen: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return chosen
+
+
+def rejected_reasons(path: Path) -> Counter[str]:
+    """How often each reason is in `rejected.csv`; empty if nothing was rejected.
+
+    Raises:
+        UserError: If the file is missing or not such a table.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return Counter(row["reason"] for row in csv.DictReader(file))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file", fix="run the faces stage again") from None
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path}: not a table of rejected files", found=str(error)) from None
+
+
+def _draw_sheet(
+    images_root: Path, source: str, out: Path, chosen: pd.DataFrame, rejected: Counter[str], title: str
+) -> None:
+    from matplotlib.figure import Figure
+
+    rows = -(-len(chosen) // _SHEET_COLUMNS)
+    common = rejected.most_common(_SHEET_REASONS)
+    lines = [f"{count:>6}  {printable_path(reason)}" for reason, count in common]
+    if len(rejected) > _SHEET_REASONS:
+        lines.append(f"        … and {len(rejected) - _SHEET_REASONS} other reasons")
+    foot = 0.5 + 0.2 * max(1, len(lines))
+    height = 0.6 + 1.5 * rows + foot
+    figure = Figure(figsize=(1.3 * _SHEET_COLUMNS, height), dpi=110)
+    place = {"left": 0.01, "right": 0.99, "bottom": foot / height, "top": 1 - 0.75 / height}
+    cells = figure.add_gridspec(rows, _SHEET_COLUMNS, **place, wspace=0.06, hspace=0.22)
+    reader = ShardReader(images_root)
+    for number, row in enumerate(chosen.to_dict("records")):
+        axes = figure.add_subplot(cells[number // _SHEET_COLUMNS, number % _SHEET_COLUMNS])
+        axes.imshow(decode(reader.read(source, row["shard"], row["offset"], row["size"])))
+        axes.set(xticks=[], yticks=[])
+        for side in axes.spines.values():
+            side.set(color=COLORS["fake" if row["label"] else "real"], linewidth=2)
+        note = f"{row['method']}, frame {row['frame']}" if row["frame"] >= 0 else row["method"]
+        axes.set_title(note, fontsize=7, pad=3)
+    reader.close()
+    figure.text(0.01, 1 - 0.3 / height, title, fontsize=11, weight="bold")
+    text = "rejected:\n" + "\n".join(lines) if lines else "nothing was rejected"
+    figure.text(0.01, (foot - 0.15) / height, text, fontsize=8, va="top", family="monospace")
+    with atomic_path(out) as temporary:
+        figure.savefig(temporary)

@@ -1,149 +1,285 @@
-"""Judging files: find the faces, score them, decide."""
+"""Scoring files: find the faces, score them, apply the decision policy. Torch is imported with the model."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cached_property, partial
+from pathlib import Path
+from typing import NamedTuple
 
-from fakeforensics.faces.picture import UnreadableError
+import numpy as np
+from jaxtyping import UInt8
+
 from fakeforensics.faces.still import read_still
-from fakeforensics.images.images import encode_png
-from fakeforensics.inference.cutting import Cut, CutFile, Recipe
-from fakeforensics.inference.frames import Rgb
-from fakeforensics.inference.inputs import Item
-from fakeforensics.inference.pool import CuttingPool
-from fakeforensics.inference.trained import Trained
-
-if TYPE_CHECKING:
-    from fakeforensics.inference.detect import Judge
-    from fakeforensics.inference.judgement import Judgement
+from fakeforensics.faces.video import UnreadableError
+from fakeforensics.images.codec import decode, encode_png
+from fakeforensics.inference.crops import (
+    ExtractionSettings,
+    FileCrops,
+    FoundCrop,
+    crops_or_reason,
+    extract_crops,
+    extractor,
+)
+from fakeforensics.inference.inputs import Item, Kind, Rgb
+from fakeforensics.inference.package import Package
+from fakeforensics.metrics.spec import Scores, find_score
+from fakeforensics.models.card import CARD
+from fakeforensics.params import parse
+from fakeforensics.processes import WorkerPool, look_ahead
+from fakeforensics.thresholds.policy import Decision, Verdict
 
 BATCH = 128
+Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to go about it.
+class Assessment:
+    """A score, and what the decision policy makes of it.
 
     Args:
-        recipe: How crops are cut.
-        batch_size: Crops a forward pass; about as many are held in memory.
-        workers: Processes that find faces; 0 takes one per core.
+        score: The deciding score on its own scale; a higher score is more likely fake.
+        probability: Probability of fake: calibrated if the policy has a calibrator, else the score's own;
+            None if the score has none either.
+        verdict: None without a threshold.
     """
 
-    recipe: Recipe
-    batch_size: int = BATCH
-    workers: int = 0
+    score: float
+    probability: float | None
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True)
+class ScoredFace:
+    """One scored crop.
+
+    Args:
+        crop: The crop.
+        scores: All scores of the detector, by column.
+        assessment: Of the deciding score.
+    """
+
+    crop: FoundCrop
+    scores: Mapping[str, float]
+    assessment: Assessment
+
+    @property
+    def frame(self) -> int:
+        """0-based frame of a video; -1 for a still."""
+        return self.crop.frame
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The result for one file.
+
+    Args:
+        path: The file.
+        kind: Image or video.
+        faces: By frame, then face; empty if the file failed.
+        people: For a video, each person's assessment over all frames, from the mean of the frames' scores.
+        reason: Why the file could not be scored; None if it was.
+        lost_frames: Sampled frames without a face.
+    """
+
+    path: Path
+    kind: Kind
+    faces: Sequence[ScoredFace]
+    people: dict[int, Assessment]
+    reason: str | None = None
+    lost_frames: int = 0
+
+    def by_face(self) -> list[tuple[int, Assessment]]:
+        """Each face of a still, or each person of a video, with their assessment."""
+        if self.kind == "video":
+            return list(self.people.items())
+        return [(face.crop.face, face.assessment) for face in self.faces]
+
+    def most_suspicious(self) -> tuple[int, Assessment]:
+        """The face or person with the highest score, which stands for the whole file."""
+        return max(self.by_face(), key=lambda pair: pair[1].score)
+
+
+class ScoreRule:
+    """Turns a detector's scores into assessments.
+
+    Args:
+        decision: The detector's decision policy; None if it has none.
+        scores: The detector's scores. The policy's score decides, or the first without a policy.
+
+    Attributes:
+        spec: The deciding score.
+
+    Raises:
+        KeyError: If the policy's score is none of them.
+    """
+
+    def __init__(self, decision: Decision | None, scores: Scores) -> None:
+        self.decision = decision
+        self.spec = find_score(scores, decision.score) if decision else scores[0]
+
+    def assess(self, score: float) -> Assessment:
+        """Assess one score."""
+        verdict = self.decision.verdict(score) if self.decision else None
+        if self.decision is not None and self.decision.calibrator is not None:
+            return Assessment(score, self.decision.calibrator(score), verdict)
+        probability = self.spec.probability(score)
+        return Assessment(score, None if probability is None else float(probability), verdict)
+
+    def predict(self, found: FileCrops, kind: Kind, scores: Sequence[Mapping[str, float]]) -> Prediction:
+        """Combine the scores of a file's crops; of a video as the video-level metrics do."""
+        faces = [
+            ScoredFace(crop, one, self.assess(one[self.spec.column]))
+            for crop, one in zip(found.crops, scores, strict=True)
+        ]
+        by_person: dict[int, list[float]] = {}
+        for face in faces if kind == "video" else ():
+            by_person.setdefault(face.crop.face, []).append(face.assessment.score)
+        people = {
+            person: self.assess(math.fsum(values) / len(values))
+            for person, values in sorted(by_person.items())
+        }
+        return Prediction(found.path, kind, faces, people, found.reason, found.lost_frames)
+
+
+class LoadedModel:
+    """A detector in memory, on a GPU if there is one, with its decision policy.
+
+    Raises:
+        UserError: If the model is damaged or foreign, or its policy asks for a score that it does not have.
+    """
+
+    def __init__(self, package: Package) -> None:
+        import cv2
+        import torch
+
+        from fakeforensics.models.preprocess import Preprocess
+        from fakeforensics.models.runtime import keep_freed_memory
+        from fakeforensics.models.saving import load_detector
+
+        self.rule = ScoreRule(package.decision, package.scores)
+        detector, card = load_detector(package.directory)
+        self.preprocess = parse(Preprocess, card["preprocess"], f"{package.directory / CARD}: preprocess")
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        self.detector = detector.to(self.device).eval().to(memory_format=torch.channels_last)
+        cv2.setNumThreads(1)  # the threads of a batch belong to torch
+
+    def read(self, crop: FoundCrop) -> Rgb:
+        """The part of a crop that the network sees: its center, padded with black if it is small."""
+        return self.preprocess.crop(decode(crop.data))
+
+    def score(self, crops: Crops) -> list[dict[str, float]]:
+        """Score crops that `read` returned, with the arithmetic of the score stage.
+
+        Returns:
+            For each crop its scores by column.
+        """
+        import torch
+
+        from fakeforensics.models.runtime import full_float32
+
+        stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
+        with torch.inference_mode(), full_float32():
+            scores = self.detector.score(self.preprocess.normalize(stacked.to(self.device)))
+        columns = {column: values.cpu().tolist() for column, values in scores.items()}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 class _Ready(NamedTuple):
-    file: CutFile
-    crops: Sequence[Rgb]
+    item: Item
+    found: FileCrops
+    pixels: Sequence[Rgb]
 
 
 class Predictor:
-    """Judges files with one model.
+    """Scores files with one model.
 
     Args:
-        trained: The model.
-        options: How.
+        package: The model.
+        settings: How crops are extracted.
+        batch_size: Crops per forward pass; about as many are held in memory.
+        workers: Processes that find faces; 0 is one per core.
     """
 
-    def __init__(self, trained: Trained, options: Options) -> None:
-        self._trained = trained
-        self._options = options
+    def __init__(
+        self, package: Package, settings: ExtractionSettings, batch_size: int = BATCH, workers: int = 0
+    ) -> None:
+        self._package = package
+        self._settings = settings
+        self._batch_size = batch_size
+        self._workers = workers or os.cpu_count() or 1
 
     @cached_property
-    def judge(self) -> Judge:
+    def model(self) -> LoadedModel:
         """The loaded model.
 
         Raises:
             UserError: If it is damaged or foreign.
         """
-        from fakeforensics.inference.detect import Judge
+        return LoadedModel(self._package)
 
-        return Judge(self._trained)
+    def predict(self, items: Sequence[Item]) -> Iterator[Prediction]:
+        """Score files, in their order; one that fails gets a prediction with the reason."""
+        waiting: list[_Ready] = []
+        for ready in self._extracted(items):
+            waiting.append(ready)
+            if sum(len(one.pixels) for one in waiting) >= self._batch_size:
+                yield from self._scored(waiting)
+                waiting = []
+        yield from self._scored(waiting)
 
-    def predict(self, items: Sequence[Item]) -> Iterator[Judgement]:
-        """Judge files, in their order; one that fails becomes a judgement with its reason."""
-        recipe, batch_size = self._options.recipe, self._options.batch_size
-        searched = [item for item in items if not _is_whole_still(item, recipe)]
+    def _extracted(self, items: Sequence[Item]) -> Iterator[_Ready]:
+        searched = [item for item in items if not self._is_whole_still(item)]
         with ExitStack() as stack:
-            found: Iterator[CutFile] = iter(())
+            found: Iterator[tuple[Item, Future[FileCrops]]] = iter(())
             if searched:
-                pool = CuttingPool(recipe, len(searched), self._options.workers)
+                pool = WorkerPool(
+                    min(self._workers, len(searched)),
+                    prepare=partial(extractor, self._settings),
+                    preload=(extractor.__module__,),
+                )
                 stack.callback(pool.close)
-                found = pool.cut(searched)
-            judge = self.judge  # only now: the workers find faces while this process imports torch
+                found = pool.map(partial(extract_crops, self._settings), searched, ordered=True)
+            model = self.model  # only now: the workers find faces while this process imports torch
             threads = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
-            at_once = [item for item in items if _is_whole_still(item, recipe)]
-            wholes = _ahead(threads, lambda item: _whole(item, judge.crop), at_once, batch_size)
+            stills = [item for item in items if self._is_whole_still(item)]
+            read = partial(threads.submit, partial(_whole_still, model))
+            wholes = look_ahead(read, stills, self._batch_size, ordered=True)
+            for item in items:
+                if self._is_whole_still(item):
+                    yield next(wholes)[1].result()
+                else:
+                    crops = crops_or_reason(*next(found))
+                    yield _Ready(item, crops, list(threads.map(model.read, crops.crops)))
 
-            def ready() -> Iterator[tuple[Item, _Ready]]:
-                for item in items:
-                    if _is_whole_still(item, recipe):
-                        yield item, next(wholes)
-                    else:
-                        file = next(found)
-                        yield item, _Ready(file, list(threads.map(judge.read, file.cuts)))
+    def _scored(self, waiting: Sequence[_Ready]) -> Iterator[Prediction]:
+        pixels = [one for ready in waiting for one in ready.pixels]
+        batches = range(0, len(pixels), self._batch_size)
+        scores = iter(
+            [one for start in batches for one in self.model.score(pixels[start : start + self._batch_size])]
+        )
+        for item, found, own in waiting:
+            yield self.model.rule.predict(found, item.kind, [next(scores) for _ in own])
 
-            yield from _in_batches(judge, ready(), batch_size)
-
-
-def _in_batches(judge: Judge, files: Iterator[tuple[Item, _Ready]], batch_size: int) -> Iterator[Judgement]:
-    waiting: list[tuple[Item, _Ready]] = []
-    crops = 0
-    for item, ready in files:
-        waiting.append((item, ready))
-        crops += len(ready.crops)
-        if crops >= batch_size:
-            yield from _judged(judge, waiting, batch_size)
-            waiting, crops = [], 0
-    yield from _judged(judge, waiting, batch_size)
+    def _is_whole_still(self, item: Item) -> bool:
+        return self._settings.crop == "whole" and item.kind == "image" and item.missing is None
 
 
-def _judged(judge: Judge, waiting: Sequence[tuple[Item, _Ready]], batch_size: int) -> Iterator[Judgement]:
-    crops = [crop for _, ready in waiting for crop in ready.crops]
-    scores = [
-        one
-        for start in range(0, len(crops), batch_size)
-        for one in judge.score(crops[start : start + batch_size])
-    ]
-    done = 0
-    for item, ready in waiting:
-        yield judge.conclude(ready.file, item.kind, scores[done : done + len(ready.crops)])
-        done += len(ready.crops)
-
-
-def _is_whole_still(item: Item, recipe: Recipe) -> bool:
-    return recipe.crop == "whole" and item.kind == "image" and item.missing is None
-
-
-def _whole(item: Item, crop: Callable[[Rgb], Rgb]) -> _Ready:
-    """A still taken as it is: the pixels that the crop stage would store, read without a detour."""
+def _whole_still(model: LoadedModel, item: Item) -> _Ready:
+    """A still as it is: the pixels that the faces stage would store, read without encoding them."""
     try:
         still = read_still(item.path)
     except UnreadableError as error:
-        return _Ready(CutFile(item.path, (), str(error)), ())
+        return _Ready(item, FileCrops(item.path, (), str(error)), ())
     except OSError as error:
-        return _Ready(CutFile(item.path, (), f"cannot be opened: {error.strerror}"), ())
-    data = still.data if still.plain else encode_png(still.picture.rgb)
-    return _Ready(CutFile(item.path, (Cut(data, -1, 0, ()),)), (crop(still.picture.rgb),))
-
-
-def _ahead(
-    threads: ThreadPoolExecutor, work: Callable[[Item], _Ready], items: Sequence[Item], ahead: int
-) -> Iterator[_Ready]:
-    waiting: deque[Future[_Ready]] = deque()
-    for item in items:
-        waiting.append(threads.submit(work, item))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+        return _Ready(item, FileCrops(item.path, (), f"cannot be opened: {error.strerror}"), ())
+    data = still.data if still.plain else encode_png(still.frame.rgb)
+    found = FileCrops(item.path, (FoundCrop(data, -1, 0, ()),))
+    return _Ready(item, found, (model.preprocess.crop(still.frame.rgb),))

@@ -8,9 +8,9 @@ import torch
 from skimage import data as pictures
 
 from fakeforensics.files import write_json
-from fakeforensics.images.images import encode_png
-from fakeforensics.inference.cutting import Cutter, Recipe
-from fakeforensics.inference.trained import Trained
+from fakeforensics.images.codec import encode_png
+from fakeforensics.inference.crops import CropExtractor, ExtractionSettings
+from fakeforensics.inference.package import About, Package, write_package
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.registry import build_detector
@@ -18,7 +18,7 @@ from fakeforensics.models.saving import save_detector
 from fakeforensics.params import FacesParams
 
 CROP = 64  # pixels that the detector sees: small, for speed
-RECIPE = Recipe("faces", FacesParams(size=96))
+FACES = ExtractionSettings("faces", FacesParams(size=96))
 SETTINGS = {"joint": {"lambda": 0.01}}
 # Scores of a detector that does not exist: three scales, none of them a logit.
 TOY = (
@@ -36,7 +36,7 @@ def make_model(folder: Path, name="joint", crop="faces", protocol="p", seed=0) -
     card = {
         "protocol": protocol,
         "preprocess": detector.preprocess.model_dump(mode="json"),
-        "images": {"crop": {"src": crop}, "faces": RECIPE.faces.model_dump(mode="json")},
+        "images": {"crop": {"src": crop}, "faces": FACES.faces.model_dump(mode="json")},
         "counts": {"train": {"src": {"real": 1200, "pggan": 300, "stargan": 900}}},
         "versions": {"torch": torch.__version__},
     }
@@ -44,30 +44,35 @@ def make_model(folder: Path, name="joint", crop="faces", protocol="p", seed=0) -
     return folder
 
 
+def make_package(folder: Path, model: Path, results: dict[str, object], **about) -> Package:
+    """A package as its stage writes it, without the README."""
+    written = {}
+    for name, value in results.items():
+        written[name] = folder.parent / f"{folder.name}.{name}"
+        write_json(written[name], value)
+    folder.mkdir(parents=True)
+    write_package(folder, model, written, About(**{"title": "Trained on this"} | about))
+    return Package(folder)
+
+
 @pytest.fixture(scope="session")
-def project(tmp_path_factory) -> Path:
-    """A project after `dvc repro`, as far as inference looks at it."""
+def package(tmp_path_factory) -> Package:
+    """A package `packages/p/joint` with results on a seen and an unseen test set."""
     root = tmp_path_factory.mktemp("project")
-    make_model(root / "models/p/joint")
-    (root / "protocols").mkdir()
-    (root / "protocols/p.yaml").write_text("title: Trained on this\nunseen: [strange]\n")
     ap = {"sl": {"known": 0.9912, "strange": 0.61, "mean": 0.8006, "mean_unseen": 0.61}}
-    write_json(root / "metrics/p/joint.json", {"ap": ap})
-    write_json(root / "metrics/p/joint.details.json", {"ap_interval": {"sl": {"known": [0.98, 0.995]}}})
-    row = {"score": "sl", "test_set": "known", "criterion": "accuracy", "chosen_on": "validation"}
-    write_json(root / "metrics/p/joint.thresholds.json", {"table_4_10": [row | {"threshold": 0.25}]})
-    return root
+    results = {
+        "metrics.json": {"ap": ap},
+        "details.json": {"ap_interval": {"sl": {"known": [0.98, 0.995]}}},
+        "decision.json": {"score": "sl", "threshold": 0.25, "chosen": "highest accuracy on validation"},
+    }
+    model = make_model(root / "models/p/joint")
+    return make_package(root / "packages/p/joint", model, results, unseen=("strange",))
 
 
 @pytest.fixture(scope="session")
-def trained(project) -> Trained:
-    return Trained(project / "models/p/joint")
-
-
-@pytest.fixture(scope="session")
-def toy(trained, tmp_path_factory) -> Trained:
+def toy(package, tmp_path_factory) -> Package:
     """The card of a detector with the scores `TOY`; it has no weights."""
-    card = json.loads((trained.directory / "model.json").read_text())
+    card = json.loads((package.directory / "model.json").read_text())
     card["detector"] |= {
         "name": "toy",
         "label": "Toy",
@@ -77,12 +82,12 @@ def toy(trained, tmp_path_factory) -> Trained:
     }
     folder = tmp_path_factory.mktemp("toy")
     write_json(folder / "model.json", card)
-    return Trained(folder)
+    return Package(folder)
 
 
 @pytest.fixture(scope="session")
-def cutter() -> Cutter:
-    return Cutter(RECIPE)
+def extractor() -> CropExtractor:
+    return CropExtractor(FACES)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -7,20 +8,22 @@ import pytest
 import torch
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.images import encode_png
-from fakeforensics.images.schema import INDEX_SCHEMA
+from fakeforensics.images.codec import encode_png
+from fakeforensics.images.index import INDEX_SCHEMA
 from fakeforensics.images.shards import ShardWriter
 from fakeforensics.inference import export
-from fakeforensics.inference.detect import Judge
 from fakeforensics.inference.export import Exported, check_images, export_model
-from fakeforensics.inference.trained import Trained
+from fakeforensics.inference.package import Package
+from fakeforensics.inference.predict import LoadedModel
 from tests.unit.inference.conftest import CROP, make_model
+
+NOWHERE = Path("/nowhere")  # without crops to check on
 
 
 @pytest.fixture(scope="module")
-def exported(trained, tmp_path_factory):
+def exported(package, tmp_path_factory):
     out = tmp_path_factory.mktemp("export")
-    report = export_model(trained, out, "onnx")
+    report = export_model(package, out, "onnx", NOWHERE)
     return out, report
 
 
@@ -32,11 +35,11 @@ def crops(portrait):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_onnx_gives_the_models_scores_for_any_batch(exported, trained, crops, count):
+def test_onnx_gives_the_models_scores_for_any_batch(exported, package, crops, count):
     session = onnxruntime.InferenceSession(exported[0] / "model.onnx")
     given = np.ascontiguousarray(crops[:count].transpose(0, 3, 1, 2))
     logit, score_sl, score_cd = session.run(["logit", "score_sl", "score_cd"], {"images": given})
-    for number, scores in enumerate(Judge(trained).score(list(crops[:count]))):
+    for number, scores in enumerate(LoadedModel(package).score(list(crops[:count]))):
         assert logit[number] == pytest.approx(scores["logit"], rel=1e-4, abs=1e-5)
         assert score_sl[number] == pytest.approx(1 / (1 + np.exp(-scores["logit"])), rel=1e-4)
         assert score_cd[number] == pytest.approx(scores["score_cd"], rel=1e-4)
@@ -51,7 +54,7 @@ def test_onnx_takes_pixels_as_they_are_in_batches_of_any_size(exported):
     assert [one.dim_value for one in rest] == [3, CROP, CROP]
 
 
-def test_the_report_says_what_was_checked(exported):
+def test_the_report_names_outputs_and_images(exported):
     assert "outputs logit, score_sl, score_cd; checked on 16 noise images" in exported[1]
 
 
@@ -73,49 +76,49 @@ def test_card_and_policy_go_with_the_model(exported):
     ],
 )
 def test_the_outputs_are_the_detectors_scores_and_their_probabilities(tmp_path, name, outputs):
-    judge = Judge(Trained(make_model(tmp_path / "m", name)))
-    network = Exported(judge.scorer.detector, judge.preprocess)
+    model = LoadedModel(Package(make_model(tmp_path / "m", name)))
+    network = Exported(model.detector, model.preprocess)
     assert network.outputs == outputs
     values = network(torch.zeros(2, 3, CROP, CROP, dtype=torch.uint8))
     assert len(values) == len(outputs)
     assert all(value.shape == (2,) for value in values)
 
 
-def test_torch_export_gives_the_models_scores(trained, crops, tmp_path):
-    export_model(trained, tmp_path, "torch")
+def test_torch_export_gives_the_models_scores(package, crops, tmp_path):
+    export_model(package, tmp_path, "torch", NOWHERE)
     program = torch.export.load(tmp_path / "model.pt2").module()
     values = program(torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous())
-    expected = [scores["score_cd"] for scores in Judge(trained).score(list(crops))]
+    expected = [scores["score_cd"] for scores in LoadedModel(package).score(list(crops))]
     assert values[2].detach().numpy() == pytest.approx(expected, rel=1e-4)
 
 
-def test_a_folder_with_another_models_export_is_refused(trained, tmp_path):
-    card = json.loads((trained.directory / "model.json").read_text())
+def test_a_folder_with_another_models_export_is_refused(package, tmp_path):
+    card = json.loads((package.directory / "model.json").read_text())
     other = card | {"weights_sha256": "0" * 64, "protocol": "q"}
     (tmp_path / "model.json").write_text(json.dumps(other))
     with pytest.raises(UserError, match=r"export of another model(.|\n)*found: q/joint"):
-        export_model(trained, tmp_path, "torch")
+        export_model(package, tmp_path, "torch", NOWHERE)
     assert json.loads((tmp_path / "model.json").read_text()) == other
 
 
-def test_a_folder_with_an_export_of_an_earlier_version_is_refused(trained, tmp_path):
-    card = json.loads((trained.directory / "model.json").read_text())
+def test_a_folder_with_an_export_of_an_earlier_version_is_refused(package, tmp_path):
+    card = json.loads((package.directory / "model.json").read_text())
     card["format"]["version"] = 1
     (tmp_path / "model.json").write_text(json.dumps(card))
     with pytest.raises(UserError, match=r"another format(.|\n)*remove this one"):
-        export_model(trained, tmp_path, "torch")
+        export_model(package, tmp_path, "torch", NOWHERE)
 
 
-def test_an_export_that_differs_is_not_kept(trained, tmp_path, monkeypatch):
+def test_an_export_that_differs_is_not_kept(package, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "largest_difference", lambda *_: 0.01)
     with pytest.raises(UserError, match=r"not the model's(.|\n)*found: 0\.01"):
-        export_model(trained, tmp_path, "torch")
+        export_model(package, tmp_path, "torch", NOWHERE)
     assert not list(tmp_path.iterdir())
 
 
-def test_real_crops_are_used_where_they_are_at_hand(tmp_path, portrait):
-    model = Trained(make_model(tmp_path / "models/p/joint"))
-    folder = tmp_path / "data/images/src"
+def test_crops_of_the_sources_check_the_export_if_there_are_any(tmp_path, portrait):
+    package = Package(make_model(tmp_path / "m"))
+    folder = tmp_path / "src"
     folder.mkdir(parents=True)
     rows = []
     with ShardWriter(folder, 2**20) as writer:
@@ -127,7 +130,7 @@ def test_real_crops_are_used_where_they_are_at_hand(tmp_path, portrait):
 
     table = [dict.fromkeys(INDEX_SCHEMA.names) | row for row in rows]
     pq.write_table(pa.Table.from_pylist(table, INDEX_SCHEMA), folder / "index.parquet")
-    images, origin = check_images(model, Judge(model).preprocess)
+    images, origin = check_images(package, LoadedModel(package).preprocess, tmp_path)
     assert origin == "real crops of its sources"
     assert images.shape == (16, 3, CROP, CROP)
     assert np.array_equal(images[0].permute(1, 2, 0).numpy(), portrait[:CROP, :CROP])

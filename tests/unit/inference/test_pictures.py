@@ -1,46 +1,64 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
-from fakeforensics.inference.cutting import Cut
-from fakeforensics.inference.frames import frames_of, spread_frames, views_of
-from fakeforensics.inference.galleries import fakest_frames
-from fakeforensics.inference.inputs import Item
-from fakeforensics.inference.judgement import Answer, Face, Judgement
-from fakeforensics.inference.pictures import COLORS, caption, draw_faces, grid, marked, overlay, picture_names
+from fakeforensics.errors import UserError
+from fakeforensics.faces.run import make_images
+from fakeforensics.images.codec import encode_png
+from fakeforensics.inference.crops import FoundCrop
+from fakeforensics.inference.inputs import Item, pick_frames, read_frames, read_views
+from fakeforensics.inference.pictures import (
+    VERDICT_COLORS,
+    annotated,
+    caption,
+    draw_contact_sheet,
+    draw_faces,
+    grid,
+    most_suspicious_frames,
+    overlay,
+    picture_names,
+    rejected_reasons,
+    spread_over_methods,
+)
+from fakeforensics.inference.predict import Assessment, Prediction, ScoredFace
+from fakeforensics.palette import rgb
+from fakeforensics.params import FacesParams
+from fakeforensics.sources.base import RawFile
 
 
 def face(frame=-1, number=0, box=(10.0, 30.0, 50.0, 70.0), score=1.0, verdict="fake"):
-    return Face(Cut(b"", frame, number, box), {"logit": score}, Answer(score, 0.75, verdict))
+    return ScoredFace(FoundCrop(b"", frame, number, box), {"logit": score}, Assessment(score, 0.75, verdict))
 
 
 def test_a_box_is_drawn_where_the_face_is():
     image = np.zeros((100, 100, 3), np.uint8)
     drawn = draw_faces(image, [face()])
-    assert tuple(drawn[70, 30]) == COLORS["fake"]
-    assert tuple(drawn[50, 10]) == COLORS["fake"]
+    assert tuple(drawn[70, 30]) == rgb(VERDICT_COLORS["fake"])
+    assert tuple(drawn[50, 10]) == rgb(VERDICT_COLORS["fake"])
     assert not drawn[50, 30].any()  # inside
     assert not image.any()  # the original is left alone
 
 
 def test_a_whole_image_is_framed():
     drawn = draw_faces(np.zeros((60, 80, 3), np.uint8), [face(box=(), verdict="real")])
-    assert tuple(drawn[59, 40]) == tuple(drawn[40, 79]) == COLORS["real"]
+    assert tuple(drawn[59, 40]) == tuple(drawn[40, 79]) == rgb(VERDICT_COLORS["real"])
 
 
 def test_captions():
-    assert caption(Answer(1.0, 0.756, "fake")) == "fake p 0.76"
-    assert caption(Answer(3.14159, None, None)) == "3.14"
+    assert caption(Assessment(1.0, 0.756, "fake")) == "fake p 0.76"
+    assert caption(Assessment(3.14159, None, None)) == "3.14"
 
 
-def test_an_overlay_shows_the_crop_beside_its_heat():
+def test_an_overlay_shows_the_crop_next_to_its_heat():
     crop = np.full((8, 8, 3), 100, np.uint8)
     heat = np.zeros((8, 8), np.float32)
     heat[0, 0] = 1
     left, right = np.split(overlay(crop, heat), 2, axis=1)
     assert (left == 100).all()
-    assert (right[1:] == 100).all()  # where nothing speaks for fake the picture is untouched
+    assert (right[1:] == 100).all()  # where nothing raises the score the picture is untouched
     assert (right[0, 0] != 100).any()
 
 
@@ -52,35 +70,37 @@ def test_a_grid_keeps_every_tile():
 
 
 def test_frames_are_spread_over_those_with_a_face():
-    faces = [face(frame=frame) for frame in (3, 3, 5, 8, 10, 11)]
-    assert spread_frames(faces, 3) == [3, 8, 11]
-    assert spread_frames(faces, 9) == [3, 5, 8, 10, 11]
-    assert spread_frames([], 3) == []
+    assert pick_frames((3, 3, 5, 8, 10, 11), 3) == [3, 8, 11]
+    assert pick_frames((3, 3, 5, 8, 10, 11), 9) == [3, 5, 8, 10, 11]
+    assert pick_frames([], 3) == []
 
 
 def test_frames_of_a_clip_are_the_ones_asked_for(clip):
-    (first, _), (second, pixels) = frames_of(clip, "video", [0, 11])
+    (first, _), (second, pixels) = read_frames(clip, "video", [0, 11])
     assert (first, second) == (0, 11)
     assert pixels.max() < 30  # the last frames are black
 
 
-def test_views_are_shrunk_and_say_by_how_much(photo):
-    (view,) = views_of(Item(photo, "image"), [-1], width=128)
-    assert view.pixels.shape == (128, 128, 3)
-    assert view.scale == pytest.approx(0.25)
+def test_views_are_shrunk_with_their_scale(photo, tmp_path):
+    wide = tmp_path / "wide.png"
+    wide.write_bytes(encode_png(np.zeros((40, 3840, 3), np.uint8)))
+    (view,) = read_views(Item(wide, "image"), [-1])
+    assert (view.pixels.shape, view.scale) == ((10, 960, 3), 0.25)  # 960 of 3840 columns
+    (view,) = read_views(Item(photo, "image"), [-1])
+    assert (view.pixels.shape, view.scale) == ((512, 512, 3), 1.0)
 
 
-def test_a_video_is_marked_on_a_sheet(clip):
+def test_a_video_is_annotated_on_a_grid(clip):
     faces = [face(frame=frame) for frame in range(9)]
-    sheet = marked(Judgement(clip, "video", faces, {0: faces[0].answer}))
+    sheet = annotated(Prediction(clip, "video", faces, {0: faces[0].assessment}))
     assert sheet.shape == (3 * (256 + 8) + 8, 3 * (320 + 8) + 8, 3)  # 3 x 3 frames and margins of 8
 
 
-def test_the_fakest_frames_of_each_person_are_explained():
+def test_the_most_suspicious_frames_of_each_person_are_explained():
     faces = [face(frame=frame, score=score) for frame, score in enumerate((1.0, 5.0, 3.0))]
     faces.append(face(frame=0, number=1, score=-2.0))
-    judgement = Judgement(Path("v.mp4"), "video", faces, {0: faces[0].answer, 1: faces[3].answer})
-    assert [(one.cut.face, one.answer.score) for one in fakest_frames(judgement, 2)] == [
+    prediction = Prediction(Path("v.mp4"), "video", faces, {0: faces[0].assessment, 1: faces[3].assessment})
+    assert [(one.crop.face, one.assessment.score) for one in most_suspicious_frames(prediction, 2)] == [
         (0, 5.0),
         (0, 3.0),
         (1, -2.0),
@@ -92,3 +112,42 @@ def test_pictures_of_files_called_alike_get_names_of_their_own():
     assert names[Path("y.png")] == "y.png"
     assert len(set(names.values())) == 4
     assert all("/" not in name and name.isprintable() for name in names.values())
+
+
+@pytest.fixture(scope="module")
+def images(photo, tmp_path_factory):
+    root = tmp_path_factory.mktemp("source")
+    (root / "raw").mkdir()
+    (root / "raw/a.png").write_bytes(photo.read_bytes())
+    (root / "raw/b.png").write_bytes(encode_png(np.zeros((90, 90, 3), np.uint8)))
+    records = [
+        RawFile("a.png", "image", "stargan", "d", 1, "s/a", ""),
+        RawFile("b.png", "image", "real", "d", 0, "s/b", ""),
+    ]
+    faces = FacesParams(size=64, workers=1, max_rejected=0.5)
+    make_images("s", root / "raw", records, "faces", faces, root / "images/s", root / "scratch")
+    return root / "images"
+
+
+def test_a_contact_sheet_counts_what_was_rejected(images, tmp_path):
+    report = draw_contact_sheet(images, "s", tmp_path / "sheet.png", 60)
+    assert report.endswith("1 of 1 crops; 1 files or frames were rejected")
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet.shape[1] == 1430  # ten columns of 1.3 inches at 110 dots an inch
+    assert sheet.std() > 20
+
+
+def test_reasons_are_counted(images):
+    assert rejected_reasons(images / "s/rejected.csv") == {"no face found": 1}
+
+
+def test_every_method_gets_its_share():
+    index = pd.DataFrame({"method": ["a"] * 100 + ["real"] * 50 + ["b"] * 2, "number": range(152)})
+    chosen = spread_over_methods(index, 9)
+    assert list(chosen["method"]) == ["real"] * 3 + ["a"] * 3 + ["b"] * 2
+    assert list(chosen["number"])[:3] == [100, 124, 149]  # first, middle, last
+
+
+def test_a_source_without_crops_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="the images of source 'x' are not there"):
+        draw_contact_sheet(tmp_path, "x", tmp_path / "sheet.png", 10)

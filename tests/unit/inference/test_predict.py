@@ -1,41 +1,46 @@
-"""Parity with the pipeline: the same image, the same score."""
+"""Prediction: the same image gets the same score as in the pipeline, and the decision policy is applied."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fakeforensics.errors import UserError
 from fakeforensics.faces.run import make_images
-from fakeforensics.images.images import encode_png
-from fakeforensics.images.schema import read_index
-from fakeforensics.inference.answers import as_dict
-from fakeforensics.inference.cutting import Recipe
+from fakeforensics.images.codec import encode_png
+from fakeforensics.images.index import read_index
+from fakeforensics.inference import predict
+from fakeforensics.inference.crops import ExtractionSettings, FileCrops, FoundCrop
 from fakeforensics.inference.inputs import Item
-from fakeforensics.inference.predict import Options, Predictor
-from fakeforensics.inference.trained import Trained
+from fakeforensics.inference.output import as_dict
+from fakeforensics.inference.package import Package
+from fakeforensics.inference.predict import Predictor, ScoreRule
 from fakeforensics.models.saving import load_detector
 from fakeforensics.scoring import score_manifest
-from fakeforensics.sources.record import RawFile
-from tests.score_specs import SCORES
-from tests.unit.inference.conftest import make_model
+from fakeforensics.sources.base import RawFile
+from fakeforensics.thresholds.policy import Calibrator, Decision
+from tests.score_specs import CD, SCORES, SL
+from tests.unit.inference.conftest import TOY, make_model
 
 
-def judge(trained, items, people="stills", **options):
-    recipe = Recipe(trained.crop, trained.faces, people)
-    return list(Predictor(trained, Options(recipe, workers=1, **options)).predict(items))
+def score(package, items, people="stills", **options):
+    settings = ExtractionSettings(package.crop, package.faces, people)
+    return list(Predictor(package, settings, workers=1, **options).predict(items))
 
 
 def test_workers_can_start_before_torch_is_imported():
     code = (
-        "import sys, fakeforensics.inference.run, fakeforensics.inference.predict\n"
+        "import sys, fakeforensics.inference.predict, fakeforensics.inference.output\n"
         "assert not {'torch', 'lightning', 'pandas', 'sklearn', 'captum'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def pipeline_scores(trained, files, crop, root):
-    """What the faces stage and the evaluate stage store, by raw path and frame."""
+def pipeline_scores(package, files, crop, root):
+    """What the faces stage and the score stage store, by raw path and frame."""
     raw = root / "raw"
     raw.mkdir()
     records = []
@@ -43,10 +48,10 @@ def pipeline_scores(trained, files, crop, root):
         name = f"{number}{path.suffix}"
         (raw / name).write_bytes(path.read_bytes())
         records.append(RawFile(name, kind, "fake", "d", 1, f"s/{number}", "test"))
-    faces = trained.faces.model_copy(update={"workers": 1})
+    faces = package.faces.model_copy(update={"workers": 1})
     make_images("s", raw, records, crop, faces, root / "images/s", root / "scratch")
     manifest = read_index(root / "images", "s").assign(test_set="t")
-    detector, card = load_detector(trained.directory)
+    detector, card = load_detector(package.directory)
     scores = score_manifest(detector, card, manifest, root / "images", batch_size=3)
     table = scores.merge(manifest[["key", "raw_path"]], on="key")
     names = {f"{number}{path.suffix}": path for number, path in enumerate(files)}
@@ -56,12 +61,12 @@ def pipeline_scores(trained, files, crop, root):
     }
 
 
-def assert_equal_scores(judgements, stored):
+def assert_equal_scores(predictions, stored):
     found = {
         (one.path, -1 if face["frame"] is None else face["frame"]): (
             *(face["logit"], face["score_sl"], face["score_cd"]),
         )
-        for one in judgements
+        for one in predictions
         for face in as_dict(one, SCORES["joint"])["faces"]
     }
     assert found.keys() == stored.keys()
@@ -69,17 +74,17 @@ def assert_equal_scores(judgements, stored):
         assert found[key] == pytest.approx(scores, rel=1e-4), key
 
 
-def test_faces_get_the_scores_that_the_pipeline_stores(trained, photo, group_photo, clip, tmp_path):
+def test_faces_get_the_scores_that_the_pipeline_stores(package, photo, group_photo, clip, tmp_path):
     files = {photo: "image", group_photo: "image", clip: "video"}
-    stored = pipeline_scores(trained, files, "faces", tmp_path)
+    stored = pipeline_scores(package, files, "faces", tmp_path)
     assert len(stored) == 2 + 9
     items = [Item(path, kind) for path, kind in files.items()]
-    assert_equal_scores(judge(trained, items, people="main"), stored)
+    assert_equal_scores(score(package, items, people="main"), stored)
 
 
 @pytest.fixture(scope="module")
 def whole_model(tmp_path_factory):
-    return Trained(make_model(tmp_path_factory.mktemp("m") / "models/w/joint", crop="whole"))
+    return Package(make_model(tmp_path_factory.mktemp("m") / "models/w/joint", crop="whole"))
 
 
 def test_whole_images_get_the_scores_that_the_pipeline_stores(whole_model, photo, clip, tmp_path):
@@ -89,14 +94,14 @@ def test_whole_images_get_the_scores_that_the_pipeline_stores(whole_model, photo
     stored = pipeline_scores(whole_model, files, "whole", tmp_path)
     assert len(stored) == 2 + 12
     items = [Item(path, kind) for path, kind in files.items()]
-    assert_equal_scores(judge(whole_model, items, batch_size=5), stored)
+    assert_equal_scores(score(whole_model, items, batch_size=5), stored)
 
 
-def test_bad_files_are_rows_and_the_others_are_judged(trained, photo, tmp_path):
+def test_bad_files_are_rows_and_the_others_are_scored(package, photo, tmp_path):
     empty = tmp_path / "empty.mp4"
     empty.touch()
     items = [Item(tmp_path / "no.png", "image", "no such file"), Item(photo, "image"), Item(empty, "video")]
-    missing, good, bad = judge(trained, items)
+    missing, good, bad = score(package, items)
     assert (missing.reason, good.reason, bad.reason) == ("no such file", None, "empty file")
     assert len(good.faces) == 1
     assert not missing.faces
@@ -110,13 +115,95 @@ def test_the_batch_size_changes_no_score(whole_model, photo, tmp_path):
         paths.append(tmp_path / f"{number}.png")
         paths[-1].write_bytes(encode_png(rng.integers(0, 255, (70, 70, 3)).astype(np.uint8)))
     items = [Item(path, "image") for path in paths]
-    one, many = (judge(whole_model, items, batch_size=size) for size in (1, 4))
+    one, many = (score(whole_model, items, batch_size=size) for size in (1, 4))
     assert [found.path for found in one] == [found.path for found in many] == paths
     for left, right in zip(one, many, strict=True):
         assert left.faces[0].scores["logit"] == pytest.approx(right.faces[0].scores["logit"], rel=1e-4)
 
 
-def test_a_video_is_judged_as_the_video_level_metrics_do(trained, clip):
-    (found,) = judge(trained, [Item(clip, "video")])
+def test_a_video_is_scored_as_the_video_level_metrics_do(package, clip):
+    (found,) = score(package, [Item(clip, "video")])
     assert found.people[0].score == pytest.approx(np.mean([face.scores["logit"] for face in found.faces]))
     assert found.lost_frames == 3
+
+
+def extract_or_die(settings, item, views=0):
+    """What a worker runs, with file names that say what becomes of its process."""
+    if item.path.stem == "kills":
+        os._exit(1)
+    if item.path.stem == "large":
+        raise MemoryError
+    return FileCrops(item.path, (), f"extracted {item.path.name}")
+
+
+def test_a_file_that_kills_its_worker_costs_only_itself(package, monkeypatch):
+    monkeypatch.setattr(predict, "extract_crops", extract_or_die)
+    names = ("kills.png", "a.png", "large.png", "b.png")
+    found = score(package, [Item(Path(name), "image") for name in names])
+    assert [one.reason for one in found] == [
+        *("its process crashed or ran out of memory", "extracted a.png"),
+        *("it takes too much memory", "extracted b.png"),
+    ]
+
+
+def refuse(settings):
+    raise UserError("no landmark model", fix="install it")
+
+
+def test_a_worker_that_cannot_start_its_work_gives_the_reason(package, monkeypatch):
+    monkeypatch.setattr(predict, "extractor", refuse)
+    with pytest.raises(UserError, match=r"no landmark model(.|\n)*install it"):
+        score(package, [Item(Path("a.png"), "image")])
+
+
+def predicted(rule, kind, *scores, column="logit"):
+    """The prediction for scores given as (frame, face, score)."""
+    crops = [FoundCrop(b"", frame, face, (0.0, 0.0, 9.0, 9.0)) for frame, face, _ in scores]
+    return rule.predict(FileCrops(Path("f"), crops), kind, [{column: score} for _, _, score in scores])
+
+
+def test_without_a_policy_the_first_score_is_shown_and_there_is_no_verdict():
+    one = ScoreRule(None, (SL,)).assess(0.0)
+    assert (one.score, one.probability, one.verdict) == (0.0, 0.5, None)
+    # A distance is no probability.
+    assert ScoreRule(None, (CD,)).assess(3.0).probability is None
+    (face,) = predicted(ScoreRule(None, TOY), "image", (-1, 0, 7.0), column="gap").faces
+    assert face.assessment.score == 7.0
+
+
+def test_a_calibrator_gives_the_probability_and_the_threshold_the_verdict():
+    calibrator = Calibrator(kind="platt", slope=2, intercept=-4)
+    rule = ScoreRule(Decision(score="cd", threshold=3.0, chosen="c", calibrator=calibrator), SCORES["joint"])
+    one = rule.assess(2.0)  # σ(2 · 2 - 4) = σ(0)
+    assert (one.probability, one.verdict) == (0.5, "real")
+
+
+def test_a_person_gets_the_mean_of_their_frames_and_a_file_its_highest_score():
+    rule = ScoreRule(Decision(score="sl", threshold=0.0, chosen="c"), (SL,))
+    scores = [(0, 0, -1.0), (0, 1, 8.0), (5, 0, -1.0), (9, 0, 5.0)]
+    video = predicted(rule, "video", *scores)
+    # (-1 - 1 + 5) / 3 = 1: fake, though two of three frames are real
+    assert [(one.score, one.verdict) for one in video.people.values()] == [(1.0, "fake"), (8.0, "fake")]
+    assert video.most_suspicious() == (1, video.people[1])
+    still = predicted(rule, "image", (-1, 0, -2.0), (-1, 1, 1.0))
+    assert still.people == {}
+    assert still.most_suspicious() == (1, still.faces[1].assessment)
+
+
+@pytest.mark.parametrize(
+    ("name", "calibrator", "probability"),
+    [
+        ("share", None, 0.75),  # a probability is its own
+        ("gap", None, None),
+        ("edge", None, None),
+        ("edge", Calibrator(kind="platt", slope=4, intercept=-3), 0.5),  # σ(4 · 0.75 - 3) = σ(0)
+    ],
+)
+def test_each_scale_gives_the_probability_that_it_has(name, calibrator, probability):
+    decision = Decision(score=name, threshold=2.0, chosen="c", calibrator=calibrator)
+    assert ScoreRule(decision, TOY).assess(0.75).probability == probability
+
+
+def test_a_policy_for_an_unknown_score_is_an_error():
+    with pytest.raises(KeyError, match="cd"):
+        ScoreRule(Decision(score="cd", threshold=0.0, chosen="c"), (SL,))

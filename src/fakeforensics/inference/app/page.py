@@ -1,161 +1,195 @@
-"""The page's parts as HTML. Text from outside is escaped; pictures lie inside, so that no file is kept."""
+"""The web page: gradio's components, and what they show of a result."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Sequence
-from html import escape
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-import cv2
+from fakeforensics.inference.app.predictor import UploadResult
+from fakeforensics.inference.inputs import Rgb, UploadLimits
+from fakeforensics.inference.model_card import LIMITS, model_card, score_name
+from fakeforensics.inference.package import DEMO_WARNING, Package
+from fakeforensics.inference.pictures import VERDICT_COLORS
+from fakeforensics.inference.predict import Prediction, ScoredFace, ScoreRule
+from fakeforensics.palette import COLORS, series_color
 
-from fakeforensics.inference.app.desk import Explained, Reply
-from fakeforensics.inference.app.scale import frame_chart, score_scale
-from fakeforensics.inference.facts import DEMO_WARNING, is_demo, score_name, title
-from fakeforensics.inference.frames import Rgb
-from fakeforensics.inference.judgement import Answer, Judgement, Policy
-from fakeforensics.inference.limits import Limits
-from fakeforensics.inference.modelcard import LIMITS
-from fakeforensics.inference.trained import Trained
+if TYPE_CHECKING:
+    import pandas as pd
 
+# Files in gradio's folder are deleted after this many seconds.
+KEEP_SECONDS = 600
 _HEADLINES = {"fake": "Fake", "real": "No forgery found", None: "Scored, without a verdict"}
 _HEAT = (
-    "Left what the detector saw, right where its score comes from (Grad-CAM): the brighter a place, the more "
-    "it speaks for fake. Real faces have such a map, too."
+    "Left: the crop the detector saw. Right: Grad-CAM; brighter regions contribute more to the score. Real "
+    "faces have such a map, too."
 )
-_NO_HEAT = "What the detector saw. This detector has no heat maps."
-_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
+_NO_HEAT = "The crop the detector saw. This detector has no heat maps."
+_THRESHOLD = "threshold"
 
 
-def header_html(trained: Trained, limits: Limits) -> str:
-    """The page's head: what it does, by which model."""
-    demo = f'<div class="warn">{escape(DEMO_WARNING)}</div>' if is_demo(trained) else ""
-    takes = (
-        "faces are found and judged one by one" if trained.crop == "faces" else "the whole image is judged"
-    )
+def build_page(
+    gradio: Any,
+    package: Package,
+    limits: UploadLimits,
+    rule: ScoreRule,
+    predict: Callable[[str], UploadResult],
+) -> Any:
+    """The page as a `gradio.Blocks`.
+
+    Args:
+        gradio: The module.
+        package: The model.
+        limits: What an upload may cost.
+        rule: Assesses the threshold.
+        predict: Scores the upload at a path that gradio gives.
+    """
+    with gradio.Blocks(
+        title="Real or fake?", analytics_enabled=False, delete_cache=(KEEP_SECONDS, KEEP_SECONDS)
+    ) as blocks:
+        gradio.Markdown(header(package, limits))
+        upload = gradio.File(label="Image or video", type="filepath", elem_id="upload", height=150)
+        answer = gradio.Markdown(elem_id="answer")
+        with gradio.Column(visible=False) as results:
+            probability = gradio.Label(label="Probability", show_heading=False)
+            view = gradio.AnnotatedImage(label="Faces", show_fullscreen_button=False)
+            timeline = gradio.LinePlot(x="frame", y="score", color="series", label="Score by frame")
+            heat = gradio.Gallery(elem_id="heat", columns=2, height="auto", object_fit="contain")
+            gradio.Markdown(
+                "### What a verdict does not mean\n" + "\n".join(f"- {limit}" for limit in LIMITS)
+            )
+        with gradio.Accordion("About this model: training data and test results", open=False):
+            gradio.Markdown(model_card(package))
+
+        def respond(name: str | None) -> list[Any]:
+            result = predict(name) if name else None
+            if result is None or result.prediction.reason is not None:
+                text = "" if result is None else failure(str(result.prediction.reason))
+                return [text, gradio.update(visible=False), *[gradio.update()] * 4]
+            values = probabilities(result.prediction)
+            image, boxes, colors = boxed(result)
+            frames = scores_by_frame(result.prediction, rule)
+            pictures = [(one.picture, caption(one.face)) for one in result.explained]
+            return [
+                summary(result.prediction, rule),
+                gradio.update(visible=True),
+                gradio.update(value=values, visible=bool(values)),
+                gradio.update(value=(image, boxes), color_map=colors),
+                gradio.update(value=frames, visible=frames is not None, color_map=_series_colors(frames)),
+                gradio.update(value=pictures, label=_HEAT if result.has_heat else _NO_HEAT),
+            ]
+
+        outputs = [answer, results, probability, view, timeline, heat]
+        upload.upload(respond, upload, outputs, api_name="predict", concurrency_limit=limits.at_once)
+        upload.clear(lambda: respond(None), outputs=outputs, api_name=False)
+    blocks.queue(max_size=limits.waiting, api_open=False)
+    return blocks
+
+
+def header(package: Package, limits: UploadLimits) -> str:
+    """What the page does, with which model and limits."""
+    takes = "each face is scored" if package.crop == "faces" else "the whole image is scored"
+    demo = f"\n\n> ⚠ {DEMO_WARNING}" if package.is_demo else ""
     return (
-        '<div class="ff"><h1>Real or fake?</h1>'
-        f'<p class="soft">Drop an image or a short video: {takes}. '
-        f"Model <b>{escape(trained.name)}</b>: {escape(title(trained))}. At most {limits.max_mb} MB and "
-        f"{limits.max_seconds:g} seconds of work. Uploads are deleted once judged.</p>{demo}</div>"
+        f"# Real or fake?\nUpload an image or a short video: {takes}. Model **{package.name}**: "
+        f"{package.title}. At most {limits.max_mb} MB and {limits.max_seconds:g} seconds of processing. "
+        f"Uploads are deleted once scored, the pictures below within {KEEP_SECONDS // 60 * 2} minutes.{demo}"
     )
 
 
-def reply_html(reply: Reply, policy: Policy) -> str:
-    """The answer about one file."""
-    judgement = reply.judgement
-    if judgement.reason is not None:
-        return problem_html(judgement.reason)
-    answers = _answers(judgement)
-    views = "".join(_img(view, "the upload with its faces marked") for view in reply.views)
-    verdict = _worst(answers)[1].verdict or "none"
-    parts = [
-        f'<div class="card">{_headline(judgement, answers)}',
-        f"{score_scale(answers, policy)}{_meaning(policy)}</div>",
-        *_chart(judgement, policy),
-        "<h2>What was judged</h2>",
-        f'<div class="views">{views}</div>',
-        f"<h2>{_face_title(judgement, reply.explained)}</h2>",
-        f'<p class="soft">{_HEAT if reply.has_heat else _NO_HEAT}</p>',
-        f'<div class="faces">{"".join(_face(one, judgement) for one in reply.explained)}</div>',
-        limits_html(),
-    ]
-    return f'<div class="ff" data-verdict="{verdict}">{"".join(parts)}</div>'
+def failure(reason: str) -> str:
+    """Why a file could not be scored."""
+    escaped = re.sub(r"([^\w\s])", r"\\\1", reason[:1].upper() + reason[1:])
+    return f"## Not scored\n{escaped}.\n\nImages: JPEG, PNG, WebP, TIFF, BMP. Videos: MP4, MOV, MKV, WebM."
 
 
-def problem_html(reason: str) -> str:
-    """Why a file was not judged."""
-    return (
-        '<div class="ff" data-verdict="failed"><div class="card">'
-        '<div class="verdict none">Not judged</div>'
-        f"<p>{escape(reason[0].upper() + reason[1:])}.</p>"
-        '<p class="soft">Images: JPEG, PNG, WebP, TIFF, BMP. Videos: MP4, MOV, MKV, WebM.</p></div></div>'
-    )
+def summary(prediction: Prediction, rule: ScoreRule) -> str:
+    """The verdict, what it rests on, and each face's score if there are several."""
+    face, one = prediction.most_suspicious()
+    rows = prediction.by_face()
+    text = f"{'This video' if prediction.kind == 'video' else 'This image'}: score {one.score:.3g}"
+    if one.probability is not None:
+        text += f", probability of fake {100 * one.probability:.1f}%"
+    if prediction.kind == "video":
+        text += f", mean over {len({scored.frame for scored in prediction.faces})} frames"
+        if prediction.lost_frames:
+            text += f" ({prediction.lost_frames} more without a face)"
+    if len(rows) > 1:
+        text += f"; face {face} is the most suspicious of {len(rows)}"
+    parts = [f"## {_HEADLINES[one.verdict]}", f"{text}.", threshold_text(rule)]
+    if len(rows) > 1:
+        lines = ["| face | score | probability of fake | verdict |", "|---:|---:|---:|---|"]
+        for number, each in rows:
+            chance = "–" if each.probability is None else f"{100 * each.probability:.1f}%"
+            lines.append(f"| {number} | {each.score:.3g} | {chance} | {each.verdict or '–'} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
 
 
-def limits_html() -> str:
-    """What the answer does not mean."""
-    listed = "".join(f"<li>{escape(limit)}</li>" for limit in LIMITS)
-    return f'<h2>What this answer does not mean</h2><div class="warn"><ul>{listed}</ul></div>'
-
-
-def _answers(judgement: Judgement) -> list[tuple[int, Answer]]:
-    if judgement.kind == "video":
-        return list(judgement.people.items())
-    return [(face.cut.face, face.answer) for face in judgement.faces]
-
-
-def _worst(answers: Sequence[tuple[int, Answer]]) -> tuple[int, Answer]:
-    return max(answers, key=lambda pair: pair[1].score)
-
-
-def _headline(judgement: Judgement, answers: Sequence[tuple[int, Answer]]) -> str:
-    face, answer = _worst(answers)
-    subject = {True: "This video", False: "This image"}[judgement.kind == "video"]
-    detail = f"Score {answer.score:.3g}"
-    if answer.probability is not None:
-        detail += f", probability of fake {100 * answer.probability:.1f} %"
-    if judgement.kind == "video":
-        detail += f", mean over {len({one.frame for one in judgement.faces})} frames"
-        if judgement.lost_frames:
-            detail += f" ({judgement.lost_frames} more without a face)"
-    elif len(answers) > 1:
-        detail += f": face {face}, the most suspicious of {len(answers)}"
-    return (
-        f'<p class="soft">{subject}</p><div class="verdict {answer.verdict or "none"}">'
-        f"{_HEADLINES[answer.verdict]}</div><p>{detail}.</p>"
-    )
-
-
-def _meaning(policy: Policy) -> str:
-    decision = policy.decision
+def threshold_text(rule: ScoreRule) -> str:
+    """When the verdict is fake, and how good the probability is."""
+    decision = rule.decision
     if decision is None:
-        return '<p class="soft">This model has no threshold, so there is no verdict.</p>'
-    probability = policy.answer(decision.threshold).probability
-    there = "" if probability is None else f", a probability of {100 * probability:.1f} %"
-    text = f"Fake from {decision.threshold:.3g} in {score_name(policy.spec)}{there}; {decision.chosen}. "
+        return "This model has no threshold, so there is no verdict."
+    probability = rule.assess(decision.threshold).probability
+    there = "" if probability is None else f", a probability of {100 * probability:.1f}%"
+    text = f"Fake from {decision.threshold:.3g} in {score_name(rule.spec)}{there}; {decision.chosen}. "
     if decision.calibrator is None and probability is not None:
-        text += "The probability is not calibrated: its expected error is not known."
+        text += "The probability is not calibrated: its expected error is unknown."
     elif decision.calibrator is not None and decision.expected_calibration_error is not None:
         error = 100 * decision.expected_calibration_error
         text += f"The probability is calibrated: on validation it is off by {error:.1f} points on average."
     if decision.expected_fpr is not None:
-        text += f" About {100 * decision.expected_fpr:.1f} % of real faces are called fake on such data."
-    return f'<p class="soft">{escape(text)}</p>'
+        text += f" About {100 * decision.expected_fpr:.1f}% of real faces are called fake on such data."
+    return text
 
 
-def _chart(judgement: Judgement, policy: Policy) -> list[str]:
-    if judgement.kind == "image":
-        return []
-    chart = frame_chart(judgement.faces, policy)
-    return [f'<h2>Score by frame</h2><div class="card">{chart}</div>']
+def probabilities(prediction: Prediction) -> dict[str, float]:
+    """The probabilities of fake and real; empty if the score has none."""
+    probability = prediction.most_suspicious()[1].probability
+    return {} if probability is None else {"fake": probability, "real": 1 - probability}
 
 
-def _face_title(judgement: Judgement, explained: Sequence[Explained]) -> str:
-    if judgement.kind == "video":
-        return "The most suspicious frames"
-    count = len(judgement.faces)
-    if len(explained) < count:
-        return f"The {len(explained)} most suspicious of {count} faces"
-    return (
-        "The face"
-        if count == 1 and judgement.faces[0].cut.box
-        else "The image"
-        if count == 1
-        else "The faces"
-    )
+def boxed(result: UploadResult) -> tuple[Rgb, list[tuple[tuple[int, ...], str]], dict[str, str]]:
+    """The frame with the most suspicious face, its boxes with their labels, and the labels' colors."""
+    scores: dict[int, float] = {}
+    for one in result.prediction.faces:
+        scores[one.frame] = max(one.assessment.score, scores.get(one.frame, one.assessment.score))
+    view = max(result.views, key=lambda view: scores[view.frame])
+    height, width = view.pixels.shape[:2]
+    boxes, colors = [], {}
+    for one in result.prediction.faces:
+        if one.frame != view.frame:
+            continue
+        box = [round(side * view.scale) for side in one.crop.box] or [0, 0, width, height]
+        label = f"face {one.crop.face}: {one.assessment.verdict or 'no verdict'}"
+        limits = (width, height, width, height)
+        boxes.append((tuple(min(max(side, 0), most) for side, most in zip(box, limits, strict=True)), label))
+        colors[label] = VERDICT_COLORS[one.assessment.verdict]
+    return view.pixels, boxes, colors
 
 
-def _face(one: Explained, judgement: Judgement) -> str:
-    answer, cut = one.face.answer, one.face.cut
-    name = f"frame {cut.frame}" if judgement.kind == "video" else f"face {cut.face}"
-    probability = "" if answer.probability is None else f", {100 * answer.probability:.1f} %"
-    return (
-        f'<div class="face">{_img(one.picture, name)}<div><span>{name}</span>'
-        f"<span>{answer.score:.3g}{probability}</span>"
-        f'<span class="pill {answer.verdict or "none"}">{answer.verdict or "–"}</span></div></div>'
-    )
+def caption(face: ScoredFace) -> str:
+    """What stands below an explained face."""
+    one = face.assessment
+    chance = "" if one.probability is None else f", {100 * one.probability:.1f}%"
+    name = f"face {face.crop.face}" if face.frame < 0 else f"frame {face.frame}"
+    return f"{name}: {one.verdict or 'score'} {one.score:.3g}{chance}"
 
 
-def _img(pixels: Rgb, alt: str) -> str:
-    data = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), _JPEG)[1].tobytes()
-    return f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{base64.b64encode(data).decode()}">'
+def scores_by_frame(prediction: Prediction, rule: ScoreRule) -> pd.DataFrame | None:
+    """Each person's scores over a video's frames, and the threshold; None for a still."""
+    if prediction.kind == "image":
+        return None
+    import pandas as pd
+
+    rows = [(one.frame, one.assessment.score, f"person {one.crop.face}") for one in prediction.faces]
+    if rule.decision is not None:
+        ends = {min(rows)[0], max(rows)[0]}
+        rows += [(frame, rule.decision.threshold, _THRESHOLD) for frame in sorted(ends)]
+    return pd.DataFrame(rows, columns=["frame", "score", "series"])
+
+
+def _series_colors(frames: pd.DataFrame | None) -> dict[str, str]:
+    people = [] if frames is None else sorted(set(frames["series"]) - {_THRESHOLD})
+    return {name: series_color(place + 1) for place, name in enumerate(people)} | {_THRESHOLD: COLORS["ink"]}

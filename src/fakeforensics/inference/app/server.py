@@ -1,4 +1,4 @@
-"""Serving the page with gradio: limits, uploads deleted, nothing fetched from or sent to elsewhere."""
+"""Serving the page with gradio: limits, deleted uploads, no connection to other machines."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import shutil
 import signal
 import sys
 import tempfile
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from fakeforensics.errors import UserError
-from fakeforensics.inference.app.desk import Desk
-from fakeforensics.inference.app.page import header_html
-from fakeforensics.inference.app.style import page_css
-from fakeforensics.inference.app.uploads import FORGET, judged
-from fakeforensics.inference.limits import Limits
-from fakeforensics.inference.modelcard import model_card
-from fakeforensics.inference.trained import Trained
+from fakeforensics.inference.app.page import KEEP_SECONDS, build_page
+from fakeforensics.inference.app.predictor import UploadPredictor, UploadResult
+from fakeforensics.inference.inputs import UploadLimits
+from fakeforensics.inference.package import Package
+from fakeforensics.inference.predict import Prediction
 
 _PRIVATE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -29,17 +29,19 @@ _PRIVATE = {
 }
 
 
-class Served:
+class Server:
     """A running page.
 
     Args:
         blocks: gradio's application.
-        uploads: The private folder of uploads, removed on `close`.
-        url: Where it listens.
+        predictor: Scores uploads.
+        uploads: The private folder of uploads, removed by `close`.
+        url: The page's address.
     """
 
-    def __init__(self, blocks: Any, uploads: Path, url: str) -> None:
+    def __init__(self, blocks: Any, predictor: UploadPredictor, uploads: Path, url: str) -> None:
         self._blocks = blocks
+        self._predictor = predictor
         self.uploads = uploads
         self.url = url
 
@@ -48,47 +50,48 @@ class Served:
         self._blocks.block_thread()
 
     def close(self) -> None:
-        """Stop, and remove what is left of the uploads."""
+        """Stop, and remove the uploads that are left."""
         self._blocks.close(verbose=False)
+        self._predictor.close()
         shutil.rmtree(self.uploads, ignore_errors=True)
 
 
-def serve(trained: Trained, host: str, port: int, limits: Limits) -> None:
+def serve(package: Package, host: str, port: int, limits: UploadLimits) -> None:
     """Serve the page until interrupted.
 
     Raises:
-        UserError: If a package is missing, the model is damaged, or the port is taken.
+        UserError: If a Python package is missing, the model is damaged, or the port is taken.
     """
-    served = start(trained, host, port, limits)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that a service manager's stop cleans up, too
+    server = start(package, host, port, limits)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # so that a service manager's stop also cleans up
     try:
-        print(f"Judging with {trained.name} at {served.url} (Ctrl-C ends it)", flush=True)  # noqa: T201
-        served.wait()
+        print(f"Serving {package.name} at {server.url} (Ctrl-C ends it)", flush=True)  # noqa: T201
+        server.wait()
     finally:
-        served.close()
+        server.close()
 
 
-def start(trained: Trained, host: str, port: int, limits: Limits) -> Served:
+def start(package: Package, host: str, port: int, limits: UploadLimits) -> Server:
     """Start serving in the background.
 
     Args:
-        trained: The model.
+        package: The model.
         host: Address to listen at; 127.0.0.1 is this machine alone.
         port: Port to listen at.
         limits: What a file may cost.
 
     Raises:
-        UserError: If a package is missing, the model is damaged, or the port is taken.
+        UserError: If a Python package is missing, the model is damaged, or the port is taken.
     """
     with ExitStack() as undo:
         uploads = Path(tempfile.mkdtemp(prefix="fakeforensics-"))
         undo.callback(shutil.rmtree, uploads, ignore_errors=True)
         os.environ.update(_PRIVATE, GRADIO_TEMP_DIR=str(uploads))
         gradio = _gradio()
-        blocks = _blocks(gradio, Desk(trained, limits), trained, limits, uploads)
-        theme = gradio.themes.Base(
-            font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], radius_size="lg"
-        )
+        predictor = UploadPredictor(package, limits)
+        undo.callback(predictor.close)
+        predict = partial(predict_and_delete, predictor, uploads)
+        blocks = build_page(gradio, package, limits, predictor.rule, predict)
         try:
             _, url, _ = blocks.launch(
                 server_name=host,
@@ -104,15 +107,43 @@ def start(trained: Trained, host: str, port: int, limits: Limits) -> Served:
                 pwa=False,
                 mcp_server=False,
                 enable_monitoring=False,
-                css=page_css(limits),
-                theme=theme,
+                theme=gradio.themes.Base(
+                    font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+                ),
             )
         except OSError as error:
             raise UserError(
                 f"cannot listen at {host}:{port}", found=str(error), fix="choose another --port"
             ) from None
         undo.pop_all()
-    return Served(blocks, uploads, url)
+    return Server(blocks, predictor, uploads, url)
+
+
+def predict_and_delete(predictor: UploadPredictor, uploads: Path, name: str) -> UploadResult:
+    """Score an upload and delete it.
+
+    Args:
+        predictor: Scores it.
+        uploads: The folder of uploads; a path outside of it is refused.
+        name: The upload's path, as gradio gives it.
+    """
+    path = Path(name).resolve()
+    if not path.is_relative_to(uploads.resolve()) or not path.is_file():
+        return UploadResult(Prediction(path, "image", (), {}, "that is not an uploaded file"))
+    try:
+        return predictor.predict(path)
+    finally:
+        path.unlink(missing_ok=True)
+        _sweep(uploads)
+
+
+def _sweep(uploads: Path) -> None:
+    """Remove old files: pictures of results, uploads of closed pages, and gradio's empty files."""
+    before = time.time() - KEEP_SECONDS
+    for path in uploads.rglob("*"):
+        with suppress(FileNotFoundError):  # two requests may sweep at once
+            if path.is_file() and path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _gradio() -> ModuleType:
@@ -124,28 +155,3 @@ def _gradio() -> ModuleType:
             fix="pip install 'fake-forensics[app]'",
         ) from None
     return gradio
-
-
-def _blocks(gradio: Any, desk: Desk, trained: Trained, limits: Limits, uploads: Path) -> Any:
-    with gradio.Blocks(
-        title="Real or fake?", analytics_enabled=False, delete_cache=(FORGET, FORGET)
-    ) as blocks:
-        gradio.HTML(header_html(trained, limits))
-        upload = gradio.File(label="Image or video", type="filepath", elem_id="upload", height=150)
-        answer = gradio.HTML(elem_id="answer")
-        with gradio.Accordion(
-            "About this model: what it was trained on and never saw, how good it is",
-            open=False,
-            elem_classes="ff-card",
-        ):
-            gradio.Markdown(model_card(trained, {}))
-        upload.upload(
-            lambda name: judged(desk, trained, uploads, name),
-            inputs=upload,
-            outputs=answer,
-            api_name="judge",
-            concurrency_limit=limits.at_once,
-        )
-        upload.clear(lambda: "", outputs=answer, api_name=False)
-    blocks.queue(max_size=limits.waiting, api_open=False)
-    return blocks

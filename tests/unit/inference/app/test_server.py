@@ -1,4 +1,4 @@
-"""Starting and stopping the page; what it answers is tested in a browser."""
+"""Starting and stopping the page; what it shows is tested in a browser."""
 
 import gc
 import os
@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.inference.limits import Limits
+from fakeforensics.inference.inputs import UploadLimits
 
 pytestmark = [
     pytest.mark.slow,
-    # gradio's and its server's own use of what others deprecated
+    # gradio and its server use deprecated functions
     pytest.mark.filterwarnings("default"),
 ]
 
@@ -25,19 +25,19 @@ def port():
         return free.getsockname()[1]
 
 
-def test_a_stop_by_signal_leaves_nothing_behind(trained, tmp_path, port):
+def test_a_stop_by_signal_leaves_nothing_behind(package, tmp_path, port):
     code = "from fakeforensics.cli import main; main()"
-    command = [sys.executable, "-c", code, "serve", "--model", trained.directory, "--port", str(port)]
+    command = [sys.executable, "-c", code, "serve", "--model", package.directory, "--port", str(port)]
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert f"Judging with p/joint at http://127.0.0.1:{port}/" in server.stdout.readline()
+        assert f"Serving p/joint at http://127.0.0.1:{port}/" in server.stdout.readline()
         assert len(list(tmp_path.glob("fakeforensics-*"))) == 1
         server.terminate()
         assert server.wait(timeout=60) == 0
     assert not list(tmp_path.glob("fakeforensics-*"))
 
 
-def test_a_port_that_is_taken_is_told_and_leaves_nothing_behind(trained, tmp_path, monkeypatch):
+def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_behind(package, tmp_path, monkeypatch):
     from fakeforensics.inference.app import server
 
     monkeypatch.setattr(server.tempfile, "tempdir", str(tmp_path))
@@ -45,6 +45,6 @@ def test_a_port_that_is_taken_is_told_and_leaves_nothing_behind(trained, tmp_pat
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(UserError, match="cannot listen at"):
-            server.start(trained, "127.0.0.1", taken.getsockname()[1], Limits())
+            server.start(package, "127.0.0.1", taken.getsockname()[1], UploadLimits())
     assert not list(tmp_path.iterdir())
-    gc.collect()  # sockets that gradio leaves open are complained of here, not in another file's tests
+    gc.collect()  # sockets that gradio leaves open are reported here, not in another file's tests

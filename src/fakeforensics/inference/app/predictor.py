@@ -1,0 +1,103 @@
+"""Scoring one untrusted upload for the web page; independent of the page's components."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+
+from fakeforensics.inference.crops import ExtractionSettings, crops_or_reason, extract_crops, extractor
+from fakeforensics.inference.explain import Explainer
+from fakeforensics.inference.inputs import Item, Rgb, UploadLimits, View, kind_of
+from fakeforensics.inference.package import Package
+from fakeforensics.inference.pictures import most_suspicious_frames, overlay
+from fakeforensics.inference.predict import LoadedModel, Prediction, ScoredFace
+from fakeforensics.processes import WorkerPool
+
+MAX_FACES = 12
+_VIEWS = 3
+
+
+class ExplainedFace(NamedTuple):
+    """A face with its heat map.
+
+    Args:
+        face: The face.
+        picture: Its crop, next to its heat map if the detector has heat maps.
+    """
+
+    face: ScoredFace
+    picture: Rgb
+
+
+@dataclass(frozen=True)
+class UploadResult:
+    """Everything that the page shows of one file.
+
+    Args:
+        prediction: Scores and verdicts, or the reason why there are none.
+        views: Frames with a face, spread over a video.
+        explained: Faces with their heat maps; of a video the most suspicious frames.
+        has_heat: Whether the detector has heat maps.
+    """
+
+    prediction: Prediction
+    views: Sequence[View] = ()
+    explained: Sequence[ExplainedFace] = ()
+    has_heat: bool = True
+
+
+class UploadPredictor:
+    """Scores untrusted files. Each is decoded in a process of its own, within limits.
+
+    Args:
+        package: The model; loaded once.
+        limits: What a file may cost.
+
+    Raises:
+        UserError: If the model is damaged, or captum is not installed.
+    """
+
+    def __init__(self, package: Package, limits: UploadLimits) -> None:
+        self._model = LoadedModel(package)
+        self.rule = self._model.rule
+        has_heat = self._model.detector.heat_layer is not None
+        self._explainer = Explainer(self._model) if has_heat else None
+        self._settings = ExtractionSettings(package.crop, package.faces)
+        self._seconds = limits.max_seconds
+        self._pool = WorkerPool(
+            limits.at_once,
+            prepare=partial(extractor, self._settings),
+            memory_mb=limits.memory_mb,
+            preload=(extractor.__module__,),
+            fresh=True,
+        )
+        self._lock = Lock()
+
+    def predict(self, path: Path) -> UploadResult:
+        """Score an upload."""
+        item = Item(path, kind_of(path) or "image")
+        future = self._pool.submit(extract_crops, self._settings, item, _VIEWS, seconds=self._seconds)
+        found = crops_or_reason(item, future)
+        with self._lock:  # one file at a time uses the network's threads and captum's hooks
+            crops = [self._model.read(crop) for crop in found.crops]
+            scores = self._model.score(crops) if crops else []
+            prediction = self._model.rule.predict(found, item.kind, scores)
+            explained = self._explain(prediction)
+        return UploadResult(prediction, found.views, explained, self._explainer is not None)
+
+    def close(self) -> None:
+        """Stop the processes."""
+        self._pool.close()
+
+    def _explain(self, prediction: Prediction) -> list[ExplainedFace]:
+        faces = most_suspicious_frames(prediction)
+        if len(faces) > MAX_FACES:
+            faces = sorted(faces, key=lambda face: -face.assessment.score)[:MAX_FACES]
+        crops = [self._model.read(face.crop) for face in faces]
+        if self._explainer is not None and crops:
+            crops = [overlay(*pair) for pair in zip(crops, self._explainer.heat(crops), strict=True)]
+        return [ExplainedFace(face, crop) for face, crop in zip(faces, crops, strict=True)]

@@ -1,0 +1,151 @@
+"""A detector's model card: what it was trained on, how good it is, and what its verdict does not mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package
+from fakeforensics.metrics.spec import Scale, ScoreSpec, find_score
+from fakeforensics.models.card import CARD, WEIGHTS, Sees
+from fakeforensics.thresholds.policy import DECISION
+
+README = "README.md"
+FILES = {
+    WEIGHTS: "the weights",
+    "model.onnx": "the network, for ONNX Runtime and others",
+    "model.pt2": "the network, for `torch.export.load`",
+    CARD: "how the detector was trained",
+    DECISION: "the threshold, how it was chosen, and the calibration",
+    "metrics.json": "metrics on each test set",
+    "details.json": "intervals of the metrics; results by frame and by video",
+    "thresholds.json": "what each way to choose a threshold costs",
+    "robustness.json": "metrics under compression, blur, resizing and noise",
+    ABOUT: "the protocol's title and its unseen test sets",
+}
+SEES: dict[Sees, str] = {
+    "reals": "real images alone",
+    "reals+fakes": "real and fake images",
+    "reals+reference": "real images and a labeled reference set, and no fake images",
+}
+RANGES: dict[Scale, str] = {
+    "logit": "any real number",
+    "positive": "at least 0",
+    "probability": "in [0, 1]",
+    "real": "any real number",
+}
+LIMITS = (
+    "A score is a hint, not proof. Detectors err more often on methods, cameras and codecs that they never "
+    "saw than their test sets suggest.",
+    "“Real” means that this detector found no trace that it knows. It does not mean that the picture is "
+    "genuine, unedited or shows what is claimed.",
+    "“Fake” does not say who changed what, or why. Strong compression, filters and photos of screens can "
+    "look the same to a detector.",
+    "The probability holds for a mixture of real and fake images like the validation set. Where fakes are "
+    "rare, most alarms are false.",
+)
+
+
+def model_card(package: Package, folder: Path | None = None) -> str:
+    """The model card in Markdown.
+
+    Args:
+        package: The detector.
+        folder: The folder whose files the card lists; None lists none.
+    """
+    present = {} if folder is None else {name: FILES[name] for name in FILES if (folder / name).is_file()}
+    listed = "\n".join(f"- `{name}`: {purpose}" for name, purpose in present.items())
+    parts = [
+        f"# Fake-image detector `{package.name}`",
+        *([f"> {DEMO_WARNING}"] if package.is_demo else []),
+        f"{package.title}. The detector is *{package.detector.label}* ({package.detector.title}). It was "
+        f"trained on {SEES[package.detector.sees]}.",
+        *(["## Files", listed] if listed else []),
+        "## Input and output",
+        _usage(package),
+        "## Training data",
+        training_text(package),
+        "## Test results",
+        ap_table(package) or "No average precision was measured.",
+        "## Decision",
+        decision_text(package),
+        "## What a verdict does not mean",
+        "\n".join(f"- {limit}" for limit in LIMITS),
+        "## Versions",
+        _versions(package),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def training_text(package: Package) -> str:
+    """Training images by method, and what training did not see."""
+    listed = ", ".join(f"{count:,} {method}" for method, count in package.training_images().items())
+    text = f"Images: {listed or 'not recorded'}."
+    if package.about is not None and package.about.unseen:
+        text += f" Tested but not seen in training: {', '.join(package.about.unseen)}."
+    return text
+
+
+def ap_table(package: Package) -> str:
+    """Average precision as a Markdown table; empty if none was measured."""
+    lines = ["| test set | score | AP (%) | 95% interval | seen in training |", "|---|---|---:|---|---|"]
+    for row in package.test_set_ap():
+        interval = "" if row.interval is None else f"{row.interval[0]:.2f} – {row.interval[1]:.2f}"
+        seen = "" if row.test_set == "mean" else {None: "", True: "no", False: "yes"}[row.unseen]
+        name = {"mean": "mean over all", "mean_unseen": "mean over unseen"}.get(row.test_set, row.test_set)
+        lines.append(f"| {name} | {row.score} | {row.ap:.2f} | {interval} | {seen} |")
+    return "\n".join(lines) if len(lines) > 2 else ""
+
+
+def decision_text(package: Package) -> str:
+    """When the verdict is fake, how the threshold was chosen and which errors are expected."""
+    decision = package.decision
+    if decision is None:
+        return "There is no threshold: the model gives scores and no verdicts."
+    score = score_name(find_score(package.scores, decision.score))
+    text = f"Fake at or above {decision.threshold:.6g} in {score}. The threshold: {decision.chosen}."
+    rates = {
+        "reals called fake": decision.expected_fpr,
+        "fakes called real": decision.expected_fnr,
+        "calibration error": decision.expected_calibration_error,
+    }
+    known = [f"{name} {100 * rate:.1f}%" for name, rate in rates.items() if rate is not None]
+    if known:
+        text += f" Expected on data like the validation images: {', '.join(known)}."
+    if (measured := decision.measured_on) is not None:
+        text += (
+            f" Measured on {measured.reals:,} real and {measured.fakes:,} fake images ({measured.images})."
+        )
+    return text
+
+
+def score_name(score: ScoreSpec) -> str:
+    """A score's label and title."""
+    return f"{score.label}, {score.title}"
+
+
+def _usage(package: Package) -> str:
+    size, faces = package.card.preprocess.get("crop_size"), package.faces
+    chip = f"`dlib.get_face_chip(size={faces.size}, padding={faces.padding})`"
+    expected = {
+        "faces": f"aligned faces: dlib's face detector, its {faces.landmarks}-point landmarks and {chip}, "
+        f"then the center {size} x {size} pixels",
+        "whole": f"whole images: the center {size} x {size} pixels, without resizing, padded with black if "
+        "smaller",
+    }
+    return (
+        f"The detector expects {expected[package.crop]}. Channels are R, G, B. An export takes 8-bit pixels, "
+        "batch x 3 x height x width, and normalizes them itself. A higher score means that the image is more "
+        "likely fake.\n\n" + "\n".join(_describe(score) for score in package.scores)
+    )
+
+
+def _describe(score: ScoreSpec) -> str:
+    text = f"- `{score.column}`: {score_name(score)}, {RANGES[score.scale]}"
+    column = score.probability_column
+    return f"{text}; `{column}`: its sigmoid, in [0, 1]" if column else text
+
+
+def _versions(package: Package) -> str:
+    versions = package.raw_card.get("versions")
+    listed = ", ".join(f"{name} {value}" for name, value in versions.items()) if versions else "not recorded"
+    return f"Weights SHA-256 `{package.raw_card['weights_sha256']}`. Trained with {listed}."

@@ -1,0 +1,249 @@
+"""Predictions as a table for people, as JSON and as CSV; and the table of packages."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import printable_path
+from fakeforensics.inference.inputs import Inputs, Item
+from fakeforensics.inference.model_card import score_name
+from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Package, find_packages
+from fakeforensics.inference.predict import Assessment, Prediction, ScoredFace
+from fakeforensics.metrics.spec import Scores, find_score
+
+Style = Literal["table", "json", "csv"]
+_VERDICT_COLORS = {"fake": typer.colors.RED, "real": typer.colors.GREEN}
+_FACE, _NUMBER, _LABEL = 17, 11, 8
+_AS_IS_WARNING = (
+    "The model was trained on aligned faces. With --as-is the images must be such crops; the scores of other "
+    "images mean nothing."
+)
+
+
+def print_predictions(
+    package: Package, inputs: Inputs, predictions: Iterable[Prediction], style: Style, *, is_cropped: bool
+) -> bool:
+    """Print predictions, as they come unless `style` is `json`, and warnings to standard error.
+
+    Args:
+        package: The detector's.
+        inputs: The files that are predicted.
+        predictions: One per file.
+        style: How to print them.
+        is_cropped: Whether the images are scored as they are.
+
+    Returns:
+        Whether every file was scored.
+
+    Raises:
+        UserError: If there is no file.
+    """
+    if not inputs.items:
+        raise UserError(
+            "there is nothing to score",
+            found=f"{inputs.ignored} files, none of them an image or a video by its suffix",
+            fix="name images, videos or folders that hold some",
+        )
+    if package.decision is None or style == "table":
+        typer.echo(policy_line(package), err=True)
+    if package.is_demo:
+        typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
+    if is_cropped and package.crop == "faces":
+        typer.secho(_AS_IS_WARNING, err=True, fg=typer.colors.YELLOW)
+    failed = 0
+
+    def counted() -> Iterator[Prediction]:
+        nonlocal failed
+        for prediction in predictions:
+            failed += prediction.reason is not None
+            yield prediction
+
+    if style == "json":
+        typer.echo(as_json(package, counted()))
+    elif style == "csv":
+        for line in csv_lines(counted(), package.scores):
+            typer.echo(line)
+    else:
+        for line in table_lines(inputs.items, counted()):
+            typer.echo(line)
+    if inputs.ignored:
+        typer.echo(f"skipped {inputs.ignored} other files in these folders", err=True)
+    return failed == 0
+
+
+def print_models(root: Path) -> None:
+    """Print a table of the packages below `root`, with their mean average precision.
+
+    Raises:
+        UserError: If there is none.
+    """
+    packages = find_packages(root)
+    if not packages:
+        raise UserError(f"{root}/: no packaged model here", fix="run `dvc repro` first")
+    width = max(len("MODEL"), *(len(str(package.directory)) for package in packages))
+    typer.echo(f"{'MODEL':<{width}}  TAKES   {'SCORE':<{_LABEL}}  MEAN AP  UNSEEN AP")
+    has_demo = False
+    for package in packages:
+        start = f"{package.directory!s:<{width}}"
+        try:
+            start += f"  {package.crop:<6}"
+            means: dict[str, dict[str, str]] = {}
+            for row in package.test_set_ap():
+                means.setdefault(row.score, {})[row.test_set] = f"{row.ap:.2f}"
+            is_demo = package.is_demo
+        except UserError as error:
+            typer.echo(f"{start}  {typer.style(error.what, fg=typer.colors.YELLOW)}")
+            continue
+        has_demo |= is_demo
+        if not means:
+            typer.echo(f"{start}  no average precision was measured")
+        for score, ap in means.items():
+            values = f"{ap.get('mean', '-'):>7}  {ap.get('mean_unseen', '-'):>9}"
+            typer.echo(f"{start}  {score:<{_LABEL}}  {values}{'  demo' * is_demo}")
+            start = " " * len(start)
+    if has_demo:
+        typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
+
+
+def policy_line(package: Package) -> str:
+    """What decides, in one line."""
+    decision, name = package.decision, package.name
+    if decision is not None:
+        how = f"{score_name(find_score(package.scores, decision.score))}; {decision.chosen}"
+        return f"model {name}: fake from {decision.threshold:.4g} ({how})"
+    if package.about is not None:
+        return f"model {name}: there is no threshold, so there are scores but no verdicts"
+    return (
+        f"model {name}: {package.directory} has no threshold, so there are scores but no verdicts. "
+        f"`dvc repro package@{name.replace('/', '-')}` writes a package that has one: {PACKAGES / name}"
+    )
+
+
+def as_json(package: Package, predictions: Iterable[Prediction]) -> str:
+    """All predictions as one JSON object."""
+    decision = package.decision
+    value = {
+        "model": package.name,
+        "demo": package.is_demo,
+        "weights_sha256": package.raw_card["weights_sha256"],
+        "decision": None if decision is None else decision.model_dump(mode="json", exclude={"calibrator"}),
+        "files": [as_dict(prediction, package.scores) for prediction in predictions],
+    }
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def as_dict(prediction: Prediction, scores: Scores) -> dict[str, Any]:
+    """One file's prediction for JSON; `scores` are the detector's."""
+    result: dict[str, Any] = {"file": printable_name(prediction.path), "kind": prediction.kind}
+    if prediction.reason is not None:
+        return result | {"error": prediction.reason}
+    result |= vars(prediction.most_suspicious()[1])
+    if prediction.kind == "video":
+        result["frames_without_face"] = prediction.lost_frames
+        result["people"] = [{"face": person} | vars(one) for person, one in prediction.people.items()]
+    result["faces"] = [
+        {
+            "face": face.crop.face,
+            "frame": face.frame if face.frame >= 0 else None,
+            "box": [round(side, 1) for side in face.crop.box] or None,
+        }
+        | _all_scores(face, scores)
+        | vars(face.assessment)
+        for face in prediction.faces
+    ]
+    return result
+
+
+def csv_columns(scores: Scores) -> tuple[str, ...]:
+    """The columns of the CSV table for a detector with these scores."""
+    return (
+        *("file", "kind", "face", "frame", "left", "top", "right", "bottom"),
+        *(column for score in scores for column in (score.probability_column, score.column) if column),
+        *("score", "probability", "verdict", "error"),
+    )
+
+
+def csv_lines(predictions: Iterable[Prediction], scores: Scores) -> Iterator[str]:
+    """The header, then one line per face; for a video also one line per person, with the frame `all`."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, csv_columns(scores), lineterminator="\n")
+    writer.writeheader()
+    yield _drain(buffer)
+    for prediction in predictions:
+        data = as_dict(prediction, scores)
+        common = {"file": data["file"], "kind": data["kind"]}
+        if "error" in data:
+            writer.writerow(common | {"error": data["error"]})
+        for person in data.get("people", ()):
+            writer.writerow(common | {"frame": "all"} | person)
+        for face in data.get("faces", ()):
+            box = dict(zip(("left", "top", "right", "bottom"), face.pop("box") or (), strict=False))
+            writer.writerow(common | face | box)
+        yield _drain(buffer)
+
+
+def table_lines(items: Sequence[Item], predictions: Iterable[Prediction]) -> Iterator[str]:
+    """A header, one line per face or person of a video, and the number of files by verdict."""
+    width = max(4, *(len(printable_name(item.path)) for item in items))
+    counts: Counter[str] = Counter()
+    for prediction in predictions:
+        if not counts:  # the first prediction shows that the model could be loaded
+            yield _table_line(f"{'FILE':<{width}}", "FACE", "SCORE", "PROBABILITY", "VERDICT")
+        name = f"{printable_name(prediction.path):<{width}}"
+        if prediction.reason is not None:
+            counts["failed"] += 1
+            yield f"{name}  {typer.style(f'failed: {prediction.reason}', fg=typer.colors.YELLOW)}"
+            continue
+        counts[prediction.most_suspicious()[1].verdict or "without verdict"] += 1
+        for face, one in _rows(prediction):
+            probability = "-" if one.probability is None else f"{one.probability:.3f}"
+            verdict = typer.style(one.verdict or "-", fg=_VERDICT_COLORS.get(one.verdict or ""))
+            yield _table_line(name, face, f"{one.score:.4f}", probability, verdict)
+            name = " " * width
+    order = ("fake", "real", "without verdict", "failed")
+    total, listed = counts.total(), ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
+    yield f"{total} file{'' if total == 1 else 's'}: {listed}"
+
+
+def printable_name(path: Path) -> str:
+    """The file name with control and undecodable characters escaped."""
+    name = printable_path(str(path))
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in name)
+
+
+def _table_line(file: str, face: str, score: str, probability: str, verdict: str) -> str:
+    return f"{file}  {face:<{_FACE}} {score:>{_NUMBER}}  {probability:>{_NUMBER}}  {verdict}"
+
+
+def _rows(prediction: Prediction) -> list[tuple[str, Assessment]]:
+    if prediction.kind == "video":
+        frames = Counter(face.crop.face for face in prediction.faces)
+        return [(f"{person} in {frames[person]} frames", one) for person, one in prediction.people.items()]
+    return [(str(face.crop.face) if face.crop.box else "whole", face.assessment) for face in prediction.faces]
+
+
+def _all_scores(face: ScoredFace, scores: Scores) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for score in scores:
+        value = face.scores[score.column]
+        probability = score.probability(value)
+        if score.probability_column and probability is not None:
+            values[score.probability_column] = float(probability)
+        values[score.column] = value
+    return values
+
+
+def _drain(buffer: io.StringIO) -> str:
+    text = buffer.getvalue().removesuffix("\n")
+    buffer.seek(0)
+    buffer.truncate()
+    return text

@@ -1,0 +1,277 @@
+"""A detector's package: one folder with everything needed to use the detector."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import write_json
+from fakeforensics.metrics.spec import Scores
+from fakeforensics.models.card import CARD, WEIGHTS, DetectorCard, detector_card, read_card
+from fakeforensics.params import Count, FacesParams, Flag, Group, Name, parse
+from fakeforensics.thresholds.policy import DECISION, Decision, read_decision
+
+PACKAGES = Path("packages")
+ABOUT = "package.json"
+DEMO_WARNING = (
+    "Demo model: it was trained on synthetic faces that the demo makes from one portrait, to show that the "
+    "pipeline runs. Do not judge real pictures by it."
+)
+CropKind = Literal["faces", "whole"]
+
+
+class About(Group):
+    """What `package.json` records about a detector's protocol.
+
+    Args:
+        title: The protocol's title.
+        demo: Whether the detector was trained on the demo's synthetic faces.
+        unseen: Test sets with a forgery method or image domain that training did not see.
+        order: Position of the detector in the `detectors` of params.yaml. Of equally good detectors the last
+            is the default.
+    """
+
+    title: str
+    demo: Flag = False
+    unseen: tuple[Name, ...] = ()
+    order: Count = 0
+
+
+class _Images(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    crop: dict[str, CropKind]
+    faces: FacesParams
+
+
+class _Card(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    protocol: Name
+    preprocess: dict[str, Any]
+    images: _Images
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+
+
+class ApRow(NamedTuple):
+    """Average precision on one test set, by one score.
+
+    Args:
+        test_set: Its name; `mean` and `mean_unseen` for the means.
+        score: The score's label.
+        ap: Percent.
+        interval: 95% interval, percent; None if none was computed.
+        unseen: Whether the test set holds a method or domain that training did not see; None if unknown.
+    """
+
+    test_set: str
+    score: str
+    ap: float
+    interval: tuple[float, float] | None
+    unseen: bool | None
+
+
+@dataclass(frozen=True)
+class Package:
+    """A detector's folder. Its properties raise `UserError` if a file in it is damaged.
+
+    Args:
+        directory: A folder `packages/<protocol>/<detector>` or a copy of one. A training folder
+            `models/<protocol>/<detector>` has only weights and card, and gives scores without verdicts.
+    """
+
+    directory: Path
+
+    @cached_property
+    def raw_card(self) -> dict[str, Any]:
+        """The whole of `model.json`."""
+        return read_card(self.directory)
+
+    @cached_property
+    def card(self) -> _Card:
+        """The part of `model.json` about images."""
+        return parse(_Card, self.raw_card, str(self.directory / CARD))
+
+    @cached_property
+    def detector(self) -> DetectorCard:
+        """The part of `model.json` about the detector."""
+        return detector_card(self.raw_card, str(self.directory / CARD))
+
+    @cached_property
+    def about(self) -> About | None:
+        """What `package.json` says; None in a training folder."""
+        value = self._read(ABOUT)
+        return None if value is None else parse(About, value, str(self.directory / ABOUT))
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The detector's metrics; empty in a training folder."""
+        return self._read("metrics.json") or {}
+
+    @cached_property
+    def decision(self) -> Decision | None:
+        """The decision policy; None if there is none.
+
+        Raises:
+            UserError: If it is damaged or asks for a score that the detector does not have.
+        """
+        path = self.directory / DECISION
+        if not path.is_file():
+            return None
+        decision, names = read_decision(path), [score.name for score in self.scores]
+        if decision.score not in names:
+            raise UserError(
+                f"{path}: the decision policy uses a score that the model {self.name} does not have",
+                expected=", ".join(names),
+                found=decision.score,
+                fix="run `dvc repro`, or copy the whole folder of this model",
+            )
+        return decision
+
+    @property
+    def name(self) -> str:
+        """`<protocol>/<detector>`."""
+        return f"{self.card.protocol}/{self.detector.name}"
+
+    @property
+    def title(self) -> str:
+        """The protocol's title, or the detector's name if it is unknown."""
+        return self.name if self.about is None else self.about.title
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether the detector was trained on the demo's synthetic faces."""
+        return self.about is not None and self.about.demo
+
+    @property
+    def scores(self) -> Scores:
+        """The detector's scores, the main one first."""
+        return self.detector.scores
+
+    @property
+    def crop(self) -> CropKind:
+        """Whether the detector expects aligned faces or whole images; faces if it was trained on both."""
+        return "whole" if set(self.card.images.crop.values()) == {"whole"} else "faces"
+
+    @property
+    def faces(self) -> FacesParams:
+        """The settings with which the faces of its training data were extracted."""
+        return self.card.images.faces
+
+    def training_images(self) -> dict[str, int]:
+        """Training images by method, summed over the sources; `real` first."""
+        total: dict[str, int] = {}
+        for methods in self.card.counts.get("train", {}).values():
+            for method, count in methods.items():
+                total[method] = total.get(method, 0) + count
+        return dict(sorted(total.items(), key=lambda item: (item[0] != "real", item[0])))
+
+    def test_set_ap(self) -> list[ApRow]:
+        """Every measured average precision, in the protocol's order."""
+        labels = {score.name: score.label for score in self.scores}
+        intervals = (self._read("details.json") or {}).get("ap_interval", {})
+        unseen = None if self.about is None else {*self.about.unseen, "mean_unseen"}
+        return [
+            ApRow(
+                test_set,
+                labels.get(score, score),
+                100 * float(value),
+                _percent(intervals.get(score, {}).get(test_set)),
+                None if unseen is None else test_set in unseen,
+            )
+            for score, sets in self.metrics.get("ap", {}).items()
+            for test_set, value in sets.items()
+        ]
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        path = self.directory / name
+        if not path.is_file():
+            return None
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path}: not valid JSON", found=str(error), fix="run `dvc repro`") from None
+        if not isinstance(value, dict):
+            raise UserError(f"{path}: not a JSON object", fix="run `dvc repro`")
+        return value
+
+
+def _percent(bounds: Sequence[float] | None) -> tuple[float, float] | None:
+    return None if bounds is None else (100 * float(bounds[0]), 100 * float(bounds[1]))
+
+
+def write_package(folder: Path, model: Path, results: Mapping[str, Path], about: About) -> None:
+    """Fill a package's folder, apart from its README.
+
+    Args:
+        folder: An empty folder.
+        model: The training folder.
+        results: Files of results, by their names in the package.
+        about: The contents of `package.json`.
+
+    Raises:
+        UserError: If a file is missing.
+    """
+    for name, path in {WEIGHTS: model / WEIGHTS, CARD: model / CARD, **results}.items():
+        if not path.is_file():
+            raise UserError(f"{path}: no such file", fix="run `dvc repro`")
+        shutil.copyfile(path, folder / name)
+    write_json(folder / ABOUT, about.model_dump(mode="json"))
+
+
+def find_packages(root: Path = PACKAGES) -> list[Package]:
+    """The packages below `root`, sorted by folder; placeholders of left-out detectors are none."""
+    return [Package(path.parent) for path in sorted(root.glob(f"**/{CARD}"))]
+
+
+def open_package(directory: Path | None = None, root: Path = PACKAGES) -> Package:
+    """Open a package and check its card.
+
+    Args:
+        directory: Its folder. By default the only one below `root` or, of several detectors of one protocol,
+            the one whose best score has the highest average precision on validation. Test sets play no part:
+            they would flatter a model that was chosen by them. Of equally good ones the last in params.yaml's
+            `detectors` is taken.
+        root: Folder of the packages.
+
+    Raises:
+        UserError: If there is no package, the choice is open, or the card is damaged or foreign.
+    """
+    package = _default(root) if directory is None else Package(Path(directory))
+    _ = package.card
+    return package
+
+
+def _default(root: Path) -> Package:
+    packages = find_packages(root)
+    if not packages:
+        raise UserError(
+            f"{root}/: no packaged model here",
+            fix="run the command where `dvc repro` was run, or name a model's folder with --model",
+        )
+    if len(packages) == 1:
+        return packages[0]
+    if len({package.directory.parent for package in packages}) > 1:
+        raise _open_choice("there are several models", packages)
+    ranked = []
+    for package in packages:
+        by_score = package.metrics.get("validation", {}).get("ap")
+        if not by_score:
+            raise _open_choice("not every model has an average precision on validation", packages)
+        order = -1 if package.about is None else package.about.order
+        ranked.append((max(by_score.values()), order, package.directory))
+    return Package(max(ranked)[-1])
+
+
+def _open_choice(reason: str, packages: Sequence[Package]) -> UserError:
+    return UserError(
+        f"which model? {reason}",
+        found="\n".join(str(package.directory) for package in packages),
+        fix=f"choose one: --model {packages[0].directory}",
+    )

@@ -1,0 +1,54 @@
+"""Stage `package@<protocol>-<detector>`: everything needed to use a detector, in one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+from stages._command import run_command
+
+
+def main(
+    protocol: Annotated[str, Option(help="A file in protocols/, without its suffix.")],
+    detector: Annotated[str, Option(help="A detector of params.yaml.")],
+    params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
+) -> None:
+    """Copy weights, card, decision policy and results into one folder, and describe them in a model card."""
+    from stages._left_out import left_out, write_left_out
+
+    run = f"{protocol}/{detector}"
+    out = Path("packages") / run
+    if (reason := left_out(protocol, detector)) is not None:
+        write_left_out(reason, folders=[out])
+        return
+
+    from fakeforensics.files import atomic_directory, write_text
+    from fakeforensics.inference.model_card import README, model_card
+    from fakeforensics.inference.package import About, Package, write_package
+    from fakeforensics.params import load_params
+    from fakeforensics.splits.protocol import load_protocol
+    from fakeforensics.thresholds.policy import DECISION
+
+    found = load_protocol(protocol)
+    about = About(
+        title=found.title,
+        demo=found.demo,
+        unseen=found.unseen,
+        order=load_params(params).detectors.index(detector),
+    )
+    results = {
+        DECISION: Path(f"metrics/{run}.{DECISION}"),
+        "metrics.json": Path(f"metrics/{run}.json"),
+        "details.json": Path(f"metrics/{run}.details.json"),
+        "thresholds.json": Path(f"metrics/{run}.thresholds.json"),
+        "robustness.json": Path(f"metrics/{run}.robustness.json"),
+    }
+    with atomic_directory(out) as folder:
+        write_package(folder, Path("models") / run, results, about)
+        write_text(folder / README, model_card(Package(folder), folder))
+
+
+if __name__ == "__main__":
+    run_command(main)

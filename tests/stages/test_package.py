@@ -1,0 +1,124 @@
+"""The stage `package`: a folder that is enough to use a detector anywhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import write_json
+from fakeforensics.images.codec import encode_png
+from fakeforensics.inference.package import Package, find_packages, open_package
+from stages import package
+from tests.unit.inference.conftest import CROP, make_model
+
+PROTOCOL = """
+title: Trained on this
+demo: true
+train: [{source: src}]
+test: {known: [{source: src}], strange: [{source: other}]}
+unseen: [strange]
+"""
+FILES = {
+    *("model.safetensors", "model.json", "decision.json", "package.json", "README.md"),
+    *("metrics.json", "details.json", "thresholds.json", "robustness.json"),
+}
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project after the evaluate stage."""
+    root = tmp_path / "project"
+    make_model(root / "models/p/joint")
+    (root / "protocols").mkdir()
+    (root / "protocols/p.yaml").write_text(PROTOCOL)
+    (root / "params.yaml").write_text(
+        "protocols: [p]\ndetectors: [bce, joint]\ncompare: {baseline: bce}\nsources: {}\n"
+    )
+    metrics = {"ap": {"sl": {"known": 0.9, "strange": 0.6}}, "validation": {"ap": {"sl": 0.95}}}
+    write_json(root / "metrics/p/joint.json", metrics)
+    write_json(root / "metrics/p/joint.decision.json", {"score": "cd", "threshold": 40.0, "chosen": "c"})
+    for name in ("details", "thresholds", "robustness"):
+        write_json(root / f"metrics/p/joint.{name}.json", {"from": name})
+    monkeypatch.chdir(root)
+    return root
+
+
+def predict(folder, *arguments):
+    """What the command prints in a process of its own, started in `folder`."""
+    code = "from fakeforensics.cli import main; main()"
+    command = [sys.executable, "-c", code, "predict", "--as-is", "--json", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout), done.stderr
+
+
+def test_writes_a_folder_that_predicts_anywhere_as_in_the_project(project, tmp_path):
+    package.main("p", "joint")
+    assert {path.name for path in (project / "packages/p/joint").iterdir()} == FILES
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copytree(project / "packages/p/joint", elsewhere / "taken along")
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (CROP, CROP, 3)).astype(np.uint8)
+    (elsewhere / "crop.png").write_bytes(encode_png(image))
+    here, _ = predict(project, str(elsewhere / "crop.png"))
+    bare, told = predict(project, str(elsewhere / "crop.png"), "--model", "models/p/joint")
+    shutil.rmtree(project)  # nothing of it is needed
+    there, warned = predict(elsewhere, "crop.png", "--model", "taken along")
+
+    (face,) = there["files"][0]["faces"]
+    assert face == here["files"][0]["faces"][0]
+    assert face["verdict"] == ("fake" if face["score_cd"] >= 40 else "real")
+    assert there["demo"]
+    assert "Demo model" in warned
+    # A training folder gives the same scores, no verdict, and the way to one.
+    (without,) = bare["files"][0]["faces"]
+    assert (without["score_cd"], without["verdict"]) == (face["score_cd"], None)
+    assert "dvc repro package@p-joint" in told
+
+
+def test_describes_protocol_and_results(project):
+    package.main("p", "joint")
+    found = Package(project / "packages/p/joint")
+    assert found.about.model_dump() == {
+        "title": "Trained on this",
+        "demo": True,
+        "unseen": ("strange",),
+        "order": 1,
+    }
+    assert json.loads((found.directory / "robustness.json").read_text()) == {"from": "robustness"}
+    readme = (found.directory / "README.md").read_text()
+    assert "> Demo model" in readme
+    assert "| strange | S_SL | 60.00 |  | no |" in readme
+    assert "- `robustness.json`: " in readme
+
+
+def test_a_left_out_detector_gets_a_placeholder_that_is_no_package(project):
+    package.main("p", "joint")
+    write_json(project / "data/settings/p/bce.json", {"left_out": "the protocol does not run it"})
+    package.main("p", "bce")
+    assert (project / "packages/p/bce/left_out").read_text() == "the protocol does not run it\n"
+    assert len(find_packages()) == 1
+    assert open_package().name == "p/joint"
+
+
+def test_without_results_there_is_no_package(project):
+    (project / "metrics/p/joint.details.json").unlink()
+    with pytest.raises(UserError, match=r"joint\.details\.json: no such file"):
+        package.main("p", "joint")
+    assert not (project / "packages/p/joint").exists()
+
+
+def test_imports_no_torch(project):
+    code = (
+        "import sys; from stages import package; package.main('p', 'joint')\n"
+        "assert not {'torch', 'dlib', 'matplotlib', 'sklearn'} & set(sys.modules)"
+    )
+    root = os.path.dirname(os.path.dirname(package.__file__))
+    environment = os.environ | {"PYTHONPATH": root}
+    subprocess.run([sys.executable, "-c", code], cwd=project, env=environment, check=True)

@@ -1,0 +1,58 @@
+import shutil
+
+from fakeforensics.files import write_json
+from fakeforensics.inference.model_card import decision_text, model_card
+from fakeforensics.inference.package import Package
+from tests.unit.inference.conftest import make_model
+
+
+def test_the_card_holds_what_a_user_must_know(package):
+    card = model_card(package, package.directory)
+    assert "- `decision.json`: " in card
+    assert "model.onnx" not in card  # it is not there
+    assert "1,200 real, 300 pggan, 900 stargan" in card
+    assert "not seen in training: strange" in card
+    assert "| known | S_SL | 99.12 | 98.00 – 99.50 | yes |" in card
+    assert "| strange | S_SL | 61.00 |  | no |" in card
+    assert "Fake at or above 0.25 in S_SL, logit of the classifier" in card
+    assert "get_face_chip(size=96, padding=0.25)" in card
+    assert "Demo model" not in card
+
+
+def test_the_card_describes_every_score(package, toy):
+    joint = model_card(package)
+    assert "- `logit`: S_SL, logit of the classifier, any real number; `score_sl`: its sigmoid" in joint
+    assert "- `score_cd`: S_CD, squared distance to the center, at least 0\n" in joint
+    assert "*BCE+SAD*" in joint
+    assert "real and fake images" in joint
+    other = model_card(toy)
+    assert "- `gap`: S_GAP, distance to a prototype, at least 0\n" in other
+    assert "- `share`: S_SH, share of fake patches, in [0, 1]\n" in other
+    assert "- `edge`: S_ED, distance beyond the edge, any real number\n" in other
+    assert "*Toy* (three scores)" in other
+    assert "real images alone" in other
+    assert "S_SL" not in other
+
+
+def test_the_card_of_a_training_folder_invents_nothing(tmp_path):
+    card = model_card(Package(make_model(tmp_path / "m", crop="whole")))
+    assert "No average precision was measured." in card
+    assert "There is no threshold" in card
+    assert "without resizing, padded with black" in card
+
+
+def test_expected_errors_and_their_images_are_given(package, tmp_path):
+    folder = shutil.copytree(package.directory, tmp_path / "m")
+    measured_on = {"reals": 1200, "fakes": 80, "images": "validation"}
+    rates = {"expected_fpr": 0.043, "expected_fnr": 0.2, "measured_on": measured_on}
+    write_json(folder / "decision.json", {"score": "cd", "threshold": 2.0, "chosen": "c"} | rates)
+    text = decision_text(Package(folder))
+    assert "Fake at or above 2 in S_CD" in text
+    assert "reals called fake 4.3%, fakes called real 20.0%" in text
+    assert "1,200 real and 80 fake images" in text
+
+
+def test_the_demos_card_warns(package, tmp_path):
+    folder = shutil.copytree(package.directory, tmp_path / "m")
+    write_json(folder / "package.json", {"title": "t", "demo": True})
+    assert "> Demo model: " in model_card(Package(folder))

@@ -1,0 +1,164 @@
+import csv
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakeforensics.inference.crops import FileCrops, FoundCrop
+from fakeforensics.inference.inputs import Item
+from fakeforensics.inference.output import (
+    as_dict,
+    csv_columns,
+    csv_lines,
+    policy_line,
+    print_models,
+    printable_name,
+    table_lines,
+)
+from fakeforensics.inference.package import Package
+from fakeforensics.inference.predict import Prediction, ScoreRule
+from fakeforensics.thresholds.policy import Decision
+from tests.score_specs import SCORES
+from tests.unit.inference.conftest import TOY, make_model, make_package
+
+JOINT = SCORES["joint"]
+RULE = ScoreRule(Decision(score="sl", threshold=0.0, chosen="c"), JOINT)
+
+
+def predicted(name, kind, *scores):
+    frames = range(len(scores)) if kind == "video" else [-1] * len(scores)
+    crops = [
+        FoundCrop(b"", frame, 0 if kind == "video" else number, (1.0, 2.0, 3.0, 4.04))
+        for number, frame in enumerate(frames)
+    ]
+    found = FileCrops(Path(name), crops, lost_frames=1)
+    return RULE.predict(found, kind, [{"logit": score, "score_cd": 2.5} for score in scores])
+
+
+STILL = predicted("a.png", "image", -2.0, 1.0)
+VIDEO = predicted("b.mp4", "video", -4.0, 1.0)
+FAILED = Prediction(Path("c.png"), "image", (), {}, "no face found")
+ALL = [STILL, VIDEO, FAILED]
+
+
+def test_the_table_has_a_line_for_each_face_person_and_failure():
+    lines = list(table_lines([Item(one.path, one.kind) for one in ALL], ALL))
+    assert len(lines) == 6
+    assert lines[0].split() == ["FILE", "FACE", "SCORE", "PROBABILITY", "VERDICT"]
+    assert lines[1].split()[:4] == ["a.png", "0", "-2.0000", "0.119"]  # σ(-2) = 0.1192
+    assert lines[2].split()[:2] == ["1", "1.0000"]
+    assert lines[3].startswith("b.mp4  0 in 2 frames")
+    assert "failed: no face found" in lines[4]
+    assert lines[5] == "3 files: 1 fake, 1 real, 1 failed"
+
+
+def test_csv_holds_every_face_and_every_failure():
+    rows = list(csv.DictReader(io.StringIO("\n".join(csv_lines(ALL, JOINT)))))
+    assert [(row["file"], row["face"], row["frame"], row["verdict"]) for row in rows] == [
+        ("a.png", "0", "", "real"),
+        ("a.png", "1", "", "fake"),
+        ("b.mp4", "0", "all", "real"),
+        ("b.mp4", "0", "0", "real"),
+        ("b.mp4", "0", "1", "fake"),
+        ("c.png", "", "", ""),
+    ]
+    assert rows[0]["bottom"] == "4.0"  # tenths of a pixel
+    assert rows[-1]["error"] == "no face found"
+    assert float(rows[1]["logit"]) == 1.0
+    assert float(rows[1]["score_sl"]) == pytest.approx(0.7310586)  # σ(1)
+
+
+def test_json_holds_people_frames_and_reasons():
+    video = as_dict(VIDEO, JOINT)
+    assert video["people"] == [
+        {"face": 0, "score": -1.5, "probability": pytest.approx(1 / (1 + np.exp(1.5))), "verdict": "real"}
+    ]
+    assert [face["frame"] for face in video["faces"]] == [0, 1]
+    assert video["frames_without_face"] == 1
+    assert as_dict(FAILED, JOINT) == {"file": "c.png", "kind": "image", "error": "no face found"}
+    assert as_dict(STILL, JOINT)["faces"][1]["score_cd"] == 2.5
+
+
+def test_names_cannot_disturb_the_terminal():
+    assert printable_name(Path("a\x1b[31m\nb.png")) == "a\\x1b[31m\\x0ab.png"
+    assert printable_name(Path("caf\udce9.png")) == "caf\\xe9.png"
+
+
+def test_one_line_names_threshold_score_and_origin(package):
+    assert policy_line(package) == (
+        "model p/joint: fake from 0.25 (S_SL, logit of the classifier; highest accuracy on validation)"
+    )
+
+
+def test_a_training_folder_leads_to_its_package(tmp_path):
+    line = policy_line(Package(make_model(tmp_path / "models/p/joint")))
+    assert "no verdicts" in line
+    assert "`dvc repro package@p-joint`" in line
+    assert line.endswith("packages/p/joint")
+
+
+def test_the_table_of_models_has_each_score_and_the_damaged_ones(package, tmp_path, capsys):
+    model = make_model(tmp_path / "models/q/joint", protocol="q")
+    ap = {"sl": {"a": 0.5, "mean": 0.5}, "cd": {"a": 0.25, "mean": 0.25}}
+    make_package(tmp_path / "packages/q/joint", model, {"metrics.json": {"ap": ap}}, demo=True)
+    shutil.copytree(package.directory, tmp_path / "packages/p/joint")
+    (tmp_path / "packages/r/sad").mkdir(parents=True)
+    (tmp_path / "packages/r/sad/model.json").write_text("{")
+    print_models(tmp_path / "packages")
+    printed = capsys.readouterr()
+    head, joint, first, second, damaged = printed.out.replace(f"{tmp_path}/", "").splitlines()
+    assert head.split() == ["MODEL", "TAKES", "SCORE", "MEAN", "AP", "UNSEEN", "AP"]
+    assert joint.split() == ["packages/p/joint", "faces", "S_SL", "80.06", "61.00"]
+    assert first.split() == ["packages/q/joint", "faces", "S_SL", "50.00", "-", "demo"]
+    assert second.split() == ["S_CD", "25.00", "-", "demo"]
+    assert "not valid JSON" in damaged
+    assert "Demo model" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("detector", "columns"),
+    [
+        ("bce", ("score_sl", "logit")),
+        ("sad", ("score_cd",)),
+        ("joint", ("score_sl", "logit", "score_cd")),
+    ],
+)
+def test_the_csv_columns_are_those_of_the_models_scores(detector, columns):
+    assert csv_columns(SCORES[detector]) == (
+        *("file", "kind", "face", "frame", "left", "top", "right", "bottom"),
+        *columns,
+        *("score", "probability", "verdict", "error"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("deciding", "score", "probability"),
+    [
+        ("gap", 4.0, None),  # a distance is no probability
+        ("share", 0.25, 0.25),  # a probability is its own
+        ("edge", -3.0, None),
+    ],
+)
+def test_scores_of_any_scale_go_through_table_json_and_csv(deciding, score, probability):
+    rule = ScoreRule(Decision(score=deciding, threshold=0.25, chosen="c"), TOY)
+    values = {"gap": 4.0, "share": 0.25, "edge": -3.0}
+    prediction = rule.predict(FileCrops(Path("a.png"), [FoundCrop(b"", -1, 0, ())]), "image", [values])
+    verdict = "real" if deciding == "edge" else "fake"
+
+    _, line, _ = table_lines([Item(prediction.path, "image")], [prediction])
+    shown_probability = "-" if probability is None else "0.250"
+    assert line.split()[:4] == ["a.png", "whole", f"{score:.4f}", shown_probability]
+
+    (face,) = as_dict(prediction, TOY)["faces"]
+    answer = {"score": score, "probability": probability, "verdict": verdict}
+    assert face == {"face": 0, "frame": None, "box": None} | values | answer
+
+    head, row = csv_lines([prediction], TOY)
+    assert head == (
+        "file,kind,face,frame,left,top,right,bottom,gap,share,edge,score,probability,verdict,error"
+    )
+    assert row == (
+        f"a.png,image,0,,,,,,4.0,0.25,-3.0,{score},{'' if probability is None else 0.25},{verdict},"
+    )

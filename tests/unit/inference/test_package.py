@@ -1,0 +1,161 @@
+"""Reading, writing and choosing packages."""
+
+import json
+import shutil
+
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import write_json
+from fakeforensics.inference.package import About, Package, find_packages, open_package, write_package
+from tests.unit.inference.conftest import TOY
+
+
+def card_only(folder, template, **changes):
+    folder.mkdir(parents=True)
+    value = json.loads((template.directory / "model.json").read_text()) | changes
+    (folder / "model.json").write_text(json.dumps(value))
+    return folder
+
+
+def packages(root, package, order=(), **validation):
+    """Packages of one protocol, each with the validation AP of its scores."""
+    for name, ap in validation.items():
+        folder = card_only(root / "p" / name, package, detector=package.raw_card["detector"] | {"name": name})
+        if ap is not None:
+            # Test sets say the opposite, and must not matter.
+            on_tests = {"sl": {"t": 1 - max(ap.values()), "mean": 1 - max(ap.values())}}
+            write_json(folder / "metrics.json", {"ap": on_tests, "validation": {"ap": ap}})
+        if name in order:
+            write_json(folder / "package.json", {"title": "t", "order": order.index(name)})
+    return root
+
+
+def test_a_single_package_is_taken_unmeasured(package, tmp_path):
+    assert open_package(root=packages(tmp_path, package, a=None)).name == "p/a"
+
+
+def test_of_one_protocol_the_best_on_validation_is_taken(package, tmp_path):
+    # The best score of each counts: 0.95 of b against 0.9 of a and c.
+    root = packages(tmp_path, package, a={"x": 0.9}, b={"x": 0.1, "y": 0.95}, c={"x": 0.9, "y": 0.8})
+    assert open_package(root=root).name == "p/b"
+
+
+@pytest.mark.parametrize(
+    ("order", "chosen"),
+    [
+        ((), "p/c"),  # unknown: the last by name
+        (("c", "a", "b", "d"), "p/b"),
+        (("a",), "p/a"),  # a known order goes before an unknown one
+    ],
+)
+def test_of_equally_good_packages_the_last_in_params_yaml_is_taken(package, tmp_path, order, chosen):
+    best = {"x": 1.0}
+    root = packages(tmp_path, package, order, a=best, b={"x": 0.5, "y": 1.0}, c=best, d={"x": 0.9})
+    assert open_package(root=root).name == chosen
+
+
+@pytest.mark.parametrize("missing", [None, {}])
+def test_without_every_validation_ap_the_user_must_choose(package, tmp_path, missing):
+    root = packages(tmp_path, package, a={"x": 0.9}, b=None)
+    if missing is not None:
+        write_json(tmp_path / "p/b/metrics.json", {"ap": {}, "validation": missing})
+    with pytest.raises(UserError, match=r"on validation(.|\n)*p/a(.|\n)*p/b(.|\n)*--model"):
+        open_package(root=root)
+
+
+def test_of_several_protocols_the_user_must_choose(package, tmp_path):
+    for protocol in ("a", "b"):
+        card_only(tmp_path / protocol / "joint", package, protocol=protocol)
+    with pytest.raises(UserError, match=r"several(.|\n)*a/joint(.|\n)*b/joint(.|\n)*--model"):
+        open_package(root=tmp_path)
+    assert open_package(tmp_path / "b/joint", root=tmp_path).name == "b/joint"
+
+
+def test_placeholders_of_left_out_detectors_are_no_packages(package, tmp_path):
+    root = packages(tmp_path, package, a=None)
+    (root / "p/sad").mkdir()
+    (root / "p/sad/left_out").write_text("the protocol does not run it")
+    assert [one.name for one in find_packages(root)] == ["p/a"]
+
+
+def test_without_a_package_the_error_names_the_way_to_one(tmp_path):
+    with pytest.raises(UserError, match=r"no packaged model here(.|\n)*dvc repro"):
+        open_package(root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"detector": {}}, "detector: `name` is missing"),
+        ({"detector": None}, "detector"),
+        ({"images": {}}, "`images.crop` is missing"),
+        ({"images": {"crop": {"s": "half"}, "faces": {}}}, "crop.s"),
+        ({"images": {"crop": {}, "faces": {"size": -1}}}, "faces.size"),
+        ({"protocol": "../up"}, "protocol"),
+        ({"format": {"name": "something", "version": 1}}, "another format"),
+    ],
+)
+def test_a_damaged_or_foreign_card_is_refused(package, tmp_path, changes, message):
+    with pytest.raises(UserError, match=message):
+        open_package(card_only(tmp_path / "m", package, **changes))
+
+
+@pytest.mark.parametrize(
+    ("crops", "expected"),
+    [
+        ({"a": "whole"}, "whole"),
+        ({"a": "faces"}, "faces"),
+        ({"a": "whole", "b": "faces"}, "faces"),  # a detector of faces that has seen some whole images
+    ],
+)
+def test_the_crops_that_the_model_takes(package, tmp_path, crops, expected):
+    images = package.raw_card["images"] | {"crop": crops}
+    assert Package(card_only(tmp_path / "m", package, images=images)).crop == expected
+
+
+def test_a_package_holds_results_and_protocol(package):
+    assert (package.title, package.is_demo) == ("Trained on this", False)
+    assert package.decision.threshold == 0.25
+    assert package.training_images() == {"real": 1200, "pggan": 300, "stargan": 900}
+    known, strange, mean, mean_unseen = package.test_set_ap()
+    assert (known.ap, known.interval, known.unseen) == (pytest.approx(99.12), (98.0, 99.5), False)
+    assert (strange.ap, strange.interval, strange.unseen) == (61.0, None, True)
+    assert [mean.unseen, mean_unseen.unseen] == [False, True]
+
+
+def test_a_training_folder_has_scores_and_nothing_else(package, tmp_path):
+    bare = Package(card_only(tmp_path / "models/p/joint", package))
+    assert (bare.title, bare.about, bare.decision, bare.metrics) == ("p/joint", None, None, {})
+    assert bare.test_set_ap() == []
+
+
+def test_a_policy_for_another_score_is_refused(package, tmp_path):
+    copy = shutil.copytree(package.directory, tmp_path / "copy")
+    write_json(copy / "decision.json", {"score": "gap", "threshold": 2.0, "chosen": "c"})
+    with pytest.raises(UserError, match=r"does not have(.|\n)*expected: sl, cd(.|\n)*found: gap"):
+        _ = Package(copy).decision
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"title": "t", "extra": 1}'])
+def test_a_damaged_package_file_is_named(package, tmp_path, text):
+    copy = shutil.copytree(package.directory, tmp_path / "copy")
+    (copy / "package.json").write_text(text)
+    with pytest.raises(UserError, match=r"package\.json"):
+        _ = Package(copy).title
+
+
+def test_a_package_is_not_written_without_its_results(package, tmp_path):
+    with pytest.raises(UserError, match=r"gone\.json: no such file(.|\n)*dvc repro"):
+        write_package(tmp_path, package.directory, {"metrics.json": tmp_path / "gone.json"}, About(title="t"))
+
+
+def test_scores_are_called_by_their_labels(toy, tmp_path):
+    folder = shutil.copytree(toy.directory, tmp_path / "toy")
+    ap = {"share": {"a": 0.5, "mean": 0.5}, "gap": {"a": 0.25, "mean": 0.25}}
+    write_json(folder / "metrics.json", {"ap": ap})
+    package = Package(folder)
+    assert (package.name, package.scores) == ("p/toy", TOY)
+    assert [(row.score, row.ap) for row in package.test_set_ap()] == [
+        *(("S_SH", 50.0), ("S_SH", 50.0), ("S_GAP", 25.0), ("S_GAP", 25.0))
+    ]
