@@ -37,7 +37,7 @@ DETECTOR ?= joint
 lambda-grid: $(INSTALLED) ## Train DETECTOR with each of LAMBDAS and SEEDS, then say which lambda validation picks
 	dvc exp run --queue -S 'lambda=$(LAMBDAS)' -S 'seed=$(SEEDS)' -S 'protocols=[$(PROTOCOL)]'
 	dvc exp run --run-all
-	python -m fakeforensics.training.grid --protocol $(PROTOCOL) --detector $(DETECTOR)
+	python -m fakeforensics.lambda_grid --protocol $(PROTOCOL) --detector $(DETECTOR)
 
 test: $(INSTALLED) lint ## Run the linters and the quick tests
 	pytest

@@ -9,15 +9,15 @@ ROOMS = (
     "detectors",
     "models",
     "training",
-    "scores",
-    "evaluation",
+    "metrics",
+    "scoring",
     "thresholds",
-    "storage.images",
-    "storage.png",
+    "images.codec",
+    "images.transforms",
     "inference",
     "faces.align",
-    "faces.geometry",
-    "reporting.thumbnails",
+    "faces.detect",
+    "reporting.gallery",
 )
 
 # torch.compile, by which a GPU trains, cannot look through the checks, and would leave out what they guard.

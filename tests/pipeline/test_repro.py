@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -57,7 +59,9 @@ def test_it_leaves_every_file_of_the_contract(clone):
         assert (clone.path / f"data/scores/demo/{detector}.parquet").exists()
         assert (clone.path / f"metrics/demo/{detector}.thresholds.json").exists()
         assert (clone.path / f"metrics/demo/{detector}.robustness.json").exists()
-    assert (clone.path / "report/report.md").exists()
+        assert (clone.path / f"data/scores/demo/{detector}.corrupted/blur_2.parquet").exists()
+        assert (clone.path / f"packages/demo/{detector}/decision.json").exists()
+    assert (clone.path / "report/report.html").exists()
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
@@ -84,9 +88,65 @@ def test_lambda_retrains_joint_alone_and_going_back_trains_nothing(clone):
     assert card["detector"]["settings"]["lambda"] == 0.5
 
     restored = stages_run(clone.run("dvc", "exp", "run", "-S", "lambda=0.01"))
-    assert not {name for name in restored if name.startswith(("train", "evaluate"))}
+    assert not {name for name in restored if name.startswith(("train", "score"))}
     card = json.loads((clone.path / "models/demo/joint/model.json").read_text())
     assert card["detector"]["settings"]["lambda"] == 0.01
+
+
+def reword(path: Path) -> None:
+    """Change what people read: the docstring, the comments, help texts and error messages."""
+    text = path.read_text()
+    changed = text.replace('"""', '"""Reworded. ', 1).replace('help="', 'help="Reworded. ')
+    changed = re.sub(r'(UserError\(\s*f?")', r"\1Reworded: ", changed)
+    path.write_text(changed + "# reworded\n")
+
+
+def compute(path: Path) -> None:
+    """Change what the module does."""
+    path.write_text(path.read_text() + "\nEDITED = True\n")
+
+
+def add_copy(of: str) -> Callable[[Path], None]:
+    """Add a module that is like another one in its folder."""
+
+    def write(path: Path) -> None:
+        path.write_text((path.parent / of).read_text())
+
+    return write
+
+
+SRC = "src/fakeforensics"
+EDITS = [
+    # What is edited, how, what runs again at once, and what may. Stages that read their outputs follow.
+    ([f"{SRC}/sources/mine.py"], add_copy("folder.py"), set(), set()),
+    ([f"{SRC}/detectors/mine.py"], add_copy("bce.py"), {"settings"}, set()),
+    ([f"{SRC}/metrics/registry.py"], compute, {"evaluate"}, {"compare", "report"}),
+    (
+        [
+            "stages/train.py",
+            *(f"{SRC}/{name}.py" for name in ("images/shards", "models/backbone", "sources/base")),
+        ],
+        reword,
+        set(),
+        set(),
+    ),
+    ([f"{SRC}/reporting/tables.py"], compute, {"report"}, set()),
+    ([f"{SRC}/models/backbone.py"], compute, {"train", "score"}, {"settings"}),
+    ([f"{SRC}/faces/align.py"], compute, {"faces"}, set()),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("files", "edit", "must", "may"), EDITS, ids=lambda value: str(value)[:40])
+def test_an_edit_runs_what_it_concerns_and_nothing_else(clone, files, edit, must, may):
+    for name in files:
+        edit(clone.path / name)
+    clone.run("dvc", "repro", "code")
+    changed = {name.partition("@")[0] for name in json.loads(clone.run("dvc", "status", "--json"))}
+    clone.run("git", "checkout", "--quiet", ".")
+    clone.run("git", "clean", "--quiet", "--force", SRC)
+    clone.run("dvc", "repro", "code")
+    assert must <= changed <= must | may
 
 
 @pytest.mark.slow
