@@ -16,7 +16,7 @@ def main(
 ) -> None:
     """Compare every score of every detector with the baseline's first score by a paired bootstrap."""
     from fakeforensics.files import write_json
-    from fakeforensics.metrics.compare import Scored, compare_with_baseline
+    from fakeforensics.metrics.compare import compare_with_baseline
     from fakeforensics.metrics.table import read_scores, read_test_sets
     from fakeforensics.params import load_params
     from stages._left_out import left_out
@@ -24,7 +24,7 @@ def main(
     settings = load_params(params)
     folder = Path("data/scores") / protocol
     detectors = {
-        name: Scored(read_scores(folder / f"{name}.parquet"), read_scores(folder / f"{name}.val.parquet"))
+        name: (read_scores(folder / f"{name}.parquet"), read_scores(folder / f"{name}.val.parquet"))
         for name in settings.detectors
         if left_out(protocol, name) is None
     }

@@ -74,8 +74,8 @@ def resample_groups(table: pd.DataFrame, seed: int) -> Resampling:
     """Prepare the group bootstrap of a score table.
 
     Args:
-        table: Columns test_set, label and group; one row for each (test_set, image). An empty group means
-            that the image stands for itself, by its column key.
+        table: Columns test_set, label and group, one row per (test_set, image). An empty group means that the
+            image stands for itself, by its column key.
         seed: Of all replicates.
     """
     group = table["group"].astype(str).to_numpy(dtype=object)
@@ -84,28 +84,16 @@ def resample_groups(table: pd.DataFrame, seed: int) -> Resampling:
         group = np.where(alone, "\0" + table["key"].astype(str).to_numpy(dtype=object), group)
     code, names = pd.factorize(group)
     sets, set_names = pd.factorize(table["test_set"])
-    memberships = np.unique(
-        np.stack([code, sets * 2 + table["label"].to_numpy(dtype=np.int64)], axis=1), axis=0
-    )
-    stratum = _signatures(memberships, len(names), 2 * len(set_names))
+    # Groups of a stratum occur in the same kinds: test set and class.
+    holds = np.zeros((len(names), 2 * len(set_names)), dtype=bool)
+    holds[code, sets * 2 + table["label"].to_numpy(dtype=np.int64)] = True
+    signature = pd.DataFrame(np.packbits(holds, axis=1))
+    stratum = signature.groupby([*signature.columns], sort=False).ngroup().to_numpy()
     order = np.argsort(stratum, kind="stable")
     number = np.empty(len(names), dtype=np.int64)
     number[order] = np.arange(len(names))
     bounds = np.append(0, np.cumsum(np.bincount(stratum)))
     return Resampling(number[code], bounds, seed)
-
-
-def _signatures(
-    memberships: Int[np.ndarray, "pairs 2"], groups: int, kinds: int
-) -> Integer[np.ndarray, " groups"]:
-    """Number the groups by which kinds (test set and class) they hold, in order of first appearance."""
-    # Each kind refines the partition; renumbering after each keeps the codes small whatever their count.
-    stratum = np.zeros(groups, dtype=np.int64)
-    for kind in range(kinds):
-        holds = np.zeros(groups, dtype=np.int64)
-        holds[memberships[memberships[:, 1] == kind, 0]] = 1
-        stratum = pd.factorize(stratum * 2 + holds)[0].astype(np.int64)
-    return stratum
 
 
 class _Workspace(threading.local):
@@ -173,12 +161,7 @@ class WeightedRanking:
 
 
 def weighted_ranking(ranking: Ranking, unit: Int[np.ndarray, " n"]) -> WeightedRanking:
-    """Prepare a test set with both classes for resampling.
-
-    Args:
-        ranking: Its sorted scores.
-        unit: The group's number of each image, in the order in which the scores were given.
-    """
+    """Prepare a test set with both classes, given its images' group numbers in the order of its scores."""
     fake = np.flatnonzero(ranking.labels)
     block_of_fake = np.searchsorted(ranking.ends, fake)
     last = np.append(np.flatnonzero(np.diff(block_of_fake)), fake.size - 1)
@@ -204,7 +187,7 @@ def replicate(
         workers: Threads; by default one per core. The result does not depend on it.
 
     Returns:
-        One row a draw, one column a statistic.
+        One row per draw, one column per statistic.
     """
 
     def one(number: int) -> list[float]:
@@ -218,11 +201,7 @@ def replicate(
 
 
 def interval(values: Float[np.ndarray, " replicates"], level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of bootstrap replicates.
-
-    Args:
-        values: One value a replicate.
-        level: Its coverage, in (0, 1).
+    """Percentile interval of bootstrap replicates, with coverage `level`.
 
     Source:
         Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.

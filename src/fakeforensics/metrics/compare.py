@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,42 +18,18 @@ from fakeforensics.metrics.table import ScoreTable, TestSets, in_order
 
 
 class Run(NamedTuple):
-    """The scores of one trained network.
-
-    Attributes:
-        test: The rows of the test score table.
-        validation: Those of the validation score table, if there is one; thresholds are chosen on it.
-    """
+    """The rows of one network's score tables; thresholds are chosen on validation, if there is any."""
 
     test: pd.DataFrame
     validation: pd.DataFrame | None = None
 
 
-@dataclass(frozen=True)
-class Model:
-    """A score of a detector, which was trained with one seed or several.
-
-    Attributes:
-        name: For the reader, such as `detector/score`.
-        runs: One per seed: the same images in all.
-        score: Which score ranks the images.
-    """
+class Model(NamedTuple):
+    """A score of a detector, with a run for each seed that it was trained with: the same images in all."""
 
     name: str
     runs: Sequence[Run]
     score: ScoreSpec
-
-
-class Scored(NamedTuple):
-    """The score tables of a detector.
-
-    Attributes:
-        test: Of the test images.
-        validation: Of the validation images.
-    """
-
-    test: ScoreTable
-    validation: ScoreTable
 
 
 class _Draws(NamedTuple):
@@ -65,12 +40,16 @@ class _Draws(NamedTuple):
 
 
 def compare_with_baseline(
-    detectors: Mapping[str, Scored], baseline: str, test_sets: TestSets, seed: int, replicates: int
+    detectors: Mapping[str, tuple[ScoreTable, ScoreTable]],
+    baseline: str,
+    test_sets: TestSets,
+    seed: int,
+    replicates: int,
 ) -> dict[str, Any]:
     """Compare every score of every detector with the baseline's first score, by a paired bootstrap.
 
     Args:
-        detectors: The score tables by detector, in the order of the comparison.
+        detectors: Test and validation scores by detector, in the order of the comparison.
         baseline: A detector.
         test_sets: The protocol's.
         seed: Of the draws.
@@ -91,7 +70,7 @@ def compare_with_baseline(
         run = Run(in_order(test.rows, test_sets.names), validation.rows)
         for score in test.scores:
             models[detector, score.name] = Model(f"{detector}/{score.name}", [run], score)
-    reference = models.pop((baseline, detectors[baseline].test.scores[0].name))
+    reference = models.pop((baseline, detectors[baseline][0].scores[0].name))
     pairs = [(model, reference) for model in models.values()]
     return {"baseline": baseline} | compare(pairs, test_sets.unseen, seed, replicates)
 
@@ -115,18 +94,11 @@ def compare(
 def differences(
     metric: Metric, pairs: Sequence[tuple[Model, Model]], unseen: tuple[str, ...], seed: int, replicates: int
 ) -> list[dict[str, Any]]:
-    """The paired difference in a metric between two models on the same images.
+    """The paired difference in a metric between two models on the same images, at each run's own threshold.
 
     All models see the same draws of groups. With several runs (seeds) of a model its value is the mean over
     them, and the runs are drawn with replacement as well, so that the interval covers the seeds' scatter;
     with a single run it does not, and says nothing of another seed.
-
-    Args:
-        metric: What is compared, at the threshold of each run's own validation if it needs one.
-        pairs: Two models each.
-        unseen: The test sets that `mean_unseen` is about.
-        seed: Of the draws.
-        replicates: Number of draws.
 
     Returns:
         One row per pair and test set on which the metric is defined, `mean` and `mean_unseen`: both values,
@@ -139,7 +111,7 @@ def differences(
     names, draws = _draw(metric, [model for pair in pairs for model in pair], seed, replicates)
     sign = 1 if metric.higher_is_better else -1
     rows = []
-    for first, second in pairs if names else ():
+    for first, second in pairs:
         if first.name not in draws or second.name not in draws:
             continue
         mine, theirs = draws[first.name], draws[second.name]
@@ -167,11 +139,7 @@ def interval_over_runs(
 ) -> dict[str, list[float]]:
     """Intervals of a metric's mean over a model's runs that cover both the images' and the seeds' scatter.
 
-    Groups and runs are drawn with replacement. A handful of runs says little about the scatter of seeds: with
-    two, the interval is too narrow.
-
-    Returns:
-        By test set on which the metric is defined, `mean` and `mean_unseen`: lower and upper bound.
+    A handful of runs says little about the scatter of seeds: with two, the interval is too narrow.
 
     Raises:
         UserError: If the runs are not about the same images.

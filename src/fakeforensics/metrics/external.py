@@ -39,15 +39,15 @@ class Report:
 
     Attributes:
         metrics: The metrics by test set, with intervals; with several runs also their mean and deviation.
-        thresholds: Rows of oracle thresholds, and validation's if there is validation.
-        rules: The summary of deployable thresholds; empty without validation.
+        thresholds: Rows of the best thresholds by test labels, and of validation's if there is validation.
+        selectors: The summary of deployable thresholds; empty without validation.
         comparison: Paired differences by metric; empty without a second detector.
         remarks: For the reader.
     """
 
     metrics: dict[str, Any]
     thresholds: list[dict[str, Any]]
-    rules: list[dict[str, Any]]
+    selectors: list[dict[str, Any]]
     comparison: dict[str, list[dict[str, Any]]]
     remarks: list[str]
 
@@ -101,8 +101,8 @@ def evaluate_scores(
     if out is not None:
         write_json(out / "metrics.json", metrics)
         write_curves(table, SCORES, out)
-    thresholds, rules = _analyze_thresholds(first, params, seed, out)
-    return Report(metrics, thresholds, rules, comparison, remarks)
+    thresholds, selectors = _analyze_thresholds(first, params, seed, out)
+    return Report(metrics, thresholds, selectors, comparison, remarks)
 
 
 def _analyze_thresholds(
@@ -184,9 +184,9 @@ def render(report: Report) -> str:
             label = "oracle (test labels)" if row["chosen_on"] == "oracle" else "validation"
             rates = "  ".join(f"{name} {row[name]:.4f}" for name in ("accuracy", "fpr", "fnr"))
             lines.append(f"{row['test_set']:{widest}}  {label:20}  {row['threshold']:11.5g}  {rates}")
-    if report.rules:
+    if report.selectors:
         lines += ["", "rule                      sets  mean accuracy  gap closed  worst set"]
-        for row in report.rules:
+        for row in report.selectors:
             if row["fake_share"] == "own":
                 closed = "–" if row["gap_closed"] is None else f"{100 * row['gap_closed']:.0f}%"
                 leaning = "  (leans on the share of fakes)" if row["leans_on_fake_share"] else ""
@@ -198,10 +198,8 @@ def render(report: Report) -> str:
     for metric, label in labels.items():
         if "over_runs" in metrics:
             runs = metrics["over_runs"]
-            lines += [
-                "",
-                f"{'test set':{widest}}  {label} over {runs['runs']} runs [95% interval], deviation",
-            ]
+            heading = f"{label} over {runs['runs']} runs [95% interval], deviation"
+            lines += ["", f"{'test set':{widest}}  {heading}"]
             for name, one in runs[metric].items():
                 mean = _with_bounds(one["mean"], runs[f"{metric}_interval"][name])
                 lines.append(f"{name:{widest}}  {mean}  {one['deviation']:.4f}")
@@ -231,12 +229,10 @@ def read_external(
 
     Args:
         path: CSV, or one of the pipeline's own tables, `data/scores/<protocol>/<detector>.parquet`.
-        score: The name of a score, for a table of the pipeline that has several. A table with one score gives
-            that one, whatever is asked for.
+        score: The name of a score, for a table of the pipeline that has several; with one it does not matter.
 
     Returns:
-        The test scores, sets in order of appearance; the validation scores or None; and remarks for the
-        reader.
+        The test scores, sets in order of appearance; the validation scores or None; remarks for the reader.
 
     Raises:
         UserError: If the file is missing, is no CSV, lacks a column or a row's value, or has no test rows.
@@ -257,19 +253,13 @@ def read_external(
     split = split.map(SPLITS)
     is_test = (split == "test").to_numpy()
     _refuse(path, raw, "test_set", is_test & (raw["test_set"] == "").to_numpy(), "a name")
-    table = pd.DataFrame(
-        {
-            "key": raw["key"] if "key" in raw else [f"row {number + 2}" for number in range(len(raw))],
-            "test_set": raw["test_set"],
-            "method": "",
-            "domain": "",
-            "source": "",
-            "label": label.astype(np.int8),
-            "group": raw.get("group", ""),
-            "video": raw.get("video", ""),
-            "frame": -1,
-            "score": values,
-        }
+    table = raw[["test_set"]].assign(
+        key=raw["key"] if "key" in raw else [f"row {number + 2}" for number in range(len(raw))],
+        label=label.astype(np.int8),
+        score=values,
+        frame=-1,
+        **{name: raw.get(name, "") for name in ("group", "video")},
+        **dict.fromkeys(("method", "domain", "source"), ""),
     )
     test = table[is_test].reset_index(drop=True)
     if test.empty:
@@ -288,8 +278,8 @@ def _read_own(path: Path, name: str | None) -> pd.DataFrame:
     The validation scores come from `<name>.val.parquet` in the same folder, if that file exists. Scores are
     given on their working scale, on which the pipeline chooses thresholds, so that thresholds are on it too.
     """
-    beside = path.with_suffix(".val.parquet")
-    parts = {"test": read_scores(path)} | ({"val": read_scores(beside)} if beside.is_file() else {})
+    own = path.with_suffix(".val.parquet")
+    parts = {"test": read_scores(path)} | ({"val": read_scores(own)} if own.is_file() else {})
     scores = parts["test"].scores
     chosen = scores if len(scores) == 1 else tuple(score for score in scores if score.name == name)
     if not chosen:
@@ -302,13 +292,10 @@ def _read_own(path: Path, name: str | None) -> pd.DataFrame:
     tables = []
     for split, (rows, of_split) in parts.items():
         if chosen[0] not in of_split:
-            raise UserError(
-                f"{beside}: lacks the score {chosen[0].name} of {path.name}",
-                fix="run the score stage again",
-            )
-        values = rows
-        kept = values[["key", "test_set", "label", "group", "video"]]
-        tables.append(kept.assign(score=chosen[0].to_working(values[chosen[0].column]), split=split))
+            problem = f"{own}: lacks the score {chosen[0].name} of {path.name}"
+            raise UserError(problem, fix="run the score stage again")
+        kept = rows[["key", "test_set", "label", "group", "video"]]
+        tables.append(kept.assign(score=chosen[0].to_working(rows[chosen[0].column]), split=split))
     return pd.concat(tables, ignore_index=True).astype(str)
 
 
@@ -334,34 +321,25 @@ def _refuse(path: Path, raw: pd.DataFrame, column: str, bad: np.ndarray, expecte
 
 
 def _remarks(raw: pd.DataFrame, test: pd.DataFrame, validation: pd.DataFrame) -> list[str]:
-    remarks = []
-    if validation.empty:
-        remarks.append(
-            "no rows with split val: the thresholds shown are oracles, picked with the test labels; nothing "
-            "is said about thresholds that could be deployed"
-        )
-    if "group" not in raw:
-        remarks.append("no column group: intervals treat every row as independent of all others")
     ends = float(test["score"].isin([0.0, 1.0]).mean())
-    if ends > SATURATED:
-        remarks.append(
-            f"{ends:.0%} of the scores are exactly 0 or 1: ties cost precision; give logits instead"
-        )
-    remarks += _about_sets(test)
-    return remarks
-
-
-def _about_sets(test: pd.DataFrame) -> list[str]:
-    """What some of the sets cannot tell."""
+    about_all = {
+        "no rows with split val: the thresholds shown are oracles, picked with the test labels; nothing is "
+        "said about thresholds that could be deployed": validation.empty,
+        "no column group: intervals treat every row as independent of all others": "group" not in raw,
+        f"{ends:.0%} of the scores are exactly 0 or 1: ties cost precision; give logits instead": ends
+        > SATURATED,
+    }
     unit = test["group"].where(test["group"] != "", test["key"])
     groups = test.assign(unit=unit).groupby(["test_set", "label"], sort=False)["unit"].nunique()
     by_set = test.groupby("test_set", sort=False)
-    found = {
+    about_sets = {
         "sets with one class have no metrics": by_set["label"].nunique() == 1,
         "all scores are equal, which tells nothing": by_set["score"].nunique() == 1,
         f"fewer than {FEW} groups of a class make intervals too narrow": groups.groupby("test_set").min()
         < FEW,
     }
-    return [
-        f"{what}: {', '.join(map(str, is_so.index[is_so]))}" for what, is_so in found.items() if is_so.any()
+    return [remark for remark, is_so in about_all.items() if is_so] + [
+        f"{remark}: {', '.join(map(str, is_so.index[is_so]))}"
+        for remark, is_so in about_sets.items()
+        if is_so.any()
     ]

@@ -47,13 +47,7 @@ class OperatingPoints:
     reals: int
 
     def best(self, values: Float[np.ndarray, " points"]) -> float:
-        """The threshold with the largest value.
-
-        Among equally good ones the widest gap between neighboring scores wins, then the highest threshold.
-
-        Args:
-            values: One for each threshold.
-        """
+        """The threshold with the largest value; among equals the widest gap wins, then the highest."""
         # Rates of equal counts may differ in the last bit.
         equal = np.flatnonzero(values >= values.max() - 1e-12)
         return float(self.thresholds[equal[np.argmax(self.margins[equal])]])
@@ -121,8 +115,6 @@ def criterion_values(points: OperatingPoints, criterion: Criterion) -> Any:
 def best_threshold(ranking: Ranking, criterion: Criterion, name: str = "scores") -> float:
     """The threshold that maximizes a criterion over all order statistics.
 
-    Among equally good ones the widest gap between neighboring scores wins, then the highest threshold.
-
     Raises:
         UserError: If a class is absent.
     """
@@ -148,12 +140,7 @@ def deployed_threshold(ranking: Ranking, criterion: Criterion, name: str = "scor
 
 
 def validation_threshold(validation: pd.DataFrame, column: str, criterion: Criterion = "accuracy") -> float:
-    """The threshold that `deployed_threshold` chooses on validation scores.
-
-    Args:
-        validation: The rows of the validation score table.
-        column: The column that ranks the images.
-        criterion: What is maximized.
+    """The threshold of a score column that `deployed_threshold` chooses on validation.
 
     Raises:
         UserError: If there are no reals, or a score is not finite.
@@ -165,12 +152,12 @@ def validation_threshold(validation: pd.DataFrame, column: str, criterion: Crite
 def conformal_threshold(reals: Float[np.ndarray, " k"], alpha: float) -> float | None:
     """The threshold at which a further real image is called fake with probability at most `alpha`.
 
-    Called fake are scores of at least the threshold, which lies just above the ⌈(1 − α)(k + 1)⌉-th smallest
-    of the k scores. The guarantee is marginal: it is about the mean over draws of the k reals and of the
-    further one, which must be exchangeable with them; a single draw may do worse.
+    It lies just above the ⌈(1 − α)(k + 1)⌉-th smallest of the k scores. The guarantee is marginal: it is
+    about the mean over draws of the k reals and of the further one, which must be exchangeable with them; a
+    single draw may do worse.
 
     Args:
-        reals: Scores of k real images of the domain, one a group.
+        reals: Scores of k real images of the domain, one per group.
         alpha: The false-positive rate asked for, in (0, 1).
 
     Returns:
@@ -208,14 +195,6 @@ def outcome(scores: Shaped[np.ndarray, " n"], labels: Shaped[np.ndarray, " n"], 
 
 
 def threshold_fields(score: ScoreSpec, threshold: float) -> dict[str, float]:
-    """A threshold as result tables state it.
-
-    Args:
-        score: The score that is cut.
-        threshold: On the score's own scale.
-
-    Returns:
-        `threshold`, and `probability`, the uncalibrated probability of fake there, if the score has one.
-    """
+    """A threshold as tables state it, with the uncalibrated probability of fake there, if there is one."""
     probability = score.probability(threshold)
     return {"threshold": threshold} | ({} if probability is None else {"probability": float(probability)})

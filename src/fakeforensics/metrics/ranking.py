@@ -1,7 +1,8 @@
 """Scores in descending order with their ties marked, and the metrics that need no threshold.
 
 Label 1 is fake, and a higher score is more likely fake. Weights say how often each image counts: the
-bootstrap gives the number of times that its group was drawn.
+bootstrap gives the number of times that its group was drawn. Metrics raise a `UserError` if a class is absent
+or a score is not finite.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Ranking:
         return self.labels.size - self.fakes
 
 
-def rank(scores: Vector, labels: Vector, name: str = "scores") -> Ranking:
+def rank(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str = "scores") -> Ranking:
     """Sort scores once.
 
     Args:
@@ -93,12 +94,6 @@ def average_precision(scores: Vector, labels: Vector, weights: Vector | None = N
 
     Give logits rather than sigmoids, which saturate into ties. Constant scores give the share of fakes.
 
-    Returns:
-        A fraction in (0, 1].
-
-    Raises:
-        UserError: If a class is absent or a score is not finite.
-
     Source:
         The thesis, equation 4.1.
     """
@@ -109,11 +104,7 @@ def average_precision(scores: Vector, labels: Vector, weights: Vector | None = N
 
 
 def roc_auc(scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
-    """Probability that a random fake scores above a random real; ties count half: constant scores give 0.5.
-
-    Raises:
-        UserError: If a class is absent or a score is not finite.
-    """
+    """Probability that a random fake scores above a random real; ties count half."""
     from sklearn.metrics import roc_auc_score
 
     need_both_classes(rank(scores, labels), "scores")
@@ -123,11 +114,7 @@ def roc_auc(scores: Vector, labels: Vector, weights: Vector | None = None) -> fl
 def roc_points(
     scores: Vector, labels: Vector, weights: Vector | None = None
 ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
-    """FPR and TPR at each distinct score, from (0, 0) to (1, 1).
-
-    Raises:
-        UserError: If a class is absent or a score is not finite.
-    """
+    """FPR and TPR at each distinct score, from (0, 0) to (1, 1)."""
     ranking = rank(scores, labels)
     need_both_classes(ranking, "scores")
     counts = np.ones_like(ranking.labels) if weights is None else np.asarray(weights)[ranking.order]
@@ -137,11 +124,7 @@ def roc_points(
 
 
 def equal_error_rate(scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
-    """The error rate where FPR = FNR, on the ROC curve's straight segments. Constant scores give 0.5.
-
-    Raises:
-        UserError: If a class is absent or a score is not finite.
-    """
+    """The error rate where FPR = FNR, on the ROC curve's straight segments. Constant scores give 0.5."""
     fpr, tpr = roc_points(scores, labels, weights)
     excess = fpr + tpr - 1  # FPR − FNR: from −1 to 1 and never falling
     right = int(np.searchsorted(excess, 0.0))
@@ -154,9 +137,6 @@ def tpr_at_fpr(scores: Vector, labels: Vector, weights: Vector | None = None, *,
     """The largest TPR of a threshold whose FPR is at most `limit`: a step of the ROC curve, not interpolated.
 
     With fewer than 1 / `limit` reals no false positive is allowed.
-
-    Raises:
-        UserError: If a class is absent or a score is not finite.
     """
     fpr, tpr = roc_points(scores, labels, weights)
     # Counts over n are compared with a decimal limit: 3 / 300 must pass for 0.01.

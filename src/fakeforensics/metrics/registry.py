@@ -39,12 +39,9 @@ EVERYWHERE: tuple[Place, ...] = ("summary", "details", "interval", "comparison",
 
 
 class Cut(NamedTuple):
-    """A threshold that was fixed before the test images were seen.
+    """A threshold that was fixed before the test images were seen, on the score's own scale.
 
-    Attributes:
-        threshold: On the score's own scale.
-        chosen: How it was chosen, for the reader.
-        suffix: Ends the metric's key in `metrics/<protocol>/<detector>.json`.
+    `chosen` says how, and `suffix` ends the metric's key in `metrics/<protocol>/<detector>.json`.
     """
 
     threshold: float
@@ -110,13 +107,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric of one score, its threshold chosen.
-
-    Attributes:
-        metric: The metric.
-        score: The score.
-        cut: The threshold, if the metric has one.
-    """
+    """A metric of one score, its threshold chosen if it has one."""
 
     metric: Metric
     score: ScoreSpec
@@ -145,12 +136,7 @@ class Measure:
         return found
 
     def statistics(self, table: pd.DataFrame, resampling: Resampling) -> dict[str, Statistic]:
-        """The metric of each test set on which it is defined, as a function of the groups' counts.
-
-        Args:
-            table: The rows of a score table, numbered from 0.
-            resampling: From the same rows.
-        """
+        """The same as functions of the groups' counts; the table's rows are numbered from 0."""
         found: dict[str, Statistic] = {}
         for name, scores, labels, places in self._sets(table):
             unit = resampling.unit[places]
@@ -175,13 +161,7 @@ class Measure:
 
 
 def measures(place: Place, scores: Scores, validation: pd.DataFrame | None) -> list[Measure]:
-    """The metrics that a place asks for, by metric and score.
-
-    Args:
-        place: Where they are shown.
-        scores: What the scores are.
-        validation: The validation scores, on which thresholds are chosen; without them, metrics whose
-            threshold they would choose are left out.
+    """The metrics that a place shows, of each score; without those that lack validation scores.
 
     Raises:
         UserError: If validation has no reals or a score is not finite.

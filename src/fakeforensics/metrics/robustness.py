@@ -100,15 +100,7 @@ def _losses(
 def write_robustness(
     rows: pd.DataFrame, scores: Scores, *, metrics: Path, details: Path, picture: Path
 ) -> None:
-    """Write what corruptions cost.
-
-    Args:
-        rows: From `robustness_table`.
-        scores: What the scores are.
-        metrics: The JSON: each metric, and what the means lose.
-        details: CSV of all rows, with the intervals of each set.
-        picture: A PNG.
-    """
+    """Write the rows of `robustness_table`: `robustness_metrics` as JSON, all rows as CSV, and a PNG."""
     write_json_tables(metrics, robustness_metrics(rows))
     with atomic_path(details) as temporary:
         rows.round(6).to_csv(temporary, index=False)
@@ -117,9 +109,6 @@ def write_robustness(
 
 def robustness_metrics(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
     """What a reader compares between commits: `metrics/<protocol>/<detector>.robustness.json`.
-
-    Args:
-        rows: From `robustness_table`.
 
     Returns:
         `ap`, `accuracy`, `ap_lost`: one row per score and corruption, with values `by_set`; of what is lost,
@@ -149,13 +138,7 @@ def _by_set(rows: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
 
 
 def draw_robustness(rows: pd.DataFrame, scores: Scores, path: Path) -> None:
-    """Draw a table of colors for each score and metric.
-
-    Args:
-        rows: From `robustness_table`; at least one. A metric that no set has is left out.
-        scores: What the scores are, in the order of the picture.
-        path: The PNG to write.
-    """
+    """Draw a table of colors for each score and each metric that some set has."""
     import matplotlib as mpl
 
     mpl.use("Agg")  # a server has no screen

@@ -73,12 +73,6 @@ def summarize(
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Metrics of every test set and score, and their means over all and over unseen sets.
 
-    Args:
-        table: The rows of a score table, its test sets in the protocol's order.
-        validation: The validation scores, if there are any.
-        scores: What the scores are.
-        unseen: The test sets that `mean_unseen` is about; without any, the key is left out.
-
     Returns:
         By metric, by score, by test set on which the metric is defined: six digits.
 
@@ -97,16 +91,9 @@ def summarize(
 def validation_summary(validation: pd.DataFrame, scores: Scores) -> dict[str, Any]:
     """The validation figures by which lambda is chosen: they compare across lambdas, unlike the losses.
 
-    Args:
-        validation: The validation scores.
-        scores: What the scores are.
-
     Returns:
         `ap` by score, and `log_loss`, the mean binary cross-entropy in nats of the first score whose scale is
         `logit`, if there is one; six digits. Empty if validation lacks a class.
-
-    Raises:
-        UserError: If a score is not finite.
     """
     if not has_both_classes(validation):
         return {}
@@ -128,7 +115,6 @@ def intervals(
     unseen: tuple[str, ...],
     seed: int,
     replicates: int,
-    level: float = 0.95,
 ) -> Bounds:
     """Group-bootstrap intervals of metrics, and of their means on joint draws.
 
@@ -138,7 +124,6 @@ def intervals(
         unseen: The test sets that `mean_unseen` is about.
         seed: Of the draws.
         replicates: Number of draws.
-        level: The intervals' coverage.
 
     Returns:
         By metric, by score, by test set on which the metric is defined: lower and upper bound.
@@ -152,8 +137,7 @@ def intervals(
         if by_set:
             values = measure.metric.with_means({name: next(drawn) for name in by_set}, unseen)
             found.setdefault(measure.key, {})[measure.score.name] = {
-                name: [round(bound, DIGITS) for bound in interval(value, level)]
-                for name, value in values.items()
+                name: [round(bound, DIGITS) for bound in interval(value)] for name, value in values.items()
             }
     return found
 
@@ -256,29 +240,19 @@ def _fakes_alone(measure: Measure, table: pd.DataFrame, bounds: Bounds) -> list[
 
 
 def read_undetected_videos(path: Path) -> dict[str, dict[str, int]]:
-    """The files of each test set that gave no image, from the `counts.json` of the manifests.
-
-    Raises:
-        UserError: If it is missing, or not what the splits stage writes.
-    """
+    """The files of each test set that gave no image, from the `counts.json` of the manifests."""
     try:
         counts: dict[str, dict[str, dict[str, int]]] = json.loads(path.read_text(encoding="utf-8"))
         return counts["undetected"]
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(
-            f"{path}: no count of undetected files", found=repr(error), fix="run the splits stage again"
-        ) from None
+        problem = f"{path}: no count of undetected files"
+        raise UserError(problem, found=repr(error), fix="run the splits stage again") from None
 
 
 def write_curves(table: pd.DataFrame, scores: Scores, folder: Path) -> None:
     """Write `pr/<test set>.csv` and `roc/<test set>.csv`, the rows of each score below one another.
 
     Sets of fakes alone have no curves; the folders are there in any case.
-
-    Args:
-        table: The rows of a score table.
-        scores: What the scores are.
-        folder: `plots/<protocol>/<detector>`.
     """
     curves: dict[str, Callable[[Ranking], pd.DataFrame]] = {"pr": pr_curve, "roc": roc_curve}
     for name, curve in curves.items():
@@ -286,23 +260,13 @@ def write_curves(table: pd.DataFrame, scores: Scores, folder: Path) -> None:
             for test_set, rows in by_test_set(table):
                 if has_both_classes(rows):
                     labels = rows["label"].to_numpy()
-                    parts = [
-                        curve(rank(rows[score.column].to_numpy(), labels, test_set)).assign(score=score.name)
-                        for score in scores
-                    ]
+                    rankings = {one.name: rank(rows[one.column].to_numpy(), labels) for one in scores}
+                    parts = [curve(ranking).assign(score=score) for score, ranking in rankings.items()]
                     pd.concat(parts).round(6).to_csv(directory / f"{test_set}.csv", index=False)
 
 
 def pr_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:
-    """Precision and recall at each distinct score, thinned.
-
-    Args:
-        ranking: A set with both classes.
-        points: The most rows.
-
-    Returns:
-        Columns recall (never falling), precision, threshold.
-    """
+    """Columns recall (never falling), precision and threshold at each distinct score, thinned."""
     counts = sweep(ranking)
     tp, fp = counts.tp[1:], counts.fp[1:]
     recall, precision = tp / counts.fakes, tp / (tp + fp)
@@ -313,15 +277,7 @@ def pr_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:
 
 
 def roc_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:
-    """FPR and TPR at each distinct score, thinned.
-
-    Args:
-        ranking: A set with both classes.
-        points: The most rows.
-
-    Returns:
-        Columns fpr and tpr, both never falling, from (0, 0) to (1, 1), and threshold.
-    """
+    """Columns fpr and tpr, never falling, and threshold at each distinct score, thinned."""
     counts = sweep(ranking)
     fpr, tpr = counts.fp / counts.reals, counts.tp / counts.fakes
     kept = thin(fpr, tpr, points)
@@ -329,14 +285,9 @@ def roc_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:
 
 
 def thin(x: Curve, y: Curve, points: int) -> Int[np.ndarray, " kept"]:
-    """Choose points spread evenly along a curve's length, both ends among them.
+    """Choose at most `points` spread evenly along a curve's length, both ends among them.
 
     Steep parts keep as many points as flat ones, unlike an even choice by rank.
-
-    Args:
-        x: Abscissae in [0, 1].
-        y: Ordinates in [0, 1].
-        points: The most to keep, at least 2.
     """
     if x.size <= points:
         return np.arange(x.size)

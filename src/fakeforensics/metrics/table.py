@@ -1,4 +1,4 @@
-"""The score table: the file between evaluation, thresholds and reporting."""
+"""The score table, the file between scoring and all that is computed from scores; a protocol's test sets."""
 
 from __future__ import annotations
 
@@ -38,12 +38,9 @@ def write_scores(path: Path, table: ScoreTable) -> None:
     """Write a score table atomically; the descriptions of the scores go into the file's metadata."""
     stored = pa.Table.from_pandas(table.rows, preserve_index=False)
     specs = json.dumps([score.model_dump(mode="json") for score in table.scores])
+    metadata = {**stored.schema.metadata, _SPECS: specs.encode()}
     with atomic_path(path) as temporary:
-        pq.write_table(
-            stored.replace_schema_metadata({**stored.schema.metadata, _SPECS: specs.encode()}),
-            temporary,
-            compression="zstd",
-        )
+        pq.write_table(stored.replace_schema_metadata(metadata), temporary, compression="zstd")
 
 
 def read_scores(path: Path) -> ScoreTable:
@@ -58,9 +55,8 @@ def read_scores(path: Path) -> ScoreTable:
     try:
         stored = pq.read_table(path)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a parquet file", found=str(error), fix="run the score stage again"
-        ) from None
+        problem = f"{path}: not a parquet file"
+        raise UserError(problem, found=str(error), fix="run the score stage again") from None
     specs = (stored.schema.metadata or {}).get(_SPECS)
     scores = _parse_specs(path, specs) if specs is not None else ()
     wanted = [*IDENTITY, *(score.column for score in scores)]
@@ -103,13 +99,11 @@ def in_order(table: pd.DataFrame, test_sets: tuple[str, ...]) -> pd.DataFrame:
             fix="run the splits and score stages again; a test set without images must leave the protocol",
         )
     if reals := [name for name, rows in by_test_set(table) if not rows["label"].any()]:
-        raise UserError(
-            f"{reals[0]}: the test set holds reals alone", expected="fakes, with or without reals"
-        )
+        problem = f"{reals[0]}: the test set holds reals alone"
+        raise UserError(problem, expected="fakes, with or without reals")
     place = {name: position for position, name in enumerate(test_sets)}
-    return table.iloc[np.argsort(table["test_set"].map(place).to_numpy(), kind="stable")].reset_index(
-        drop=True
-    )
+    order = np.argsort(table["test_set"].map(place).to_numpy(), kind="stable")
+    return table.iloc[order].reset_index(drop=True)
 
 
 def has_both_classes(rows: pd.DataFrame) -> bool:
@@ -141,7 +135,7 @@ class TestSets(BaseModel):
 
     Args:
         test: Test sets by name, in the order of the tables.
-        unseen: Those whose forgery method or image world was not trained on.
+        unseen: Those whose forgery method or image domain was not trained on.
     """
 
     __test__ = False  # not a test case, whatever pytest makes of the name

@@ -7,7 +7,6 @@ from fakeforensics.errors import UserError
 from fakeforensics.metrics.compare import (
     Model,
     Run,
-    Scored,
     compare,
     compare_with_baseline,
     differences,
@@ -147,12 +146,12 @@ def test_other_fakes_are_refused():
 NAMES = ["far", "sure", "margin"]
 TABLE = make_mixed({"a": 0, "b": -3}, images=120, gap=2.0)
 VALIDATION = make_mixed({"validation": 0}, images=120, gap=2.0, seed=1)
-THREE = Scored(ScoreTable(TABLE, MIXED), ScoreTable(VALIDATION, MIXED))
+THREE = (ScoreTable(TABLE, MIXED), ScoreTable(VALIDATION, MIXED))
 
 
 def test_every_score_of_every_detector_is_compared_with_the_baselines_first():
     sets = {"a": 0, "b": -3}
-    bce = Scored(
+    bce = (
         ScoreTable(make_scores(sets, "bce", images=120, gap=2.0), SCORES["bce"]),
         ScoreTable(make_scores({"validation": 0}, "bce", images=120), SCORES["bce"]),
     )
@@ -167,7 +166,7 @@ def test_every_score_of_every_detector_is_compared_with_the_baselines_first():
 
 def test_a_score_without_a_probability_is_compared_at_validations_threshold():
     fakes = TABLE[TABLE["label"] == 1]
-    three = Scored(ScoreTable(fakes, MIXED), THREE.validation)
+    three = (ScoreTable(fakes, MIXED), THREE[1])
     found = compare_with_baseline({"three": three}, "three", TestSets(test={"a": 0, "b": 0}), 0, 50)
     assert list(found) == ["baseline", "accuracy_difference"]  # fakes alone have no average precision
     rows = found["accuracy_difference"]

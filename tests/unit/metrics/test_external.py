@@ -36,7 +36,7 @@ def test_metrics_thresholds_and_files(tmp_path):
     expected = average_precision_score(rows["label"], rows["score"])
     assert report.metrics["ap"]["score"]["stylegan"] == pytest.approx(expected, abs=1e-6)
     assert {row["chosen_on"] for row in report.thresholds} == {"oracle", "validation"}
-    assert {row["rule"] for row in report.rules} >= {"validation", "mixture", "reals_k10_fpr10"}
+    assert {row["rule"] for row in report.selectors} >= {"validation", "mixture", "reals_k10_fpr10"}
     assert report.remarks == []
     files = {file.name for file in (tmp_path / "out").iterdir()}
     assert files >= {"metrics.json", "thresholds.json", "thresholds.png", "gap.png", "rules.csv", "pr", "roc"}
