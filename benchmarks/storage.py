@@ -1,6 +1,6 @@
-"""How crops are best stored: bytes, encode and decode time a crop, and DVC's time on a source.
+"""How crops are best stored: bytes, encode and decode time per crop, and DVC's time on a source.
 
-python -m benchmarks.storage FOLDER_OF_CROPS --json storage.json
+python -m benchmarks.storage data/images SOURCE --json storage.json
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import typer
 
 from fakeforensics.files import write_json
-from fakeforensics.images.codec import encode_png
+from fakeforensics.images.codec import decode, encode_png
 from fakeforensics.images.index import read_index
 from fakeforensics.images.shards import ShardReader, ShardWriter
 
@@ -33,8 +33,6 @@ def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="Where the figures go.")] = None,
 ) -> None:
     """Print the table and write the figures as flat JSON."""
-    from fakeforensics.images.codec import decode
-
     index, reader = read_index(images, source), ShardReader(images)
     chosen = index.iloc[np.linspace(0, len(index) - 1, min(count, len(index))).astype(int)]
     places = zip(chosen["shard"], chosen["offset"], chosen["size"], strict=True)
@@ -58,30 +56,32 @@ def _encoders() -> dict[str, Encoder]:
     def opencv(suffix: str, *options: int) -> Encoder:
         return lambda bgr: cv2.imencode(suffix, bgr, options)[1].tobytes()
 
-    level, rle = cv2.IMWRITE_PNG_COMPRESSION, (cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+    level, filter_ = cv2.IMWRITE_PNG_COMPRESSION, cv2.IMWRITE_PNG_FILTER
+    rle = (level, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
     return {
         "ours": lambda bgr: encode_png(bgr[:, :, ::-1]),
         "png_level1": opencv(".png", level, 1),
         "png_level3": opencv(".png", level, 3),
         "png_level6": opencv(".png", level, 6),
         "png_level9": opencv(".png", level, 9),
-        "png_rle": opencv(".png", level, 1, *rle),
+        "png_rle": opencv(".png", *rle),
+        "png_rle_average": opencv(".png", *rle, filter_, cv2.IMWRITE_PNG_FILTER_AVG),
+        "png_rle_paeth": opencv(".png", *rle, filter_, cv2.IMWRITE_PNG_FILTER_PAETH),
         "webp_lossless": opencv(".webp", cv2.IMWRITE_WEBP_QUALITY, 101),
         "raw": lambda bgr: bgr.tobytes(),
     }
 
 
 def _measure(crops: Sequence[np.ndarray], encode: Encoder, raw: bool) -> tuple[float, float, float]:
-    pictures = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]
+    bgr = [np.ascontiguousarray(crop[:, :, ::-1]) for crop in crops]
     start = time.process_time()
-    files = [encode(picture) for picture in pictures]
+    files = [encode(crop) for crop in bgr]
     middle = time.process_time()
-    for file, picture in zip(files, pictures, strict=True):
-        data = np.frombuffer(file, np.uint8)
+    for file, crop in zip(files, bgr, strict=True):
         if raw:
-            data.reshape(picture.shape).copy()
+            np.frombuffer(file, np.uint8).reshape(crop.shape).copy()
         else:
-            cv2.imdecode(data, cv2.IMREAD_COLOR)
+            decode(file)
     end = time.process_time()
     kb = sum(map(len, files)) / len(files) / 1000
     return kb, (middle - start) / len(files) * 1000, (end - middle) / len(files) * 1000

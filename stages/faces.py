@@ -19,14 +19,15 @@ def main(
         ".scratch/faces"
     ),
 ) -> None:
-    """Write data/images/<source>: shards of lossless crops, index.parquet and rejected.csv.
+    """Write data/images/<source>: shards of lossless crops, index.parquet, rejected.csv, decisions.json.
 
-    Of a source that was listed without its folder only the reason is written, missing.txt.
+    If the source's folder is missing, only missing.txt is written, with the reason.
     """
     from fakeforensics.faces.run import make_images
-    from fakeforensics.images.index import REJECTED_FILE, write_missing
+    from fakeforensics.files import write_json
+    from fakeforensics.images.index import DECISIONS_FILE, REJECTED_FILE, write_missing
     from fakeforensics.params import load_params
-    from fakeforensics.sources.base import MissingSourceError, open_source, read_records
+    from fakeforensics.sources.base import MissingSourceError, decisions, open_source, read_records
     from fakeforensics.sources.inventory import is_empty
 
     settings = load_params(params)
@@ -39,9 +40,9 @@ def main(
         typer.secho(f"warning: no images of {source!r}: its raw data is missing", err=True, fg="yellow")
         return
     crop = settings.source(source).crop or adapter.crop
-    totals = make_images(
-        source, adapter.root, read_records(adapter), crop, settings.faces, out / source, scratch
-    )
+    records = read_records(adapter)
+    totals = make_images(source, adapter.root, records, crop, settings.faces, out / source, scratch)
+    write_json(out / source / DECISIONS_FILE, decisions(records))
     typer.echo(f"{source}: {totals.summary()}")
     if totals.rejected:
         typer.echo(f"{totals.common_reasons()}: {out / source / REJECTED_FILE} lists them all")
