@@ -61,7 +61,9 @@ def test_manifests_and_counts_are_written_and_shown(project: Path) -> None:
     counts = json.loads((folder / "counts.json").read_text())
     assert counts["train"]["methods"] == {"faces/edit": 3, "faces/real": 3}
     assert "test seen" in done.stdout
-    assert json.loads((folder / "audit.json").read_text())["warnings"] == []
+    audit = json.loads((folder / "audit.json").read_text())
+    assert audit["warnings"] == []
+    assert "near_across_splits" not in audit["copies"]  # audit_images is 0
     assert (folder / "protocol.yaml").read_bytes() == (project / "protocols/p.yaml").read_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,8 +11,12 @@ from fakeforensics.splits.manifest import Manifests
 from fakeforensics.splits.protocol import PerClass
 
 
-def count(manifests: Manifests) -> dict[str, Any]:
+def count(manifests: Manifests, decided: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The content of counts.json.
+
+    Args:
+        manifests: The protocol's manifests.
+        decided: By source, from `images.index.read_decisions`.
 
     Returns:
         `train` and `val`, and `test` by set: real, fake, groups, and images by "<domain>/<method>". Then
@@ -19,7 +24,8 @@ def count(manifests: Manifests) -> dict[str, Any]:
         `identity_overlap`: by source, the number of identities in each split, and of those that the test
         videos share with training and with validation. `undetected`: by test set the real and fake videos and
         stills that gave no image, where there are any. Where the protocol asks for frames of videos,
-        `frames_per_video`: by class how many were `asked`, and the `most` that a video has.
+        `frames_per_video`: by class how many were `asked`, and the `most` that a video has. `decided`: by
+        source how many files each rule of its adapter decided (split, group, label), and each doubt.
     """
     tests = manifests.test
     counts = {
@@ -30,6 +36,7 @@ def count(manifests: Manifests) -> dict[str, Any]:
         "subsampled": manifests.subsampled,
         "identity_overlap": _overlap(pd.concat([manifests.train, manifests.val, tests])),
         "undetected": manifests.undetected,
+        "decided": decided or {},
     }
     if manifests.frames_asked is not None:
         counts["frames_per_video"] = _frames(manifests, manifests.frames_asked)
@@ -47,6 +54,11 @@ def table(counts: dict[str, Any]) -> str:
         lines.append(f"{name:{width}}  {numbers['real']:>8} {numbers['fake']:>8}  {methods}")
     for source, reasons in counts["dropped"].items():
         lines += [f"left out of {source}: {n} ({reason})" for reason, n in reasons.items()]
+    lines += [
+        f"warning: {source}: {doubt}, {n} files"
+        for source, rules in counts["decided"].items()
+        for doubt, n in rules.get("doubts", {}).items()
+    ]
     lines += [f"sub-sampled {kind}: from {n}" for kind, n in counts["subsampled"].items()]
     lines += [
         f"{source}: {numbers['train_test']} of {numbers['test']} persons in test videos are trained on too"
@@ -82,9 +94,7 @@ def _frames(manifests: Manifests, asked: PerClass) -> dict[str, dict[str, int]]:
     return {
         name: {
             "asked": wanted,
-            "most": int(moving.loc[moving["label"] == label, "video"].value_counts().max())
-            if (moving["label"] == label).any()
-            else 0,
+            "most": max(moving.loc[moving["label"] == label, "video"].value_counts(), default=0),
         }
         for label, (name, wanted) in enumerate((("real", asked.real), ("fake", asked.fake)))
     }
@@ -98,11 +108,7 @@ def _overlap(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
             for split, part in some.groupby("split")
         }
         train, val, test = (shown.get(split, set()) for split in ("train", "val", "test"))
-        result[str(source)] = {
-            "train": len(train),
-            "val": len(val),
-            "test": len(test),
-            "train_test": len(train & test),
-            "val_test": len(val & test),
-        }
+        both = {"train_test": train & test, "val_test": val & test}
+        sets = {"train": train, "val": val, "test": test} | both
+        result[str(source)] = {name: len(identities) for name, identities in sets.items()}
     return result

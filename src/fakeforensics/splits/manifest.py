@@ -35,8 +35,7 @@ class Manifests:
         reference: Rows of the reference set, with the column `reference_class`; empty without such a set.
         test_sets: The names of the test sets in the protocol's order.
         dropped: How many rows were left out, by source and reason.
-        subsampled: How many rows there were before a limit was applied, by
-            "<source>/<domain>/<method>/<split>".
+        subsampled: Rows before a limit was applied, by "<source>/<domain>/<method>/<split>".
         frames_asked: Frames that the protocol wants of each real and each fake video, if it says so.
         undetected: How many files of each test set gave no image, from `splits.select.count_undetected`.
     """
@@ -72,8 +71,7 @@ def build_manifests(
         read_undetected: Gives the files of a source that gave no image, which are only counted.
 
     Raises:
-        UserError: If the module for sampling is faulty, a class is empty, a selection finds nothing, or
-            something leaks between splits.
+        UserError: If `sampling` is faulty, a class is empty, a selection finds nothing, or splits leak.
     """
     sampler = find_sampler(name, protocol.sampling) if protocol.sampling else None
     parts, lost, dropped = [], [], {}

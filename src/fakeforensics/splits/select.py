@@ -118,24 +118,16 @@ def count_undetected(protocol: Protocol, files: pd.DataFrame) -> dict[str, dict[
         By test set: real_videos, fake_videos, real_stills, fake_stills. Complete sets are left out.
     """
     found = {}
+    kinds = ["real_videos", "fake_videos", "real_stills", "fake_stills"]
     for name, selections in protocol.test.items():
-        chosen = pd.concat(
-            [
-                usable[matches(usable, selection)]
-                for selection in selections
-                for usable in (files if selection.splits == "all" else files[files["split"] == "test"],)
-            ]
-        ).drop_duplicates(["source", "path"])
-        if chosen.empty:
-            continue
-        kind = chosen["video"].ne("").map({True: "videos", False: "stills"})
-        name_of = chosen["label"].map({0: "real", 1: "fake"}) + "_" + kind
-        counts = name_of.value_counts()
-        found[name] = {
-            f"{label}_{kind}": int(counts.get(f"{label}_{kind}", 0))
-            for kind in ("videos", "stills")
-            for label in ("real", "fake")
-        }
+        chosen = np.zeros(len(files), dtype=bool)
+        for selection in selections:
+            usable = True if selection.splits == "all" else files["split"].eq("test").to_numpy()
+            chosen |= matches(files, selection) & usable
+        some = files[chosen].drop_duplicates(["source", "path"])
+        if not some.empty:
+            place = 2 * some["video"].eq("") + some["label"]
+            found[name] = {kind: int((place == number).sum()) for number, kind in enumerate(kinds)}
     return found
 
 
@@ -186,14 +178,8 @@ def check_leaks(name: str, rows: pd.DataFrame) -> None:
 
 
 def _asked(selections: Iterable[Selection]) -> set[int]:
-    """The classes that a test set's selections ask for."""
-    asked: set[int] = set()
-    for selection in selections:
-        if selection.methods is None:
-            asked |= {0, 1}
-        else:
-            asked |= {0 if method == "real" else 1 for method in selection.methods}
-    return asked
+    """The classes that selections ask for; both, where one names no methods."""
+    return {int(method != "real") for one in selections for method in one.methods or ("real", "any fake")}
 
 
 def _must_find(name: str, where: str, selection: Selection, usable: pd.DataFrame, rows: pd.DataFrame) -> None:
