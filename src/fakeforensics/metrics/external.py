@@ -17,9 +17,9 @@ import pandas as pd
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
 from fakeforensics.metrics.compare import Model, Run, compare, compared, interval_over_runs
-from fakeforensics.metrics.registry import METRICS, measures
+from fakeforensics.metrics.registry import METRICS
 from fakeforensics.metrics.spec import EXTERNAL
-from fakeforensics.metrics.summary import DIGITS, details, intervals, summarize, write_curves
+from fakeforensics.metrics.summary import DIGITS, measure_run, summarize, write_curves
 from fakeforensics.metrics.table import has_both_classes, read_scores
 from fakeforensics.params import ThresholdsParams
 
@@ -78,13 +78,9 @@ def evaluate_scores(
     first, remarks = _read_run(paths[0], score)
     table, validation = first
     runs = [first, *(_read_run(path, score)[0] for path in paths[1:])]
-    metrics: dict[str, Any] = dict(summarize(table, validation, SCORES, ()))
-    measured = [one for one in measures("interval", SCORES, validation) if "summary" in one.metric.where]
-    bounds = intervals(measured, table, (), seed, params.bootstrap)
-    metrics |= {f"{metric}_interval": values for metric, values in bounds.items()}
-    if validation is not None:
-        metrics["details"] = details(table, validation, SCORES, seed, params.bootstrap)
-    if bounds["auc"][NAME]["mean"][1] < 0.5:
+    metrics, more = measure_run(table, validation, SCORES, (), seed, params.bootstrap)
+    metrics |= more
+    if metrics["auc_interval"][NAME]["mean"][1] < 0.5:
         remarks.append("fakes score lower than reals: if a higher score means real, change its sign")
     model = Model("first", runs, EXTERNAL)
     if len(runs) > 1:

@@ -28,7 +28,7 @@ Curve = Float[np.ndarray, " points"]
 
 def measure_run(
     table: pd.DataFrame,
-    validation: pd.DataFrame,
+    validation: pd.DataFrame | None,
     scores: Scores,
     unseen: tuple[str, ...],
     seed: int,
@@ -39,7 +39,7 @@ def measure_run(
 
     Args:
         table: The test scores in the protocol's order of sets.
-        validation: The validation scores.
+        validation: The validation scores; without them there are no `details`.
         scores: What the scores are.
         unseen: The test sets that `mean_unseen` is about.
         seed: Of the bootstrap.
@@ -55,14 +55,15 @@ def measure_run(
         UserError: If validation has no reals or a score is not finite.
     """
     metrics: dict[str, Any] = summarize(table, validation, scores, unseen)
-    if validated := validation_summary(validation, scores):
+    if validation is not None and (validated := validation_summary(validation, scores)):
         metrics["validation"] = validated
     measured = [one for one in measures("interval", scores, validation) if "summary" in one.metric.where]
     bounds = intervals(measured, table, unseen, seed, replicates)
     alone = [one for one in measured if one.metric.fakes_alone]
     keys = {one.key for one in alone}
     more: dict[str, Any] = {f"{key}_interval": found for key, found in bounds.items() if key not in keys}
-    more["details"] = details(table, validation, scores, seed, replicates, undetected)
+    if validation is not None:
+        more["details"] = details(table, validation, scores, seed, replicates, undetected)
     if rows := [row for one in alone for row in _fakes_alone(one, table, bounds)]:
         more["fakes_alone"] = rows
     return metrics, more
