@@ -45,7 +45,7 @@ class PictureFolders:
         predictor: Has the loaded model.
         paths: All files, for distinct names.
         boxes: Folder for annotated copies; None writes none.
-        explain: Folder for heat maps, one row per crop; None writes none.
+        explain: Folder for heat maps next to the crops; None writes none.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class PictureFolders:
         if self._boxes is not None:
             _write_png(self._boxes / name, annotated(prediction))
         if self._explain is not None:
-            _write_png(self._explain / name, grid(self._heat_maps(prediction), columns=2))
+            _write_png(self._explain / name, grid(self._heat_maps(prediction), columns=4))
 
     def _heat_maps(self, prediction: Prediction) -> list[Rgb]:
         model = self._predictor.model
@@ -76,7 +76,8 @@ class PictureFolders:
 
             self._explainer = Explainer(model)
         crops = [model.read(face.crop) for face in most_suspicious_frames(prediction)]
-        return [overlay(*pair) for pair in zip(crops, self._explainer.heat(crops), strict=True)]
+        heats = self._explainer.heat(crops)
+        return [tile for crop, heat in zip(crops, heats, strict=True) for tile in (crop, overlay(crop, heat))]
 
 
 def most_suspicious_frames(prediction: Prediction, count: int = _EXPLAINED_FRAMES) -> list[ScoredFace]:
@@ -138,7 +139,7 @@ def caption(one: Assessment) -> str:
 
 
 def overlay(crop: Rgb, heat: Heat) -> Rgb:
-    """The crop, and to its right the crop under a heat map.
+    """The crop under a heat map.
 
     Args:
         crop: What the network saw.
@@ -147,7 +148,7 @@ def overlay(crop: Rgb, heat: Heat) -> Rgb:
     colored = cv2.applyColorMap((255 * np.clip(heat, 0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     share = 0.65 * heat[..., None]
     mixed = crop * (1 - share) + cv2.cvtColor(colored, cv2.COLOR_BGR2RGB) * share
-    return np.concatenate([crop, mixed.round().astype(np.uint8)], axis=1)
+    return np.asarray(mixed.round().astype(np.uint8))
 
 
 def grid(tiles: Sequence[Rgb], columns: int = 3) -> Rgb:

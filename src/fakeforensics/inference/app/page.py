@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fakeforensics.inference.app.predictor import UploadResult
 from fakeforensics.inference.inputs import Rgb, UploadLimits
 from fakeforensics.inference.model_card import LIMITS, model_card, score_name
 from fakeforensics.inference.package import DEMO_WARNING, Package
 from fakeforensics.inference.pictures import VERDICT_COLORS
-from fakeforensics.inference.predict import Prediction, ScoredFace, ScoreRule
+from fakeforensics.inference.predict import Assessment, Prediction, ScoredFace, ScoreRule
 from fakeforensics.palette import COLORS, series_color
 
 if TYPE_CHECKING:
@@ -20,11 +22,9 @@ if TYPE_CHECKING:
 # Files in gradio's folder are deleted after this many seconds.
 KEEP_SECONDS = 600
 _HEADLINES = {"fake": "Fake", "real": "No forgery found", None: "Scored, without a verdict"}
-_HEAT = (
-    "Left: the crop the detector saw. Right: Grad-CAM; brighter regions contribute more to the score. Real "
-    "faces have such a map, too."
-)
-_NO_HEAT = "The crop the detector saw. This detector has no heat maps."
+_HEAT = "Next to each crop is its heat map (Grad-CAM): brighter regions contribute more to the score."
+_NO_HEAT = "The crops are what the detector saw. This detector has no heat maps."
+_STROKE = 3  # pixels
 _THRESHOLD = "threshold"
 
 
@@ -34,6 +34,8 @@ def build_page(
     limits: UploadLimits,
     rule: ScoreRule,
     predict: Callable[[str], UploadResult],
+    *,
+    has_heat: bool,
 ) -> Any:
     """The page as a `gradio.Blocks`.
 
@@ -43,6 +45,7 @@ def build_page(
         limits: What an upload may cost.
         rule: Assesses the threshold.
         predict: Scores the upload at a path that gradio gives.
+        has_heat: Whether the detector has heat maps.
     """
     with gradio.Blocks(
         title="Real or fake?", analytics_enabled=False, delete_cache=(KEEP_SECONDS, KEEP_SECONDS)
@@ -52,9 +55,13 @@ def build_page(
         answer = gradio.Markdown(elem_id="answer")
         with gradio.Column(visible=False) as results:
             probability = gradio.Label(label="Probability", show_heading=False)
-            view = gradio.AnnotatedImage(label="Faces", show_fullscreen_button=False)
+            with gradio.Row():  # one below the other on a phone
+                view = gradio.AnnotatedImage(label="What was scored", height=460, min_width=300)
+                crops = gradio.Gallery(
+                    label="Crops", columns=2, height=460, min_width=300, object_fit="contain"
+                )
+            gradio.Markdown(_HEAT if has_heat else _NO_HEAT)
             timeline = gradio.LinePlot(x="frame", y="score", color="series", label="Score by frame")
-            heat = gradio.Gallery(elem_id="heat", columns=2, height="auto", object_fit="contain")
             gradio.Markdown(
                 "### What a verdict does not mean\n" + "\n".join(f"- {limit}" for limit in LIMITS)
             )
@@ -67,19 +74,18 @@ def build_page(
                 text = "" if result is None else failure(str(result.prediction.reason))
                 return [text, gradio.update(visible=False), *[gradio.update()] * 4]
             values = probabilities(result.prediction)
-            image, boxes, colors = boxed(result)
+            image, outlines, colors = outlined(result)
             frames = scores_by_frame(result.prediction, rule)
-            pictures = [(one.picture, caption(one.face)) for one in result.explained]
             return [
                 summary(result.prediction, rule),
                 gradio.update(visible=True),
                 gradio.update(value=values, visible=bool(values)),
-                gradio.update(value=(image, boxes), color_map=colors),
+                gradio.update(value=(image, outlines), color_map=colors),
                 gradio.update(value=frames, visible=frames is not None, color_map=_series_colors(frames)),
-                gradio.update(value=pictures, label=_HEAT if result.has_heat else _NO_HEAT),
+                gallery(result),
             ]
 
-        outputs = [answer, results, probability, view, timeline, heat]
+        outputs = [answer, results, probability, view, timeline, crops]
         upload.upload(respond, upload, outputs, api_name="predict", concurrency_limit=limits.at_once)
         upload.clear(lambda: respond(None), outputs=outputs, api_name=False)
     blocks.queue(max_size=limits.waiting, api_open=False)
@@ -118,11 +124,7 @@ def summary(prediction: Prediction, rule: ScoreRule) -> str:
         text += f"; face {face} is the most suspicious of {len(rows)}"
     parts = [f"## {_HEADLINES[one.verdict]}", f"{text}.", threshold_text(rule)]
     if len(rows) > 1:
-        lines = ["| face | score | probability of fake | verdict |", "|---:|---:|---:|---|"]
-        for number, each in rows:
-            chance = "–" if each.probability is None else f"{100 * each.probability:.1f}%"
-            lines.append(f"| {number} | {each.score:.3g} | {chance} | {each.verdict or '–'} |")
-        parts.append("\n".join(lines))
+        parts.append("\n".join(f"- {_assessed(f'face {number}', each)}" for number, each in rows))
     return "\n\n".join(parts)
 
 
@@ -150,30 +152,46 @@ def probabilities(prediction: Prediction) -> dict[str, float]:
     return {} if probability is None else {"fake": probability, "real": 1 - probability}
 
 
-def boxed(result: UploadResult) -> tuple[Rgb, list[tuple[tuple[int, ...], str]], dict[str, str]]:
-    """The frame with the most suspicious face, its boxes with their labels, and the labels' colors."""
+def outlined(result: UploadResult) -> tuple[Rgb, list[tuple[np.ndarray, str]], dict[str, str]]:
+    """The frame with the most suspicious face, each face's outline mask with its label, and label colors."""
     scores: dict[int, float] = {}
     for one in result.prediction.faces:
         scores[one.frame] = max(one.assessment.score, scores.get(one.frame, one.assessment.score))
     view = max(result.views, key=lambda view: scores[view.frame])
     height, width = view.pixels.shape[:2]
-    boxes, colors = [], {}
+    outlines, colors = [], {}
     for one in result.prediction.faces:
         if one.frame != view.frame:
             continue
-        box = [round(side * view.scale) for side in one.crop.box] or [0, 0, width, height]
+        box = [max(0, round(side * view.scale)) for side in one.crop.box] or [0, 0, width, height]
+        left, top, right, bottom = box
+        mask = np.zeros((height, width))
+        mask[top:bottom, left:right] = 1
+        mask[top + _STROKE : bottom - _STROKE, left + _STROKE : right - _STROKE] = 0
         label = f"face {one.crop.face}: {one.assessment.verdict or 'no verdict'}"
-        limits = (width, height, width, height)
-        boxes.append((tuple(min(max(side, 0), most) for side, most in zip(box, limits, strict=True)), label))
+        outlines.append((mask, label))
         colors[label] = VERDICT_COLORS[one.assessment.verdict]
-    return view.pixels, boxes, colors
+    return view.pixels, outlines, colors
+
+
+def gallery(result: UploadResult) -> list[tuple[Rgb, str]]:
+    """Each explained face's crop and, if there is one, its heat map, with captions."""
+    tiles = []
+    for face, crop, heat in result.explained:
+        tiles.append((crop, caption(face)))
+        if heat is not None:
+            tiles.append((heat, "heat map"))
+    return tiles
 
 
 def caption(face: ScoredFace) -> str:
     """What stands below an explained face."""
-    one = face.assessment
-    chance = "" if one.probability is None else f", {100 * one.probability:.1f}%"
     name = f"face {face.crop.face}" if face.frame < 0 else f"frame {face.frame}"
+    return _assessed(name, face.assessment)
+
+
+def _assessed(name: str, one: Assessment) -> str:
+    chance = "" if one.probability is None else f", {100 * one.probability:.1f}%"
     return f"{name}: {one.verdict or 'score'} {one.score:.3g}{chance}"
 
 

@@ -22,15 +22,11 @@ _VIEWS = 3
 
 
 class ExplainedFace(NamedTuple):
-    """A face with its heat map.
-
-    Args:
-        face: The face.
-        picture: Its crop, next to its heat map if the detector has heat maps.
-    """
+    """A face, its crop, and the crop under its heat map; None if the detector has no heat maps."""
 
     face: ScoredFace
-    picture: Rgb
+    crop: Rgb
+    heat: Rgb | None
 
 
 @dataclass(frozen=True)
@@ -41,13 +37,11 @@ class UploadResult:
         prediction: Scores and verdicts, or the reason why there are none.
         views: Frames with a face, spread over a video.
         explained: Faces with their heat maps; of a video the most suspicious frames.
-        has_heat: Whether the detector has heat maps.
     """
 
     prediction: Prediction
     views: Sequence[View] = ()
     explained: Sequence[ExplainedFace] = ()
-    has_heat: bool = True
 
 
 class UploadPredictor:
@@ -64,8 +58,8 @@ class UploadPredictor:
     def __init__(self, package: Package, limits: UploadLimits) -> None:
         self._model = LoadedModel(package)
         self.rule = self._model.rule
-        has_heat = self._model.detector.heat_layer is not None
-        self._explainer = Explainer(self._model) if has_heat else None
+        self.has_heat = self._model.detector.heat_layer is not None
+        self._explainer = Explainer(self._model) if self.has_heat else None
         self._settings = ExtractionSettings(package.crop, package.faces)
         self._seconds = limits.max_seconds
         self._pool = WorkerPool(
@@ -87,7 +81,7 @@ class UploadPredictor:
             scores = self._model.score(crops) if crops else []
             prediction = self._model.rule.predict(found, item.kind, scores)
             explained = self._explain(prediction)
-        return UploadResult(prediction, found.views, explained, self._explainer is not None)
+        return UploadResult(prediction, found.views, explained)
 
     def close(self) -> None:
         """Stop the processes."""
@@ -98,6 +92,7 @@ class UploadPredictor:
         if len(faces) > MAX_FACES:
             faces = sorted(faces, key=lambda face: -face.assessment.score)[:MAX_FACES]
         crops = [self._model.read(face.crop) for face in faces]
+        heats: list[Rgb | None] = [None] * len(crops)
         if self._explainer is not None and crops:
-            crops = [overlay(*pair) for pair in zip(crops, self._explainer.heat(crops), strict=True)]
-        return [ExplainedFace(face, crop) for face, crop in zip(faces, crops, strict=True)]
+            heats = [overlay(*pair) for pair in zip(crops, self._explainer.heat(crops), strict=True)]
+        return [ExplainedFace(*three) for three in zip(faces, crops, heats, strict=True)]

@@ -91,7 +91,7 @@ def start(package: Package, host: str, port: int, limits: UploadLimits) -> Serve
         predictor = UploadPredictor(package, limits)
         undo.callback(predictor.close)
         predict = partial(predict_and_delete, predictor, uploads)
-        blocks = build_page(gradio, package, limits, predictor.rule, predict)
+        blocks = build_page(gradio, package, limits, predictor.rule, predict, has_heat=predictor.has_heat)
         try:
             _, url, _ = blocks.launch(
                 server_name=host,

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 
 from fakeforensics.inference.app.page import (
-    boxed,
     caption,
     failure,
+    gallery,
     header,
+    outlined,
     probabilities,
     scores_by_frame,
     summary,
     threshold_text,
 )
-from fakeforensics.inference.app.predictor import UploadResult
+from fakeforensics.inference.app.predictor import ExplainedFace, UploadResult
 from fakeforensics.inference.crops import FileCrops, FoundCrop
 from fakeforensics.inference.inputs import UploadLimits, View
 from fakeforensics.inference.pictures import VERDICT_COLORS
@@ -43,11 +44,11 @@ def test_a_clip_gets_the_mean_of_its_frames():
     assert detail.endswith("mean over 2 frames (3 more without a face).")
 
 
-def test_several_faces_get_a_table_and_the_most_suspicious_decides():
+def test_several_faces_are_listed_and_the_most_suspicious_decides():
     text = summary(predicted("image", (-1, 0, -2.0), (-1, 1, 1.0)), RULE)
     assert text.startswith("## Fake")
     assert "face 1 is the most suspicious of 2" in text
-    assert text.endswith("| 0 | -2 | 11.9% | real |\n| 1 | 1 | 73.1% | fake |")  # σ(-2), σ(1)
+    assert text.endswith("- face 0: real -2, 11.9%\n- face 1: fake 1, 73.1%")  # σ(-2), σ(1)
 
 
 def test_the_threshold_is_given_with_its_probability():
@@ -67,21 +68,35 @@ def test_the_bars_are_those_of_the_most_suspicious_face():
 def test_the_frame_with_the_highest_score_is_shown_with_its_boxes():
     prediction = predicted("video", (0, 0, 1.0), (5, 0, -3.0), (5, 1, 4.0), (9, 0, 9.0))
     views = [View(frame, np.full((40, 30, 3), frame, np.uint8), 0.5) for frame in (0, 5)]
-    image, boxes, colors = boxed(UploadResult(prediction, views))
+    image, outlines, colors = outlined(UploadResult(prediction, views))
     assert (image == 5).all()  # 4 is the highest among the views; frame 9 is none of them
-    # Half of BOX: 5, 10, 25, 30; all within 30 x 40 pixels.
-    assert boxes == [((5, 10, 25, 30), "face 0: real"), ((5, 10, 25, 30), "face 1: fake")]
+    assert [label for _, label in outlines] == ["face 0: real", "face 1: fake"]
     assert colors == {"face 0: real": VERDICT_COLORS["real"], "face 1: fake": VERDICT_COLORS["fake"]}
+    # Half of BOX: columns 5 to 25, rows 10 to 30; a frame of 3 pixels around 14 x 14.
+    mask = outlines[0][0]
+    assert mask.sum() == 20 * 20 - 14 * 14
+    assert mask[10:30, 5:25].sum() == mask.sum()
 
 
-@pytest.mark.parametrize(
-    ("box", "drawn"),
-    [((-8.0, -8.0, 99.0, 99.0), (0, 0, 30, 40)), ((), (0, 0, 30, 40))],  # partly outside; a whole image
-)
-def test_boxes_stay_inside_the_image(box, drawn):
+@pytest.mark.parametrize("box", [(-8.0, -8.0, 99.0, 99.0), ()])  # partly outside; a whole image
+def test_outlines_stay_inside_the_image(box):
     view = View(-1, np.zeros((40, 30, 3), np.uint8), 1.0)
-    _, ((found, _),), _ = boxed(UploadResult(predicted("image", (-1, 0, 1.0), box=box), [view]))
-    assert found == drawn
+    _, ((mask, _),), _ = outlined(UploadResult(predicted("image", (-1, 0, 1.0), box=box), [view]))
+    assert mask.shape == (40, 30)
+    assert mask[0].all()
+    assert mask[:, 0].all()
+
+
+def test_each_crop_stands_before_its_heat_map():
+    prediction = predicted("image", (-1, 0, 1.0))
+    crop, heat = (np.full((8, 8, 3), value, np.uint8) for value in (1, 2))
+    both = gallery(UploadResult(prediction, (), [ExplainedFace(prediction.faces[0], crop, heat)]))
+    assert [(pixels[0, 0, 0], text) for pixels, text in both] == [
+        (1, "face 0: fake 1, 73.1%"),
+        (2, "heat map"),
+    ]
+    alone = gallery(UploadResult(prediction, (), [ExplainedFace(prediction.faces[0], crop, None)]))
+    assert len(alone) == 1
 
 
 def test_the_timeline_has_a_series_per_person_and_one_for_the_threshold():

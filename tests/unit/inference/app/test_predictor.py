@@ -31,7 +31,7 @@ def test_an_upload_is_scored_and_deleted(predictor, photo, tmp_path):
     assert result.prediction.faces[0].assessment.verdict in ("real", "fake")
     assert [view.pixels.shape for view in result.views] == [(512, 512, 3)]
     (explained,) = result.explained
-    assert explained.picture.shape == (CROP, 2 * CROP, 3)  # the crop and, to its right, its heat map
+    assert explained.crop.shape == explained.heat.shape == (CROP, CROP, 3)
     assert not upload.exists()
 
 
@@ -78,8 +78,8 @@ def test_a_detector_without_heat_maps_shows_the_crop(package, photo, monkeypatch
     predictor = UploadPredictor(package, UploadLimits(max_seconds=120))
     result = predictor.predict(photo)
     predictor.close()
-    assert [one.picture.shape for one in result.explained] == [(CROP, CROP, 3)]
-    assert not result.has_heat
+    assert [(one.crop.shape, one.heat) for one in result.explained] == [((CROP, CROP, 3), None)]
+    assert not predictor.has_heat
 
 
 def test_what_takes_too_long_is_stopped(package, photo):
