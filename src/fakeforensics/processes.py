@@ -32,6 +32,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 # A server that has imported the slow libraries once forks the workers: a lost one is back within moments.
 _CONTEXT = multiprocessing.get_context("forkserver")
+_LOOK_EVERY = 2.0  # seconds between looks whether a process still exists
 _unprepared: BaseException | None = None
 
 
@@ -71,7 +72,7 @@ class WorkerPool:
         start = partial(
             ProcessPool,
             max_workers=1,
-            max_tasks=1 if fresh else 0,
+            max_tasks=2 if fresh else 0,  # the first tells its process
             initializer=_start_worker,
             initargs=(prepare, memory_mb),
             context=_CONTEXT,
@@ -185,14 +186,24 @@ class _Worker:
         self._pool: Any = start()
 
     def run(self, function: Callable[..., Result], args: tuple[Any, ...], seconds: float | None) -> Result:
+        if not self._stopped and not self._pool.active:  # its process died while it had nothing to do
+            self._replace()
         try:
-            succeeded, value = self._schedule(function, args, seconds)
+            process = self._wait(self._schedule(os.getpid, (), None))
+        except (ProcessExpired, BrokenProcessPool) as error:
+            self._replace()
+            raise UserError(
+                "the worker processes end before they begin to work",
+                found=str(error),
+                fix="give them more memory, or start fewer workers",
+            ) from None
+        try:
+            succeeded, value = self._wait(self._schedule(_work, (function, args), seconds), process)
         except TimeoutError:
             self._replace()
             raise TaskTimeoutError(f"it took longer than {seconds:g} s") from None
-        except (ProcessExpired, BrokenProcessPool) as error:
+        except (ProcessExpired, BrokenProcessPool):
             self._replace()
-            self._check_that_processes_start(error)
             raise TaskLostError("its process crashed or ran out of memory") from None
         if not succeeded:
             raise value
@@ -211,11 +222,20 @@ class _Worker:
         self._pool.join()
 
     def _schedule(self, function: Callable[..., Any], args: tuple[Any, ...], seconds: float | None) -> Any:
-        if not self._stopped and not self._pool.active:  # its process died while it had nothing to do
-            self._replace()
         with self._lock:
-            self._future = future = self._pool.schedule(_work, (function, args), timeout=seconds)
-        return future.result()
+            self._future = self._pool.schedule(function, args, timeout=seconds)
+            return self._future
+
+    def _wait(self, future: Future[Any], process: int | None = None) -> Any:
+        while True:
+            try:
+                return future.result(timeout=_LOOK_EVERY)
+            except TimeoutError:
+                if future.done():
+                    return future.result()
+            # Pebble does not notice a process that ends with status 0 in the midst of its task.
+            if process is not None and not _is_alive(process):
+                raise BrokenProcessPool
 
     def _replace(self) -> None:
         with self._lock:
@@ -223,16 +243,6 @@ class _Worker:
                 self._pool.stop()
                 self._pool.join()
                 self._pool = self._start()
-
-    def _check_that_processes_start(self, found: BaseException) -> None:
-        try:
-            self._schedule(_nothing, (), None)
-        except (ProcessExpired, BrokenProcessPool):
-            raise UserError(
-                "the worker processes end before they begin to work",
-                found=str(found),
-                fix="give them more memory, or start fewer workers",
-            ) from None
 
 
 def _start_worker(prepare: Callable[[], object] | None, memory_mb: int | None) -> None:
@@ -267,5 +277,9 @@ def _work(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bool, An
         return False, error
 
 
-def _nothing() -> None:
-    pass
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -18,6 +18,8 @@ def act(order):
     """What a name says."""
     if order == "crash":
         os.abort()
+    if order == "leave":
+        os._exit(0)
     if order == "stall":
         time.sleep(600)
     if (
@@ -56,7 +58,7 @@ def test_results_come_as_they_are_done(pool):
     assert [item for item, _ in pool.map(act, ["slow", "a", "b", "c"])][-1] == "slow"
 
 
-@pytest.mark.parametrize("deed", ["crash", "die answering"])
+@pytest.mark.parametrize("deed", ["crash", "leave", "die answering"])
 def test_a_process_that_dies_costs_its_task_alone(pool, deed):
     orders = [deed, "a", deed, "b", "c"]
     found = [reason(future) for _, future in pool.map(act, orders, ordered=True)]
