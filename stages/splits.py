@@ -26,7 +26,7 @@ def main(
 
     from fakeforensics.files import atomic_directory, write_json, write_parquet, write_text
     from fakeforensics.images.codec import decode
-    from fakeforensics.images.index import check_present, read_index, read_undetected
+    from fakeforensics.images.index import check_present, read_decisions, read_index, read_undetected
     from fakeforensics.images.shards import ShardReader
     from fakeforensics.splits.audit import audit
     from fakeforensics.splits.counts import count, table
@@ -35,7 +35,7 @@ def main(
     check_present(images, plan.sources())
     indexes, undetected = partial(read_index, images), partial(read_undetected, images)
     manifests = build_manifests(protocol, plan, indexes, settings.splits.seed, undetected)
-    counts = count(manifests)
+    counts = count(manifests, {source: read_decisions(images, source) for source in plan.sources()})
     shards = ShardReader(images)
     findings = audit(
         manifests,

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.index import check_present, read_index
+from fakeforensics.images.index import check_present, read_decisions, read_index
 from fakeforensics.sources.inventory import write_empty
 from stages import faces
 
@@ -43,8 +43,15 @@ def test_crops_index_and_rejections_are_written(project, capsys):
     index = read_index(project / "data/images", "mine")
     assert index.label.tolist() == [0, 0, 1, 1]
     assert {path.name for path in (project / "data/images/mine").iterdir()} == {
-        "shard-00000.tar", "index.parquet", "rejected.csv", "undetected.csv",
+        "shard-00000.tar", "index.parquet", "rejected.csv", "undetected.csv", "decisions.json",
     }  # fmt: skip
+    assert read_decisions(project / "data/images", "mine") == {
+        "split": {"none: drawn at random, by identity or group": 4},
+        # 1_fake/0.jpg and 1.jpg are called as their originals.
+        "group": {"file name": 2, "file name, which holds its original's": 2},
+        "label": {"folder 0_real or 1_fake": 4},
+        "doubts": {},
+    }
     assert "mine: 4 images from 4 of 4 files" in capsys.readouterr().out
 
 
@@ -55,7 +62,7 @@ def test_a_second_run_replaces_the_first_with_the_same_bytes(project):
     assert {path.name: path.read_bytes() for path in (project / "data/images/mine").iterdir()} == first
 
 
-def test_an_unknown_source_is_told(project):
+def test_an_unknown_source_is_an_error(project):
     with pytest.raises(UserError, match="'yours' is not configured"):
         faces.main("yours")
 
@@ -75,7 +82,7 @@ def test_a_source_listed_without_its_folder_leaves_the_reason(project):
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root reads every file")
-def test_a_file_without_permission_is_rejected_and_the_rest_goes_on(project):
+def test_a_file_without_permission_is_rejected_and_the_others_are_cropped(project):
     (project / "raw/0_real/0.jpg").chmod(0)
     as_user = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
     for stage in ("inventory", "faces"):
@@ -87,7 +94,7 @@ def test_a_file_without_permission_is_rejected_and_the_rest_goes_on(project):
     assert read_index(project / "data/images", "mine").label.tolist() == [0, 1, 1]
 
 
-def test_what_was_rejected_is_said_with_its_reasons(project, capsys):
+def test_rejections_are_printed_with_their_reasons(project, capsys):
     (project / "raw/0_real/0.jpg").write_text("no picture")
     Image.new("RGB", (240, 240)).save(project / "raw/1_fake/0.jpg")
     faces.main("mine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INDEX_FILE = "index.parquet"
+DECISIONS_FILE = "decisions.json"  # what decided split, group and label, from `sources.base.decisions`
 MISSING_FILE = "missing.txt"  # in the place of the images: why there are none
 REJECTED_FILE = "rejected.csv"
 REJECTED_COLUMNS = ("path", "frame", "reason")
@@ -107,6 +109,12 @@ def read_undetected(images_root: Path, source: str) -> pd.DataFrame:
         return pd.DataFrame(columns=["source", *UNDETECTED_COLUMNS])
     rows = pd.read_csv(path, dtype=dict.fromkeys(UNDETECTED_COLUMNS, str), keep_default_na=False)
     return rows.assign(source=source, label=rows["label"].astype("int8"))
+
+
+def read_decisions(images_root: Path, source: str) -> dict[str, dict[str, int]]:
+    """How many files of a source each rule of its adapter decided; empty if that was not recorded."""
+    path = Path(images_root) / source / DECISIONS_FILE
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def write_missing(folder: Path, why: str) -> None:

@@ -6,8 +6,9 @@ import os
 import pkgutil
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from inspect import isabstract
 from pathlib import Path, PurePosixPath
@@ -18,14 +19,69 @@ from fakeforensics.errors import UserError
 from fakeforensics.params import Flag, Group, SourceParams, parse
 
 Split = Literal["", "train", "val", "test"]
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"})
-SPLIT_FOLDERS: Mapping[str, Split] = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "eval"), "val"),
-    **dict.fromkeys(("test", "testing"), "test"),
+Doubts = tuple[str, ...]
+IMAGE_SUFFIXES = frozenset(
+    [
+        *(
+            ".jpg",
+            ".jpeg",
+            ".jpe",
+            ".jfif",
+            ".png",
+            ".bmp",
+            ".dib",
+            ".webp",
+            ".tif",
+            ".tiff",
+            ".gif",
+            ".avif",
+        ),
+        *(".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"),
+    ]
+)
+VIDEO_SUFFIXES = frozenset(
+    [
+        *(".mp4", ".m4v", ".avi", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv"),
+        *(".ts", ".mts", ".m2ts"),
+    ]
+)
+SPLIT_WORDS: Mapping[str, Split] = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval", "evaluation"), "val"),
+    **dict.fromkeys(("test", "tests", "testing", "tst"), "test"),
 }
+_WORD = "|".join(SPLIT_WORDS)
+_SPLIT_NAME = re.compile(
+    rf"({_WORD})[\W_]*(?:sets?|splits?|data|images?|videos?|faces|frames|part|fold)?[\W_]*\d*"
+)
+_MENTION = re.compile(rf"(?<![a-z])(?:{_WORD})(?![a-z])")
 LABEL_NAMES = ("real", "fake")
+OUTERMOST = "outermost split folder"
+ITSELF = "the file itself"
+DRAWN = "none: drawn at random, by identity or group"
+UNNAMED = "not named by the adapter"
+CATEGORY = "below a split folder, a folder is named like another split and read as a category"
+MENTION = "a folder's name mentions a split but is not read as one"
+FAKES_ONLY = "a fake whose group holds no real file: its original is absent, or its name does not tell it"
+
+
+class Rules(NamedTuple):
+    """What decided the split, the group and the label of a file, in a few words each.
+
+    Args:
+        split: "" if nothing did, so that it is drawn at random.
+        group: `ITSELF` if the file is related to no other.
+        label: Likewise.
+        doubts: Why any of them may be wrong. `fakeforensics data check` warns with their numbers.
+    """
+
+    split: str = ""
+    group: str = ""
+    label: str = ""
+    doubts: Doubts = ()
+
+
+NO_RULES = Rules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +101,7 @@ class RawFile:
         video: Identifies the clip that a frame comes from; "" for a still image.
         instance: The generator instance (training seed) behind a fake, where several exist.
         crop_box: Left, top, right and bottom in pixels: the part of the picture that the data set uses.
+        rules: What decided split, group and label.
     """
 
     path: str
@@ -58,6 +115,7 @@ class RawFile:
     video: str = ""
     instance: str = ""
     crop_box: tuple[int, int, int, int] | None = None
+    rules: Rules = NO_RULES
 
 
 class Instructions(NamedTuple):
@@ -105,9 +163,11 @@ class AdapterOptions(Group):
 
     Args:
         subset: Only a part of the data set is on disk, so `fakeforensics data check` compares no counts.
+        leave_out: Suffixes of files that are left out on purpose, such as `.heic`.
     """
 
     subset: Flag = False
+    leave_out: tuple[str, ...] = ()
 
 
 class DatasetAdapter(ABC):
@@ -127,6 +187,8 @@ class DatasetAdapter(ABC):
     instructions: ClassVar[Instructions]
     crop: ClassVar[Literal["faces", "whole"]] = "faces"
     """Whether faces are cropped or images kept whole, unless params.yaml says otherwise."""
+    suffixes: ClassVar[frozenset[str]] = IMAGE_SUFFIXES
+    """Of the files that the adapter reads, in lower case."""
     Options: ClassVar[type[AdapterOptions]] = AdapterOptions
     repository: ClassVar[str] = ""
     """The data set on huggingface.co that `archives` come from."""
@@ -154,25 +216,108 @@ class DatasetAdapter(ABC):
         """Counts of the files on disk against the published ones; empty where none are published."""
         return ()
 
-    def files(self, suffixes: frozenset[str] = IMAGE_SUFFIXES) -> list[PurePosixPath]:
-        """Relative paths of all files with one of `suffixes` (any case), sorted, without hidden files."""
+    def ignores(self, path: PurePosixPath) -> bool:  # noqa: ARG002
+        """Whether the options say that this file does not count."""
+        return False
+
+    def all_files(self) -> list[PurePosixPath]:
+        """Relative paths of all files, sorted, without hidden and ignored ones."""
         return sorted(
-            (path for path in _walk(self.root) if path.suffix.lower() in suffixes),
+            (path for path in _walk(self.root) if not self.ignores(path)),
             key=lambda path: os.fsencode(str(path)),
         )
+
+    def files(self) -> list[PurePosixPath]:
+        """Those with one of the adapter's suffixes."""
+        return [path for path in self.all_files() if path.suffix.lower() in self.suffixes]
 
     def own_group(self, path: PurePosixPath) -> str:
         """The group of a file that is related to no other."""
         return f"{self.name}/{path.with_suffix('')}"
 
-    def problem(self, message: str, *, found: str | None = None, fix: str | None = None) -> UserError:
-        """An error about this source's files that shows the expected tree."""
+    def problem(
+        self, message: str, *, expected: str | None = None, found: str | None = None, fix: str | None = None
+    ) -> UserError:
+        """An error about this source's files; by default it shows the expected tree."""
         return UserError(
             f"source {self.name!r}: {message}",
-            expected=f"in {self.root}:\n{self.instructions.tree}",
+            expected=expected or f"in {self.root}:\n{self.instructions.tree}",
             found=found,
             fix=fix or "arrange the files like this; docs/data.md describes each data set",
         )
+
+    def refuse_split_folders(self, path: PurePosixPath) -> None:
+        """Make sure that no folder of a file is named like a split, in a layout without split folders.
+
+        Raises:
+            UserError: Naming the folder.
+        """
+        for folder in path.parts[:-1]:
+            if split_of(folder):
+                raise self.problem(
+                    f"{path}: the folder {folder} is named like a split, but this layout has none",
+                    fix="restore the tree, or use the layout `folder`, where split folders count",
+                )
+
+
+class SplitFolders:
+    """What the names of folders say about the splits of the files in them: the outermost decides.
+
+    Args:
+        adapter: Whose files they are.
+        paths: All of them.
+        others: Names that say nothing about the names next to them.
+    """
+
+    def __init__(
+        self, adapter: DatasetAdapter, paths: Iterable[PurePosixPath], others: Collection[str] = ()
+    ) -> None:
+        self._adapter = adapter
+        self._names: defaultdict[PurePosixPath, set[str]] = defaultdict(set)
+        self._known: dict[PurePosixPath, tuple[int, Split, Doubts]] = {}
+        for holder in {path.parent for path in paths}:
+            for folder in (holder, *holder.parents):
+                if folder.name and folder.name not in others:
+                    self._names[folder.parent].add(folder.name)
+
+    def find(self, path: PurePosixPath) -> tuple[int, Split, Doubts]:
+        """Which of a file's folders names its split (-1: none), the split ("": none), and doubts.
+
+        Raises:
+            UserError: If a folder may be a split or a category, or two folders contradict each other.
+        """
+        folder = path.parent
+        if folder not in self._known:
+            self._known[folder] = self._find(folder)
+        return self._known[folder]
+
+    def _find(self, folder: PurePosixPath) -> tuple[int, Split, Doubts]:
+        named = [place for place, name in enumerate(folder.parts) if split_of(name)]
+        if not named:
+            mentioned = any(_MENTION.search(name.lower()) for name in folder.parts)
+            return -1, "", (MENTION,) if mentioned else ()
+        outer, *inner = named
+        split, next_to_it = split_of(folder.parts[outer]), self._next_to(folder, outer)
+        evals = {name for name in next_to_it if name.lower().startswith("eval")}
+        if unclear := {name for name in next_to_it if not split_of(name)} or (
+            evals if any(split_of(name) == "val" for name in next_to_it - evals) else set()
+        ):
+            raise self._adapter.problem(
+                f"{folder}: {folder.parts[outer]} is named like a split, which names next to it put in doubt",
+                found=", ".join(sorted(unclear)),
+                fix="rename the folder, or use a table of the files (layout `folder`)",
+            )
+        inner = [place for place in inner if split_of(folder.parts[place]) != split]
+        for place in inner:
+            if all(split_of(name) for name in self._next_to(folder, place)):
+                raise self._adapter.problem(
+                    f"{folder}: {folder.parts[outer]} and {folder.parts[place]} name different splits",
+                    fix="rename one of them: the outermost one decides",
+                )
+        return outer, split, (CATEGORY,) if inner else ()
+
+    def _next_to(self, folder: PurePosixPath, place: int) -> set[str]:
+        return self._names[PurePosixPath(*folder.parts[:place])]
 
 
 class MissingSourceError(UserError):
@@ -222,7 +367,7 @@ def open_source(name: str, source: SourceParams) -> DatasetAdapter:
 
 
 def read_records(adapter: DatasetAdapter) -> list[RawFile]:
-    """All files of a source.
+    """All files of a source; fakes in groups without a real file are marked in their `rules`.
 
     Raises:
         UserError: If there are none, or the tree is not what the adapter expects.
@@ -230,7 +375,30 @@ def read_records(adapter: DatasetAdapter) -> list[RawFile]:
     records = adapter.records()
     if not records:
         raise adapter.problem("its folder holds no image or video that the adapter reads")
-    return records
+    originals = {record.group for record in records if record.label == 0}
+    return [
+        record
+        if record.label == 0 or record.rules.group == ITSELF or record.group in originals
+        else replace(record, rules=record.rules._replace(doubts=(*record.rules.doubts, FAKES_ONLY)))
+        for record in records
+    ]
+
+
+def decisions(records: Iterable[RawFile]) -> dict[str, dict[str, int]]:
+    """How many files each rule decided: by split, group and label; and how many each doubt is about."""
+    counts: dict[str, Counter[str]] = {name: Counter() for name in Rules._fields}
+    for record in records:
+        counts["split"][record.rules.split or DRAWN] += 1
+        counts["group"][record.rules.group or UNNAMED] += 1
+        counts["label"][record.rules.label or UNNAMED] += 1
+        counts["doubts"].update(record.rules.doubts)
+    return {name: dict(sorted(counter.items())) for name, counter in counts.items()}
+
+
+def split_of(folder: str) -> Split:
+    """The split that a folder's name means (`test`, `Testing`, `test_set`, `test-images`, `test2017`)."""
+    match = _SPLIT_NAME.fullmatch(folder.lower())
+    return SPLIT_WORDS[match.group(1)] if match else ""
 
 
 def _adapters(name: str) -> list[type[DatasetAdapter]]:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from fakeforensics.sources.base import (
+    ITSELF,
     LABEL_NAMES,
     VIDEO_SUFFIXES,
     AdapterOptions,
@@ -16,6 +17,7 @@ from fakeforensics.sources.base import (
     DatasetAdapter,
     Instructions,
     RawFile,
+    Rules,
 )
 
 LABELS: dict[str, Literal[0, 1]] = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
@@ -57,6 +59,7 @@ class CelebDF(DatasetAdapter):
         obtain="fill in the form linked at https://github.com/yuezunli/celeb-deepfakeforensics; the download "
         "link comes by e-mail. Unpack the archive and keep its list of test videos",
     )
+    suffixes = VIDEO_SUFFIXES
     Options = CelebDFOptions
 
     @classmethod
@@ -77,7 +80,7 @@ class CelebDF(DatasetAdapter):
     def records(self) -> list[RawFile]:
         """One record per video; `own_split` is `test` for the listed ones, else empty."""
         listed = self._testing_list()
-        videos = [path for path in self.files(VIDEO_SUFFIXES) if path.parts[0] in LABELS]
+        videos = [path for path in self.files() if path.parts[0] in LABELS]
         if not videos:
             raise self.problem("none of the folders " + ", ".join(LABELS) + " holds a video")
         if not any(_plain(path) in listed for path in videos):
@@ -92,6 +95,7 @@ class CelebDF(DatasetAdapter):
         return [PurePosixPath(self.options.testing_list)]
 
     def _record(self, path: PurePosixPath, is_test: bool) -> RawFile:
+        self.refuse_split_folders(path)
         folder = path.parts[0]
         group = path.stem
         people: list[str] = []
@@ -115,6 +119,11 @@ class CelebDF(DatasetAdapter):
             own_split="test" if is_test else "",
             identities=tuple(f"{self.name}/{person}" for person in people),
             video=self.own_group(path),
+            rules=Rules(
+                split=f"official list {self.options.testing_list}" if is_test else "",
+                group="file name <target>_<source>_<take>" if LABELS[folder] else ITSELF,
+                label="top folder",
+            ),
         )
 
     def _testing_list(self) -> set[str]:

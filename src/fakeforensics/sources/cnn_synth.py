@@ -11,22 +11,27 @@ from pydantic import Field
 
 from fakeforensics.params import Name
 from fakeforensics.sources.base import (
+    ITSELF,
     LABEL_NAMES,
+    OUTERMOST,
     AdapterOptions,
     Archive,
     CountCheck,
     DatasetAdapter,
+    Doubts,
     Instructions,
     RawFile,
+    Rules,
     Split,
+    SplitFolders,
+    split_of,
 )
 
 LABELS: dict[str, Literal[0, 1]] = {"0_real": 0, "1_fake": 1}
-TOP_FOLDERS: Mapping[str, Split] = {
+ARCHIVES: Mapping[str, Split] = {
     "progan_train": "train",
     "progan_val": "val",
     "CNN_synth_testset": "test",
-    "test": "test",
 }
 METHODS = {"progan": "pggan", "seeingdark": "sitd"}
 # Sets whose fakes are made from photographs, and the photographs' pool: CRN and IMLE share theirs.
@@ -123,18 +128,26 @@ class CNNSynth(DatasetAdapter):
 
     def records(self) -> list[RawFile]:
         """One record per image."""
-        return [self._record(path) for path in self.files()]
+        files = self.files()
+        # Below the top a category of objects is called train; that is no split.
+        tops = [PurePosixPath(path.parts[0], path.name) for path in files]
+        splits = SplitFolders(self, tops, {*LABELS, *ARCHIVES})
+        return [self._record(path, splits.find(top)) for path, top in zip(files, tops, strict=True)]
 
-    def _record(self, path: PurePosixPath) -> RawFile:
+    def _record(self, path: PurePosixPath, found: tuple[int, Split, Doubts]) -> RawFile:
         folders = path.parts[:-1]
         labels = [folder for folder in folders if folder in LABELS]
-        top = folders[0] if folders and folders[0] in TOP_FOLDERS else None
-        inner = folders[1:] if top else folders
-        if top and TOP_FOLDERS[top] != "test" and inner[:1] != ("progan",):
+        archive = ARCHIVES.get(path.parts[0], "")
+        split = archive or found[1]
+        inner = folders[1:] if split else folders
+        if split in {"train", "val"} and inner[:1] != ("progan",):
             inner = ("progan", *inner)
-        if len(labels) != 1 or inner[0] in LABELS:
+        if len(labels) != 1 or inner[0] in LABELS or split_of(inner[0]):
             raise self.problem(f"{path} is not in the 0_real or 1_fake folder of a set")
         label = LABELS[labels[0]]
+        rule = (
+            f"archive folder {folders[0]}" if archive else OUTERMOST if split else "all other sets are test"
+        )
         return RawFile(
             path=str(path),
             kind="image",
@@ -142,7 +155,10 @@ class CNNSynth(DatasetAdapter):
             domain=inner[0],
             label=label,
             group=self._group(path, inner),
-            own_split=TOP_FOLDERS[top] if top else "test",
+            own_split=split or "test",
+            rules=Rules(
+                rule, "file name in the set" if inner[0] in POOLS else ITSELF, "folder 0_real or 1_fake"
+            ),
         )
 
     def _group(self, path: PurePosixPath, inner: tuple[str, ...]) -> str:

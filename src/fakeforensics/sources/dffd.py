@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
@@ -12,12 +12,15 @@ from pydantic import Field, field_validator
 
 from fakeforensics.params import Group, Name
 from fakeforensics.sources.base import (
-    SPLIT_FOLDERS,
+    ITSELF,
+    OUTERMOST,
     AdapterOptions,
     CountCheck,
     DatasetAdapter,
     Instructions,
     RawFile,
+    Rules,
+    SplitFolders,
 )
 
 
@@ -49,6 +52,7 @@ FOLDERS = {
     "pggan_v1": DFFDFolder(method="pggan", domain="celeba"),
     "pggan_v2": DFFDFolder(method="pggan", domain="celeba"),
 }
+SEVERAL = "a fake's name holds the numbers of several photographs: the first one is taken as its original"
 # Table 4.2 of the thesis, a sub-sample of DFFD: train, validation and test by domain and method.
 MANY_FAKE_FACES: Mapping[tuple[str, str], tuple[int, int, int]] = {
     ("ffhq", "real"): (10000, 999, 4000),
@@ -126,8 +130,7 @@ class DFFD(DatasetAdapter):
 
     def records(self) -> list[RawFile]:
         """One record per image, with the split that its folder names."""
-        table = FOLDERS | self.options.folders
-        files = [path for path in self.files() if path.parts[0] not in self.options.ignore]
+        table, files = FOLDERS | self.options.folders, self.files()
         unknown = sorted({path.parts[0] for path in files if path.parts[0] not in table})
         if unknown:
             raise self.problem(
@@ -135,16 +138,32 @@ class DFFD(DatasetAdapter):
                 fix=f"say what they hold in sources.{self.name}.options.folders, or name them in "
                 f"sources.{self.name}.options.ignore",
             )
-        return [self._record(path, table[path.parts[0]]) for path in files]
+        kinds = [table[path.parts[0]] for path in files]
+        photos = {
+            f"{kind.photos}/{number}"
+            for path, kind in zip(files, kinds, strict=True)
+            if kind.photos and kind.method == "real"
+            for number in self._numbers(path)[:1]
+        }
+        splits = SplitFolders(self, files)
+        return [self._record(*each, splits, photos) for each in zip(files, kinds, strict=True)]
 
-    def _record(self, path: PurePosixPath, folder: DFFDFolder) -> RawFile:
+    def ignores(self, path: PurePosixPath) -> bool:
+        """Whether it is in a folder to skip."""
+        return path.parts[0] in self.options.ignore
+
+    def _record(
+        self, path: PurePosixPath, folder: DFFDFolder, splits: SplitFolders, photos: Collection[str]
+    ) -> RawFile:
         is_real = folder.method == "real"
-        group = self.own_group(path)
+        _, split, doubts = splits.find(path)
+        group, rule = self.own_group(path), ITSELF
         if folder.photos is not None:
-            match = re.search(self.options.number, path.stem)
-            # Copies of the data set differ in the number of leading zeros.
-            photo = match.group(1).lstrip("0").zfill(5) if match else path.stem
-            group = f"{self.name}/{folder.photos}/{photo}"
+            named = [f"{folder.photos}/{number}" for number in self._numbers(path)]
+            known = [photo for photo in named if photo in photos]
+            group = f"{self.name}/{[*known, *named, f'{folder.photos}/{path.stem}'][0]}"
+            rule = "photograph's number in the file name" if named else "file name"
+            doubts += (SEVERAL,) if len(set(known)) > 1 and not is_real else ()
         return RawFile(
             path=str(path),
             kind="image",
@@ -152,5 +171,11 @@ class DFFD(DatasetAdapter):
             domain=folder.domain,
             label=folder.label if folder.label is not None else (0 if is_real else 1),
             group=group,
-            own_split=SPLIT_FOLDERS.get(path.parts[1].lower(), "") if len(path.parts) > 2 else "",
+            own_split=split,
+            rules=Rules(OUTERMOST if split else "", rule, "top folder", doubts),
         )
+
+    def _numbers(self, path: PurePosixPath) -> list[str]:
+        # Copies of the data set differ in the number of leading zeros.
+        found = re.finditer(self.options.number, path.stem)
+        return [match.group(1).lstrip("0").zfill(5) for match in found]

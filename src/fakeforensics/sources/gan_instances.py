@@ -10,7 +10,15 @@ from typing import Annotated
 from pydantic import Field
 
 from fakeforensics.params import Count, Group, Name
-from fakeforensics.sources.base import AdapterOptions, CountCheck, DatasetAdapter, Instructions, RawFile
+from fakeforensics.sources.base import (
+    ITSELF,
+    AdapterOptions,
+    CountCheck,
+    DatasetAdapter,
+    Instructions,
+    RawFile,
+    Rules,
+)
 
 CELEBA_IMAGES = 202_599
 # For tables 3.1 to 3.6; the tenth instance of PGGAN is tested on.
@@ -88,7 +96,8 @@ class GanInstances(DatasetAdapter):
         return [self._record(path) for path in self.files()]
 
     def _record(self, path: PurePosixPath) -> RawFile:
-        is_real = path.parts[0] == self.options.real
+        self.refuse_split_folders(path)
+        is_real = path.parts[0].lower() == self.options.real.lower()
         if not is_real and len(path.parts) < 3:
             raise self.problem(f"{path} is not in the folder of an instance")
         method = path.parts[0].lower()
@@ -102,4 +111,5 @@ class GanInstances(DatasetAdapter):
             group=self.own_group(path),
             instance="" if is_real else f"{method}/{path.parts[1]}",
             crop_box=window.box() if is_real and window is not None else None,
+            rules=Rules(group=ITSELF, label="top folder"),
         )

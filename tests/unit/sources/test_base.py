@@ -1,5 +1,6 @@
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,15 @@ from fakeforensics.code import import_closure
 from fakeforensics.errors import UserError
 from fakeforensics.params import SourceParams
 from fakeforensics.sources.base import (
+    NO_RULES,
     CountCheck,
     MissingSourceError,
     adapter_class,
     adapter_names,
+    decisions,
     open_source,
     read_records,
+    split_of,
 )
 from fakeforensics.sources.folder import Folder
 from tests.unit.sources.conftest import Tree
@@ -127,3 +131,41 @@ def test_at_least_and_exactly() -> None:
     assert CountCheck("x", 12, 10, "at least", "t").is_met
     assert not CountCheck("x", 12, 10, "exactly", "t").is_met
     assert not CountCheck("x", 9, 10, "at least", "t").is_met
+
+
+@pytest.mark.parametrize(
+    ("folder", "split"),
+    [
+        *(("train", "train"), ("Training", "train"), ("train_set", "train"), ("trainset", "train")),
+        *(
+            ("train2017", "train"),
+            ("train-images", "train"),
+            ("val", "val"),
+            ("VALID", "val"),
+            ("dev", "val"),
+        ),
+        *(
+            ("eval", "val"),
+            ("validation", "val"),
+            ("test", "test"),
+            ("tests", "test"),
+            ("Test_Videos", "test"),
+        ),
+        *(("testdata", "test"), ("test_2", "test")),
+        # Objects, methods and archives; that they mention a split is a doubt, no split.
+        *(("trains", ""), ("contest", ""), ("testimony", ""), ("celeb_test", ""), ("dfdc_train_part_0", "")),
+        *(("evaluation_gan", ""), ("latest", ""), ("car", ""), ("", "")),
+    ],
+)
+def test_the_spellings_of_splits(folder: str, split: str) -> None:
+    assert split_of(folder) == split
+
+
+def test_an_adapter_that_names_no_rules_is_counted_as_such(tree: Tree) -> None:
+    records = [replace(one, rules=NO_RULES) for one in Folder("f", tree(["0_real/a.png"])).records()]
+    assert decisions(records) == {
+        "split": {"none: drawn at random, by identity or group": 1},
+        "group": {"not named by the adapter": 1},
+        "label": {"not named by the adapter": 1},
+        "doubts": {},
+    }

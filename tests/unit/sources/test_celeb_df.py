@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from fakeforensics.errors import UserError
+from fakeforensics.sources.base import FAKES_ONLY, decisions, read_records
 from fakeforensics.sources.celeb_df import CelebDF
 from tests.unit.sources.conftest import Tree
 
@@ -74,3 +75,17 @@ def test_no_video_at_all(tmp_path: Path) -> None:
     (tmp_path / "List_of_testing_videos.txt").write_text(LIST)
     with pytest.raises(UserError, match="holds a video"):
         CelebDF("c", tmp_path).records()
+
+
+def test_what_decided_is_counted_and_a_swap_without_its_original_named(tree: Tree) -> None:
+    records = read_records(make(tree, (*FILES, "Celeb-synthesis/id2_id3_0001.mp4")))
+    found = decisions(records)
+    # Two of five videos are listed; of two swaps, the original id2_0001 is not on disk.
+    assert found["split"]["official list List_of_testing_videos.txt"] == 2
+    assert found["group"] == {"file name <target>_<source>_<take>": 2, "the file itself": 3}
+    assert found["doubts"] == {FAKES_ONLY: 1}
+
+
+def test_split_folders_are_refused_where_a_list_decides(tree: Tree) -> None:
+    with pytest.raises(UserError, match="the folder Test is named like a split"):
+        make(tree, (*FILES, "Celeb-real/Test/id1_0001.mp4")).records()

@@ -49,7 +49,32 @@ def test_another_set_may_be_added_and_named(tree: Tree) -> None:
     assert [record.method for record in records] == ["stable_diffusion"]
 
 
-@pytest.mark.parametrize("path", ["biggan/1.png", "0_real/1.png", "a/0_real/1_fake/1.png", "1.png"])
+@pytest.mark.parametrize(
+    "path", ["biggan/1.png", "0_real/1.png", "a/0_real/1_fake/1.png", "1.png", "test/train/0_real/1.png"]
+)
 def test_an_image_outside_the_tree_is_refused(tree: Tree, path: str) -> None:
     with pytest.raises(UserError, match="0_real or 1_fake"):
         CNNSynth("s", tree([path])).records()
+
+
+def test_the_category_called_train_is_no_split(tree: Tree) -> None:
+    paths = ["progan/train/0_real/1.png", "progan_train/train/0_real/1.png", "progan_val/train/0_real/1.png"]
+    records = CNNSynth("s", tree(paths)).records()
+    assert [record.own_split for record in records] == ["test", "train", "val"]
+    assert {record.domain for record in records} == {"progan"}
+
+
+def test_the_authors_own_folders_are_splits(tree: Tree) -> None:
+    root = tree(["train/progan/car/0_real/1.png", "val/progan/car/0_real/1.png", "test/biggan/0_real/1.png"])
+    records = CNNSynth("s", root).records()
+    assert [(one.domain, one.own_split) for one in records] == [
+        ("biggan", "test"),
+        ("progan", "train"),
+        ("progan", "val"),
+    ]
+
+
+def test_a_set_named_like_a_split_is_refused(tree: Tree) -> None:
+    # The root is ProGAN's folder of categories, one of which would be trained on.
+    with pytest.raises(UserError, match="train is named like a split"):
+        CNNSynth("s", tree(["car/0_real/1.png", "train/0_real/1.png"])).records()

@@ -1,7 +1,8 @@
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.sources.dffd import DFFD
+from fakeforensics.sources.base import FAKES_ONLY, decisions, read_records
+from fakeforensics.sources.dffd import DFFD, SEVERAL
 from tests.unit.sources.conftest import Tree
 
 
@@ -51,3 +52,18 @@ def test_a_misspelt_option_is_refused(tree: Tree) -> None:
 def test_a_number_pattern_needs_a_group(tree: Tree) -> None:
     with pytest.raises(UserError, match="captures the number"):
         DFFD("d", tree([]), {"number": r"\d+"})
+
+
+def test_a_split_folder_counts_at_any_level(tree: Tree) -> None:
+    root = tree(["ffhq/images/Test_set/1.png", "ffhq/images/training/2.png"])
+    assert [record.own_split for record in DFFD("d", root).records()] == ["test", "train"]
+
+
+def test_an_original_that_is_not_there_or_not_clear_is_counted(tree: Tree) -> None:
+    names = ["celeba/train/00001.png", "celeba/train/00042.png"]
+    edits = ["stargan/train/00099.png", "stargan/train/1_42.png", "stargan/train/256_42.png"]
+    *_, absent, several, clear = records = read_records(DFFD("d", tree([*names, *edits])))
+    assert decisions(records)["doubts"] == {FAKES_ONLY: 1, SEVERAL: 1}
+    # There is no photograph 256, so that the size in front of the number misleads nobody.
+    groups = [record.group for record in (absent, several, clear)]
+    assert groups == ["d/celeba/00099", "d/celeba/00001", "d/celeba/00042"]

@@ -23,3 +23,15 @@ def test_only_aligned_real_images_are_cropped(tree: Tree) -> None:
 def test_a_sample_outside_an_instance_is_refused(tree: Tree) -> None:
     with pytest.raises(UserError, match="is not in the folder of an instance"):
         GanInstances("p", tree(["pggan/1.png"])).records()
+
+
+@pytest.mark.parametrize("path", ["train/celeba/1.jpg", "celeba/test/1.jpg", "pggan/seed_1/test/1.png"])
+def test_split_folders_are_refused(tree: Tree, path: str) -> None:
+    # `train/celeba/1.jpg` would else be a fake by a method called train.
+    with pytest.raises(UserError, match="is named like a split, but this layout has none"):
+        GanInstances("p", tree([path])).records()
+
+
+def test_the_folder_of_real_images_may_have_capitals(tree: Tree) -> None:
+    (photo,) = GanInstances("p", tree(["CelebA/img_align_celeba/000001.jpg"])).records()
+    assert (photo.label, photo.method, photo.instance) == (0, "real", "")

@@ -93,3 +93,14 @@ def test_identity_overlap_with_the_official_test_videos_is_counted() -> None:
     )
     overlap = counted(rows)["identity_overlap"]
     assert overlap == {"d": {"train": 1, "val": 1, "test": 2, "train_test": 1, "val_test": 0}}
+
+
+def test_what_decided_is_counted_and_doubts_are_said(stills: Rows) -> None:
+    plan = Protocol.model_validate(
+        {"title": "t", "train": [{"source": "d"}], "test": {"d": [{"source": "d"}]}}
+    )
+    manifests = build_manifests("p", plan, lambda _: own_splits(stills), 0)
+    decided = {"d": {"split": {"outermost split folder": 18}, "doubts": {"of fakes only": 3}}}
+    assert count(manifests, decided)["decided"] == decided
+    assert "warning: d: of fakes only, 3 files" in table(count(manifests, decided))
+    assert "warning" not in table(count(manifests))
