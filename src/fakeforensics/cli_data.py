@@ -25,8 +25,9 @@ def check(
 ) -> None:
     """Check raw data before hours of computing start.
 
-    Compares counts with the published ones. Reports unreadable files, duplicates within and across sources,
-    and file formats that reveal the label. Exits with 1 if anything needs fixing.
+    Compares counts with the published ones. Says what decided split, group and label of the files, and which
+    are left out. Reports unreadable files, duplicates within and across sources, and file formats that reveal
+    the label. Exits with 1 if anything needs fixing.
 
     \b
     Examples:

@@ -15,11 +15,15 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.params import SourceParams
 from fakeforensics.sources.base import (
+    IMAGE_SUFFIXES,
     LABEL_NAMES,
+    VIDEO_SUFFIXES,
     CountCheck,
+    DatasetAdapter,
     RawFile,
     adapter_class,
     adapter_names,
+    decisions,
     open_source,
     read_records,
 )
@@ -27,6 +31,13 @@ from fakeforensics.sources.base import (
 SHOWN = 5
 SAMPLE_BYTES = 4096
 END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+# What lies next to pictures without being any. Another suffix may be that of a picture which nothing reads.
+COMPANIONS = frozenset(
+    [
+        *(".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".html", ".pdf", ".yaml", ".yml", ".log"),
+        *(".npy", ".npz", ".pkl", ".pt", ".pth", ".mat", ".h5", ".py", ".sh", ".wav", ".mp3", ".m4a", ".db"),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -59,13 +70,20 @@ class ProbedFile:
 
 @dataclass
 class SourceReport:
-    """What was found in one source: `errors` must be fixed, `warnings` should be known."""
+    """What was found in one source: `errors` must be fixed, `warnings` should be known.
+
+    `decided` and `left_out` count files: by what decided their split, group and label, and by their suffix.
+    `doubts` says for which files that may be wrong.
+    """
 
     name: str
     layout: str
     is_subset: bool = False
     counts: list[CountCheck] = field(default_factory=list)
     files: list[ProbedFile] = field(default_factory=list)
+    decided: dict[str, dict[str, int]] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -98,6 +116,8 @@ def _check(name: str, source: SourceParams, deep: bool, workers: int) -> SourceR
     except UserError as error:
         report.errors.append(str(error))
         return report
+    _report_decisions(report, records)
+    _report_left_out(report, adapter, records)
     if not report.is_subset:
         report.counts = list(adapter.expected_counts(records))
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
@@ -107,6 +127,28 @@ def _check(name: str, source: SourceParams, deep: bool, workers: int) -> SourceR
         report.errors.append(_listed(f"{len(unreadable)} files cannot be read", unreadable))
     _report_formats(report)
     return report
+
+
+def _report_decisions(report: SourceReport, records: Sequence[RawFile]) -> None:
+    report.decided = decisions(records)
+    for doubt, count in report.decided.pop("doubts").items():
+        examples = [record.path for record in records if doubt in record.rules.doubts]
+        report.doubts.append(_listed(f"{doubt}, {count:,} of {len(records):,} files", examples))
+
+
+def _report_left_out(report: SourceReport, adapter: DatasetAdapter, records: Sequence[RawFile]) -> None:
+    """Count what is not read; an unknown suffix in a folder takes files from a class, which is an error."""
+    read = {record.path for record in records} | set(map(str, adapter.tables()))
+    paths = [path for path in adapter.all_files() if str(path) not in read]
+    report.left_out = dict(Counter(path.suffix.lower() or "no suffix" for path in paths).most_common())
+    known = {*IMAGE_SUFFIXES, *VIDEO_SUFFIXES, *COMPANIONS, *adapter.options.leave_out}
+    lost = [str(path) for path in paths if len(path.parts) > 1 and path.suffix.lower() not in known]
+    if lost:
+        headline = (
+            f"{len(lost)} files are left out for their suffix; convert them, or name it in "
+            f"sources.{report.name}.options.leave_out"
+        )
+        report.errors.append(_listed(headline, lost))
 
 
 def _report_formats(report: SourceReport) -> None:
@@ -173,12 +215,16 @@ def render(report: SourceReport) -> str:
         if some:
             formats, shapes = _shares(file.format for file in some), _shares(file.shape for file in some)
             lines.append(f"  {name}: {len(some):,}; {formats}; {shapes}")
+    for name, rules in report.decided.items():
+        lines.append(f"  {name}: " + ", ".join(f"{rule} {count:,}" for rule, count in rules.items()))
+    if report.left_out:
+        lines.append("  left out: " + ", ".join(f"{name} {n:,}" for name, n in report.left_out.items()))
     lines += [
         f"  {'ok     ' if count.is_met else 'MISSING' if count.found < count.expected else 'TOO MANY'} "
         f"{count.name}: {count.found:,}, expected {count.rule} {count.expected:,} ({count.origin})"
         for count in report.counts
     ]
-    lines += [f"  warning: {text}".replace("\n", "\n  ") for text in report.warnings]
+    lines += [f"  warning: {text}".replace("\n", "\n  ") for text in (*report.warnings, *report.doubts)]
     lines += [f"  ERROR: {text}".replace("\n", "\n  ") for text in report.errors]
     if not (report.is_good or report.is_subset) and report.layout in adapter_names():
         lines.append(f"  how to get it: {adapter_class(report.layout).instructions.obtain}")

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from fakeforensics.params import SourceParams
+from fakeforensics.sources.base import FAKES_ONLY, IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from fakeforensics.sources.check import SourceReport, check_sources, render
 
 
@@ -32,7 +33,14 @@ def test_a_sound_source_is_good_and_described(root: Path) -> None:
     report = check(root)
     assert report.is_good
     assert report.warnings == []
-    assert "real: 3; PNG 3; 32x32 3" in render(report)
+    shown = render(report)
+    assert "real: 3; PNG 3; 32x32 3" in shown
+    assert "split: outermost split folder 6" in shown
+    assert "group: file name 6" in shown
+    assert "label: folder 0_real or 1_fake 6" in shown
+    assert "left out" not in shown
+    # No fake is called like a real file: each of the three is a group of fakes only.
+    assert f"warning: {FAKES_ONLY}, 3 of 6 files:\n    test/1_fake/f0.png" in shown
 
 
 def test_a_missing_source_is_an_error_with_instructions(tmp_path: Path) -> None:
@@ -111,6 +119,48 @@ def test_formats_that_tell_the_classes_apart_are_warned_of(root: Path) -> None:
         (root / f"test/1_fake/f{number}.png").unlink()
         picture(root / f"test/1_fake/f{number}.jpg", number)
     assert "real files are PNG, fakes JPEG" in check(root).warnings[0]
+
+
+def test_what_is_left_out_is_counted_and_fails_where_it_is_of_a_class(root: Path) -> None:
+    for name in ("read me.txt", "notes.docx", "train/0_real/list.csv"):
+        (root / name).write_text("")
+    report = check(root)
+    # A document at the top and a table in a class are no pictures.
+    assert report.is_good
+    assert report.left_out == {".csv": 1, ".docx": 1, ".txt": 1}
+    for name in ("train/0_real/a.HEIC", "test/1_fake/b.heic", "test/1_fake/0001"):
+        (root / name).write_text("")
+    report = check(root)
+    assert not report.is_good
+    assert report.errors[0].startswith("3 files are left out for their suffix")
+    assert "test/1_fake/0001" in report.errors[0]
+    assert report.left_out == {".heic": 2, ".csv": 1, ".docx": 1, ".txt": 1, "no suffix": 1}
+    assert "left out: .heic 2, " in render(report)
+    (root / "test/1_fake/0001").unlink()
+    assert check(root, leave_out=[".heic"]).is_good
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".avif", ".gif", ".jp2", ".JPE"])
+def test_pictures_of_rarer_suffixes_are_read(root: Path, suffix: str) -> None:
+    kind = {".jfif": "JPEG", ".JPE": "JPEG"}.get(suffix)
+    path = root / f"train/0_real/x{suffix}"
+    Image.fromarray(np.full((32, 32, 3), 9, np.uint8)).save(path, format=kind)
+    report = check(root)
+    assert report.is_good, report.errors
+    assert (len(report.files), report.left_out) == (7, {})
+
+
+def test_clips_of_rarer_suffixes_are_videos() -> None:
+    assert {".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts"} <= VIDEO_SUFFIXES
+    assert not VIDEO_SUFFIXES & IMAGE_SUFFIXES
+
+
+def test_pictures_that_a_table_does_not_list_are_counted(root: Path) -> None:
+    (root / "labels.csv").write_text("path,label\ntrain/0_real/r0.png,0\ntest/1_fake/f0.png,1\n")
+    report = check(root, csv="labels.csv")
+    # Four of six pictures; the table itself is no file of the data.
+    assert report.left_out == {".png": 4}
+    assert report.is_good
 
 
 def test_the_real_sample(tmp_path: Path) -> None:
