@@ -36,14 +36,17 @@ def ranks(names: Iterable[str], seed: int) -> NDArray[np.uint64]:
     return np.fromiter((int.from_bytes(digest[:8], "big") for digest in digests), np.uint64)
 
 
-def assign_units(units: Iterable[str], shares: Mapping[str, float], seed: int) -> dict[str, str]:
+def assign_units(
+    units: Iterable[str], shares: Mapping[str, float], seed: int, least: int = 1
+) -> dict[str, str]:
     """Assign units to splits at random.
 
     Args:
         units: Names; duplicates count once.
         shares: Share of each split, in the order in which they are filled; the last one takes the rest. A
-            split with a share above 0 gets at least one unit as long as one remains for each split after it.
+            split with a share above 0 gets `least` units as long as one remains for each split after it.
         seed: Seed of the experiment's splits.
+        least: The fewest units of a split.
 
     Returns:
         The split of each unit.
@@ -54,7 +57,7 @@ def assign_units(units: Iterable[str], shares: Mapping[str, float], seed: int) -
     assigned: dict[str, str] = {}
     for place, split in enumerate(splits):
         left = len(shuffled) - len(assigned)
-        wanted = max(1, round(shares[split] * len(shuffled))) if shares[split] > 0 else 0
+        wanted = max(least, round(shares[split] * len(shuffled))) if shares[split] > 0 else 0
         # Training comes last and must not stay empty, then the split before it, and so on.
         count = min(wanted, max(0, left - (len(splits) - place)))
         assigned |= dict.fromkeys(shuffled[len(assigned) : len(assigned) + count], split)
@@ -167,12 +170,14 @@ def _by_identity(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> 
         for joined, group in zip(clips["identities"], clips["group"], strict=True)
     ]
     component = _identity_components(named)
+    least = 1
     if max(Counter(component.values()).values()) > LARGEST_COMPONENT * len(component):
         component = {identity: identity for identity in component}
+        least = max(map(len, named))  # with fewer identities, no swap of two faces would fit in
     known = set(component.values())
     unknown = {identity for cast in casts for identity in cast if identity not in component}
     attempts = (
-        assign_units(known, shares, seed + n) | assign_units(unknown, shares, seed + n)
+        assign_units(known, shares, seed + n, least) | assign_units(unknown, shares, seed + n)
         for n in range(ATTEMPTS)
     )
     candidates = ([_common_split(cast, component, splits) for cast in casts] for splits in attempts)

@@ -140,6 +140,17 @@ def test_small_components_of_identities_are_assigned_as_a_whole_and_lose_nothing
     assert made["split"].value_counts().to_dict() == {"train": 12, "val": 4, "test": 4}
 
 
+def test_every_split_gets_as_many_identities_as_a_fake_shows() -> None:
+    # Eight actors in a ring, as in DeepFakeDetection. 15% are one actor, in whose videos no swap has a place.
+    swaps = [(actor, (actor + 1) % 8) for actor in range(8)]
+    clips = celeb_df(swaps)
+    clips = clips[~clips["identities"].isin(["c/id8", "c/id9"])]
+    split = assign_source(clips, Holdout(), 0)["split"]
+    found = set(zip(split, clips["label"], strict=True))
+    assert {(part, label) for part in ("train", "val", "test") for label in (0, 1)} <= found
+    assert clips.loc[(split == "val") & (clips["label"] == 0), "identities"].nunique() == 2
+
+
 def test_a_clip_without_named_identities_is_assigned_by_its_group() -> None:
     rows = pd.concat(
         [celeb_df(ALL_SWAPS, tested=(0,)), index([row("c", f"YouTube-real/{n}.mp4") for n in range(8)])],
