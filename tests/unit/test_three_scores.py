@@ -38,16 +38,6 @@ def test_metrics_are_those_of_each_score(tmp_path):
     assert pd.read_csv(tmp_path / "roc/b.csv")["score"].unique().tolist() == NAMES
 
 
-def test_fakes_alone_are_cut_at_even_odds_if_there_is_a_probability():
-    fakes = make_mixed({"pggan": 0}, images=4, share=1.0).assign(sure=[0.1, 0.5, 0.6, 0.9])
-    metrics, more = measure_run(fakes, VALIDATION, MIXED, (), seed=0, replicates=20)
-    assert metrics["accuracy"] == {"sure": {"pggan": 0.75}}
-    assert list(metrics["accuracy_at_validation_threshold"]) == ["far", "margin"]
-    rows = {row["score"]: row for row in more["fakes_alone"]}
-    assert (rows["sure"]["threshold"], rows["sure"]["probability"]) == (0.5, 0.5)
-    assert "probability" not in rows["far"]
-
-
 def test_thresholds_are_reported_on_each_scores_own_scale(tmp_path):
     analysis = analyze(TABLE, VALIDATION, MIXED, QUICK, seed=0)
     assert list(dict.fromkeys(row["score"] for row in analysis.thresholds)) == NAMES

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import metrics as sk
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.ranking import rank
@@ -26,6 +25,7 @@ from tests.score_tables import make_scores
 
 def test_means_are_over_all_and_over_unseen_sets():
     table = make_scores({"a": 0, "b": 0, "c": 0}, images=60, gap=1.0)
+    assert "mean_unseen" not in summarize(table, None, SCORES["joint"], ())["ap"]["sl"]
     found = summarize(table, None, SCORES["joint"], unseen=("b", "c"))
     for metric in ("ap", "auc", "eer"):
         for values in found[metric].values():
@@ -34,10 +34,6 @@ def test_means_are_over_all_and_over_unseen_sets():
             assert values["mean_unseen"] == pytest.approx((values["b"] + values["c"]) / 2, abs=1e-6)
             assert all(value == round(value, 6) for value in values.values())
     json.dumps(found, allow_nan=False)
-
-
-def test_without_unseen_sets_there_is_no_such_mean():
-    assert "mean_unseen" not in summarize(make_scores({"a": 0}), None, SCORES["joint"], ())["ap"]["sl"]
 
 
 def test_by_hand():
@@ -87,16 +83,10 @@ def test_validation_by_hand():
     assert found["ap"]["cd"] == pytest.approx(0.833333)
     # by logit: fake first (1/1), then a real, then a real and a fake tied (2/4): AP = 1/2 + 1/4
     assert found["ap"]["sl"] == pytest.approx(0.75)
+    assert set(validation_summary(VALIDATION, SCORES["sad"])) == {"ap"}
+    assert validation_summary(VALIDATION[VALIDATION["label"] == 0], SCORES["joint"]) == {}
     # (log 2 − log ¾ − log ¾ − log ¼) / 4
     assert found["log_loss"] == pytest.approx((0.693147 + 0.287682 + 0.287682 + 1.386294) / 4, abs=1e-6)
-
-
-def test_without_a_logit_validation_has_no_log_loss():
-    assert set(validation_summary(VALIDATION, SCORES["sad"])) == {"ap"}
-
-
-def test_validation_with_one_class_has_no_figures():
-    assert validation_summary(VALIDATION[VALIDATION["label"] == 0], SCORES["joint"]) == {}
 
 
 def fakes(detector, **columns):
@@ -247,39 +237,20 @@ def test_videos_without_a_face_count_as_called_real():
     assert found["auc"] == pytest.approx(7 / 12, abs=1e-6)
 
 
-def test_without_undetected_videos_nothing_changes():
-    table = make_scores({"celeb_df": 0}, "bce", images=40, video_frames=4, gap=1.0)
-    _, video = details(table, table.assign(test_set="validation"), SCORES["bce"], 0, 100)
-    assert video["undetected"] == {"reals": 0, "fakes": 0}
-    assert video["with_undetected"] == {key: video[key] for key in video["with_undetected"]}
-
-
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, 5000)
 VALUES = RNG.normal(size=5000) + LABELS
 
 
-def test_every_row_is_a_point_of_the_full_roc_curve():
-    curve = roc_curve(rank(VALUES, LABELS), points=50)
-    assert len(curve) <= 50
-    for row in curve.itertuples():
-        called = row.threshold <= VALUES
-        assert row.tpr == pytest.approx(called[LABELS == 1].mean())
-        assert row.fpr == pytest.approx(called[LABELS == 0].mean())
-    # Its area is near the full curve's though it has one point in a hundred.
-    assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(
-        sk.roc_auc_score(LABELS, VALUES), abs=0.002
-    )
-
-
-def test_every_row_is_a_point_of_the_full_pr_curve():
-    curve = pr_curve(rank(VALUES, LABELS), points=50)
-    assert len(curve) <= 50
-    for row in curve.itertuples():
-        called = row.threshold <= VALUES
-        assert row.precision == pytest.approx(LABELS[called].mean())
-        assert row.recall == pytest.approx(called[LABELS == 1].mean())
-    assert curve["recall"].iloc[-1] == 1
+@pytest.mark.parametrize(("curve", "scale"), [(roc_curve, "fpr"), (pr_curve, "precision")])
+def test_every_row_is_a_point_of_the_full_curve(curve, scale):
+    rows = curve(rank(VALUES, LABELS), points=50)
+    assert len(rows) <= 50
+    for row in rows.to_dict("records"):
+        called = row["threshold"] <= VALUES
+        assert row["tpr" if scale == "fpr" else "recall"] == pytest.approx(called[LABELS == 1].mean())
+        shown = called[LABELS == 0] if scale == "fpr" else LABELS[called]
+        assert row[scale] == pytest.approx(shown.mean())
 
 
 def test_two_images_are_a_curve():
