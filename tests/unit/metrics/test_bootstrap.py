@@ -83,7 +83,7 @@ def test_interval_covers_the_true_auc_at_its_level() -> None:
 
 
 def test_grouped_images_give_a_wider_interval() -> None:
-    # Each video's frames are copies: 400 images hold the information of 40.
+    # Each video's frames are duplicates: 400 images hold the information of 40.
     rng = np.random.default_rng(2)
     label = np.repeat(rng.integers(0, 2, 40), 10)
     table = pd.DataFrame(
