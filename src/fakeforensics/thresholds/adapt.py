@@ -16,6 +16,7 @@ from scipy.special import expit, logit
 BINS = 512
 STEPS = 300
 SMALLEST = 1e-3  # share of fakes or reals that a method may conclude on
+CROWDED = 8 / BINS  # share of the range in which nine tenths of the images hide the shape of their scores
 
 
 class ScoreHistogram(NamedTuple):
@@ -25,7 +26,8 @@ class ScoreHistogram(NamedTuple):
         centers: Center of each bin of scores, ascending and evenly spaced.
         mass: Share of the target in each bin; the sum is 1.
         mean: Of the target's scores.
-        std: Their standard deviation; 0 if they are constant.
+        std: Their standard deviation; 0 if they are constant (see `is_constant`), or if a few lie so far out
+            that they alone make it and too few bins are left for the others.
     """
 
     centers: Float[np.ndarray, " bins"]
@@ -51,14 +53,21 @@ class ValidationSummary(NamedTuple):
 Method = Callable[[ScoreHistogram, ValidationSummary], float | None]
 
 
+def is_constant(scores: Float[np.ndarray, " n"]) -> bool:
+    """Whether scores differ by rounding alone: there are fewer numbers between them than two for each bin."""
+    low, high = float(scores.min()), float(scores.max())
+    return high - low < 2 * BINS * float(np.spacing(max(abs(low), abs(high))))
+
+
 def histogram(scores: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> ScoreHistogram:
     """Summarize scores under weights that sum to 1."""
     mean = float(weights @ scores)
-    std = float(np.sqrt(weights @ (scores - mean) ** 2))
-    low, high = float(scores.min()), float(scores.max())
-    if high <= low:
-        return ScoreHistogram(np.array([low]), np.array([1.0]), mean, 0.0)
-    mass, edges = np.histogram(scores, bins=BINS, range=(low, high), weights=weights)
+    if is_constant(scores):
+        return ScoreHistogram(scores[:1], np.array([1.0]), mean, 0.0)
+    lowest, low, high, highest = np.quantile(scores, [0, 0.05, 0.95, 1])
+    is_crowded = high - low < CROWDED * (highest - lowest)
+    std = 0.0 if is_crowded else float(np.sqrt(weights @ (scores - mean) ** 2))
+    mass, edges = np.histogram(scores, bins=BINS, weights=weights)
     return ScoreHistogram((edges[:-1] + edges[1:]) / 2, mass, mean, std)
 
 
@@ -67,13 +76,14 @@ def prior_shift(target: ScoreHistogram, validation: ValidationSummary) -> float 
 
     Returns:
         Where the odds of fake are even at the estimated prevalence; None if validation's odds do not rise
-        with the score.
+        with the score, or rise more than e-fold within a bin, as where one far outlier makes bins wide.
 
     Source:
         Saerens, Latinne and Decaestecker, Adjusting the outputs of a classifier to new a priori
         probabilities, Neural Computation 14, 2002.
     """
-    if validation.slope <= 0:
+    step = float(np.diff(target.centers[:2]).sum())
+    if validation.slope <= 0 or validation.slope * step > 1:
         return None
     base = logit(validation.prevalence)
     odds = validation.slope * target.centers + validation.intercept - base
@@ -90,16 +100,19 @@ def mixture(target: ScoreHistogram, validation: ValidationSummary) -> float | No
     """Fit two Gaussians, assuming that the higher one is the fakes.
 
     Returns:
-        Where both are equally likely, between their means; None if one of them vanishes or they do not cross.
+        Where both are equally likely, between their means; None if one of them vanishes, they do not cross,
+        or a few scores lie so far out that no shape is seen.
     """
     if target.std == 0:
         return None
-    x, mass = target.centers, target.mass
-    upper = x >= target.mean
-    means = np.array([np.average(x[~upper], weights=mass[~upper]), np.average(x[upper], weights=mass[upper])])
-    spread = np.full(2, target.std**2 / 4)
-    shares = np.array([mass[~upper].sum(), mass[upper].sum()])
-    floor = (target.std / 50) ** 2
+    # In standard deviations from the mean, so that no square leaves floating point.
+    x, mass = (target.centers - target.mean) / target.std, target.mass
+    belongs = np.stack([x < 0, x >= 0]) * mass
+    shares = belongs.sum(axis=1)
+    if shares.min() < SMALLEST:
+        return None
+    means = belongs @ x / shares
+    spread = np.full(2, 1 / 4)
     for _ in range(STEPS):
         before = means.copy()
         density = shares[:, None] * _normal(x, means[:, None], spread[:, None])
@@ -108,15 +121,15 @@ def mixture(target: ScoreHistogram, validation: ValidationSummary) -> float | No
         if shares.min() < SMALLEST:
             return None
         means = belongs @ x / shares
-        spread = np.maximum((belongs * (x - means[:, None]) ** 2).sum(axis=1) / shares, floor)
-        if np.abs(means - before).max() < 1e-6 * target.std:
+        spread = np.maximum((belongs * (x - means[:, None]) ** 2).sum(axis=1) / shares, 1 / 50**2)
+        if np.abs(means - before).max() < 1e-6:
             break
     low, high = np.argsort(means)
-    between = x[(x > means[low]) & (x < means[high])]
-    real = shares[low] * _normal(between, means[low], spread[low])
-    fake = shares[high] * _normal(between, means[high], spread[high])
+    between = (x > means[low]) & (x < means[high])
+    real = shares[low] * _normal(x[between], means[low], spread[low])
+    fake = shares[high] * _normal(x[between], means[high], spread[high])
     crossings = np.flatnonzero((real[:-1] >= fake[:-1]) & (real[1:] < fake[1:]))
-    return float(between[crossings[0] + 1]) if crossings.size else None
+    return float(target.centers[between][crossings[0] + 1]) if crossings.size else None
 
 
 def histogram_valley(target: ScoreHistogram, validation: ValidationSummary) -> float | None:  # noqa: ARG001

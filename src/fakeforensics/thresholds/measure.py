@@ -201,7 +201,7 @@ def _gap(mine: list[np.ndarray], oracle: list[np.ndarray], validation: list[np.n
     row = {"gap": _round(gap[0]), "gap_interval": _interval(gap)}
     if np.quantile(gap[1:], QUANTILES[0]) <= 0:
         return row | {"gap_closed": None, "gap_closed_interval": None}
-    shares = np.append(closed[0] / gap[0], closed[1:] / np.maximum(gap[1:], 1e-12))
+    shares = closed / np.maximum(gap, 1e-12)
     return row | {"gap_closed": _round(shares[0]), "gap_closed_interval": _interval(shares)}
 
 

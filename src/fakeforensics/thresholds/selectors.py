@@ -266,4 +266,6 @@ def _summarize(validation: Target, threshold: float) -> ValidationSummary:
         platt = fit_calibrator("platt", scores, labels)
         slope, intercept = platt.slope, platt.intercept
     mean, std = float(scores.mean()), float(scores.std())
+    if histogram(scores, validation.weights(None)).std == 0:  # the formula leaves a rounding error
+        std = 0.0
     return ValidationSummary(threshold, mean, std, slope, intercept, validation.prevalence)

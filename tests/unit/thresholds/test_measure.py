@@ -185,3 +185,30 @@ def test_two_images_a_class_do_not_fail():
         table, make_scores({"validation": 0}, "bce", images=4, seed=1), SCORES["bce"], PARAMS, seed=0
     )
     assert isinstance(rows, pd.DataFrame)
+
+
+def unlabeled(table, validation):
+    """Rows and summary of the rules that see no label, and of validation's, at the set's own share."""
+    rows, summary = measure_selectors(table, validation, SCORES["bce"], PARAMS, seed=0)
+    own = {row["rule"]: row for row in rows[rows["fake_share"] == "own"].to_dict("records")}
+    return own, {row["rule"]: row for row in summary if row["fake_share"] == "own"}
+
+
+def test_a_sentinel_leaves_validations_threshold_and_a_note():
+    table = make_scores({"a": 0}, "bce", images=200)
+    table.loc[7, "logit"] = -9999.0
+    own, summary = unlabeled(table, make_scores({"validation": 0}, "bce", seed=1))
+    for rule in ("prior_shift", "mixture", "valley", "standardise"):
+        assert own[rule]["note"] == "finds no threshold: validation's is used"
+        assert own[rule]["threshold"] == own["validation"]["threshold"]
+        assert summary[rule]["fallbacks"] == 1
+
+
+def test_constant_validation_scores_have_no_z_score():
+    # Validation's deviation would be 5e-17, and a z-score of the rounding error a threshold of 1.98.
+    table = make_scores({"a": 0}, "bce", images=100)
+    validation = make_scores({"validation": 0}, "bce", images=100).assign(logit=0.1)
+    own, _ = unlabeled(table, validation)
+    for rule in ("standardise", "prior_shift"):
+        assert own[rule]["note"] == "finds no threshold: validation's is used"
+        assert own[rule]["threshold"] == own["validation"]["threshold"]
