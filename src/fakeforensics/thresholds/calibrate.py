@@ -17,6 +17,7 @@ from fakeforensics.metrics.operating import CRITERIA, ONE_CLASS_FPR, Criterion, 
 from fakeforensics.metrics.ranking import average_precision, need_both_classes, rank
 from fakeforensics.metrics.spec import CalibratorKind, Scores
 from fakeforensics.metrics.table import VALIDATION, by_test_set
+from fakeforensics.thresholds.adapt import is_constant
 from fakeforensics.thresholds.policy import Calibrator, Decision, MeasuredOn
 
 Calibrators = dict[tuple[str, CalibratorKind], Calibrator]  # by name of the score and kind
@@ -26,6 +27,7 @@ POINTS = ("score", "calibrator", "test_set", "bin", "probability", "fakes", "ima
 CHOSEN_ON_REALS = f"about {100 * ONE_CLASS_FPR:g}% of the validation reals called fake"
 _SURE = 1e-6  # probabilities are kept this far from 0 and 1, where the log loss would be infinite
 _LARGE = 30.0  # larger scores are scaled down for the minimizer, whose first step they would throw off
+_ORDINARY = (1e-3, 1e3)  # scores of such a size are fitted as they are: scaling would move the last digits
 _TIGHT = 64 * np.finfo(np.float64).eps
 
 
@@ -54,11 +56,12 @@ def fit_calibrator(
 
     Args:
         kind: The calibrator.
-        scores: Finite; higher is more likely fake.
+        scores: Finite, of any scale; higher is more likely fake.
         labels: 0 real, 1 fake.
 
     Returns:
         Never a decreasing one: where fakes score below reals, every probability is validation's prevalence.
+        So it is with Platt's on constant scores.
 
     Raises:
         UserError: If a class is absent or a score is not finite.
@@ -66,21 +69,32 @@ def fit_calibrator(
     need_both_classes(rank(scores, labels, VALIDATION), VALIDATION)
     if kind == "none":
         return Calibrator(kind=kind)
-    if kind == "temperature":
-        return Calibrator(kind=kind, slope=_fit_temperature(scores, labels))
+    unit = _unit(scores)
+    scaled = scores / unit
     if kind == "isotonic":
         from sklearn.isotonic import IsotonicRegression
 
-        fitted = IsotonicRegression(out_of_bounds="clip").fit(scores, labels)
-        return Calibrator(kind=kind, x=fitted.X_thresholds_.tolist(), y=fitted.y_thresholds_.tolist())
-    slope, intercept = _fit_platt(scores, labels)
+        fitted = IsotonicRegression(out_of_bounds="clip").fit(scaled, labels)
+        x = (unit * fitted.X_thresholds_).tolist()
+        return Calibrator(kind=kind, x=x, y=fitted.y_thresholds_.tolist())
+    fit = _fit_temperature if kind == "temperature" else _fit_platt
+    slope, intercept = fit(scaled, labels)
     if slope <= 0:
         slope, intercept = 0.0, float(logit(np.mean(labels)))
-    return Calibrator(kind=kind, slope=slope, intercept=intercept)
+    return Calibrator(kind=kind, slope=slope / unit, intercept=intercept)
 
 
-def _fit_temperature(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> float:
-    """The slope with the lowest log loss.
+def _unit(scores: Float[np.ndarray, " n"]) -> float:
+    """The size of scores if it is not ordinary, else 1; a power of two, division by which rounds nothing.
+
+    The minimizers stop at absolute tolerances, and isotonic regression merges scores 1e-15 apart.
+    """
+    size = float(np.median(np.abs(scores[scores != 0]))) if scores.any() else 1.0
+    return 1.0 if _ORDINARY[0] <= size <= _ORDINARY[1] else math.ldexp(1.0, math.frexp(size)[1])
+
+
+def _fit_temperature(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> tuple[float, float]:
+    """The slope with the lowest log loss, or 0 where fakes score below reals, and an intercept of 0.
 
     Source:
         Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, ICML 2017.
@@ -92,11 +106,13 @@ def _fit_temperature(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " 
         size = np.abs(half)
         return float(np.mean(np.log(1 + np.exp(-2 * size)) + size - sign * half))
 
-    return 2 * float(np.exp(minimize_scalar(loss, bounds=(-10.0, 10.0), options={"xatol": _TIGHT}).x))
+    if scores[labels == 1].mean() <= scores[labels == 0].mean():  # where Platt's slope is not positive either
+        return 0.0, 0.0
+    return 2 * float(np.exp(minimize_scalar(loss, bounds=(-10.0, 10.0), options={"xatol": _TIGHT}).x)), 0.0
 
 
 def _fit_platt(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> tuple[float, float]:
-    """Slope and intercept with the lowest log loss against Platt's smoothed labels.
+    """Slope and intercept with the lowest log loss against Platt's smoothed labels; 0 for constant scores.
 
     Source:
         Platt, Probabilistic outputs for support vector machines and comparisons to regularized likelihood
@@ -106,8 +122,12 @@ def _fit_platt(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -
     reals = labels.size - fakes
     targets = np.where(labels == 1, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
     largest = float(np.abs(scores).max())
-    scale = largest if largest >= _LARGE else 1.0
-    scaled = scores / scale
+    center, scale = 0.0, largest if largest >= _LARGE else 1.0
+    if is_constant(scores):
+        return 0.0, 0.0
+    if (deviation := float(scores.std())) < _ORDINARY[0] * scale:  # seen from 0 they would lie on one point
+        center, scale = float(scores.mean()), deviation
+    scaled = (scores - center) / scale
 
     def loss_and_gradient(line: np.ndarray) -> tuple[float, np.ndarray]:
         logits = line[0] * scaled + line[1]
@@ -121,7 +141,8 @@ def _fit_platt(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -
     start = np.array([0.0, -math.log((reals + 1) / (fakes + 1))])
     options = {"gtol": 1e-6, "ftol": _TIGHT}
     found = minimize(loss_and_gradient, start, method="L-BFGS-B", jac=True, options=options).x
-    return float(found[0] / scale), float(found[1])
+    slope = float(found[0] / scale)
+    return slope, float(found[1]) - slope * center
 
 
 def calibration_errors(

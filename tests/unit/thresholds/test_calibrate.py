@@ -72,6 +72,34 @@ def test_a_backwards_score_gets_a_constant():
     assert found(np.array([-9.0, 9.0])) == pytest.approx([LABELS.mean()] * 2)
 
 
+def test_a_temperature_that_falls_with_the_label_gives_validations_prevalence():
+    # Whether the logits lie around 0 or far from it: a rising slope would call fakes real in either case.
+    for scores in (-SCORES, 100 - SCORES, -100 - SCORES):
+        found = fit_calibrator("temperature", scores, LABELS)
+        assert found.slope == 0
+        assert found(np.array([-9.0, 9.0])) == pytest.approx([LABELS.mean()] * 2)
+
+
+@pytest.mark.parametrize("power", [-150, -100, -20, -9, -4, 4, 9, 20, 100, 150])
+@pytest.mark.parametrize("kind", ["temperature", "platt", "isotonic"])
+def test_probabilities_do_not_depend_on_the_scores_scale(kind, power):
+    plain, scaled = (fit_calibrator(kind, scale * SCORES, LABELS) for scale in (1.0, 10.0**power))
+    asked = np.linspace(-20, 20, 101)
+    assert scaled(10.0**power * asked) == pytest.approx(plain(asked), abs=1e-6)
+
+
+@pytest.mark.parametrize("shift", [-1e9, -1e6, 1e4, 1e6, 1e9])
+def test_platts_probabilities_do_not_depend_on_where_the_scores_lie(shift):
+    plain, moved = (fit_calibrator("platt", SCORES + by, LABELS) for by in (0.0, shift))
+    asked = np.linspace(-20, 20, 101)
+    assert moved(asked + shift) == pytest.approx(plain(asked), abs=1e-5)  # 1e9 has seven decimals
+
+
+def test_constant_scores_get_validations_prevalence():
+    found = fit_calibrator("platt", np.full(LABELS.size, 0.1), LABELS)
+    assert (found.slope, found(5.0)) == (0.0, pytest.approx(LABELS.mean()))
+
+
 def test_none_is_the_plain_sigmoid():
     assert fit_calibrator("none", SCORES, LABELS)(np.array([0.0])) == pytest.approx([0.5])
 
