@@ -65,11 +65,16 @@ class Calibrator(Group):
     @overload
     def __call__(self, scores: np.ndarray) -> np.ndarray: ...
     def __call__(self, scores: float | np.ndarray) -> float | np.ndarray:
-        """The probability of fake for a score or an array of scores."""
+        """The probability of fake for a score or an array of scores.
+
+        Raises:
+            UserError: If a score is not finite.
+        """
+        values = _finite(scores)
         if self.kind == "isotonic":
-            probabilities = np.asarray(np.interp(scores, self.x, self.y))
+            probabilities = np.asarray(np.interp(values, self.x, self.y))
         else:
-            probabilities = np.asarray(expit(self.slope * np.asarray(scores) + self.intercept))
+            probabilities = np.asarray(expit(self.slope * values + self.intercept))
         return probabilities if isinstance(scores, np.ndarray) else float(probabilities)
 
 
@@ -113,12 +118,26 @@ class Decision(Group):
     measured_on: MeasuredOn | None = None
 
     def is_fake(self, scores: float | np.ndarray) -> np.ndarray:
-        """Whether a score, or each of several, lies at or above the threshold."""
-        return np.asarray(np.asarray(scores) >= self.threshold)
+        """Whether a score, or each of several, lies at or above the threshold.
+
+        Raises:
+            UserError: If a score is not finite.
+        """
+        return np.asarray(_finite(scores) >= self.threshold)
 
     def verdict(self, score: float) -> Verdict:
         """Fake at or above the threshold."""
         return "fake" if self.is_fake(score) else "real"
+
+
+def _finite(scores: float | np.ndarray) -> np.ndarray:
+    values = np.asarray(scores, dtype=np.float64)
+    if bad := int(np.count_nonzero(~np.isfinite(values))):
+        raise UserError(
+            f"{bad} of {values.size} scores are not finite numbers, which have no verdict and no probability",
+            fix="a detector that gives NaN or infinity is broken: train again",
+        )
+    return values
 
 
 def read_decision(path: Path) -> Decision:

@@ -92,3 +92,14 @@ def test_a_file_that_is_no_policy_is_refused(tmp_path):
     path.write_text('{"score": "sl", "chosen": "c"}')
     with pytest.raises(UserError, match="`threshold` is missing"):
         read_decision(path)
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_not_finite_has_no_verdict_and_no_probability(score):
+    # NaN is below every threshold, which once made it real.
+    with pytest.raises(UserError, match="1 of 1 scores are not finite"):
+        Decision(score="sl", threshold=0.0, chosen="by hand").verdict(score)
+    isotonic = Calibrator(kind="isotonic", x=(0.0, 1.0), y=(0.0, 0.5))
+    for calibrator in (isotonic, Calibrator(kind="platt", slope=1.0), Calibrator(kind="none")):
+        with pytest.raises(UserError, match="1 of 2 scores are not finite"):
+            calibrator(np.array([0.0, score]))
