@@ -104,7 +104,7 @@ def draw_reliability(points: pd.DataFrame, scores: Scores, path: Path) -> None:
         for kind, line in here.groupby("calibrator", sort=False):
             color = series_color(CALIBRATOR_KINDS.index(kind))
             axis.plot(line["probability"], line["fakes"], "o-", color=color, markersize=3, label=kind)
-        axis.set_title(f"{name}\n{titles(scores)[str(score)]}", fontsize=8)
+        axis.set_title(f"{name}\n{titles(scores)[str(score)]}", fontsize=8, parse_math=False)
         axis.legend(fontsize=6)
     figure.supxlabel("probability of fake, calibrated on validation", fontsize=9)
     figure.supylabel("share of fakes", fontsize=9)
@@ -194,7 +194,7 @@ def _selector_name(selector: str) -> str:
 
 
 def _name_rows(axis: Any, names: list[str]) -> None:
-    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)  # a name may hold a dollar sign
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.grid(axis="x", linewidth=0.4)
     axis.set_axisbelow(True)
