@@ -146,8 +146,10 @@ def first_of_component(nodes: int, start: NDArray[np.intp], end: NDArray[np.intp
 def _by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.Series[str]:
     # Groups of the same methods are assigned together, so that each method gets its share of every split.
     contents = rows["domain"] + "/" + rows["method"] + "/" + rows["instance"]
-    pairs = pd.DataFrame({"group": rows["group"], "content": contents}).drop_duplicates()
-    kinds = pairs.sort_values("content").groupby("group")["content"].agg("+".join)
+    kind_of: dict[str, str] = {}
+    for group, content in sorted(set(zip(rows["group"], contents, strict=True))):
+        kind_of[group] = f"{kind_of[group]}+{content}" if group in kind_of else content
+    kinds = pd.Series(kind_of)
     splits: dict[str, str] = {}
     for _, groups in kinds.groupby(kinds):
         splits |= assign_units(groups.index, shares, seed)
