@@ -39,7 +39,7 @@ def evaluate(
       fakeforensics evaluate seed0.csv seed1.csv --against baseline.csv --out report
       fakeforensics evaluate data/scores/<protocol>/<detector>.parquet --score <score>
     """  # noqa: D301 (\b keeps the lines of the examples)
-    from fakeforensics.metrics.external import evaluate_scores, render
+    from fakeforensics.external import evaluate_scores, render
     from fakeforensics.params import ThresholdsParams
 
     params = ThresholdsParams(bootstrap=bootstrap)

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
-from fakeforensics.metrics.external import evaluate_scores
+from fakeforensics.external import evaluate_scores
 from fakeforensics.metrics.robustness import robustness_table, write_robustness
 from fakeforensics.metrics.summary import measure_run, write_curves
 from fakeforensics.metrics.table import ScoreTable, write_scores

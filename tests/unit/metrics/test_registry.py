@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fakeforensics.external import evaluate_scores, render
 from fakeforensics.metrics.bootstrap import interval, replicate, resample_groups
 from fakeforensics.metrics.compare import Model, Run, compare
-from fakeforensics.metrics.external import evaluate_scores, render
 from fakeforensics.metrics.registry import METRICS, Measure, Metric, at_validation
 from fakeforensics.metrics.robustness import robustness_metrics, robustness_table
 from fakeforensics.metrics.summary import measure_run

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.errors import UserError
-from fakeforensics.metrics.external import evaluate_scores, read_external, render
+from fakeforensics.external import evaluate_scores, read_external, render
 from fakeforensics.metrics.table import ScoreTable, write_scores
 from fakeforensics.params import ThresholdsParams
 from tests.score_specs import SCORES

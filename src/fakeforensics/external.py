@@ -22,6 +22,8 @@ from fakeforensics.metrics.spec import EXTERNAL
 from fakeforensics.metrics.summary import DIGITS, measure_run, summarize, write_curves
 from fakeforensics.metrics.table import has_both_classes, read_scores
 from fakeforensics.params import ThresholdsParams
+from fakeforensics.thresholds.analysis import analyze, threshold_table, write_analysis
+from fakeforensics.thresholds.pictures import draw_thresholds
 
 SCORES = (EXTERNAL,)  # a file of the pipeline is read as if it came from elsewhere
 NAME = EXTERNAL.name
@@ -105,10 +107,6 @@ def _analyze_thresholds(
     run: Run, params: ThresholdsParams, seed: int, out: Path | None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Oracle thresholds and, with validation, the summary of deployable ones."""
-    # Thresholds build on metrics: only this command looks the other way.
-    from fakeforensics.thresholds.analysis import analyze, threshold_table, write_analysis
-    from fakeforensics.thresholds.pictures import draw_thresholds
-
     if run.validation is None:
         oracle = threshold_table(run.test, None, SCORES)
         if out is not None:
