@@ -41,7 +41,7 @@ def write_video(path, frames, codec="libx264", rotation=None, **options):
 
 
 def numbered(count, size=64):
-    """Frames whose brightness tells their number: 2 levels a frame."""
+    """Frames whose brightness tells their number: 2 levels per frame."""
     return [np.full((size, size, 3), 2 * number, np.uint8) for number in range(count)]
 
 

@@ -49,7 +49,7 @@ def make(root, tmp_path, name="out", crop="faces", **params):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Two clips, three stills, and what a download may leave."""
+    """Two clips, three stills, and debris of a download."""
     folder = tmp_path_factory.mktemp("raw")
     for number in range(2):
         frames = [portrait(256, angle=2 * step + 5 * number) for step in range(6)]
@@ -279,13 +279,13 @@ def test_a_dask_cluster_gives_the_same_bytes(root, whole, tmp_path):
     assert digests(out / "s") == digests(whole[1] / "s")
 
 
-def test_a_cluster_without_an_address_is_told(root, tmp_path):
+def test_a_cluster_without_an_address_is_an_error(root, tmp_path):
     with pytest.raises(UserError, match="names no cluster"):
         make(root, tmp_path, executor="dask")
 
 
 @pytest.mark.slow
-def test_a_cluster_that_does_not_answer_is_told(root, tmp_path):
+def test_a_cluster_that_does_not_answer_is_an_error(root, tmp_path):
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     with pytest.raises(UserError, match="no Dask scheduler answers"):
         make(root, tmp_path, executor="dask", scheduler="tcp://127.0.0.1:9")

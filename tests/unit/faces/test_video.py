@@ -53,7 +53,7 @@ def test_the_frames_asked_for_come_out_exactly(tmp_path, suffix, options):
 def test_a_container_without_times_is_decoded_in_order(tmp_path):
     path = write_video(tmp_path / "a.avi", numbered(20), codec="mpeg4", bf="2")
     found = brightness(path, [3, 11])
-    assert found[11] - found[3] == pytest.approx(16 * 219 / 255, abs=3)  # 2 levels a frame, limited range
+    assert found[11] - found[3] == pytest.approx(16 * 219 / 255, abs=3)  # 2 levels per frame, limited range
 
 
 def test_a_display_rotation_is_applied(tmp_path):
