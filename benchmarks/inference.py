@@ -1,7 +1,7 @@
 """How close `fakeforensics predict` comes to the score stage's rate on the same crops.
 
-Both score the same images with the same model in one process, in turn, so that a change of the machine's speed
-affects both: the score stage reads shards, predict reads a folder of files.
+Both score the same images with the same model in one process, in turn, so that a change of the machine's
+speed affects both: the score stage reads shards, predict reads a folder of files.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,29 @@ from fakeforensics.processes import TaskLostError
 
 # Two boxes that overlap this much show one face, found at two scales.
 _SAME_FACE = 0.4
+
+
+@dataclass(frozen=True)
+class ExtractionSettings:
+    """How crops are extracted: what a model's card records of its training data.
+
+    Args:
+        crop: `faces`, or `whole` for images as they are.
+        faces: The `faces` group of params.yaml that the model was trained with.
+        people: `main` takes the face that training would take: the largest of a still, the main person of a
+            video. `stills` also takes the other faces of stills, `all` everybody in videos as well.
+    """
+
+    crop: Literal["faces", "whole"]
+    faces: FacesParams
+    people: Literal["main", "stills", "all"] = "stills"
+
+    @property
+    def everybody(self) -> FacesParams | None:
+        """The settings that find everybody; None if no others are wanted."""
+        if self.people == "main" or self.crop == "whole" or self.faces.tracks == "all":
+            return None
+        return self.faces.model_copy(update={"tracks": "all"})
 
 
 @dataclass(frozen=True)
@@ -40,14 +63,9 @@ class FoundCrop:
 
 @dataclass(frozen=True)
 class FileCrops:
-    """The crops of one file.
+    """The crops of one file by frame and face, or the reason why there are none.
 
-    Args:
-        path: The file.
-        crops: Sorted by frame, then face.
-        reason: Why there are none; None if there are some.
-        lost_frames: Sampled frames of a video without a crop.
-        views: Frames with a crop, for display, if they were asked for.
+    `lost_frames` counts sampled frames without a crop; `views` are frames with one, for display.
     """
 
     path: Path
@@ -57,60 +75,64 @@ class FileCrops:
     views: Sequence[View] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True)
-class ExtractionSettings:
-    """How crops are extracted: what a model's card records of its training data.
+def load_extractors(settings: ExtractionSettings) -> None:
+    """Load what extracting takes into this process, before the first file comes.
 
-    Args:
-        crop: `faces`, or `whole` for images as they are.
-        faces: The `faces` group of params.yaml that the model was trained with.
-        people: `main` takes the face that training would take: the largest of a still, the main person of a
-            video. `stills` also takes the other faces of stills, `all` everybody in videos as well.
+    Raises:
+        UserError: If dlib's models are missing.
     """
+    _extractor(settings.faces)
+    if settings.everybody is not None:
+        _extractor(settings.everybody)
 
-    crop: Literal["faces", "whole"]
-    faces: FacesParams
-    people: Literal["main", "stills", "all"] = "stills"
+
+def extract_crops(settings: ExtractionSettings, item: Item, views: int = 0) -> FileCrops:
+    """Extract the crops of one file, and up to `views` frames. Whatever is wrong with it becomes the reason.
+
+    Raises:
+        UnreadableError: If a frame that was read before cannot be read again for display.
+    """
+    if item.missing is not None:
+        return FileCrops(item.path, (), item.missing)
+    extraction, crops = _extract(item, settings.crop, settings.faces)
+    if not crops:
+        return FileCrops(item.path, (), extraction.rejections[0].reason)
+    if settings.everybody is not None and (settings.people == "all" or item.kind == "image"):
+        # The main face keeps the pixels of the faces stage. A search for everybody may find a slightly
+        # different box.
+        crops = _joined(crops, _extract(item, "faces", settings.everybody)[1])
+    frames = pick_frames((crop.frame for crop in crops), views)
+    lost = len({one.frame for one in extraction.rejections})
+    return FileCrops(item.path, crops, lost_frames=lost, views=read_views(item, frames))
 
 
-class CropExtractor:
-    """Extracts the crops of files; holds dlib's models."""
+def crops_or_reason(item: Item, future: Future[FileCrops]) -> FileCrops:
+    """What a worker process found, or why it found nothing.
 
-    def __init__(self, settings: ExtractionSettings) -> None:
-        self._settings = settings
-        self._as_trained = FaceExtractor(settings.faces)
+    Raises:
+        UserError: If worker processes lack what extracting takes.
+    """
+    try:
+        return future.result()
+    except (TaskLostError, UnreadableError) as error:
+        return FileCrops(item.path, (), str(error))
+    except MemoryError:
+        return FileCrops(item.path, (), "it takes too much memory")
 
-    @cached_property
-    def _everybody(self) -> FaceExtractor:
-        return FaceExtractor(self._settings.faces.model_copy(update={"tracks": "all"}))
 
-    def extract(self, item: Item) -> FileCrops:
-        """Extract the crops of one file; whatever is wrong with it becomes the reason."""
-        if item.missing is not None:
-            return FileCrops(item.path, (), item.missing)
-        extraction, crops = self._extract(self._as_trained, item)
-        if not crops:
-            return FileCrops(item.path, (), extraction.rejections[0].reason)
-        if self._wants_others(item):
-            # The main face keeps the pixels of the faces stage. A search for everybody may find a slightly
-            # different box.
-            _, others = self._extract(self._everybody, item)
-            crops = _joined(crops, others)
-        return FileCrops(item.path, crops, lost_frames=len({one.frame for one in extraction.rejections}))
+@cache
+def _extractor(faces: FacesParams) -> FaceExtractor:
+    return FaceExtractor(faces)
 
-    def _wants_others(self, item: Item) -> bool:
-        if self._settings.crop == "whole" or self._settings.faces.tracks == "all":
-            return False
-        people = self._settings.people
-        return people == "all" or (people == "stills" and item.kind == "image")
 
-    def _extract(self, extractor: FaceExtractor, item: Item) -> tuple[Extraction, list[FoundCrop]]:
-        store = MemoryStore()
-        work = WorkItem(item.path, item.kind, self._settings.crop)
-        (extraction,) = extractor.extract([work], [store])
-        return extraction, [
-            FoundCrop(store[crop.stored.name], crop.frame, crop.track, crop.box) for crop in extraction.crops
-        ]
+def _extract(
+    item: Item, crop: Literal["faces", "whole"], faces: FacesParams
+) -> tuple[Extraction, list[FoundCrop]]:
+    store = MemoryStore()
+    (extraction,) = _extractor(faces).extract([WorkItem(item.path, item.kind, crop)], [store])
+    return extraction, [
+        FoundCrop(store[one.stored.name], one.frame, one.track, one.box) for one in extraction.crops
+    ]
 
 
 def _joined(main: Sequence[FoundCrop], others: Sequence[FoundCrop]) -> list[FoundCrop]:
@@ -123,42 +145,3 @@ def _joined(main: Sequence[FoundCrop], others: Sequence[FoundCrop]) -> list[Foun
     numbers = {face: number for number, face in enumerate(sorted({c.face for c in others} - is_main), 1)}
     added = [replace(crop, face=numbers[crop.face]) for crop in others if crop.face in numbers]
     return sorted([*main, *added], key=lambda crop: (crop.frame, crop.face))
-
-
-@cache
-def extractor(settings: ExtractionSettings) -> CropExtractor:
-    """This process's extractor, made once.
-
-    Raises:
-        UserError: If dlib's models are missing.
-    """
-    return CropExtractor(settings)
-
-
-def extract_crops(settings: ExtractionSettings, item: Item, views: int = 0) -> FileCrops:
-    """Extract the crops of one file in a worker process.
-
-    Args:
-        settings: How to extract.
-        item: The file.
-        views: Largest number of frames to return for display.
-    """
-    found = extractor(settings).extract(item)
-    frames = pick_frames((crop.frame for crop in found.crops), views)
-    return replace(found, views=read_views(item, frames))
-
-
-def crops_or_reason(item: Item, future: Future[FileCrops]) -> FileCrops:
-    """What a worker process found, or why it found nothing.
-
-    Raises:
-        UserError: If worker processes lack what extracting takes.
-    """
-    try:
-        return future.result()
-    except TaskLostError as error:
-        return FileCrops(item.path, (), str(error))
-    except MemoryError:
-        return FileCrops(item.path, (), "it takes too much memory")
-    except UnreadableError as error:  # of a frame for display
-        return FileCrops(item.path, (), str(error))

@@ -17,9 +17,6 @@ from fakeforensics.inference.predict import LoadedModel
 class Explainer:
     """Heat maps of the deciding score.
 
-    Args:
-        model: The loaded model.
-
     Raises:
         UserError: If captum is not installed, or the detector has no layer that a heat map could show.
     """
@@ -49,14 +46,7 @@ class Explainer:
         self._enlarge = LayerAttribution.interpolate
 
     def heat(self, crops: Sequence[Rgb]) -> list[Heat]:
-        """How much each place raises the score.
-
-        Args:
-            crops: Of the size that the network takes.
-
-        Returns:
-            For each crop a map of its size, in [0, 1], whose highest value is 1, unless no place raises the
-            score.
+        """For each crop how much each place raises the score: a map of its size, its maximum 1 (or 0).
 
         Source:
             Selvaraju et al., Grad-CAM, ICCV 2017; of the detector's `heat_layer`.

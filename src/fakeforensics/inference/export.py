@@ -36,13 +36,8 @@ Run = Callable[[Images], dict[str, Float[np.ndarray, " batch"]]]
 class Exported(nn.Module):
     """Everything from 8-bit pixels to scores as one network.
 
-    Args:
-        detector: In evaluation mode.
-        preprocess: Of the model's card.
-
     Attributes:
-        outputs: Names of what `forward` returns: the column of each score and, after it, that of its
-            probability if it has one.
+        outputs: Names of what `forward` returns: each score's column, followed by that of its probability.
     """
 
     mean: Tensor
@@ -70,10 +65,9 @@ def export_model(package: Package, out: Path, kind: Literal["onnx", "torch"], im
 
     Args:
         package: The model.
-        out: Gets `model.onnx` or `model.pt2`, `model.json`, `decision.json` if there is one, `README.md`.
+        out: Gets `model.onnx` or `model.pt2`, `model.json`, `README.md`, and `decision.json` if there is one.
         kind: `onnx`, or `torch` for torch.export.
-        images_root: Folder of the sources' images, whose crops check the export; noise does if they are
-            missing.
+        images_root: Folder of the sources' images, whose crops check the export; without them noise does.
 
     Returns:
         What was written and how far its scores are from the model's.
@@ -141,11 +135,7 @@ def largest_difference(network: Exported, run: Run, images: Images) -> float:
 
 
 def check_images(package: Package, preprocess: Preprocess, images_root: Path) -> tuple[Images, str]:
-    """Crops to check an export on: those of the training sources if there are any, else noise.
-
-    Returns:
-        The images and what they are.
-    """
+    """Crops to check an export on, and what they are: the training sources', if there are any, else noise."""
     pixels: list[np.ndarray] = []
     for source in package.card.images.crop:
         if not (images_root / source / "index.parquet").is_file():
@@ -157,18 +147,13 @@ def check_images(package: Package, preprocess: Preprocess, images_root: Path) ->
             data = reader.read(source, str(shard), int(offset), int(size))
             pixels.append(preprocess.crop(decode(data)))
         reader.close()
-    if pixels:
-        return _stack(pixels[:: max(1, len(pixels) // _CHECKED)][:_CHECKED]), "real crops of its sources"
-    rng = np.random.default_rng(0)
-    side = preprocess.crop_size
-    for contrast in np.linspace(0, 80, _CHECKED):
+    origin = "real crops of its sources" if pixels else "noise images"
+    pixels = pixels[:: max(1, len(pixels) // _CHECKED)][:_CHECKED]
+    rng, side = np.random.default_rng(0), preprocess.crop_size
+    for contrast in () if pixels else np.linspace(0, 80, _CHECKED):
         noise = 128 + contrast * rng.normal(size=(side, side, 3))
         pixels.append(noise.clip(0, 255).astype(np.uint8))
-    return _stack(pixels), "noise images"
-
-
-def _stack(pixels: list[np.ndarray]) -> Images:
-    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous(), origin
 
 
 def _write_onnx(network: Exported, images: Images, path: Path) -> Run:

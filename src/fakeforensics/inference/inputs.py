@@ -30,7 +30,7 @@ class UploadLimits:
 
     Args:
         max_mb: Largest upload, in MB.
-        max_seconds: Longest time for finding a file's faces, in seconds.
+        max_seconds: Longest time for finding a file's faces.
         memory_mb: Largest address space of the process that does it, in MiB.
         at_once: Files scored at once; others wait.
         waiting: Files that may wait; others are turned away.
@@ -45,13 +45,7 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Item:
-    """One file to score.
-
-    Args:
-        path: The file, as the user or the folder named it.
-        kind: What to read it as; a file with an unknown suffix is tried as an image.
-        missing: Why there is no such file; None if there is one.
-    """
+    """One file to score, what to read it as, and why it cannot be opened if it cannot."""
 
     path: Path
     kind: Kind
@@ -60,27 +54,20 @@ class Item:
 
 @dataclass(frozen=True)
 class Inputs:
-    """All files to score.
-
-    Args:
-        items: In the order of the arguments, folders sorted by name; each file once.
-        ignored: Number of files in the given folders that are neither images nor videos by their suffix.
-    """
+    """All files to score, each once, and the number of files in the given folders that were ignored."""
 
     items: Sequence[Item]
     ignored: int
 
 
 def find_inputs(arguments: Sequence[str], listed: Iterable[str] = ()) -> Inputs:
-    """Expand the user's arguments.
+    """Expand the user's arguments, in their order.
 
     Args:
-        arguments: Files, folders (searched recursively), and globs such as `'shots/**/*.jpg'`. An existing
-            file whose name looks like a glob is that file.
+        arguments: Files (with an unknown suffix they are tried as images), folders (searched recursively, in
+            the order of names), and globs such as `'shots/**/*.jpg'`. If a file's own name looks like a glob,
+            it is that file. A name that matches nothing becomes an item with the reason.
         listed: More names, one per line; blank lines are skipped.
-
-    Returns:
-        The files; a name that matches nothing becomes an item with the reason.
     """
     names = [*arguments, *(line.rstrip("\r\n") for line in listed if line.strip())]
     items: dict[Path, Item] = {}
@@ -127,13 +114,7 @@ def _item(path: Path, kind: Kind) -> Item:
 
 
 class View(NamedTuple):
-    """A frame, shrunk for display.
-
-    Args:
-        frame: Its number; -1 for a still.
-        pixels: At most `VIEW_WIDTH` columns.
-        scale: Factor of the shrinking, at most 1.
-    """
+    """A frame (-1 for a still), shrunk by the factor `scale` to at most `VIEW_WIDTH` columns for display."""
 
     frame: int
     pixels: Rgb

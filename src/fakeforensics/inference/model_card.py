@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package
-from fakeforensics.metrics.spec import Scale, ScoreSpec, find_score
+from fakeforensics.inference.predict import ScoreRule
+from fakeforensics.metrics.spec import Scale, ScoreSpec
 from fakeforensics.models.card import CARD, WEIGHTS, Sees
 from fakeforensics.thresholds.policy import DECISION
 
@@ -46,12 +47,7 @@ LIMITS = (
 
 
 def model_card(package: Package, folder: Path | None = None) -> str:
-    """The model card in Markdown.
-
-    Args:
-        package: The detector.
-        folder: The folder whose files the card lists; None lists none.
-    """
+    """The model card in Markdown; with a list of the files in `folder`."""
     present = {} if folder is None else {name: FILES[name] for name in FILES if (folder / name).is_file()}
     listed = "\n".join(f"- `{name}`: {purpose}" for name, purpose in present.items())
     parts = [
@@ -79,10 +75,9 @@ def model_card(package: Package, folder: Path | None = None) -> str:
 def training_text(package: Package) -> str:
     """Training images by method, and what training did not see."""
     listed = ", ".join(f"{count:,} {method}" for method, count in package.training_images().items())
-    text = f"Images: {listed or 'not recorded'}."
-    if package.about is not None and package.about.unseen:
-        text += f" Tested but not seen in training: {', '.join(package.about.unseen)}."
-    return text
+    unseen = () if package.about is None else package.about.unseen
+    tested = f" Tested but not seen in training: {', '.join(unseen)}." if unseen else ""
+    return f"Images: {listed or 'not recorded'}.{tested}"
 
 
 def ap_table(package: Package) -> str:
@@ -101,20 +96,23 @@ def decision_text(package: Package) -> str:
     decision = package.decision
     if decision is None:
         return "There is no threshold: the model gives scores and no verdicts."
-    score = score_name(find_score(package.scores, decision.score))
-    text = f"Fake at or above {decision.threshold:.6g} in {score}. The threshold: {decision.chosen}."
+    rule = ScoreRule(decision, package.scores)
+    probability = rule.assess(decision.threshold).probability
+    there = "" if probability is None else f", a probability of {100 * probability:.1f}%"
+    text = f"Fake from {decision.threshold:.6g} in {score_name(rule.spec)}{there}: {decision.chosen}."
+    if probability is not None and decision.calibrator is None:
+        text += " The probability is not calibrated; its expected error is unknown."
     rates = {
         "reals called fake": decision.expected_fpr,
         "fakes called real": decision.expected_fnr,
-        "calibration error": decision.expected_calibration_error,
+        "mean error of the probability": decision.expected_calibration_error,
     }
     known = [f"{name} {100 * rate:.1f}%" for name, rate in rates.items() if rate is not None]
     if known:
         text += f" Expected on data like the validation images: {', '.join(known)}."
     if (measured := decision.measured_on) is not None:
-        text += (
-            f" Measured on {measured.reals:,} real and {measured.fakes:,} fake images ({measured.images})."
-        )
+        counts = f"{measured.reals:,} real and {measured.fakes:,} fake images"
+        text += f" Measured on {counts} ({measured.images})."
     return text
 
 

@@ -34,12 +34,7 @@ def print_predictions(
 ) -> bool:
     """Print predictions, as they come unless `style` is `json`, and warnings to standard error.
 
-    Args:
-        package: The detector's.
-        inputs: The files that are predicted.
-        predictions: One per file.
-        style: How to print them.
-        is_cropped: Whether the images are scored as they are.
+    `is_cropped`: whether images are scored without looking for faces.
 
     Returns:
         Whether every file was scored.
@@ -67,14 +62,11 @@ def print_predictions(
             failed += prediction.reason is not None
             yield prediction
 
-    if style == "json":
-        typer.echo(as_json(package, counted()))
-    elif style == "csv":
-        for line in csv_lines(counted(), package.scores):
-            typer.echo(line)
-    else:
-        for line in table_lines(inputs.items, counted()):
-            typer.echo(line)
+    lines: Iterable[str] = table_lines(inputs.items, counted())
+    if style != "table":
+        lines = csv_lines(counted(), package.scores) if style == "csv" else as_json(package, counted())
+    for line in lines:
+        typer.echo(line)
     if inputs.ignored:
         typer.echo(f"skipped {inputs.ignored} other files in these folders", err=True)
     return failed == 0
@@ -120,15 +112,13 @@ def policy_line(package: Package) -> str:
     if decision is not None:
         how = f"{score_name(find_score(package.scores, decision.score))}; {decision.chosen}"
         return f"model {name}: fake from {decision.threshold:.4g} ({how})"
-    if package.about is not None:
-        return f"model {name}: there is no threshold, so there are scores but no verdicts"
     return (
         f"model {name}: {package.directory} has no threshold, so there are scores but no verdicts. "
         f"`dvc repro package@{name.replace('/', '-')}` writes a package that has one: {PACKAGES / name}"
     )
 
 
-def as_json(package: Package, predictions: Iterable[Prediction]) -> str:
+def as_json(package: Package, predictions: Iterable[Prediction]) -> Iterator[str]:
     """All predictions as one JSON object."""
     decision = package.decision
     value = {
@@ -138,7 +128,7 @@ def as_json(package: Package, predictions: Iterable[Prediction]) -> str:
         "decision": None if decision is None else decision.model_dump(mode="json", exclude={"calibrator"}),
         "files": [as_dict(prediction, package.scores) for prediction in predictions],
     }
-    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
+    yield json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
 
 
 def as_dict(prediction: Prediction, scores: Scores) -> dict[str, Any]:
@@ -164,7 +154,7 @@ def as_dict(prediction: Prediction, scores: Scores) -> dict[str, Any]:
 
 
 def csv_columns(scores: Scores) -> tuple[str, ...]:
-    """The columns of the CSV table for a detector with these scores."""
+    """The columns of the CSV table."""
     return (
         *("file", "kind", "face", "frame", "left", "top", "right", "bottom"),
         *(column for score in scores for column in (score.probability_column, score.column) if column),

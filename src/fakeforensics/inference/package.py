@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,12 +45,6 @@ class About(Group):
     order: Count = 0
 
 
-class _Images(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    crop: dict[str, CropKind]
-    faces: FacesParams
-
-
 class _Card(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
     protocol: Name
@@ -59,15 +53,16 @@ class _Card(BaseModel):
     counts: dict[str, dict[str, dict[str, int]]] = {}
 
 
-class ApRow(NamedTuple):
-    """Average precision on one test set, by one score.
+class _Images(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    crop: dict[str, CropKind]
+    faces: FacesParams
 
-    Args:
-        test_set: Its name; `mean` and `mean_unseen` for the means.
-        score: The score's label.
-        ap: Percent.
-        interval: 95% interval, percent; None if none was computed.
-        unseen: Whether the test set holds a method or domain that training did not see; None if unknown.
+
+class ApRow(NamedTuple):
+    """Average precision and its 95% interval, percent, on one test set or a mean over them, by one score.
+
+    `unseen`: whether the test set holds a method or domain that training did not see; None if unknown.
     """
 
     test_set: str
@@ -140,11 +135,6 @@ class Package:
         return f"{self.card.protocol}/{self.detector.name}"
 
     @property
-    def title(self) -> str:
-        """The protocol's title, or the detector's name if it is unknown."""
-        return self.name if self.about is None else self.about.title
-
-    @property
     def is_demo(self) -> bool:
         """Whether the detector was trained on the demo's synthetic faces."""
         return self.about is not None and self.about.demo
@@ -164,6 +154,11 @@ class Package:
         """The settings with which the faces of its training data were extracted."""
         return self.card.images.faces
 
+    @property
+    def title(self) -> str:
+        """The protocol's title, or the detector's name if it is unknown."""
+        return self.name if self.about is None else self.about.title
+
     def training_images(self) -> dict[str, int]:
         """Training images by method, summed over the sources; `real` first."""
         total: dict[str, int] = {}
@@ -182,11 +177,12 @@ class Package:
                 test_set,
                 labels.get(score, score),
                 100 * float(value),
-                _percent(intervals.get(score, {}).get(test_set)),
+                None if bounds is None else (100 * float(bounds[0]), 100 * float(bounds[1])),
                 None if unseen is None else test_set in unseen,
             )
             for score, sets in self.metrics.get("ap", {}).items()
             for test_set, value in sets.items()
+            for bounds in [intervals.get(score, {}).get(test_set)]
         ]
 
     def _read(self, name: str) -> dict[str, Any] | None:
@@ -202,18 +198,8 @@ class Package:
         return value
 
 
-def _percent(bounds: Sequence[float] | None) -> tuple[float, float] | None:
-    return None if bounds is None else (100 * float(bounds[0]), 100 * float(bounds[1]))
-
-
 def write_package(folder: Path, model: Path, results: Mapping[str, Path], about: About) -> None:
-    """Fill a package's folder, apart from its README.
-
-    Args:
-        folder: An empty folder.
-        model: The training folder.
-        results: Files of results, by their names in the package.
-        about: The contents of `package.json`.
+    """Fill a package's folder from a training folder and result files, by their new names; without a README.
 
     Raises:
         UserError: If a file is missing.
@@ -243,12 +229,12 @@ def open_package(directory: Path | None = None, root: Path = PACKAGES) -> Packag
     Raises:
         UserError: If there is no package, the choice is open, or the card is damaged or foreign.
     """
-    package = _default(root) if directory is None else Package(Path(directory))
+    package = Package(_default(root) if directory is None else Path(directory))
     _ = package.card
     return package
 
 
-def _default(root: Path) -> Package:
+def _default(root: Path) -> Path:
     packages = find_packages(root)
     if not packages:
         raise UserError(
@@ -256,22 +242,13 @@ def _default(root: Path) -> Package:
             fix="run the command where `dvc repro` was run, or name a model's folder with --model",
         )
     if len(packages) == 1:
-        return packages[0]
-    if len({package.directory.parent for package in packages}) > 1:
-        raise _open_choice("there are several models", packages)
-    ranked = []
-    for package in packages:
-        by_score = package.metrics.get("validation", {}).get("ap")
-        if not by_score:
-            raise _open_choice("not every model has an average precision on validation", packages)
-        order = -1 if package.about is None else package.about.order
-        ranked.append((max(by_score.values()), order, package.directory))
-    return Package(max(ranked)[-1])
-
-
-def _open_choice(reason: str, packages: Sequence[Package]) -> UserError:
-    return UserError(
-        f"which model? {reason}",
-        found="\n".join(str(package.directory) for package in packages),
-        fix=f"choose one: --model {packages[0].directory}",
-    )
+        return packages[0].directory
+    precision = {one.directory: one.metrics.get("validation", {}).get("ap") for one in packages}
+    if len({one.directory.parent for one in packages}) > 1 or not all(precision.values()):
+        raise UserError(
+            "which model? There are several protocols, or models without an average precision on validation",
+            found="\n".join(map(str, precision)),
+            fix=f"choose one: --model {packages[0].directory}",
+        )
+    orders = {one.directory: -1 if one.about is None else one.about.order for one in packages}
+    return max(precision, key=lambda path: (max(precision[path].values()), orders[path], path))

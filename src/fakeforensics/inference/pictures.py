@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ from fakeforensics.palette import COLORS, rgb
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from fakeforensics.inference.explain import Explainer
     from fakeforensics.inference.predict import Predictor
@@ -39,13 +41,13 @@ _SHEET_COLUMNS, _SHEET_REASONS = 10, 8
 
 
 class PictureFolders:
-    """The folders of pictures that `predict --boxes` and `predict --explain` write, one PNG per file.
+    """The folders of pictures that `predict` writes, one PNG per file.
 
     Args:
         predictor: Has the loaded model.
         paths: All files, for distinct names.
         boxes: Folder for annotated copies; None writes none.
-        explain: Folder for heat maps next to the crops; None writes none.
+        explain: Folder for crops and their heat maps; None writes none.
     """
 
     def __init__(
@@ -104,11 +106,7 @@ def picture_names(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def annotated(prediction: Prediction) -> Rgb:
-    """The file with a box and a caption at each face; for a video a grid of up to nine of its frames.
-
-    Raises:
-        UnreadableError: If the file changed since it was scored.
-    """
+    """The file with a box and a caption at each face; for a video a grid of up to nine of its frames."""
     frames = pick_frames((face.frame for face in prediction.faces), _TILES)
     tiles = [
         draw_faces(image, [face for face in prediction.faces if face.frame == frame])
@@ -139,12 +137,7 @@ def caption(one: Assessment) -> str:
 
 
 def overlay(crop: Rgb, heat: Heat) -> Rgb:
-    """The crop under a heat map.
-
-    Args:
-        crop: What the network saw.
-        heat: In [0, 1], of the same size: how much each place raises the score.
-    """
+    """The crop under a heat map of its size."""
     colored = cv2.applyColorMap((255 * np.clip(heat, 0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     share = 0.65 * heat[..., None]
     mixed = crop * (1 - share) + cv2.cvtColor(colored, cv2.COLOR_BGR2RGB) * share
@@ -186,13 +179,7 @@ def _write_png(path: Path, image: Rgb) -> None:
 
 
 def draw_contact_sheet(images_root: Path, source: str, out: Path, number: int) -> str:
-    """Draw a source's crops, evenly over the methods, above the reasons for rejected files.
-
-    Args:
-        images_root: The folder of all sources' images, `data/images`.
-        source: The source's name.
-        out: The picture, PNG.
-        number: Largest number of crops to show.
+    """Draw at most `number` crops of a source, evenly over the methods, above the reasons for rejected files.
 
     Returns:
         What was drawn, for the user.
@@ -207,7 +194,19 @@ def draw_contact_sheet(images_root: Path, source: str, out: Path, number: int) -
     rejected = rejected_reasons(images_root / source / REJECTED_FILE)
     counts = index["method"].value_counts().sort_index()
     title = f"{source}: " + ", ".join(f"{count:,} {method}" for method, count in counts.items())
-    _draw_sheet(images_root, source, out, chosen, rejected, title)
+    common = rejected.most_common(_SHEET_REASONS)
+    lines = [f"{count:>6}  {printable_path(reason)}" for reason, count in common]
+    if len(rejected) > _SHEET_REASONS:
+        lines.append(f"        … and {len(rejected) - _SHEET_REASONS} other reasons")
+    foot = "\n".join(["rejected:", *lines]) if lines else "nothing was rejected"
+    with closing(ShardReader(images_root)) as reader:
+        tiles = [
+            (row, decode(reader.read(source, row["shard"], row["offset"], row["size"])))
+            for row in chosen.to_dict("records")
+        ]
+    figure = _draw_tiles(tiles, title, foot)
+    with atomic_path(out) as temporary:
+        figure.savefig(temporary)
     return f"{out}: {len(chosen)} of {len(index)} crops; {rejected.total()} files or frames were rejected"
 
 
@@ -227,11 +226,7 @@ def spread_over_methods(index: pd.DataFrame, number: int) -> pd.DataFrame:
 
 
 def rejected_reasons(path: Path) -> Counter[str]:
-    """How often each reason is in `rejected.csv`; empty if nothing was rejected.
-
-    Raises:
-        UserError: If the file is missing or not such a table.
-    """
+    """How often each reason is in `rejected.csv`; `UserError` if that is missing or not such a table."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return Counter(row["reason"] for row in csv.DictReader(file))
@@ -241,33 +236,21 @@ def rejected_reasons(path: Path) -> Counter[str]:
         raise UserError(f"{path}: not a table of rejected files", found=str(error)) from None
 
 
-def _draw_sheet(
-    images_root: Path, source: str, out: Path, chosen: pd.DataFrame, rejected: Counter[str], title: str
-) -> None:
+def _draw_tiles(tiles: Sequence[tuple[Mapping[Any, Any], Rgb]], title: str, foot: str) -> Figure:
     from matplotlib.figure import Figure
 
-    rows = -(-len(chosen) // _SHEET_COLUMNS)
-    common = rejected.most_common(_SHEET_REASONS)
-    lines = [f"{count:>6}  {printable_path(reason)}" for reason, count in common]
-    if len(rejected) > _SHEET_REASONS:
-        lines.append(f"        … and {len(rejected) - _SHEET_REASONS} other reasons")
-    foot = 0.5 + 0.2 * max(1, len(lines))
-    height = 0.6 + 1.5 * rows + foot
-    figure = Figure(figsize=(1.3 * _SHEET_COLUMNS, height), dpi=110)
-    place = {"left": 0.01, "right": 0.99, "bottom": foot / height, "top": 1 - 0.75 / height}
-    cells = figure.add_gridspec(rows, _SHEET_COLUMNS, **place, wspace=0.06, hspace=0.22)
-    reader = ShardReader(images_root)
-    for number, row in enumerate(chosen.to_dict("records")):
-        axes = figure.add_subplot(cells[number // _SHEET_COLUMNS, number % _SHEET_COLUMNS])
-        axes.imshow(decode(reader.read(source, row["shard"], row["offset"], row["size"])))
-        axes.set(xticks=[], yticks=[])
+    rows = -(-len(tiles) // _SHEET_COLUMNS)
+    height = 1.5 * rows + 0.2 * foot.count("\n") + 1
+    figure = Figure(figsize=(1.3 * _SHEET_COLUMNS, height), dpi=110, layout="constrained")
+    cells = figure.subplots(rows, _SHEET_COLUMNS, squeeze=False, subplot_kw={"xticks": [], "yticks": []}).flat
+    for axes, (row, pixels) in zip(cells, tiles, strict=False):
+        axes.imshow(pixels)
         for side in axes.spines.values():
             side.set(color=COLORS["fake" if row["label"] else "real"], linewidth=2)
         note = f"{row['method']}, frame {row['frame']}" if row["frame"] >= 0 else row["method"]
         axes.set_title(note, fontsize=7, pad=3)
-    reader.close()
-    figure.text(0.01, 1 - 0.3 / height, title, fontsize=11, weight="bold")
-    text = "rejected:\n" + "\n".join(lines) if lines else "nothing was rejected"
-    figure.text(0.01, (foot - 0.15) / height, text, fontsize=8, va="top", family="monospace")
-    with atomic_path(out) as temporary:
-        figure.savefig(temporary)
+    for axes in cells:
+        axes.set_axis_off()
+    figure.suptitle(title, fontsize=11, weight="bold")
+    figure.supxlabel(foot, x=0.01, ha="left", fontsize=8, family="monospace")
+    return figure

@@ -24,7 +24,7 @@ from fakeforensics.inference.crops import (
     FoundCrop,
     crops_or_reason,
     extract_crops,
-    extractor,
+    load_extractors,
 )
 from fakeforensics.inference.inputs import Item, Kind, Rgb
 from fakeforensics.inference.package import Package
@@ -34,20 +34,12 @@ from fakeforensics.params import parse
 from fakeforensics.processes import WorkerPool, look_ahead
 from fakeforensics.thresholds.policy import Decision, Verdict
 
-BATCH = 128
 Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """A score, and what the decision policy makes of it.
-
-    Args:
-        score: The deciding score on its own scale; a higher score is more likely fake.
-        probability: Probability of fake: calibrated if the policy has a calibrator, else the score's own;
-            None if the score has none either.
-        verdict: None without a threshold.
-    """
+    """The deciding score on its own scale, and, if there are any, its probability of fake and the verdict."""
 
     score: float
     probability: float | None
@@ -56,13 +48,7 @@ class Assessment:
 
 @dataclass(frozen=True)
 class ScoredFace:
-    """One scored crop.
-
-    Args:
-        crop: The crop.
-        scores: All scores of the detector, by column.
-        assessment: Of the deciding score.
-    """
+    """A crop, all its scores by column, and the assessment of the deciding one."""
 
     crop: FoundCrop
     scores: Mapping[str, float]
@@ -82,7 +68,7 @@ class Prediction:
         path: The file.
         kind: Image or video.
         faces: By frame, then face; empty if the file failed.
-        people: For a video, each person's assessment over all frames, from the mean of the frames' scores.
+        people: For a video, each person's assessment, from the mean of the frames' scores.
         reason: Why the file could not be scored; None if it was.
         lost_frames: Sampled frames without a face.
     """
@@ -106,17 +92,10 @@ class Prediction:
 
 
 class ScoreRule:
-    """Turns a detector's scores into assessments.
-
-    Args:
-        decision: The detector's decision policy; None if it has none.
-        scores: The detector's scores. The policy's score decides, or the first without a policy.
-
-    Attributes:
-        spec: The deciding score.
+    """Turns scores into assessments. The policy's score decides; without a policy the detector's first score.
 
     Raises:
-        KeyError: If the policy's score is none of them.
+        KeyError: If the policy's score is none of the detector's.
     """
 
     def __init__(self, decision: Decision | None, scores: Scores) -> None:
@@ -151,7 +130,7 @@ class LoadedModel:
     """A detector in memory, on a GPU if there is one, with its decision policy.
 
     Raises:
-        UserError: If the model is damaged or foreign, or its policy asks for a score that it does not have.
+        UserError: If the model is damaged or foreign.
     """
 
     def __init__(self, package: Package) -> None:
@@ -176,11 +155,7 @@ class LoadedModel:
         return self.preprocess.crop(decode(crop.data))
 
     def score(self, crops: Crops) -> list[dict[str, float]]:
-        """Score crops that `read` returned, with the arithmetic of the score stage.
-
-        Returns:
-            For each crop its scores by column.
-        """
+        """For each crop that `read` returned its scores by column, with the arithmetic of the score stage."""
         import torch
 
         from fakeforensics.models.runtime import full_float32
@@ -209,7 +184,7 @@ class Predictor:
     """
 
     def __init__(
-        self, package: Package, settings: ExtractionSettings, batch_size: int = BATCH, workers: int = 0
+        self, package: Package, settings: ExtractionSettings, batch_size: int = 128, workers: int = 0
     ) -> None:
         self._package = package
         self._settings = settings
@@ -218,11 +193,7 @@ class Predictor:
 
     @cached_property
     def model(self) -> LoadedModel:
-        """The loaded model.
-
-        Raises:
-            UserError: If it is damaged or foreign.
-        """
+        """The loaded model; raises `UserError` if it is damaged or foreign."""
         return LoadedModel(self._package)
 
     def predict(self, items: Sequence[Item]) -> Iterator[Prediction]:
@@ -242,8 +213,8 @@ class Predictor:
             if searched:
                 pool = WorkerPool(
                     min(self._workers, len(searched)),
-                    prepare=partial(extractor, self._settings),
-                    preload=(extractor.__module__,),
+                    prepare=partial(load_extractors, self._settings),
+                    preload=(extract_crops.__module__,),
                 )
                 stack.callback(pool.close)
                 found = pool.map(partial(extract_crops, self._settings), searched, ordered=True)

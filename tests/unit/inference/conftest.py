@@ -9,7 +9,7 @@ from skimage import data as pictures
 
 from fakeforensics.files import write_json
 from fakeforensics.images.codec import encode_png
-from fakeforensics.inference.crops import CropExtractor, ExtractionSettings
+from fakeforensics.inference.crops import ExtractionSettings
 from fakeforensics.inference.package import About, Package, write_package
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.card import Architecture
@@ -83,11 +83,6 @@ def toy(package, tmp_path_factory) -> Package:
     folder = tmp_path_factory.mktemp("toy")
     write_json(folder / "model.json", card)
     return Package(folder)
-
-
-@pytest.fixture(scope="session")
-def extractor() -> CropExtractor:
-    return CropExtractor(FACES)
 
 
 @pytest.fixture(scope="session")

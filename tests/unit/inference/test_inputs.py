@@ -22,7 +22,7 @@ def test_folders_are_searched_to_the_bottom_in_order_and_hidden_files_left_out(t
     inputs = find_inputs([str(tree)])
     assert names(inputs) == ["a.JPG", "b.png", "c.mp4"]
     assert [item.kind for item in inputs.items] == ["image", "image", "video"]
-    assert inputs.ignored == 1  # notes.txt, which the user is told of
+    assert inputs.ignored == 1  # notes.txt
 
 
 def test_globs_that_the_shell_did_not_expand(tree):

@@ -14,7 +14,8 @@ def test_the_card_holds_what_a_user_must_know(package):
     assert "not seen in training: strange" in card
     assert "| known | S_SL | 99.12 | 98.00 – 99.50 | yes |" in card
     assert "| strange | S_SL | 61.00 |  | no |" in card
-    assert "Fake at or above 0.25 in S_SL, logit of the classifier" in card
+    assert "Fake from 0.25 in S_SL, logit of the classifier, a probability of 56.2%: " in card  # σ(0.25)
+    assert "not calibrated" in card
     assert "get_face_chip(size=96, padding=0.25)" in card
     assert "Demo model" not in card
 
@@ -47,7 +48,7 @@ def test_expected_errors_and_their_images_are_given(package, tmp_path):
     rates = {"expected_fpr": 0.043, "expected_fnr": 0.2, "measured_on": measured_on}
     write_json(folder / "decision.json", {"score": "cd", "threshold": 2.0, "chosen": "c"} | rates)
     text = decision_text(Package(folder))
-    assert "Fake at or above 2 in S_CD" in text
+    assert "Fake from 2 in S_CD" in text
     assert "reals called fake 4.3%, fakes called real 20.0%" in text
     assert "1,200 real and 80 fake images" in text
 

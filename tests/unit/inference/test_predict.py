@@ -151,7 +151,7 @@ def refuse(settings):
 
 
 def test_a_worker_that_cannot_start_its_work_gives_the_reason(package, monkeypatch):
-    monkeypatch.setattr(predict, "extractor", refuse)
+    monkeypatch.setattr(predict, "load_extractors", refuse)
     with pytest.raises(UserError, match=r"no landmark model(.|\n)*install it"):
         score(package, [Item(Path("a.png"), "image")])
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from fakeforensics.inference.app.predictor import UploadResult
 from fakeforensics.inference.inputs import Rgb, UploadLimits
-from fakeforensics.inference.model_card import LIMITS, model_card, score_name
+from fakeforensics.inference.model_card import LIMITS, decision_text, model_card
 from fakeforensics.inference.package import DEMO_WARNING, Package
 from fakeforensics.inference.pictures import VERDICT_COLORS
-from fakeforensics.inference.predict import Assessment, Prediction, ScoredFace, ScoreRule
+from fakeforensics.inference.predict import Assessment, Prediction, ScoredFace
 from fakeforensics.palette import COLORS, series_color
+from fakeforensics.thresholds.policy import Decision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,27 +27,14 @@ _HEAT = "Next to each crop is its heat map (Grad-CAM): brighter regions contribu
 _NO_HEAT = "The crops are what the detector saw. This detector has no heat maps."
 _STROKE = 3  # pixels
 _THRESHOLD = "threshold"
+_SERIES = {_THRESHOLD: COLORS["ink"]} | {f"person {place}": series_color(place + 1) for place in range(7)}
+Predict = Callable[[str], UploadResult]
 
 
 def build_page(
-    gradio: Any,
-    package: Package,
-    limits: UploadLimits,
-    rule: ScoreRule,
-    predict: Callable[[str], UploadResult],
-    *,
-    has_heat: bool,
+    gradio: Any, package: Package, limits: UploadLimits, predict: Predict, *, has_heat: bool
 ) -> Any:
-    """The page as a `gradio.Blocks`.
-
-    Args:
-        gradio: The module.
-        package: The model.
-        limits: What an upload may cost.
-        rule: Assesses the threshold.
-        predict: Scores the upload at a path that gradio gives.
-        has_heat: Whether the detector has heat maps.
-    """
+    """The page as a `gradio.Blocks`; `predict` scores the upload at a path that gradio gives."""
     with gradio.Blocks(
         title="Real or fake?", analytics_enabled=False, delete_cache=(KEEP_SECONDS, KEEP_SECONDS)
     ) as blocks:
@@ -57,14 +45,12 @@ def build_page(
             probability = gradio.Label(label="Probability", show_heading=False)
             with gradio.Row():  # one below the other on a phone
                 view = gradio.AnnotatedImage(label="What was scored", height=460, min_width=300)
-                crops = gradio.Gallery(
-                    label="Crops", columns=2, height=460, min_width=300, object_fit="contain"
-                )
+                crops = gradio.Gallery(label="Crops", columns=2, height=460, min_width=300)
             gradio.Markdown(_HEAT if has_heat else _NO_HEAT)
-            timeline = gradio.LinePlot(x="frame", y="score", color="series", label="Score by frame")
-            gradio.Markdown(
-                "### What a verdict does not mean\n" + "\n".join(f"- {limit}" for limit in LIMITS)
+            timeline = gradio.LinePlot(
+                x="frame", y="score", color="series", color_map=_SERIES, label="Score by frame"
             )
+            gradio.Markdown("\n".join(["### What a verdict does not mean", *(f"- {one}" for one in LIMITS)]))
         with gradio.Accordion("About this model: training data and test results", open=False):
             gradio.Markdown(model_card(package))
 
@@ -75,13 +61,13 @@ def build_page(
                 return [text, gradio.update(visible=False), *[gradio.update()] * 4]
             values = probabilities(result.prediction)
             image, outlines, colors = outlined(result)
-            frames = scores_by_frame(result.prediction, rule)
+            frames = scores_by_frame(result.prediction, package.decision)
             return [
-                summary(result.prediction, rule),
+                f"{summary(result.prediction)}\n\n{decision_text(package)}",
                 gradio.update(visible=True),
                 gradio.update(value=values, visible=bool(values)),
                 gradio.update(value=(image, outlines), color_map=colors),
-                gradio.update(value=frames, visible=frames is not None, color_map=_series_colors(frames)),
+                gradio.update(value=frames, visible=frames is not None),
                 gallery(result),
             ]
 
@@ -109,8 +95,8 @@ def failure(reason: str) -> str:
     return f"## Not scored\n{escaped}.\n\nImages: JPEG, PNG, WebP, TIFF, BMP. Videos: MP4, MOV, MKV, WebM."
 
 
-def summary(prediction: Prediction, rule: ScoreRule) -> str:
-    """The verdict, what it rests on, and each face's score if there are several."""
+def summary(prediction: Prediction) -> str:
+    """The verdict, its score, and each face's score if there are several."""
     face, one = prediction.most_suspicious()
     rows = prediction.by_face()
     text = f"{'This video' if prediction.kind == 'video' else 'This image'}: score {one.score:.3g}"
@@ -120,30 +106,11 @@ def summary(prediction: Prediction, rule: ScoreRule) -> str:
         text += f", mean over {len({scored.frame for scored in prediction.faces})} frames"
         if prediction.lost_frames:
             text += f" ({prediction.lost_frames} more without a face)"
+    text = f"## {_HEADLINES[one.verdict]}\n\n{text}"
     if len(rows) > 1:
-        text += f"; face {face} is the most suspicious of {len(rows)}"
-    parts = [f"## {_HEADLINES[one.verdict]}", f"{text}.", threshold_text(rule)]
-    if len(rows) > 1:
-        parts.append("\n".join(f"- {_assessed(f'face {number}', each)}" for number, each in rows))
-    return "\n\n".join(parts)
-
-
-def threshold_text(rule: ScoreRule) -> str:
-    """When the verdict is fake, and how good the probability is."""
-    decision = rule.decision
-    if decision is None:
-        return "This model has no threshold, so there is no verdict."
-    probability = rule.assess(decision.threshold).probability
-    there = "" if probability is None else f", a probability of {100 * probability:.1f}%"
-    text = f"Fake from {decision.threshold:.3g} in {score_name(rule.spec)}{there}; {decision.chosen}. "
-    if decision.calibrator is None and probability is not None:
-        text += "The probability is not calibrated: its expected error is unknown."
-    elif decision.calibrator is not None and decision.expected_calibration_error is not None:
-        error = 100 * decision.expected_calibration_error
-        text += f"The probability is calibrated: on validation it is off by {error:.1f} points on average."
-    if decision.expected_fpr is not None:
-        text += f" About {100 * decision.expected_fpr:.1f}% of real faces are called fake on such data."
-    return text
+        listed = "\n".join(f"- {_assessed(f'face {number}', each)}" for number, each in rows)
+        return f"{text}; face {face} is the most suspicious of {len(rows)}:\n\n{listed}"
+    return f"{text}."
 
 
 def probabilities(prediction: Prediction) -> dict[str, float]:
@@ -195,19 +162,14 @@ def _assessed(name: str, one: Assessment) -> str:
     return f"{name}: {one.verdict or 'score'} {one.score:.3g}{chance}"
 
 
-def scores_by_frame(prediction: Prediction, rule: ScoreRule) -> pd.DataFrame | None:
+def scores_by_frame(prediction: Prediction, decision: Decision | None) -> pd.DataFrame | None:
     """Each person's scores over a video's frames, and the threshold; None for a still."""
     if prediction.kind == "image":
         return None
     import pandas as pd
 
     rows = [(one.frame, one.assessment.score, f"person {one.crop.face}") for one in prediction.faces]
-    if rule.decision is not None:
+    if decision is not None:
         ends = {min(rows)[0], max(rows)[0]}
-        rows += [(frame, rule.decision.threshold, _THRESHOLD) for frame in sorted(ends)]
+        rows += [(frame, decision.threshold, _THRESHOLD) for frame in sorted(ends)]
     return pd.DataFrame(rows, columns=["frame", "score", "series"])
-
-
-def _series_colors(frames: pd.DataFrame | None) -> dict[str, str]:
-    people = [] if frames is None else sorted(set(frames["series"]) - {_THRESHOLD})
-    return {name: series_color(place + 1) for place, name in enumerate(people)} | {_THRESHOLD: COLORS["ink"]}

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from fakeforensics.inference.crops import ExtractionSettings, crops_or_reason, extract_crops, extractor
+from fakeforensics.inference.crops import ExtractionSettings, crops_or_reason, extract_crops, load_extractors
 from fakeforensics.inference.explain import Explainer
 from fakeforensics.inference.inputs import Item, Rgb, UploadLimits, View, kind_of
 from fakeforensics.inference.package import Package
@@ -31,13 +31,7 @@ class ExplainedFace(NamedTuple):
 
 @dataclass(frozen=True)
 class UploadResult:
-    """Everything that the page shows of one file.
-
-    Args:
-        prediction: Scores and verdicts, or the reason why there are none.
-        views: Frames with a face, spread over a video.
-        explained: Faces with their heat maps; of a video the most suspicious frames.
-    """
+    """What the page shows: `views` are spread over a video, `explained` its most suspicious faces."""
 
     prediction: Prediction
     views: Sequence[View] = ()
@@ -47,32 +41,27 @@ class UploadResult:
 class UploadPredictor:
     """Scores untrusted files. Each is decoded in a process of its own, within limits.
 
-    Args:
-        package: The model; loaded once.
-        limits: What a file may cost.
-
     Raises:
         UserError: If the model is damaged, or captum is not installed.
     """
 
     def __init__(self, package: Package, limits: UploadLimits) -> None:
         self._model = LoadedModel(package)
-        self.rule = self._model.rule
         self.has_heat = self._model.detector.heat_layer is not None
         self._explainer = Explainer(self._model) if self.has_heat else None
         self._settings = ExtractionSettings(package.crop, package.faces)
         self._seconds = limits.max_seconds
         self._pool = WorkerPool(
             limits.at_once,
-            prepare=partial(extractor, self._settings),
+            prepare=partial(load_extractors, self._settings),
             memory_mb=limits.memory_mb,
-            preload=(extractor.__module__,),
+            preload=(extract_crops.__module__,),
             fresh=True,
         )
         self._lock = Lock()
 
     def predict(self, path: Path) -> UploadResult:
-        """Score an upload."""
+        """Score the upload at `path`."""
         item = Item(path, kind_of(path) or "image")
         future = self._pool.submit(extract_crops, self._settings, item, _VIEWS, seconds=self._seconds)
         found = crops_or_reason(item, future)

@@ -14,7 +14,6 @@ from fakeforensics.inference.app.page import (
     probabilities,
     scores_by_frame,
     summary,
-    threshold_text,
 )
 from fakeforensics.inference.app.predictor import ExplainedFace, UploadResult
 from fakeforensics.inference.crops import FileCrops, FoundCrop
@@ -36,26 +35,19 @@ def predicted(kind, *scores, rule=RULE, box=BOX):
 
 
 def test_a_clip_gets_the_mean_of_its_frames():
-    text = summary(predicted("video", (0, 0, 1.0), (5, 0, 3.0)), RULE)
+    text = summary(predicted("video", (0, 0, 1.0), (5, 0, 3.0)))
     # σ(2) = 0.8808
-    head, detail, _ = text.split("\n\n")
+    head, detail = text.split("\n\n")
     assert head == "## Fake"
     assert detail.startswith("This video: score 2, probability of fake 88.1%, ")
     assert detail.endswith("mean over 2 frames (3 more without a face).")
 
 
 def test_several_faces_are_listed_and_the_most_suspicious_decides():
-    text = summary(predicted("image", (-1, 0, -2.0), (-1, 1, 1.0)), RULE)
+    text = summary(predicted("image", (-1, 0, -2.0), (-1, 1, 1.0)))
     assert text.startswith("## Fake")
     assert "face 1 is the most suspicious of 2" in text
     assert text.endswith("- face 0: real -2, 11.9%\n- face 1: fake 1, 73.1%")  # σ(-2), σ(1)
-
-
-def test_the_threshold_is_given_with_its_probability():
-    # 1 / (1 + exp(-0.25)) = 0.5622
-    start = "Fake from 0.25 in S_SL, logit of the classifier, a probability of 56.2%"
-    assert threshold_text(RULE).startswith(start)
-    assert "no verdict" in threshold_text(ScoreRule(None, (SL,)))
 
 
 def test_the_bars_are_those_of_the_most_suspicious_face():
@@ -100,12 +92,12 @@ def test_each_crop_stands_before_its_heat_map():
 
 
 def test_the_timeline_has_a_series_per_person_and_one_for_the_threshold():
-    frames = scores_by_frame(predicted("video", (0, 0, 1.0), (0, 1, 2.0), (7, 0, 3.0)), RULE)
+    frames = scores_by_frame(predicted("video", (0, 0, 1.0), (0, 1, 2.0), (7, 0, 3.0)), RULE.decision)
     assert [tuple(row) for row in frames.to_numpy()] == [
         *((0, 1.0, "person 0"), (0, 2.0, "person 1"), (7, 3.0, "person 0")),
         *((0, 0.25, "threshold"), (7, 0.25, "threshold")),
     ]
-    assert scores_by_frame(predicted("image", (-1, 0, 1.0)), RULE) is None
+    assert scores_by_frame(predicted("image", (-1, 0, 1.0)), RULE.decision) is None
 
 
 def test_captions_name_face_or_frame():

@@ -44,7 +44,8 @@ def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_behind(package, tmp
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(UserError, match="cannot listen at"):
-            server.start(package, "127.0.0.1", taken.getsockname()[1], UploadLimits())
+        page = server.running_page(package, "127.0.0.1", taken.getsockname()[1], UploadLimits())
+        with pytest.raises(UserError, match="cannot listen at"), page:
+            pass
     assert not list(tmp_path.iterdir())
     gc.collect()  # sockets that gradio leaves open are reported here, not in another file's tests
