@@ -2,7 +2,7 @@
 
     python -m benchmarks.annotated_faces training_with_face_landmarks.xml testing_with_face_landmarks.xml
 
-The images lie next to the XML files. Every face counts, so the faces stage runs with `tracks: all`; both sides
+The images lie next to the XML files. Every face counts, so the stage runs with `tracks: all`; both sides
 place 68 landmarks.
 """
 

@@ -37,13 +37,7 @@ _REASONS_SHOWN = 5
 
 
 class SourceFile(NamedTuple):
-    """A raw file of a source.
-
-    Args:
-        record: What the data set says about it.
-        key: The key of its images, from `images.index.image_keys`.
-        archive: Where its extraction is kept until the source is finished.
-    """
+    """A raw file, the key of its images, and where its extraction is kept until the source is finished."""
 
     record: RawFile
     key: str
@@ -52,21 +46,13 @@ class SourceFile(NamedTuple):
 
 @dataclass
 class Totals:
-    """What a source gave.
-
-    Args:
-        files: Raw files.
-        images: Stored images.
-        rejected: Files that gave none.
-        frames: Single frames without a face in files that gave some.
-        reasons: How often each reason rejected a file.
-    """
+    """What a source gave."""
 
     files: int = 0
     images: int = 0
-    rejected: int = 0
-    frames: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
+    rejected: int = 0  # files without an image
+    frames: int = 0  # rejected frames of other files
+    reasons: Counter[str] = field(default_factory=Counter)  # of rejected files
 
     def summary(self) -> str:
         """One line for the terminal."""

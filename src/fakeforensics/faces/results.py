@@ -51,25 +51,14 @@ class Crop(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A file, or one frame of it, without a crop.
-
-    Args:
-        reason: For the user.
-        frame: 0-based; -1 for the whole file.
-    """
+    """Why a file (frame -1), or one frame of it, gave no crop."""
 
     reason: str
     frame: int = -1
 
 
 class Extraction(NamedTuple):
-    """What a raw file gave.
-
-    Args:
-        metadata: Of the raw file.
-        crops: Sorted by frame, then track.
-        rejections: Sorted by frame.
-    """
+    """What a raw file gave: crops sorted by frame, then track, and rejections sorted by frame."""
 
     metadata: FileMetadata
     crops: list[Crop]

@@ -56,19 +56,12 @@ class FileMetadata(NamedTuple):
 
 @dataclass(frozen=True)
 class Still:
-    """A still image that could be read.
-
-    Args:
-        data: The file's bytes.
-        metadata: Of the file.
-        frame: The upright pixels.
-        plain: Whether the bytes can be stored as they are: an upright 8-bit JPEG or PNG, RGB or gray.
-    """
+    """A still image that could be read: its bytes, metadata and upright pixels."""
 
     data: bytes
     metadata: FileMetadata
     frame: Frame
-    plain: bool
+    plain: bool  # whether the bytes can be stored as they are: an upright 8-bit JPEG or PNG, RGB or gray
 
 
 def read_still(path: Path, crop_box: tuple[int, int, int, int] | None = None) -> Still:

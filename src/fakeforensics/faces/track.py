@@ -52,15 +52,7 @@ Embedding = Float64[np.ndarray, "128"]
 
 @dataclass(frozen=True)
 class Observation:
-    """One person in one frame.
-
-    Args:
-        tracklet: Its number.
-        frame: Where.
-        box: The face.
-        score: The detector's margin; NaN if interpolated.
-        interpolated: Whether the detector missed the face and the box lies between two detected ones.
-    """
+    """One person in one frame. If the box is interpolated between two detections, the score is NaN."""
 
     tracklet: int
     frame: Frame
@@ -79,12 +71,7 @@ class _Active:
 
 
 class Tracker:
-    """Finds the people of a clip, frame by frame.
-
-    Args:
-        detector: Finds faces.
-        tracks: `main` searches for the largest faces only, `all` for every face.
-    """
+    """Finds the people of a clip, frame by frame: `main` searches for the largest faces, `all` for all."""
 
     def __init__(self, detector: FaceDetector, tracks: Literal["main", "all"]) -> None:
         self._detector = detector
@@ -317,7 +304,7 @@ def select_identities(tracklets: Sequence[Tracklet], sampled: int) -> list[Ident
     hardly any frames were sampled.
 
     Args:
-        tracklets: All of a clip; they have embeddings if there are several.
+        tracklets: All of a clip.
         sampled: Number of frames sampled.
     """
     identities: list[Identity] = []

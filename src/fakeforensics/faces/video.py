@@ -62,17 +62,11 @@ def spread_frames(count: int, wanted: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Packet:
-    """One coded frame, in decoding order.
+    """One coded frame, in decoding order."""
 
-    Args:
-        time: Presentation time in the stream's units; None if the container gives none.
-        key: Whether decoding can start here.
-        shown: Whether it is part of the clip; an edit list may hide frames that others refer to.
-    """
-
-    time: int | None
-    key: bool
-    shown: bool = True
+    time: int | None  # when it is shown, in the stream's units; None if the container gives none
+    key: bool  # whether decoding can start here
+    shown: bool = True  # an edit list may hide frames that others refer to
 
 
 class Clip:
