@@ -86,7 +86,7 @@ def write_replica(root: Path, source: str) -> None:
 
 
 def picture(name: str, label: int, size: tuple[int, int] = (40, 40)) -> np.ndarray:
-    """Coloured squares that no other name has; a fake's columns are striped."""
+    """Colored squares that no other name has; a fake's columns are striped."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     squares = rng.integers(40, 200, (8, 8, 3)).astype(np.uint8)
     pixels = cv2.resize(squares, size, interpolation=cv2.INTER_NEAREST)

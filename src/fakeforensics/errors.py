@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """A problem that the user can mend: says what, what was found, what was expected and what to do.
+    """A problem that the user can fix: says what, what was found, what was expected and what to do.
 
     Args:
         what: The problem, naming the file, source or parameter concerned.
