@@ -2,7 +2,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
@@ -144,6 +144,7 @@ def test_a_name_that_mentions_a_split_is_a_doubt(tree: Tree) -> None:
 NAMES = ("car", "cat", "train", "Test", "test_set", "val", "eval", "swap")
 
 
+@settings(deadline=None)  # it writes files
 @given(
     st.sets(
         st.tuples(
@@ -226,6 +227,7 @@ def test_numbered_pictures_in_folders_may_be_frames(tree: Tree) -> None:
     assert set(groups(root, group="folder").values()) == {"f/x", "f/y"}
 
 
+@settings(deadline=None)  # it writes files
 @given(
     st.lists(st.integers(0, 30), min_size=1, max_size=5, unique=True),
     st.lists(
