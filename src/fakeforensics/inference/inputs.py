@@ -20,8 +20,6 @@ from fakeforensics.sources.base import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 Kind = Literal["image", "video"]
 Rgb = UInt8[np.ndarray, "_ _ 3"]  # any size
 VIEW_WIDTH = 960
-_IMAGE_SUFFIXES = IMAGE_SUFFIXES | {".gif", ".jp2", ".ppm", ".pgm"}
-_VIDEO_SUFFIXES = VIDEO_SUFFIXES | {".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv", ".ts"}
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,9 @@ def find_inputs(arguments: Sequence[str], listed: Iterable[str] = ()) -> Inputs:
 def kind_of(path: Path) -> Kind | None:
     """What a file is by its suffix; None if it is neither an image nor a video."""
     suffix = path.suffix.lower()
-    if suffix in _IMAGE_SUFFIXES:
+    if suffix in IMAGE_SUFFIXES:
         return "image"
-    return "video" if suffix in _VIDEO_SUFFIXES else None
+    return "video" if suffix in VIDEO_SUFFIXES else None
 
 
 def _expand(name: str) -> Iterator[Path]:
