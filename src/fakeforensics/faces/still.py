@@ -17,7 +17,7 @@ from fakeforensics.faces.video import MAX_PIXELS, Frame, UnreadableError
 from fakeforensics.images.codec import decode
 
 MAX_BYTES = 256 * 2**20
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
 
 # ITU-T T.81, table K.1 (luminance), row by row.
 _LUMINANCE = np.array(

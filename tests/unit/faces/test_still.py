@@ -66,7 +66,7 @@ def test_gray_is_stored_as_it_is(tmp_path):
     assert read_still(save(tmp_path / "a.png", Image.new("L", (32, 32), 9))).plain
 
 
-@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "avif"])
 def test_animations_are_refused(tmp_path, suffix):
     frames = [Image.new("RGB", (16, 16), (60 * number, 0, 0)) for number in range(3)]
     path = tmp_path / f"a.{suffix}"
@@ -91,7 +91,7 @@ def test_bombs_are_refused_before_decoding(tmp_path, side):
         read_still(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "tif"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "bmp", "tif"])
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.95])
 def test_truncated_files_are_refused(tmp_path, suffix, kept):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
