@@ -1,5 +1,6 @@
 """Checks the shapes and types in the signatures of the rooms that compute, while tests run."""
 
+import hypothesis
 import torch
 from jaxtyping import install_import_hook
 
@@ -23,3 +24,7 @@ ROOMS = (
 # torch.compile, by which a GPU trains, cannot look through the checks, and would leave out what they guard.
 if not torch.cuda.is_available():
     install_import_hook([f"fakeforensics.{room}" for room in ROOMS], "tests.shapes.checked")
+
+# No test has a stopwatch: a busy machine is no failure.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
