@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int, Integer, UInt8
+from jaxtyping import Float, Int, Integer, Shaped, UInt8
 
 from fakeforensics.metrics.ranking import Ranking
 
@@ -70,6 +70,14 @@ def multinomial(size: int, generator: np.random.Generator) -> UInt8[np.ndarray, 
     return counts
 
 
+def group_names(table: pd.DataFrame) -> Shaped[np.ndarray, " rows"]:
+    """The group of each row; one without a group is a group of its own, by its key."""
+    group = table["group"].astype(str).to_numpy(dtype=object)
+    if (alone := group == "").any():
+        group = np.where(alone, "\0" + table["key"].astype(str).to_numpy(dtype=object), group)
+    return group
+
+
 def resample_groups(table: pd.DataFrame, seed: int) -> Resampling:
     """Prepare the group bootstrap of a score table.
 
@@ -78,11 +86,7 @@ def resample_groups(table: pd.DataFrame, seed: int) -> Resampling:
             image stands for itself, by its column key.
         seed: Of all replicates.
     """
-    group = table["group"].astype(str).to_numpy(dtype=object)
-    alone = group == ""
-    if alone.any():
-        group = np.where(alone, "\0" + table["key"].astype(str).to_numpy(dtype=object), group)
-    code, names = pd.factorize(group)
+    code, names = pd.factorize(group_names(table))
     sets, set_names = pd.factorize(table["test_set"])
     # Groups of a stratum occur in the same kinds: test set and class.
     holds = np.zeros((len(names), 2 * len(set_names)), dtype=bool)

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_directory
-from fakeforensics.metrics.bootstrap import interval, replicate, resample_groups
+from fakeforensics.metrics.bootstrap import group_names, interval, replicate, resample_groups
 from fakeforensics.metrics.operating import sweep, threshold_fields, validation_threshold
 from fakeforensics.metrics.ranking import Ranking, average_precision, rank
 from fakeforensics.metrics.registry import Measure, measures
@@ -194,7 +194,7 @@ def details(
                 values, labels = images_here[score.column].to_numpy(), images_here["label"].to_numpy()
                 row = {"level": level, "score": score.name, "test_set": name, "count": len(labels)}
                 row |= {"reals": int((labels == 0).sum()), "fakes": int((labels == 1).sum())}
-                row |= {"groups": int(images_here["group"].nunique())}
+                row |= {"groups": len(pd.unique(group_names(images_here)))}
                 row |= _measure(here, values, labels)
                 row |= {f"{key}_interval": found[score.name][name] for key, found in bounds.items()}
                 row |= {"threshold": threshold, "threshold_chosen_by": chosen_by}

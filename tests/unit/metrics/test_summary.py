@@ -266,3 +266,15 @@ def test_thinning_keeps_both_ends_and_the_bend():
     assert (kept[0], kept[-1]) == (0, x.size - 1)
     assert len(kept) <= 20
     assert np.count_nonzero(kept >= 1000) >= 8
+
+
+def test_rows_without_a_group_are_groups_of_their_own():
+    # 24 images: 10 in groups of two, 14 without; and six videos of four frames without a group.
+    table = make_scores({"a": 0}, "bce", images=24, video_frames=4)
+    table.loc[:9, "group"] = [f"pair {number // 2}" for number in range(10)]
+    table.loc[10:, "group"] = ""
+    validation = make_scores({"validation": 0}, "bce", images=24, video_frames=4, seed=1)
+    frames, _ = details(table, validation, SCORES["bce"], 0, 20)
+    assert frames["groups"] == 5 + 14
+    _, videos = details(table.assign(group=""), validation, SCORES["bce"], 0, 20)
+    assert (videos["level"], videos["groups"]) == ("video", 6)
