@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from fakeforensics.metrics.table import by_test_set, has_both_classes, video_lev
 
 DIGITS = 6
 POINTS = 200  # of a curve
+RATES = ("recall", "precision", "fpr", "tpr")
 Bounds = dict[str, dict[str, dict[str, list[float]]]]
 Curve = Float[np.ndarray, " points"]
 
@@ -253,7 +256,8 @@ def read_undetected_videos(path: Path) -> dict[str, dict[str, int]]:
 def write_curves(table: pd.DataFrame, scores: Scores, folder: Path) -> None:
     """Write `pr/<test set>.csv` and `roc/<test set>.csv`, the rows of each score below one another.
 
-    Sets of fakes alone have no curves; the folders are there in any case.
+    Rates have six digits; thresholds are exact, since users apply them. Sets of fakes alone have no curves;
+    the folders are there in any case.
     """
     curves: dict[str, Callable[[Ranking], pd.DataFrame]] = {"pr": pr_curve, "roc": roc_curve}
     for name, curve in curves.items():
@@ -263,7 +267,20 @@ def write_curves(table: pd.DataFrame, scores: Scores, folder: Path) -> None:
                     labels = rows["label"].to_numpy()
                     rankings = {one.name: rank(rows[one.column].to_numpy(), labels) for one in scores}
                     parts = [curve(ranking).assign(score=score) for score, ranking in rankings.items()]
-                    pd.concat(parts).round(6).to_csv(directory / f"{test_set}.csv", index=False)
+                    points = pd.concat(parts).round(dict.fromkeys(RATES, DIGITS))
+                    points.to_csv(directory / f"{file_name(test_set)}.csv", index=False)
+
+
+def file_name(name: str) -> str:
+    """A file name, without a suffix, for a name from outside.
+
+    It is the name itself if that is plain: letters, digits and `_.+-`, with a letter or digit in front. Any
+    other keeps what is plain of it, and a hash tells it from all others: `FF++_c23~52a1c8b0d1f0e6a7`.
+    """
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}", name):
+        return name
+    plain = re.sub(r"[^A-Za-z0-9_+-]+", "_", name).strip("_+-")[:40]
+    return f"{plain}~{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def pr_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:

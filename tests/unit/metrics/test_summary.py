@@ -5,12 +5,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.ranking import rank
 from fakeforensics.metrics.registry import measures
 from fakeforensics.metrics.summary import (
     details,
+    file_name,
     intervals,
     measure_run,
     pr_curve,
@@ -18,6 +21,7 @@ from fakeforensics.metrics.summary import (
     summarize,
     thin,
     validation_summary,
+    write_curves,
 )
 from tests.score_specs import SCORES
 from tests.score_tables import make_scores
@@ -278,3 +282,61 @@ def test_rows_without_a_group_are_groups_of_their_own():
     assert frames["groups"] == 5 + 14
     _, videos = details(table.assign(group=""), validation, SCORES["bce"], 0, 20)
     assert (videos["level"], videos["groups"]) == ("video", 6)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+def test_a_curves_thresholds_lead_back_to_its_rates(tmp_path, scale):
+    # Six decimals of scores of scale 1e-8 were all 0.0.
+    table = make_scores({"a": 0}, "bce", images=40).assign(logit=lambda rows: scale * rows["logit"])
+    write_curves(table, SCORES["bce"], tmp_path)
+    labels = table["label"] == 1
+    for point in pd.read_csv(tmp_path / "roc/a.csv").itertuples():
+        called = table["logit"] >= point.threshold
+        assert point.tpr == pytest.approx(called[labels].mean(), abs=1e-6)
+        assert point.fpr == pytest.approx(called[~labels].mean(), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["stylegan", "gan_2.0+c23", "9-a"])
+def test_a_plain_name_is_the_file_name(name):
+    assert file_name(name) == name
+
+
+@given(st.text(), st.text())
+@settings(max_examples=500)
+def test_a_file_name_stays_in_its_folder_and_is_its_names_own(one, other):
+    for name in (one, f"../{one}", f"/{one}/{other}", f"{one}\0", one * 50):
+        found = file_name(name)
+        assert len(f"{found}.csv".encode()) <= 255  # the longest name of common file systems
+        assert found == (found + "/").rstrip("/").rpartition("/")[2]
+        assert found.isascii()
+        assert found.isprintable()
+        assert found[0] not in ".-"
+    assert (file_name(one) == file_name(other)) == (one == other)
+
+
+HOSTILE = [
+    "FF++/c23",
+    "../escaped",
+    "/tmp/escaped",
+    ".",
+    "..",
+    "",
+    ".hidden",
+    "-rf",
+    "a/../../b",
+    "x" * 300,
+    "é$a$b",
+]
+
+
+def test_nothing_is_written_outside_the_folder(tmp_path):
+    table = make_scores(dict.fromkeys([*HOSTILE, "plain"], 0), "bce", images=10)
+    write_curves(table, SCORES["bce"], tmp_path / "out/in")
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"in"}
+    for kind in ("pr", "roc"):
+        names = {path.name for path in (tmp_path / "out/in" / kind).iterdir()}
+        assert names == {f"{file_name(name)}.csv" for name in [*HOSTILE, "plain"]}
+        assert len(names) == len(HOSTILE) + 1
+        assert "plain.csv" in names
+        assert all(path.is_file() for path in (tmp_path / "out/in" / kind).iterdir())
