@@ -105,7 +105,7 @@ class ScoreSpec(Group):
     def from_working(self, value: float) -> float:
         """A value of the working scale on the score's own scale."""
         if self.scale == "positive":
-            return float(np.exp(value))
+            return float(np.exp(np.clip(value, -700, 700)))  # finite: far above or below any distance
         return float(expit(value)) if self.scale == "probability" else float(value)
 
 

@@ -81,3 +81,10 @@ def test_a_score_is_found_by_its_name():
 def test_a_description_survives_json(scale):
     score = spec(scale)
     assert ScoreSpec.model_validate_json(score.model_dump_json()) == score
+
+
+@pytest.mark.parametrize("scale", sorted(RANGES))
+@pytest.mark.parametrize("working", [-1e9, 1e9])
+def test_a_threshold_far_outside_is_finite_on_the_scores_own_scale(scale, working):
+    # A prior shift may ask for one: e to the power of 7,000 is no number, which JSON could not hold.
+    assert np.isfinite(spec(scale).from_working(working))
