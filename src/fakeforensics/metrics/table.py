@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path
@@ -19,6 +19,8 @@ from fakeforensics.metrics.spec import IDENTITY, Scores, ScoreSpec
 from fakeforensics.params import parse, read_yaml
 
 VALIDATION = "validation"
+TAKEN = ("mean", "mean_unseen", VALIDATION)  # no test set's name: tables have other rows of these names
+SHOWN = 3  # rows that a message lists
 _SPECS = b"fakeforensics.scores"  # key of the scores' descriptions in the parquet file's metadata
 
 
@@ -111,6 +113,33 @@ def has_both_classes(rows: pd.DataFrame) -> bool:
     return rows["label"].nunique() == 2
 
 
+def need_one_label(table: pd.DataFrame, *columns: str, where: str = "") -> None:
+    """Refuse rows that are of one image, or of one video, and have two labels.
+
+    The last of the columns names it; an empty name is none. The others say within what the name stands.
+
+    Raises:
+        UserError: Naming the first such image or video, and its rows.
+    """
+    named = table[table[columns[-1]] != ""]
+    labels = named.groupby([*columns], sort=False)["label"]
+    mixed = named[labels.transform("min") != labels.transform("max")]
+    if mixed.empty:
+        return
+    first = mixed.iloc[0]
+    rows = mixed[(mixed[[*columns]] == first[[*columns]]).all(axis=1)]
+    found = []
+    for label, keys in (rows["key"] + " in " + rows["test_set"]).groupby(rows["label"]):
+        shown = [*keys[:SHOWN], *["…"][: len(keys) - SHOWN]]
+        found.append(f"label {label} in {len(keys)} rows ({', '.join(shown)})")
+    raise UserError(
+        f"{where}the {columns[-1]} {first[columns[-1]]!r} has two labels",
+        expected="0 for real or 1 for fake, the same in all of its rows",
+        found="; ".join(found),
+        fix="correct the labels, or name different ones differently",
+    )
+
+
 def video_level(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     """One row per video, with the mean of its frames' scores (of logits, for a score of that scale).
 
@@ -120,10 +149,9 @@ def video_level(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     Raises:
         UserError: If the frames of one video have different labels.
     """
+    need_one_label(table, "test_set", "source", "video")
     frames = table[table["video"] != ""]
     grouped = frames.groupby(["test_set", "source", "video"], sort=False)
-    if (grouped["label"].nunique() > 1).any():
-        raise UserError("the frames of one video have different labels", fix="check the source's layout")
     kept = {name: (name, "first") for name in ("method", "domain", "label", "group")}
     means = {score.column: (score.column, "mean") for score in scores}
     videos = grouped.agg(**kept, **means).reset_index()
@@ -144,6 +172,13 @@ class TestSets(BaseModel):
 
     test: dict[str, Any]
     unseen: tuple[str, ...] = ()
+
+    @field_validator("test")
+    @classmethod
+    def _names_are_free(cls, test: dict[str, Any]) -> dict[str, Any]:
+        if taken := [name for name in test if name in TAKEN]:
+            raise ValueError(f"no test set can be called {taken[0]!r}: tables have another row of that name")
+        return test
 
     @property
     def names(self) -> tuple[str, ...]:

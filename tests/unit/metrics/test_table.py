@@ -2,12 +2,21 @@
 
 import json
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_parquet
-from fakeforensics.metrics.table import ScoreTable, in_order, read_scores, video_level, write_scores
+from fakeforensics.metrics.table import (
+    ScoreTable,
+    in_order,
+    need_one_label,
+    read_scores,
+    read_test_sets,
+    video_level,
+    write_scores,
+)
 from tests.score_specs import SCORES
 from tests.score_tables import MIXED, make_mixed, make_scores
 
@@ -107,5 +116,25 @@ def test_stills_have_no_video_level():
 def test_a_video_with_two_labels_is_refused():
     table = make_scores({"celeb_df": 0}, images=6, video_frames=3)
     table.loc[0, "label"] = 0
-    with pytest.raises(UserError, match="different labels"):
+    with pytest.raises(UserError, match="the video 'celeb_df/0' has two labels") as caught:
         video_level(table, SCORES["joint"])
+    # The first of its three frames, and the two others.
+    assert "label 0 in 1 rows (celeb_df/00000 in celeb_df)" in caught.value.found
+    assert "label 1 in 2 rows (celeb_df/00001 in celeb_df, celeb_df/00002 in celeb_df)" in caught.value.found
+
+
+def test_an_image_with_two_labels_is_refused_in_whichever_sets_it_is():
+    rows = [("x", "a", 0), ("x", "b", 1), ("y", "a", 1), ("", "a", 0), ("", "b", 1)]
+    table = pd.DataFrame(rows, columns=["key", "test_set", "label"])
+    with pytest.raises(UserError, match=r"t\.csv: the key 'x' has two labels") as caught:
+        need_one_label(table, "key", where="t.csv: ")
+    assert caught.value.found == "label 0 in 1 rows (x in a); label 1 in 1 rows (x in b)"
+    need_one_label(table, "test_set", "key")  # within a set each has one; nothing is known of the nameless
+    need_one_label(table[:0], "key")
+
+
+@pytest.mark.parametrize("name", ["mean", "mean_unseen", "validation"])
+def test_a_test_set_cannot_have_the_name_of_another_row(tmp_path, name):
+    (tmp_path / "p.yaml").write_text(f"test: {{a: [], {name}: []}}\n")
+    with pytest.raises(UserError, match=f"no test set can be called '{name}'"):
+        read_test_sets("p", tmp_path)
