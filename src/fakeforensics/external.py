@@ -16,11 +16,12 @@ import pandas as pd
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
+from fakeforensics.metrics.bootstrap import group_names
 from fakeforensics.metrics.compare import Model, Run, compare, compared, interval_over_runs
 from fakeforensics.metrics.registry import METRICS
 from fakeforensics.metrics.spec import EXTERNAL
 from fakeforensics.metrics.summary import DIGITS, measure_run, summarize, write_curves
-from fakeforensics.metrics.table import has_both_classes, read_scores
+from fakeforensics.metrics.table import TAKEN, VALIDATION, has_both_classes, need_one_label, read_scores
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.thresholds.analysis import analyze, threshold_table, write_analysis
 from fakeforensics.thresholds.pictures import draw_thresholds
@@ -31,6 +32,7 @@ NEEDED = ("score", "label", "test_set")
 OPTIONAL = ("group", "split", "key", "video")
 SPLITS = {"test": "test", "": "test", "val": "val", "validation": "val"}
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "real": 0, "fake": 1}
+LARGEST = 1e150  # of a score: a larger number stands for none, and its square is no number
 FEW = 10  # groups of a class below which an interval is too narrow
 SATURATED = 0.01  # share of scores that are exactly 0 or 1 from which on a remark is due
 
@@ -77,9 +79,9 @@ def evaluate_scores(
         UserError: If a file is faulty, no test set has both classes, or runs are not about the same images.
     """
     params = params or ThresholdsParams()
-    first, remarks = _read_run(paths[0], score)
-    table, validation = first
-    runs = [first, *(_read_run(path, score)[0] for path in paths[1:])]
+    remarks: list[str] = []
+    runs = [_read_run(path, score, remarks) for path in paths]
+    table, validation = runs[0]
     metrics, more = measure_run(table, validation, SCORES, (), seed, params.bootstrap)
     metrics |= more
     if metrics["auc_interval"][NAME]["mean"][1] < 0.5:
@@ -93,13 +95,18 @@ def evaluate_scores(
         }
     comparison: dict[str, list[dict[str, Any]]] = {}
     if against:
-        other = Model("second", [_read_run(path, score)[0] for path in against], EXTERNAL)
+        other = Model("second", [_read_run(path, score, remarks) for path in against], EXTERNAL)
         comparison = compare([(model, other)], (), seed, params.bootstrap)
         metrics |= comparison
     if out is not None:
-        write_json(out / "metrics.json", metrics)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{out}: cannot be a folder", found=error.strerror, fix="change --out") from None
+    thresholds, selectors = _analyze_thresholds(runs[0], params, seed, out)
+    if out is not None:
         write_curves(table, SCORES, out)
-    thresholds, selectors = _analyze_thresholds(first, params, seed, out)
+        write_json(out / "metrics.json", metrics)  # last: where it stands, the other files do
     return Report(metrics, thresholds, selectors, comparison, remarks)
 
 
@@ -121,15 +128,16 @@ def _analyze_thresholds(
     return analysis.thresholds, analysis.summary
 
 
-def _read_run(path: Path, score: str | None) -> tuple[Run, list[str]]:
-    """The sets with both classes, and remarks."""
-    table, validation, remarks = read_external(path, score)
+def _read_run(path: Path, score: str | None, remarks: list[str]) -> Run:
+    """The sets with both classes; new remarks are added to those of the files before."""
+    table, validation, found = read_external(path, score)
+    remarks += [remark for remark in found if remark not in remarks]
     kept = table.groupby("test_set", sort=False).filter(has_both_classes).reset_index(drop=True)
     if kept.empty:
         raise UserError(
             f"{path}: no test set holds both reals and fakes", expected="labels 0 and 1 within a test set"
         )
-    return Run(kept, validation), remarks
+    return Run(kept, validation)
 
 
 def _over_runs(runs: Sequence[Run]) -> dict[str, Any]:
@@ -177,13 +185,16 @@ def render(report: Report) -> str:
         if row["criterion"] == "accuracy":
             label = "oracle (test labels)" if row["chosen_on"] == "oracle" else "validation"
             rates = "  ".join(f"{name} {row[name]:.4f}" for name in ("accuracy", "fpr", "fnr"))
-            lines.append(f"{row['test_set']:{widest}}  {label:20}  {row['threshold']:11.5g}  {rates}")
+            # Nine digits tell any two 32-bit scores apart.
+            lines.append(f"{row['test_set']:{widest}}  {label:20}  {row['threshold']:15.9g}  {rates}")
     if report.selectors:
         lines += ["", "rule                      sets  mean accuracy  gap closed  worst set"]
         for row in report.selectors:
             if row["fake_share"] == "own":
                 closed = "–" if row["gap_closed"] is None else f"{100 * row['gap_closed']:.0f}%"
                 leaning = "  (leans on the share of fakes)" if row["leans_on_fake_share"] else ""
+                if row["fallbacks"]:
+                    leaning += f"  (finds no threshold on {row['fallbacks']} sets: validation's is used)"
                 lines.append(
                     f"{row['rule']:24}  {row['sets']:>4}  {row['accuracy']:13.4f}  {closed:>10}  "
                     f"{row['worst_set']} {row['worst_accuracy']:.4f}{leaning}"
@@ -239,16 +250,18 @@ def read_external(
             found=", ".join(map(str, raw.columns)) or "no column at all",
         )
     values = pd.to_numeric(raw["score"], errors="coerce").to_numpy(dtype=np.float64)
-    _refuse(path, raw, "score", ~np.isfinite(values), "a finite number")
+    _refuse(path, raw, "score", ~(np.abs(values) < LARGEST), "a finite number with a decimal point")
     label = raw["label"].str.strip().str.lower().map(LABELS)
     _refuse(path, raw, "label", label.isna().to_numpy(), "0 for real or 1 for fake")
     split = raw["split"].str.strip().str.lower() if "split" in raw else pd.Series("test", index=raw.index)
     _refuse(path, raw, "split", ~split.isin(list(SPLITS)).to_numpy(), "test or val")
     split = split.map(SPLITS)
     is_test = (split == "test").to_numpy()
-    _refuse(path, raw, "test_set", is_test & (raw["test_set"] == "").to_numpy(), "a name")
-    table = raw[["test_set"]].assign(
-        key=raw["key"] if "key" in raw else [f"row {number + 2}" for number in range(len(raw))],
+    unnamed = is_test & raw["test_set"].isin(["", *TAKEN]).to_numpy()
+    _refuse(path, raw, "test_set", unnamed, f"a name other than {', '.join(TAKEN)}")
+    own = pd.Series([f"row {number + 2}" for number in range(len(raw))])
+    table = pd.DataFrame({"test_set": raw["test_set"].where(is_test, VALIDATION)}).assign(
+        key=raw["key"].where(raw["key"] != "", own) if "key" in raw else own,
         label=label.astype(np.int8),
         score=values,
         frame=-1,
@@ -262,7 +275,9 @@ def read_external(
     if twice.any():
         row = test[twice].iloc[0]
         raise UserError(f"{path}: the key {row['key']!r} is twice in the test set {row['test_set']!r}")
-    validation = table[~is_test].assign(test_set="validation").reset_index(drop=True)
+    for columns in (["key"], ["test_set", "source", "video"]):
+        need_one_label(table, *columns, where=f"{path}: ")
+    validation = table[~is_test].reset_index(drop=True)
     return test, (None if validation.empty else validation), _remarks(raw, test, validation)
 
 
@@ -295,13 +310,19 @@ def _read_own(path: Path, name: str | None) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        # With the header as a row, pandas refuses rows with more fields than it, such as those of 0,91.
+        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not text in UTF-8", expected="a CSV file", found=error.reason) from None
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        raise UserError(f"{path}: not a CSV file", found=str(error)) from None
+        expected = "fields parted by commas, numbers with a decimal point: 0.91"
+        raise UserError(f"{path}: not a CSV file", expected=expected, found=str(error)) from None
+    header = list(cells.iloc[0])
+    if twice := [name for name in NEEDED + OPTIONAL if header.count(name) > 1]:
+        raise UserError(f"{path}: the column {twice[0]} is twice", expected="each column once")
+    return cells[1:].set_axis(header, axis=1).reset_index(drop=True)
 
 
 def _refuse(path: Path, raw: pd.DataFrame, column: str, bad: np.ndarray, expected: str) -> None:
@@ -316,15 +337,21 @@ def _refuse(path: Path, raw: pd.DataFrame, column: str, bad: np.ndarray, expecte
 
 def _remarks(raw: pd.DataFrame, test: pd.DataFrame, validation: pd.DataFrame) -> list[str]:
     ends = float(test["score"].isin([0.0, 1.0]).mean())
+    is_probability = pd.concat([test["score"], validation["score"]]).between(0, 1).all()
     about_all = {
         "no rows with split val: the thresholds shown are oracles, picked with the test labels; nothing is "
         "said about thresholds that could be deployed": validation.empty,
         "no column group: intervals treat every row as independent of all others": "group" not in raw,
         f"{ends:.0%} of the scores are exactly 0 or 1: ties cost precision; give logits instead": ends
-        > SATURATED,
+        > SATURATED
+        and is_probability,
+    } | {
+        f"validation and test share {rows[column].nunique()} of the column {column} (such as "
+        f"{rows[column].iloc[0]!r}; {len(rows)} test rows): thresholds look better than they are": True
+        for column in ("key", "group", "video")
+        if len(rows := test[test[column].isin({*validation[column]} - {""})])
     }
-    unit = test["group"].where(test["group"] != "", test["key"])
-    groups = test.assign(unit=unit).groupby(["test_set", "label"], sort=False)["unit"].nunique()
+    groups = test.assign(unit=group_names(test)).groupby(["test_set", "label"], sort=False)["unit"].nunique()
     by_set = test.groupby("test_set", sort=False)
     about_sets = {
         "sets with one class have no metrics": by_set["label"].nunique() == 1,

@@ -92,6 +92,25 @@ def test_a_second_detector_is_compared_in_pairs(tmp_path):
         ("score,label,test_set\n1,1,a\n2,1,a\n", "no test set holds both"),
         ("score,label,test_set,key\n1,1,a,x\n2,0,a,x\n", "the key 'x' is twice"),
         ("", "not a CSV file"),
+        # Decimal commas: 0,91 was read as 91, its 0 as the name of the row.
+        ("score,label,test_set\n0,91,1,a\n0,12,0,a\n", r"Expected 3 fields in line 2, saw 4"),
+        ("score,label,test_set\n0.5,1,a\n0,12,0,a\n", r"Expected 3 fields in line 3, saw 4"),
+        ("score;label;test_set\n0,91;1;a\n0,12;0;a\n", r"decimal point: 0\.91"),
+        ('score,label,test_set\n"0,91",1,a\n', "line 2: score is '0,91'"),
+        ("score,score,label,test_set\n1,2,1,a\n", "the column score is twice"),
+        ("score,label,test_set\n-1.8e308,0,a\n1,1,a\n", "line 2: score is '-1.8e308'"),  # no 64-bit number
+        ("score,label,test_set\n-1.7e308,0,a\n1,1,a\n", "line 2: score is '-1.7e308'"),  # its square is none
+        ("score,label,test_set\n1,1,mean\n", "line 2: test_set is 'mean'"),
+        ("score,label,test_set\n1,1,mean_unseen\n", "line 2: test_set is 'mean_unseen'"),
+        ("score,label,test_set\n1,1,validation\n", "line 2: test_set is 'validation'"),
+        (
+            "score,label,test_set,video\n1,1,a,v\n2,0,a,v\n3,1,b,v\n",
+            r"scores\.csv: the video 'v' has two labels[\s\S]*label 0 in 1 rows \(row 3 in a\); label 1 in 1",
+        ),
+        (
+            "score,label,test_set,key\n1,1,a,x\n2,0,b,x\n",
+            r"the key 'x' has two labels[\s\S]*\(x in b\); label 1 in 1 rows \(x in a\)",
+        ),
     ],
 )
 def test_faulty_files_are_explained(tmp_path, text, message):
@@ -176,3 +195,106 @@ def test_the_command_prints_and_writes(tmp_path):
     assert result.exit_code == 0
     assert "stylegan" in result.output
     assert "gap closed" in result.output
+
+
+def read_text(tmp_path, text):
+    (tmp_path / "scores.csv").write_text(text)
+    return read_external(tmp_path / "scores.csv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "saturated"),
+    [
+        # Logits: two of four are exactly 0 or 1, but the column reaches 1.58.
+        ("0.0,0,a,\n1.0,1,a,\n1.58,1,a,\n0.2,0,a,\n", False),
+        ("0.0,0,a,\n1.0,1,a,\n0.58,1,a,\n0.2,0,a,\n", True),
+        # The same detector's validation scores are of the same column.
+        ("0.0,0,a,\n1.0,1,a,\n0.58,1,a,\n-2.5,0,,val\n", False),
+    ],
+)
+def test_probabilities_are_told_from_logits_by_the_whole_column(tmp_path, rows, saturated):
+    remarks = read_text(tmp_path, "score,label,test_set,split\n" + rows)[2]
+    assert any("exactly 0 or 1" in remark for remark in remarks) == saturated
+
+
+def test_what_validation_and_test_share_is_counted(tmp_path):
+    rows = [
+        "1,1,a,test,x,g1,v1",
+        "0,0,a,test,y,g2,",
+        "1,1,b,test,x,g1,v1",
+        "0,0,b,test,z,,",
+        "1,1,,val,x,g3,",
+        "0,0,,val,,g1,v2",
+        "0,0,,val,,,",
+    ]
+    text = "score,label,test_set,split,key,group,video\n" + "\n".join(rows) + "\n"
+    remarks = " ".join(read_text(tmp_path, text)[2])
+    # The image x and the group g1 are in both test sets; what has no name is shared with nothing.
+    assert "validation and test share 1 of the column key (such as 'x'; 2 test rows)" in remarks
+    assert "validation and test share 1 of the column group (such as 'g1'; 2 test rows)" in remarks
+    assert "of the column video" not in remarks
+
+
+def test_remarks_are_about_every_file(tmp_path):
+    clean, shared = write(tmp_path / "clean.csv"), tmp_path / "shared.csv"
+    rows = pd.read_csv(clean, keep_default_na=False)
+    rows.loc[rows["split"] == "val", "group"] = rows["group"][0]
+    rows.to_csv(shared, index=False)
+    report = evaluate_scores([clean], against=[shared], params=QUICK)
+    assert "validation and test share 1 of the column group" in report.remarks[0]
+
+
+def test_rows_without_a_key_are_images_of_their_own(tmp_path):
+    table, _, _ = read_text(tmp_path, "score,label,test_set,key\n1,1,a,\n0,0,a,\n1,1,a,x\n")
+    assert table["key"].tolist() == ["row 2", "row 3", "x"]
+
+
+@pytest.mark.parametrize("name", ["FF++/c23", "../escaped", "$a$b", "x" * 300])
+def test_any_name_of_a_test_set_is_written_and_nothing_leaves_the_folder(tmp_path, name):
+    path = write(tmp_path / "scores.csv")
+    rows = pd.read_csv(path, keep_default_na=False)
+    rows.assign(test_set=rows["test_set"].replace("stylegan", name)).to_csv(path, index=False)
+    report = evaluate_scores([path], tmp_path / "out/in", params=QUICK)
+    assert set(report.metrics["ap"]["score"]) == {"stargan", name, "mean"}
+    assert {file.name for file in tmp_path.iterdir()} == {"scores.csv", "out"}
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["in"]
+    assert len(list((tmp_path / "out/in/pr").iterdir())) == 2
+
+
+def test_metrics_are_written_last(tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fakeforensics.external.write_curves", fail)
+    with pytest.raises(OSError, match="No space left"):
+        evaluate_scores([write(tmp_path / "scores.csv")], tmp_path / "out", params=QUICK)
+    assert not (tmp_path / "out/metrics.json").exists()
+
+
+def test_a_file_in_place_of_the_folder_is_named(tmp_path):
+    path = write(tmp_path / "scores.csv")
+    with pytest.raises(UserError, match=r"scores\.csv: cannot be a folder"):
+        evaluate_scores([path], path, params=QUICK)
+
+
+def test_a_rule_without_an_answer_says_so(tmp_path):
+    path = write(tmp_path / "scores.csv")
+    rows = pd.read_csv(path, keep_default_na=False)
+    rows["score"] += 6 * rows["label"]
+    rows.loc[0, "score"] = -9999.0  # a stand-in for no score in the first set, stargan
+    rows.to_csv(path, index=False)
+    report = evaluate_scores([path], tmp_path / "out", params=QUICK)
+    lines = {line.split()[0]: line for line in render(report).splitlines() if line}
+    # Without overlap the classes of the other set have two peaks, those of stargan lie in one bin.
+    assert "finds no threshold on 1 sets: validation's is used" in lines["mixture"]
+    assert "finds no threshold" not in lines["universal_mean"]
+    rules = pd.read_csv(tmp_path / "out/rules.csv").query("rule == 'mixture' and fake_share == 'own'")
+    assert rules.set_index("test_set")["note"]["stargan"] == "finds no threshold: validation's is used"
+
+
+def test_printed_thresholds_keep_their_digits(tmp_path):
+    # Probabilities that differ from the seventh digit on: five digits of each are 1.
+    text = "score,label,test_set\n0.99999991,0,a\n0.99999995,1,a\n"
+    read_text(tmp_path, text)
+    report = evaluate_scores([tmp_path / "scores.csv"], params=QUICK)
+    assert "0.99999993  accuracy 1.0000" in render(report)  # the middle of the two

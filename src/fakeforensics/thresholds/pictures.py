@@ -20,6 +20,7 @@ Row = dict[str, Any]
 
 CALIBRATOR_KINDS = get_args(CalibratorKind)  # their order is that of the lines' colors
 PANELS = 4  # reliability diagrams side by side
+LONGEST = 60  # characters of a name that leave room for the axes
 COLORS = {"oracle": SERIES[2], "validation": SERIES[3], "sensitive": SERIES[1]}
 SELECTORS = {
     "oracle": "oracle (bound)",
@@ -104,7 +105,7 @@ def draw_reliability(points: pd.DataFrame, scores: Scores, path: Path) -> None:
         for kind, line in here.groupby("calibrator", sort=False):
             color = series_color(CALIBRATOR_KINDS.index(kind))
             axis.plot(line["probability"], line["fakes"], "o-", color=color, markersize=3, label=kind)
-        axis.set_title(f"{name}\n{titles(scores)[str(score)]}", fontsize=8, parse_math=False)
+        axis.set_title(f"{_short(str(name))}\n{titles(scores)[str(score)]}", fontsize=8, parse_math=False)
         axis.legend(fontsize=6)
     figure.supxlabel("probability of fake, calibrated on validation", fontsize=9)
     figure.supylabel("share of fakes", fontsize=9)
@@ -194,10 +195,15 @@ def _selector_name(selector: str) -> str:
 
 
 def _name_rows(axis: Any, names: list[str]) -> None:
-    axis.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)  # a name may hold a dollar sign
+    # A name may hold dollar signs.
+    axis.set_yticks(range(len(names)), [*map(_short, names)], fontsize=8, parse_math=False)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.grid(axis="x", linewidth=0.4)
     axis.set_axisbelow(True)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
 
 
 def _save(figure: Figure, path: Path) -> None:
