@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package
-from fakeforensics.inference.predict import ScoreRule
+from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package, ScoreRule
 from fakeforensics.metrics.spec import Scale, ScoreSpec
 from fakeforensics.models.card import CARD, WEIGHTS, Sees
 from fakeforensics.thresholds.policy import DECISION

@@ -16,8 +16,8 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import printable_path
 from fakeforensics.inference.inputs import Inputs, Item
 from fakeforensics.inference.model_card import score_name
-from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Package, find_packages
-from fakeforensics.inference.predict import Assessment, Prediction, ScoredFace
+from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Assessment, Package, find_packages
+from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.metrics.spec import Scores, find_score
 
 Style = Literal["table", "json", "csv"]

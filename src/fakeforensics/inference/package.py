@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
-from fakeforensics.metrics.spec import Scores
+from fakeforensics.metrics.spec import Scores, find_score
 from fakeforensics.models.card import CARD, WEIGHTS, DetectorCard, detector_card, read_card
 from fakeforensics.params import Count, FacesParams, Flag, Group, Name, parse
-from fakeforensics.thresholds.policy import DECISION, Decision, read_decision
+from fakeforensics.thresholds.policy import DECISION, Decision, Verdict, read_decision
 
 PACKAGES = Path("packages")
 ABOUT = "package.json"
@@ -252,3 +252,32 @@ def _default(root: Path) -> Path:
         )
     orders = {one.directory: -1 if one.about is None else one.about.order for one in packages}
     return max(precision, key=lambda path: (max(precision[path].values()), orders[path], path))
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The deciding score on its own scale, and, if there are any, its probability of fake and the verdict."""
+
+    score: float
+    probability: float | None
+    verdict: Verdict | None
+
+
+class ScoreRule:
+    """Turns scores into assessments. The policy's score decides; without a policy the detector's first score.
+
+    Raises:
+        KeyError: If the policy's score is none of the detector's.
+    """
+
+    def __init__(self, decision: Decision | None, scores: Scores) -> None:
+        self.decision = decision
+        self.spec = find_score(scores, decision.score) if decision else scores[0]
+
+    def assess(self, score: float) -> Assessment:
+        """Assess one score."""
+        verdict = self.decision.verdict(score) if self.decision else None
+        if self.decision is not None and self.decision.calibrator is not None:
+            return Assessment(score, self.decision.calibrator(score), verdict)
+        probability = self.spec.probability(score)
+        return Assessment(score, None if probability is None else float(probability), verdict)

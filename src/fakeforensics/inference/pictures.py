@@ -20,7 +20,8 @@ from fakeforensics.images.codec import decode, encode_png
 from fakeforensics.images.index import REJECTED_FILE, read_index
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.inference.inputs import Rgb, pick_frames, read_frames, shrink
-from fakeforensics.inference.predict import Assessment, Prediction, ScoredFace
+from fakeforensics.inference.package import Assessment
+from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.palette import COLORS, rgb
 
 if TYPE_CHECKING:

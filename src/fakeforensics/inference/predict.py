@@ -27,23 +27,12 @@ from fakeforensics.inference.crops import (
     load_extractors,
 )
 from fakeforensics.inference.inputs import Item, Kind, Rgb
-from fakeforensics.inference.package import Package
-from fakeforensics.metrics.spec import Scores, find_score
+from fakeforensics.inference.package import Assessment, Package, ScoreRule
 from fakeforensics.models.card import CARD
 from fakeforensics.params import parse
 from fakeforensics.processes import WorkerPool, look_ahead
-from fakeforensics.thresholds.policy import Decision, Verdict
 
 Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """The deciding score on its own scale, and, if there are any, its probability of fake and the verdict."""
-
-    score: float
-    probability: float | None
-    verdict: Verdict | None
 
 
 @dataclass(frozen=True)
@@ -91,39 +80,21 @@ class Prediction:
         return max(self.by_face(), key=lambda pair: pair[1].score)
 
 
-class ScoreRule:
-    """Turns scores into assessments. The policy's score decides; without a policy the detector's first score.
-
-    Raises:
-        KeyError: If the policy's score is none of the detector's.
-    """
-
-    def __init__(self, decision: Decision | None, scores: Scores) -> None:
-        self.decision = decision
-        self.spec = find_score(scores, decision.score) if decision else scores[0]
-
-    def assess(self, score: float) -> Assessment:
-        """Assess one score."""
-        verdict = self.decision.verdict(score) if self.decision else None
-        if self.decision is not None and self.decision.calibrator is not None:
-            return Assessment(score, self.decision.calibrator(score), verdict)
-        probability = self.spec.probability(score)
-        return Assessment(score, None if probability is None else float(probability), verdict)
-
-    def predict(self, found: FileCrops, kind: Kind, scores: Sequence[Mapping[str, float]]) -> Prediction:
-        """Combine the scores of a file's crops; of a video as the video-level metrics do."""
-        faces = [
-            ScoredFace(crop, one, self.assess(one[self.spec.column]))
-            for crop, one in zip(found.crops, scores, strict=True)
-        ]
-        by_person: dict[int, list[float]] = {}
-        for face in faces if kind == "video" else ():
-            by_person.setdefault(face.crop.face, []).append(face.assessment.score)
-        people = {
-            person: self.assess(math.fsum(values) / len(values))
-            for person, values in sorted(by_person.items())
-        }
-        return Prediction(found.path, kind, faces, people, found.reason, found.lost_frames)
+def combine(
+    rule: ScoreRule, found: FileCrops, kind: Kind, scores: Sequence[Mapping[str, float]]
+) -> Prediction:
+    """Combine the scores of a file's crops; of a video as the video-level metrics do."""
+    faces = [
+        ScoredFace(crop, one, rule.assess(one[rule.spec.column]))
+        for crop, one in zip(found.crops, scores, strict=True)
+    ]
+    by_person: dict[int, list[float]] = {}
+    for face in faces if kind == "video" else ():
+        by_person.setdefault(face.crop.face, []).append(face.assessment.score)
+    people = {
+        person: rule.assess(math.fsum(values) / len(values)) for person, values in sorted(by_person.items())
+    }
+    return Prediction(found.path, kind, faces, people, found.reason, found.lost_frames)
 
 
 class LoadedModel:
@@ -237,7 +208,7 @@ class Predictor:
             [one for start in batches for one in self.model.score(pixels[start : start + self._batch_size])]
         )
         for item, found, own in waiting:
-            yield self.model.rule.predict(found, item.kind, [next(scores) for _ in own])
+            yield combine(self.model.rule, found, item.kind, [next(scores) for _ in own])
 
     def _is_whole_still(self, item: Item) -> bool:
         return self._settings.crop == "whole" and item.kind == "image" and item.missing is None

@@ -17,8 +17,8 @@ from fakeforensics.inference.output import (
     printable_name,
     table_lines,
 )
-from fakeforensics.inference.package import Package
-from fakeforensics.inference.predict import Prediction, ScoreRule
+from fakeforensics.inference.package import Package, ScoreRule
+from fakeforensics.inference.predict import Prediction, combine
 from fakeforensics.thresholds.policy import Decision
 from tests.score_specs import SCORES
 from tests.unit.inference.conftest import TOY, make_model, make_package
@@ -34,7 +34,7 @@ def predicted(name, kind, *scores):
         for number, frame in enumerate(frames)
     ]
     found = FileCrops(Path(name), crops, lost_frames=1)
-    return RULE.predict(found, kind, [{"logit": score, "score_cd": 2.5} for score in scores])
+    return combine(RULE, found, kind, [{"logit": score, "score_cd": 2.5} for score in scores])
 
 
 STILL = predicted("a.png", "image", -2.0, 1.0)
@@ -144,7 +144,7 @@ def test_the_csv_columns_are_those_of_the_models_scores(detector, columns):
 def test_scores_of_any_scale_go_through_table_json_and_csv(deciding, score, probability):
     rule = ScoreRule(Decision(score=deciding, threshold=0.25, chosen="c"), TOY)
     values = {"gap": 4.0, "share": 0.25, "edge": -3.0}
-    prediction = rule.predict(FileCrops(Path("a.png"), [FoundCrop(b"", -1, 0, ())]), "image", [values])
+    prediction = combine(rule, FileCrops(Path("a.png"), [FoundCrop(b"", -1, 0, ())]), "image", [values])
     verdict = "real" if deciding == "edge" else "fake"
 
     _, line, _ = table_lines([Item(prediction.path, "image")], [prediction])

@@ -10,6 +10,7 @@ from fakeforensics.faces.run import make_images
 from fakeforensics.images.codec import encode_png
 from fakeforensics.inference.crops import FoundCrop
 from fakeforensics.inference.inputs import Item, pick_frames, read_frames, read_views
+from fakeforensics.inference.package import Assessment
 from fakeforensics.inference.pictures import (
     VERDICT_COLORS,
     annotated,
@@ -23,7 +24,7 @@ from fakeforensics.inference.pictures import (
     rejected_reasons,
     spread_over_methods,
 )
-from fakeforensics.inference.predict import Assessment, Prediction, ScoredFace
+from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.palette import rgb
 from fakeforensics.params import FacesParams
 from fakeforensics.sources.base import RawFile

@@ -16,8 +16,8 @@ from fakeforensics.inference import predict
 from fakeforensics.inference.crops import ExtractionSettings, FileCrops, FoundCrop
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.output import as_dict
-from fakeforensics.inference.package import Package
-from fakeforensics.inference.predict import Predictor, ScoreRule
+from fakeforensics.inference.package import Package, ScoreRule
+from fakeforensics.inference.predict import Predictor, combine
 from fakeforensics.models.saving import load_detector
 from fakeforensics.scoring import score_manifest
 from fakeforensics.sources.base import RawFile
@@ -159,7 +159,7 @@ def test_a_worker_that_cannot_start_its_work_gives_the_reason(package, monkeypat
 def predicted(rule, kind, *scores, column="logit"):
     """The prediction for scores given as (frame, face, score)."""
     crops = [FoundCrop(b"", frame, face, (0.0, 0.0, 9.0, 9.0)) for frame, face, _ in scores]
-    return rule.predict(FileCrops(Path("f"), crops), kind, [{column: score} for _, _, score in scores])
+    return combine(rule, FileCrops(Path("f"), crops), kind, [{column: score} for _, _, score in scores])
 
 
 def test_without_a_policy_the_first_score_is_shown_and_there_is_no_verdict():

@@ -12,8 +12,8 @@ from fakeforensics.inference.app.predictor import UploadResult
 from fakeforensics.inference.inputs import Rgb, UploadLimits
 from fakeforensics.inference.model_card import LIMITS, decision_text, model_card
 from fakeforensics.inference.package import DEMO_WARNING, Package
-from fakeforensics.inference.pictures import VERDICT_COLORS
-from fakeforensics.inference.predict import Assessment, Prediction, ScoredFace
+from fakeforensics.inference.pictures import VERDICT_COLORS, caption
+from fakeforensics.inference.predict import Prediction
 from fakeforensics.palette import COLORS, series_color
 from fakeforensics.thresholds.policy import Decision
 
@@ -108,7 +108,9 @@ def summary(prediction: Prediction) -> str:
             text += f" ({prediction.lost_frames} more without a face)"
     text = f"## {_HEADLINES[one.verdict]}\n\n{text}"
     if len(rows) > 1:
-        listed = "\n".join(f"- {_assessed(f'face {number}', each)}" for number, each in rows)
+        listed = "\n".join(
+            f"- face {number}: {caption(each)}, score {each.score:.3g}" for number, each in rows
+        )
         return f"{text}; face {face} is the most suspicious of {len(rows)}:\n\n{listed}"
     return f"{text}."
 
@@ -145,21 +147,11 @@ def gallery(result: UploadResult) -> list[tuple[Rgb, str]]:
     """Each explained face's crop and, if there is one, its heat map, with captions."""
     tiles = []
     for face, crop, heat in result.explained:
-        tiles.append((crop, caption(face)))
+        name = f"face {face.crop.face}" if face.frame < 0 else f"frame {face.frame}"
+        tiles.append((crop, f"{name}: {caption(face.assessment)}"))
         if heat is not None:
             tiles.append((heat, "heat map"))
     return tiles
-
-
-def caption(face: ScoredFace) -> str:
-    """What stands below an explained face."""
-    name = f"face {face.crop.face}" if face.frame < 0 else f"frame {face.frame}"
-    return _assessed(name, face.assessment)
-
-
-def _assessed(name: str, one: Assessment) -> str:
-    chance = "" if one.probability is None else f", {100 * one.probability:.1f}%"
-    return f"{name}: {one.verdict or 'score'} {one.score:.3g}{chance}"
 
 
 def scores_by_frame(prediction: Prediction, decision: Decision | None) -> pd.DataFrame | None:

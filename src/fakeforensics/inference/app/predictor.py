@@ -14,7 +14,7 @@ from fakeforensics.inference.explain import Explainer
 from fakeforensics.inference.inputs import Item, Rgb, UploadLimits, View, kind_of
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.pictures import most_suspicious_frames, overlay
-from fakeforensics.inference.predict import LoadedModel, Prediction, ScoredFace
+from fakeforensics.inference.predict import LoadedModel, Prediction, ScoredFace, combine
 from fakeforensics.processes import WorkerPool
 
 MAX_FACES = 12
@@ -68,7 +68,7 @@ class UploadPredictor:
         with self._lock:  # one file at a time uses the network's threads and captum's hooks
             crops = [self._model.read(crop) for crop in found.crops]
             scores = self._model.score(crops) if crops else []
-            prediction = self._model.rule.predict(found, item.kind, scores)
+            prediction = combine(self._model.rule, found, item.kind, scores)
             explained = self._explain(prediction)
         return UploadResult(prediction, found.views, explained)
 

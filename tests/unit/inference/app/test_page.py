@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fakeforensics.inference.app.page import (
-    caption,
     failure,
     gallery,
     header,
@@ -18,8 +17,9 @@ from fakeforensics.inference.app.page import (
 from fakeforensics.inference.app.predictor import ExplainedFace, UploadResult
 from fakeforensics.inference.crops import FileCrops, FoundCrop
 from fakeforensics.inference.inputs import UploadLimits, View
+from fakeforensics.inference.package import ScoreRule
 from fakeforensics.inference.pictures import VERDICT_COLORS
-from fakeforensics.inference.predict import ScoreRule
+from fakeforensics.inference.predict import combine
 from fakeforensics.thresholds.policy import Decision
 from tests.score_specs import CD, SL
 
@@ -31,7 +31,7 @@ def predicted(kind, *scores, rule=RULE, box=BOX):
     """The prediction for scores given as (frame, face, score)."""
     crops = [FoundCrop(b"", frame, face, box) for frame, face, _ in scores]
     found = FileCrops(Path("f"), crops, lost_frames=3)
-    return rule.predict(found, kind, [{rule.spec.column: score} for _, _, score in scores])
+    return combine(rule, found, kind, [{rule.spec.column: score} for _, _, score in scores])
 
 
 def test_a_clip_gets_the_mean_of_its_frames():
@@ -47,7 +47,7 @@ def test_several_faces_are_listed_and_the_most_suspicious_decides():
     text = summary(predicted("image", (-1, 0, -2.0), (-1, 1, 1.0)))
     assert text.startswith("## Fake")
     assert "face 1 is the most suspicious of 2" in text
-    assert text.endswith("- face 0: real -2, 11.9%\n- face 1: fake 1, 73.1%")  # σ(-2), σ(1)
+    assert text.endswith("- face 0: real p 0.12, score -2\n- face 1: fake p 0.73, score 1")  # σ(-2), σ(1)
 
 
 def test_the_bars_are_those_of_the_most_suspicious_face():
@@ -84,11 +84,14 @@ def test_each_crop_stands_before_its_heat_map():
     crop, heat = (np.full((8, 8, 3), value, np.uint8) for value in (1, 2))
     both = gallery(UploadResult(prediction, (), [ExplainedFace(prediction.faces[0], crop, heat)]))
     assert [(pixels[0, 0, 0], text) for pixels, text in both] == [
-        (1, "face 0: fake 1, 73.1%"),
+        (1, "face 0: fake p 0.73"),
         (2, "heat map"),
     ]
     alone = gallery(UploadResult(prediction, (), [ExplainedFace(prediction.faces[0], crop, None)]))
     assert len(alone) == 1
+    clip = predicted("video", (7, 0, -2.0))
+    ((_, text),) = gallery(UploadResult(clip, (), [ExplainedFace(clip.faces[0], crop, None)]))
+    assert text == "frame 7: real p 0.12"  # σ(-2)
 
 
 def test_the_timeline_has_a_series_per_person_and_one_for_the_threshold():
@@ -98,12 +101,6 @@ def test_the_timeline_has_a_series_per_person_and_one_for_the_threshold():
         *((0, 0.25, "threshold"), (7, 0.25, "threshold")),
     ]
     assert scores_by_frame(predicted("image", (-1, 0, 1.0)), RULE.decision) is None
-
-
-def test_captions_name_face_or_frame():
-    (still,) = predicted("image", (-1, 2, 1.0)).faces
-    (frame,) = predicted("video", (7, 0, -2.0)).faces
-    assert (caption(still), caption(frame)) == ("face 2: fake 1, 73.1%", "frame 7: real -2, 11.9%")
 
 
 def test_reasons_cannot_bring_markup():
