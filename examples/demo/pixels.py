@@ -65,7 +65,7 @@ def resized(image: NDArray[np.float32], width: int, height: int, how: Filter) ->
 
 
 def sampled(image: NDArray[np.float32], places: NDArray[np.float32], how: Filter) -> NDArray[np.float32]:
-    """Read the image at `places`, Float["height width 2"] (x, y in pixels); its rim goes on outside it."""
+    """Read the image at `places`, Float["height width 2"] (x, y in pixels). Outside, its rim is repeated."""
     x, y = places[..., 0], places[..., 1]
     return as_float(cv2.remap(image, x, y, _FILTERS[how], borderMode=cv2.BORDER_REPLICATE))
 
