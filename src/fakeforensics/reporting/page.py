@@ -16,6 +16,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure as Canvas
 
 from fakeforensics.files import atomic_directory
+from fakeforensics.metrics.operating import Criterion
 from fakeforensics.palette import COLORS
 from fakeforensics.params import Params
 from fakeforensics.reporting.blocks import (
@@ -89,7 +90,7 @@ def _lead(everything: Sequence[ProtocolResults], names: Sequence[str]) -> str:
     return " ".join([_LEAD, *detectors, *sees, *citations])
 
 
-def _chapter(results: ProtocolResults, criterion: str) -> Chapter:
+def _chapter(results: ProtocolResults, criterion: Criterion) -> Chapter:
     precision: list[Block] = [*ap_table(results), *ap_figure(results), *video_table(results)]
     thresholds = [*threshold_blocks(results, criterion), *rule_blocks(results)]
     sections = (

@@ -5,16 +5,11 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from fakeforensics.metrics.operating import CRITERIA, Criterion
 from fakeforensics.metrics.spec import FUSED
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
 
-CRITERIA = {
-    "accuracy": "highest accuracy",
-    "f1": "highest F1",
-    "youden": "highest Youden's J",
-    "eer": "equal error rates",
-}
 _BEST, _VALIDATION = "Best on this set (oracle)", "From validation"
 _LEFT = (
     *(Column(title, _BEST) for title in ("Threshold", "Precision", "Recall", "Accuracy")),
@@ -62,7 +57,7 @@ def thresholds_of(results: ProtocolResults, column: ScoreColumn, criterion: str)
     return Thresholds(by_choice["oracle"], by_choice["validation"])
 
 
-def threshold_blocks(results: ProtocolResults, criterion: str) -> list[Block]:
+def threshold_blocks(results: ProtocolResults, criterion: Criterion) -> list[Block]:
     """A table per score: each test set's best threshold and the one from validation."""
     known = {column: thresholds_of(results, column, criterion) for column in results.columns}
     tables = [
@@ -76,7 +71,7 @@ def threshold_blocks(results: ProtocolResults, criterion: str) -> list[Block]:
 
 
 def _threshold_table(
-    results: ProtocolResults, column: ScoreColumn, known: Thresholds, criterion: str
+    results: ProtocolResults, column: ScoreColumn, known: Thresholds, criterion: Criterion
 ) -> Table:
     published = results.reference.thresholds if results.reference else None
     if published and published.key != column.key:
