@@ -179,6 +179,12 @@ def _row(
         "raw_height": metadata.height,
         "jpeg_quality": metadata.jpeg_quality,
         "chroma_sampling": metadata.chroma_sampling,
+        "raw_profile": metadata.profile,
+        "raw_transfer": metadata.transfer,
+        "raw_primaries": metadata.primaries,
+        "raw_pixel_aspect": metadata.pixel_aspect,
+        "raw_frame_rate": metadata.frame_rate,
+        "raw_frames": metadata.frames,
         "instance": record.instance,
     }
 

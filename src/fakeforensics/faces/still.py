@@ -44,6 +44,12 @@ class FileMetadata(NamedTuple):
         height: Pixels, upright.
         jpeg_quality: 1 … 100 as libjpeg counts, estimated; -1 if not a JPEG.
         chroma_sampling: "4:4:4", "4:2:2", "4:2:0", …; "" if not known.
+        profile: The codec's profile, such as "High"; "" if there is none.
+        transfer: The transfer function that the file states, such as "bt709"; "" if it states none.
+        primaries: The color primaries that a video states, or a still's ICC profile by name; "" if none.
+        pixel_aspect: Width to height of a stored pixel, such as "4:3"; "1:1" for square pixels.
+        frame_rate: Frames per second, on average; 0 for stills.
+        frames: Number of frames; 1 for stills.
     """
 
     sha256: str
@@ -52,6 +58,12 @@ class FileMetadata(NamedTuple):
     height: int = 0
     jpeg_quality: int = -1
     chroma_sampling: str = ""
+    profile: str = ""
+    transfer: str = ""
+    primaries: str = ""
+    pixel_aspect: str = "1:1"
+    frame_rate: float = 0.0
+    frames: int = 1
 
 
 @dataclass(frozen=True)

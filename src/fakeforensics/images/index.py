@@ -54,6 +54,12 @@ INDEX_SCHEMA = pa.schema(
         ("raw_height", pa.int32()),
         ("jpeg_quality", pa.int16()),  # estimated, 1 … 100; -1 if not a JPEG
         ("chroma_sampling", pa.string()),  # "4:2:0", …; "" if not known
+        ("raw_profile", pa.string()),  # of the codec: "High", …
+        ("raw_transfer", pa.string()),  # transfer function as stated: "bt709", …
+        ("raw_primaries", pa.string()),  # color primaries as stated; of a still, its ICC profile's name
+        ("raw_pixel_aspect", pa.string()),  # width to height of a stored pixel: "1:1", "4:3", …
+        ("raw_frame_rate", pa.float32()),  # frames per second; 0 for stills
+        ("raw_frames", pa.int32()),  # 1 for stills
         ("instance", pa.string()),  # the generator instance (training seed) behind a fake, or ""
     ]
 )

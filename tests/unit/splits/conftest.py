@@ -41,6 +41,12 @@ def row(source: str, path: str, **values: Any) -> dict[str, Any]:
         "raw_height": 128,
         "jpeg_quality": -1,
         "chroma_sampling": "",
+        "raw_profile": "",
+        "raw_transfer": "",
+        "raw_primaries": "",
+        "raw_pixel_aspect": "1:1",
+        "raw_frame_rate": 0.0,
+        "raw_frames": 1,
     } | values
     return {"label": 0 if full["method"] == "real" else 1} | full
 
