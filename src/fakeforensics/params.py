@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -19,6 +16,7 @@ from pydantic import (
 )
 
 from fakeforensics.errors import UserError
+from fakeforensics.yaml12 import read_yaml
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[int, Field(strict=True)]
@@ -318,58 +316,6 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         UserError: If the file is missing, is not YAML, or holds an unknown key or a value out of range.
     """
     return parse(Params, read_yaml(path), str(path))
-
-
-class _Yaml(yaml.SafeLoader):
-    """YAML 1.2, as DVC reads and writes params.yaml: 5e-05 is a number, 010 is ten, and `no` is text."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}  # type: ignore[misc]
-
-    def construct_int(self, node: yaml.ScalarNode) -> int:
-        """Decimal, unless it begins with 0b, 0o or 0x."""
-        text = str(self.construct_scalar(node)).replace("_", "")
-        return int(text, {"0b": 2, "0o": 8, "0x": 16}.get(text.lstrip("+-")[:2], 10))
-
-    def construct_unique_mapping(self, node: yaml.MappingNode) -> dict[Hashable, Any]:
-        """A mapping, whose keys must differ: YAML itself lets the last one win."""
-        keys = [self.construct_object(key) for key, _ in node.value]
-        if twice := [key for place, key in enumerate(keys) if key in keys[:place]]:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {twice[0]!r} appears twice", node.start_mark
-            )
-        return self.construct_mapping(node, deep=True)
-
-
-for _tag, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?([0-9][0-9_]*|0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+)", list("-+0123456789")),
-    (
-        "float",
-        r"[-+]?([0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*)|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        list("-+.0123456789"),
-    ),
-    ("merge", "<<", ["<"]),
-):
-    _Yaml.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
-_Yaml.add_constructor("tag:yaml.org,2002:int", _Yaml.construct_int)
-_Yaml.add_constructor("tag:yaml.org,2002:map", _Yaml.construct_unique_mapping)
-
-
-def read_yaml(path: Path) -> Any:
-    """Read a YAML 1.2 file.
-
-    Raises:
-        UserError: If it is missing, cannot be parsed, or has a key twice.
-    """
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _Yaml)  # noqa: S506  a safe loader
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file", fix="run the command from the project's top folder"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML", found=str(error)) from None
 
 
 def parse(model: type[Model], value: Any, where: str) -> Model:

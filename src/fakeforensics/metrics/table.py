@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path
 from fakeforensics.metrics.spec import IDENTITY, Scores, ScoreSpec
-from fakeforensics.params import parse, read_yaml
+from fakeforensics.params import parse
+from fakeforensics.yaml12 import read_yaml
 
 VALIDATION = "validation"
 TAKEN = ("mean", "mean_unseen", VALIDATION)  # no test set's name: tables have other rows of these names

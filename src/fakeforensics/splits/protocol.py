@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from fakeforensics.errors import UserError
-from fakeforensics.params import Count, Group, Name, Params, Probability, parse, read_yaml
+from fakeforensics.params import Count, Group, Name, Params, Probability, parse
+from fakeforensics.yaml12 import read_yaml
 
 
 def _as_tuple(value: Any) -> Any:
