@@ -84,7 +84,7 @@ def build_network(params: TrainParams, name: str, manifest: pd.DataFrame) -> Net
         raise UserError(
             f"the detector {name!r} is not trained step by step, so that it has no training speed"
         )
-    detector.see_labels(manifest["label"].to_numpy(dtype=np.int64))
+    detector.relabel(manifest["label"].to_numpy(dtype=np.int64), seed=0)
     return detector
 
 

@@ -141,11 +141,25 @@ class TrainParams(Group):
             its name, as in `resnet18-f37072fd.pth`.
         crop_size: Side of the crop that the network sees, in pixels.
         batch_size: Images per step, over all processes together.
-        learning_rate: Of Adam, in the first epoch.
+        optimizer: `adam`, or `sgd` (stochastic gradient descent with momentum).
+        learning_rate: In the first epoch.
         betas: Of Adam.
-        lr_decay: Factor on the learning rate after each epoch.
-        patience: Epochs without a lower validation loss after which training stops.
+        momentum: Of `sgd`.
+        dampening: Of that momentum.
+        weight_decay: Weight of the L2 penalty, as the optimizers of PyTorch apply it.
+        schedule: How the learning rate falls: `exponential` after each epoch by `lr_decay`; `steps` at
+            `milestones` by `lr_factor`; `plateau` by `lr_factor` when what is monitored stands still.
+        lr_decay: Factor after each epoch, of the schedule `exponential`.
+        lr_factor: Factor of the schedules `steps` and `plateau`.
+        milestones: Epochs, from 0, at which the schedule `steps` lowers the rate.
+        plateau_patience: Epochs without improvement that the schedule `plateau` tolerates.
+        plateau_threshold: The least change of what is monitored that counts as an improvement there.
+        min_learning_rate: Training ends when the rate falls below it.
+        monitor: What stops training and selects the epoch: the validation `loss`, or `accuracy`, the share of
+            validation images on the right side of the value at which the main score changes sides.
+        patience: Epochs without improvement of what is monitored after which training stops.
         max_epochs: Most epochs.
+        max_steps: Most steps in all; null for no limit.
         center: `epoch` computes c anew after each epoch; `init` keeps the first one.
         balance: Draw classes, or methods within classes, equally often (with replacement), or `none`.
         precision: Of the training step: `bf16` or `32`; `auto` takes bf16 where the processor has it.
@@ -162,11 +176,23 @@ class TrainParams(Group):
     weights_sha256: Annotated[Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None, Digits] = None
     crop_size: Annotated[Count, Field(ge=32, le=1024)] = 224
     batch_size: Annotated[Count, Field(ge=1)] = 64
+    optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: Annotated[Number, Field(gt=0)] = 0.0001
     betas: tuple[DecayRate, DecayRate] = (0.9, 0.999)
+    momentum: DecayRate = 0.9
+    dampening: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    weight_decay: Annotated[Number, Field(ge=0)] = 0.0
+    schedule: Literal["exponential", "steps", "plateau"] = "exponential"
     lr_decay: Annotated[Number, Field(gt=0, le=1)] = 0.9
+    lr_factor: Annotated[Number, Field(gt=0, le=1)] = 0.1
+    milestones: tuple[Annotated[Count, Field(ge=1)], ...] = ()
+    plateau_patience: Annotated[Count, Field(ge=0)] = 5
+    plateau_threshold: Annotated[Number, Field(ge=0)] = 0.001
+    min_learning_rate: Annotated[Number, Field(ge=0)] = 0.0
+    monitor: Literal["loss", "accuracy"] = "loss"
     patience: Annotated[Count, Field(ge=1)] = 10
     max_epochs: Annotated[Count, Field(ge=1)] = 100
+    max_steps: Annotated[Count, Field(ge=1)] | None = None
     center: Literal["epoch", "init"] = "epoch"
     balance: Literal["none", "class", "method"] = "none"
     precision: Annotated[Literal["auto", "bf16", "32"], Digits] = "auto"
@@ -176,21 +202,28 @@ class TrainParams(Group):
 
 
 class AugmentParams(Group):
-    """Training augmentation, in the order blur, JPEG, random crop, flip; each sample draws for itself.
+    """Training augmentation: resize, blur, JPEG, random crop, flips; each sample draws for itself.
 
     Args:
+        resize: Length in pixels that the shorter side is brought to; null leaves the size as it is.
         blur_prob: Share of images that are blurred.
         blur_sigma: Least and greatest standard deviation of the Gaussian, in pixels.
         jpeg_prob: Share of images that go through JPEG.
         jpeg_quality: Least and greatest quality, both included.
+        jpeg_method: The encoder: OpenCV's, Pillow's, or each for one half of the images. They sample the
+            chroma alike but round differently.
         flip_prob: Share of images that are mirrored left to right.
+        vertical_flip_prob: Share of images that are mirrored top to bottom.
     """
 
+    resize: Annotated[Count, Field(ge=32, le=4096)] | None = None
     blur_prob: Probability = 0.0
     blur_sigma: tuple[Sigma, Sigma] = (0.0, 3.0)
     jpeg_prob: Probability = 0.0
     jpeg_quality: tuple[Quality, Quality] = (30, 100)
+    jpeg_method: Literal["cv2", "pil", "both"] = "cv2"
     flip_prob: Probability = 0.5
+    vertical_flip_prob: Probability = 0.0
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> AugmentParams:

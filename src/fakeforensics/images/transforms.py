@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,16 @@ def jpeg(image: Rgb, quality: int) -> Rgb:
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
     return decode(data.tobytes())
+
+
+def jpeg_by_pillow(image: Rgb, quality: int) -> Rgb:
+    """As `jpeg`, but encoded and decoded by Pillow."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer) as decoded:
+        return np.asarray(decoded.convert("RGB"))
 
 
 def blur(image: Rgb, sigma: float) -> Rgb:

@@ -84,6 +84,11 @@ class ScoreSpec(Group):
         """The value at which the uncalibrated probability is 0.5; None if the score has no probability."""
         return {"logit": 0.0, "probability": 0.5}.get(self.scale)
 
+    @property
+    def boundary(self) -> float | None:
+        """The value between real and fake before any calibration; None for scores that are only ranked."""
+        return {"logit": 0.0, "real": 0.0, "probability": 0.5}.get(self.scale)
+
     def probability(self, values: Any) -> np.ndarray | None:
         """The uncalibrated probability of fake for each value; None if the score has none."""
         if self.scale == "logit":

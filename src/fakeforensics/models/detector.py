@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -44,6 +44,9 @@ class Detector(nn.Module, ABC):
         Settings: Schema of its own settings, which `detector_settings` in params.yaml may change.
         inherits: For a setting, the parameter of params.yaml that is its default, such as
             {"center": "train.center"}.
+        recipe: What its authors prescribe in the groups `train` and `augment`, such as
+            {"train.learning_rate": 1e-3}. It replaces params.yaml's values; a protocol's own values, and
+            `train` and `augment` among its `detector_settings`, replace it.
         backbone: f, if the detector called `use_backbone`.
     """
 
@@ -54,6 +57,7 @@ class Detector(nn.Module, ABC):
     scores: ClassVar[Scores]
     Settings: ClassVar[type[Group]] = NoSettings
     inherits: ClassVar[Mapping[str, str]] = {}
+    recipe: ClassVar[Mapping[str, Any]] = {}
     backbone: nn.Module
     facts: BackboneFacts | None = None
 
@@ -113,7 +117,14 @@ class Detector(nn.Module, ABC):
 
 
 class NetworkDetector(Detector):
-    """A detector that is trained by gradient descent."""
+    """A detector that is trained by gradient descent.
+
+    Attributes:
+        hooks_see: The training images that `on_start`, `on_epoch_end` and `on_finish` get: the `reals`, or
+            `all` that the detector sees.
+    """
+
+    hooks_see: ClassVar[Literal["reals", "all"]] = "reals"
 
     @abstractmethod
     def losses(self, images: Float[Tensor, "batch 3 h w"], output: Any, labels: Labels) -> Labels:
@@ -122,7 +133,8 @@ class NetworkDetector(Detector):
         Args:
             images: Normalized.
             output: What the network returned for them.
-            labels: 0 real, 1 fake; 2 + k for an image of class k of the reference set.
+            labels: 0 real, 1 fake; 2 + k for an image of class k of the reference set; in training, whatever
+                `relabel` made of them.
         """
 
     @abstractmethod
@@ -140,22 +152,35 @@ class NetworkDetector(Detector):
         """
         return None
 
-    def see_labels(self, labels: Int[np.ndarray, " images"]) -> None:
-        """Use the training labels before the optimizer is made, for instance to count classes."""
+    def relabel(self, labels: Int[np.ndarray, " images"], seed: int) -> Int[np.ndarray, " images"]:  # noqa: ARG002
+        """The labels to train on, by default as they are; −1 hides one. Called before the optimizer is made.
 
-    def on_start(self, reals: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
+        A detector may also count classes here.
+
+        Args:
+            labels: Of all training images that the detector sees.
+            seed: The run's seed, for random draws.
+        """
+        return labels
+
+    def mix(self, images: Float[Tensor, "batch 3 h w"], labels: Labels) -> Float[Tensor, "batch 3 h w"]:  # noqa: ARG002
+        """Mix a training batch's normalized images before they are encoded; by default none are mixed."""
+        return images
+
+    def on_start(self, images: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
         """Act before the first epoch. All three hooks are called in evaluation mode without gradients.
 
         What it computes must be a buffer, so that it is part of a checkpoint.
 
         Args:
-            reals: This process's share of the real training images, normalized and not augmented.
+            images: This process's share of the training images that `hooks_see` names, normalized and not
+                augmented.
         """
 
-    def on_epoch_end(self, reals: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
+    def on_epoch_end(self, images: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
         """Act after an epoch's training, before its validation."""
 
-    def on_finish(self, reals: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
+    def on_finish(self, images: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
         """Act after the best weights are restored, before they are saved."""
 
 

@@ -116,21 +116,21 @@ class LatentDetector(NetworkDetector):
         """d² = ‖f(x) − c‖²."""
         return output.distance if self.uses_center else None
 
-    def on_start(self, reals: Reals) -> None:
+    def on_start(self, images: Reals) -> None:
         """Compute the first center."""
         if self.uses_center:
-            center = self.mean_code(reals)
+            center = self.mean_code(images)
             self.set_center(away_from_zero(center) if self._center_setting == "init" else center)
 
-    def on_epoch_end(self, reals: Reals) -> None:
+    def on_epoch_end(self, images: Reals) -> None:
         """Move the center to the reals' mean code."""
         if self.uses_center and self._center_setting == "epoch":
-            self.set_center(self.mean_code(reals))
+            self.set_center(self.mean_code(images))
 
-    def on_finish(self, reals: Reals) -> None:
+    def on_finish(self, images: Reals) -> None:
         """Compute the center of a network whose loss does not use it, so that every model has one."""
         if not self.uses_center:
-            self.set_center(self.mean_code(reals))
+            self.set_center(self.mean_code(images))
 
     @property
     def _center_setting(self) -> str:

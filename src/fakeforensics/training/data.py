@@ -16,7 +16,7 @@ from torch.utils.data import Sampler
 
 from fakeforensics.errors import UserError
 from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches
-from fakeforensics.images.transforms import Rgb, blur, jpeg
+from fakeforensics.images.transforms import Rgb, blur, jpeg, jpeg_by_pillow, resize
 from fakeforensics.models.preprocess import Preprocess, pad
 from fakeforensics.models.runtime import worker_count
 from fakeforensics.params import AugmentParams, TrainParams
@@ -57,21 +57,26 @@ class Augment:
         """Augment `image`, uint8 RGB of any size, at a place in the order that all processes share."""
         params = self.params
         # All numbers are drawn whether used or not: turning blur on leaves every crop where it was.
-        do_blur, sigma, do_jpeg, quality, down, right, do_flip = np.random.default_rng(
+        do_blur, sigma, do_jpeg, quality, down, right, do_flip, encoder, do_turn = np.random.default_rng(
             (self.seed, epoch, place)
-        ).random(7)
+        ).random(9)
+        if params.resize is not None:
+            image = resize(image, params.resize / min(image.shape[:2]))
         if do_blur < params.blur_prob:
             low, high = params.blur_sigma
             image = blur(image, low + sigma * (high - low))
         if do_jpeg < params.jpeg_prob:
             worst, best = params.jpeg_quality
-            image = jpeg(image, worst + int(quality * (best - worst + 1)))
+            by_pillow = params.jpeg_method == "pil" or (params.jpeg_method == "both" and encoder < 0.5)
+            encode = jpeg_by_pillow if by_pillow else jpeg
+            image = encode(image, worst + int(quality * (best - worst + 1)))
         image = pad(image, self.crop_size)
         top = int(down * (image.shape[0] - self.crop_size + 1))
         left = int(right * (image.shape[1] - self.crop_size + 1))
         image = image[top : top + self.crop_size, left : left + self.crop_size]
         # NumPy's mirrored view would be copied pixel by pixel, 30 times slower.
-        return cv2.flip(image, 1) if do_flip < params.flip_prob else image
+        image = cv2.flip(image, 1) if do_flip < params.flip_prob else image
+        return cv2.flip(image, 0) if do_turn < params.vertical_flip_prob else image
 
 
 class TrainBatches(Sampler[list[Draw]]):
@@ -161,7 +166,8 @@ class RunData:
         train: Augmented training batches, in another order each epoch.
         val: Validation images, each once.
         all_training: All training images, each once, in the manifest's order and not augmented.
-        reals: The real training images, each once, normalized and not augmented; can be read repeatedly.
+        plain: All training images, each once, normalized and not augmented; can be read repeatedly.
+        reals: The real ones among them.
         labels: The label of each training image.
         train_keys: Key of each row of the training manifest.
         val_keys: Key of each row of the validation manifest.
@@ -205,12 +211,22 @@ class RunData:
             rank=rank,
             world=world,
         )
+        self._augmented = augmented
         self.train = Loader(augmented, self.order, workers, device, keep=True)
         self.val = in_order(validation, np.arange(len(validation)))
         self.all_training = in_order(plain, np.arange(len(plain)))
+        self.plain: Iterable[Float[Tensor, "batch 3 h w"]] = _Normalized(self.all_training, preprocess)
         self.reals: Iterable[Float[Tensor, "batch 3 h w"]] = _Normalized(
             in_order(plain, np.flatnonzero(self.labels == 0)), preprocess
         )
+
+    def use_labels(self, labels: Int[np.ndarray, " images"]) -> None:
+        """Train on these labels instead of the manifest's; the reals stay those of the manifest.
+
+        Args:
+            labels: One per training image, in the manifest's order.
+        """
+        self._augmented.labels = labels
 
 
 class _Normalized:

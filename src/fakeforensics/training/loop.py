@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from jaxtyping import Float
 from lightning.fabric import Fabric
 from lightning.fabric.strategies.ddp import DDPStrategy
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from fakeforensics.files import atomic_path, write_text
@@ -23,24 +24,11 @@ from fakeforensics.params import TrainParams
 from fakeforensics.training.checks import FiniteLoss, warn_of_collapse
 from fakeforensics.training.data import RunData
 from fakeforensics.training.launch import is_compiled
+from fakeforensics.training.schedule import Row, best_row, is_over, learning_rate
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "real_distance", "fake_distance")
-Row = dict[str, Any]
-
-
-def best_row(history: list[Row]) -> Row:
-    """The first row of the lowest validation loss."""
-    return min(history, key=lambda row: float(row["val_loss"]))
-
-
-def is_over(history: list[Row], params: TrainParams) -> bool:
-    """Whether the last epoch is done, or the lowest validation loss is `patience` epochs old."""
-    if not history:
-        return False
-    waited = history[-1]["epoch"] - best_row(history)["epoch"]
-    return len(history) >= params.max_epochs or waited >= params.patience
+COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_accuracy", "real_distance", "fake_distance")
 
 
 class Run:
@@ -55,7 +43,7 @@ class Run:
 
     Attributes:
         history: One row per finished epoch, with the names in `COLUMNS`.
-        best_weights: The detector's state after the epoch of the lowest validation loss, on the CPU.
+        best_weights: The detector's state after the best epoch so far, on the CPU.
     """
 
     def __init__(
@@ -66,8 +54,7 @@ class Run:
         self.history: list[Row] = []
         self.best_weights: dict[str, Tensor] = {}
         weights = [weight for weight in detector.parameters() if weight.requires_grad]
-        adam = torch.optim.Adam(weights, lr=params.learning_rate, betas=params.betas, fused=True)
-        self.model, self.optimizer = fabric.setup(detector, adam)
+        self.model, self.optimizer = fabric.setup(detector, make_optimizer(weights, params))
         self.compiled = torch.compile(detector.forward, dynamic=False) if is_compiled(params) else None
         self.bf16 = takes_bf16(params.precision)
 
@@ -81,16 +68,16 @@ class Run:
             self._resume()
         else:
             self._call(self.detector.on_start)
-        while not is_over(self.history, self.params):
+        while not is_over(self.history, self.params, len(self.data.train)):
             epoch = len(self.history)
-            rate = self.params.learning_rate * self.params.lr_decay**epoch
+            rate = learning_rate(self.history, self.params)
             train_loss = self.train_epoch(epoch, rate)
             # All processes must validate the same network.
             average_buffers(self.detector)
             self._call(self.detector.on_epoch_end)
             row = {"epoch": epoch, "lr": rate, "train_loss": train_loss, **self.validate(epoch)}
             self.history.append(row)
-            if best_row(self.history) is row:
+            if best_row(self.history, self.params) is row:
                 state = self.detector.state_dict()
                 self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
             self._log(row)
@@ -100,9 +87,9 @@ class Run:
 
     @torch.no_grad()
     def _call(self, hook: Callable[[Iterable[Tensor]], None]) -> None:
-        """Call one of the detector's hooks on the reals, in evaluation mode and without gradients."""
+        """Call one of the detector's hooks in evaluation mode and without gradients."""
         self.detector.eval()
-        hook(self.data.reals)
+        hook(self.data.reals if self.detector.hooks_see == "reals" else self.data.plain)
 
     def train_epoch(self, epoch: int, rate: float) -> float | None:
         """Step through all batches; returns the mean loss of the augmented images."""
@@ -116,7 +103,9 @@ class Run:
         finite = FiniteLoss(self.data.train_keys, self.fabric.device)
         total = self._zeros()
         batches = tqdm(self.data.train, f"epoch {epoch}", unit="batch", leave=False, disable=None)
-        for number, batch in enumerate(batches):
+        most = self.params.max_steps
+        left = None if most is None else most - epoch * len(self.data.train)
+        for number, batch in enumerate(islice(batches, left)):
             losses = self.step(batch, self.data.order.global_size(number))
             finite.watch(f"epoch {epoch}, batch {number}", losses, batch.rows)
             total += _sum_and_count(losses, torch.ones_like(batch.labels))
@@ -125,7 +114,7 @@ class Run:
 
     def step(self, batch: Batch, global_size: int) -> Float[Tensor, " batch"]:
         """One step down the gradient of the mean loss over all processes; returns each image's loss."""
-        images = self.data.preprocess.normalize(batch.images)
+        images = self.detector.mix(self.data.preprocess.normalize(batch.images), batch.labels)
         # A last batch of another size is not worth compiling for.
         full = len(images) == self.data.size
         encode = self.compiled if self.compiled is not None and full else self.model
@@ -143,7 +132,7 @@ class Run:
         """Mean loss and distances over the validation images, in float32 whatever the training precision."""
         self.detector.eval()
         finite = FiniteLoss(self.data.val_keys, self.fabric.device)
-        total, reals, fakes = self._zeros(), self._zeros(), self._zeros()
+        total, reals, fakes, right = self._zeros(), self._zeros(), self._zeros(), self._zeros()
         distance = None
         for number, batch in enumerate(self.data.val):
             images = self.data.preprocess.normalize(batch.images)
@@ -151,12 +140,26 @@ class Run:
             losses = self.detector.losses(images, output, batch.labels)
             finite.watch(f"validation after epoch {epoch}, batch {number}", losses, batch.rows)
             total += _sum_and_count(losses, torch.ones_like(batch.labels))
+            if self.params.monitor == "accuracy":
+                known = (batch.labels <= 1).double()
+                right += _sum_and_count(self._is_right(images, output, batch.labels), known)
             distance = self.detector.distance(output)
             if distance is not None:
                 reals += _sum_and_count(distance, (batch.labels == 0).double())
                 fakes += _sum_and_count(distance, (batch.labels == 1).double())
         finite.check()
-        return {"val_loss": _mean(total), "real_distance": _mean(reals), "fake_distance": _mean(fakes)}
+        return {
+            "val_loss": _mean(total),
+            "val_accuracy": _mean(right),
+            "real_distance": _mean(reals),
+            "fake_distance": _mean(fakes),
+        }
+
+    def _is_right(self, images: Tensor, output: Any, labels: Tensor) -> Float[Tensor, " batch"]:
+        """1 where the main score lies on the label's side."""
+        score = self.detector.scores[0]
+        values = self.detector.read(images, output)[score.column]
+        return ((values > (score.boundary or 0.0)) == (labels == 1)).double()
 
     def _log(self, row: Row) -> None:
         if not self.fabric.is_global_zero:
@@ -191,6 +194,22 @@ class Run:
 
     def _zeros(self) -> Float[Tensor, " 2"]:
         return torch.zeros(2, dtype=torch.float64, device=self.fabric.device)
+
+
+def make_optimizer(weights: list[nn.Parameter], params: TrainParams) -> torch.optim.Optimizer:
+    """The optimizer that the `train` group asks for."""
+    if params.optimizer == "sgd":
+        return torch.optim.SGD(
+            weights,
+            lr=params.learning_rate,
+            momentum=params.momentum,
+            dampening=params.dampening,
+            weight_decay=params.weight_decay,
+            fused=True,
+        )
+    return torch.optim.Adam(
+        weights, lr=params.learning_rate, betas=params.betas, weight_decay=params.weight_decay, fused=True
+    )
 
 
 def make_fabric(local: int, nodes: int) -> Fabric:

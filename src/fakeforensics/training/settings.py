@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from functools import reduce
 from operator import getitem
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from fakeforensics.code import code_hashes
 from fakeforensics.errors import UserError
-from fakeforensics.params import AugmentParams, Count, Group, Name, Params, TrainParams, parse
+from fakeforensics.params import AugmentParams, Count, Group, Model, Name, Params, TrainParams, parse
+
+if TYPE_CHECKING:
+    from fakeforensics.models.detector import Detector
 
 MACHINE = {"workers", "devices"}  # who does the work: a change must not train again
 _INHERITED = {"center"}  # among the own settings of the detectors that have one
@@ -84,7 +87,9 @@ def resolve_settings(
 ) -> RunSettings:
     """Resolve what a training run depends on, with the protocol's overrides applied.
 
-    A parameter of params.yaml that the detector does not inherit, such as `lambda`, is not part of it.
+    What is set later replaces what is set before: params.yaml, the detector's `recipe`, the protocol's
+    `params`, and `train` and `augment` among the `detector_settings` of params.yaml. A parameter that the
+    detector does not inherit, such as `lambda`, is not part of the result.
 
     Args:
         params: params.yaml.
@@ -101,11 +106,27 @@ def resolve_settings(
     from fakeforensics.models.registry import detector_class
 
     detector = detector_class(detector_name)
-    train = parse(TrainParams, params.train.model_dump() | overrides["train"], f"{where}: params.train")
-    augment = parse(
-        AugmentParams, params.augment.model_dump() | overrides["augment"], f"{where}: params.augment"
-    )
+    own = dict(params.detector_settings.get(detector_name, {}))
+
+    def resolved(kind: type[Model], group: str, values: Model) -> Model:
+        """A group with everything that changes it; each change is checked where it is written."""
+        recipe = {
+            key.partition(".")[2]: value
+            for key, value in detector.recipe.items()
+            if key.startswith(f"{group}.")
+        }
+        for changes, place in (
+            (recipe, f"the recipe of the detector {detector_name!r}: {group}"),
+            (overrides[group], f"{where}: params.{group}"),
+            (own.pop(group, {}), f"params.yaml: detector_settings.{detector_name}.{group}"),
+        ):
+            values = parse(kind, values.model_dump() | dict(changes), place)
+        return values
+
+    train = resolved(TrainParams, "train", params.train)
+    augment = resolved(AugmentParams, "augment", params.augment)
     check_backbone(train.backbone)
+    _check_monitor(detector, train, where)
     left_out = None
     if detectors is not None and detector_name not in detectors:
         left_out = f"{where} narrows `detectors` to {', '.join(detectors)}"
@@ -114,7 +135,7 @@ def resolve_settings(
         detector=detector_name,
         left_out=left_out,
         seed=params.seed,
-        own=_own_settings(detector_name, params.model_copy(update={"train": train})),
+        own=_own_settings(detector_name, own, params.model_copy(update={"train": train})),
         train=train,
         augment=augment,
         # The train stage depends on this file instead of on all detectors' modules.
@@ -136,13 +157,21 @@ def check_detectors(params: Params, where: str, detectors: tuple[str, ...] | Non
         )
 
 
-def _own_settings(name: str, params: Params) -> dict[str, Any]:
-    """A detector's own settings: its defaults, what it inherits, and `detector_settings`."""
+def _check_monitor(detector: type[Detector], train: TrainParams, where: str) -> None:
+    if train.monitor == "accuracy" and detector.scores[0].boundary is None:
+        raise UserError(
+            f"{where}: `train.monitor: accuracy` needs a score with a value between real and fake",
+            found=f"{detector.scores[0].label} of the detector {detector.name!r}, which only ranks images",
+            fix="take `monitor: loss` for this detector",
+        )
+
+
+def _own_settings(name: str, changed: dict[str, Any], params: Params) -> dict[str, Any]:
+    """A detector's own settings: its defaults, what it inherits, and what `detector_settings` changes."""
     from fakeforensics.models.registry import detector_class
 
     detector = detector_class(name)
     known = params.model_dump(mode="json", by_alias=True)
     inherited = {key: reduce(getitem, path.split("."), known) for key, path in detector.inherits.items()}
-    changed = dict(params.detector_settings.get(name, {}))
     where = f"params.yaml: detector_settings.{name}"
     return parse(detector.Settings, inherited | changed, where).model_dump(mode="json", by_alias=True)

@@ -21,8 +21,9 @@ from fakeforensics.params import FacesParams
 from fakeforensics.training.checks import check_classes, explain_out_of_memory
 from fakeforensics.training.data import Augment, RunData
 from fakeforensics.training.launch import describe_device, run_in_processes
-from fakeforensics.training.loop import COLUMNS, Row, Run, best_row, make_fabric, write_history
+from fakeforensics.training.loop import COLUMNS, Run, make_fabric, write_history
 from fakeforensics.training.record import card_values, fingerprint
+from fakeforensics.training.schedule import Row, best_row
 from fakeforensics.training.settings import RunSettings
 
 _REFERENCE = 2  # label of the reference set's first class
@@ -97,11 +98,11 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
         torch.nn.SyncBatchNorm.convert_sync_batchnorm(detector)  # type: ignore[no-untyped-call]
     detector.to(fabric.device).to(memory_format=torch.channels_last)
     if isinstance(detector, NetworkDetector):
-        detector.see_labels(data.labels)
+        data.use_labels(detector.relabel(data.labels, settings.seed))
         run = Run(detector, data, params, fabric, places.scratch / identity)
         with explain_out_of_memory(params):
             run.fit()
-        history, best = run.history, best_row(run.history)
+        history, best = run.history, best_row(run.history, params)
     elif isinstance(detector, HeadDetector):
         history = [fit_head(detector, data, settings.seed, fabric)]
         best = history[0]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
 from fakeforensics.images.dataset import ManifestDataset, collate
-from fakeforensics.images.transforms import blur, jpeg
+from fakeforensics.images.transforms import blur, jpeg, resize
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import AugmentParams, TrainParams
 from fakeforensics.training.data import Augment, RunData, TrainBatches
@@ -83,6 +83,36 @@ def test_order_is_blur_then_jpeg_then_crop_then_flip():
         for top in range(17)
         for left in range(21)
     )
+
+
+def test_the_shorter_side_is_resized_before_anything_else():
+    crop = augment(resize=32)(IMAGE, 0, 0)
+    whole = resize(IMAGE, 32 / 48)
+    assert whole.shape == (32, 35, 3)
+    assert any(np.array_equal(whole[:, left : left + 32], crop) for left in range(4))
+
+
+def test_a_vertical_flip_turns_top_and_bottom():
+    plain = augment()(IMAGE, 0, 0)
+    assert np.array_equal(augment(vertical_flip_prob=1.0)(IMAGE, 0, 0), plain[::-1])
+
+
+def test_each_encoder_takes_its_share(monkeypatch):
+    seen = []
+    for name in ("jpeg", "jpeg_by_pillow"):
+        monkeypatch.setattr(
+            f"fakeforensics.training.data.{name}", lambda image, _, name=name: seen.append(name) or image
+        )
+    for method, expected in (("cv2", {"jpeg"}), ("pil", {"jpeg_by_pillow"})):
+        seen.clear()
+        augment(jpeg_prob=1.0, jpeg_method=method)(IMAGE, 0, 0)
+        assert set(seen) == expected
+    seen.clear()
+    both = augment(jpeg_prob=1.0, jpeg_method="both")
+    for place in range(400):
+        both(IMAGE, 0, place)
+    # 200 expected; five standard deviations of 10
+    assert 150 < seen.count("jpeg") < 250
 
 
 def test_turning_blur_on_moves_no_crop():

@@ -1,14 +1,17 @@
 import json
 import logging
 
+import numpy as np
 import pytest
 import torch
 
+from fakeforensics.detectors.bce import Bce
 from fakeforensics.errors import UserError
+from fakeforensics.models.detector import NoSettings
 from fakeforensics.models.saving import load_detector
 from fakeforensics.params import TrainParams
-from fakeforensics.training.loop import Run, best_row, is_over
-from tests.unit.training._runs import history, shorten_resnet, train
+from fakeforensics.training.loop import Run, make_optimizer
+from tests.unit.training._runs import LABELS, history, plain, shorten_resnet, train
 
 
 @pytest.fixture(autouse=True)
@@ -42,20 +45,6 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path, monkeypatch):
     # the best is epoch 1; epochs 2, 3, 4 do not go below 0.5, so training ends before 0.1
     assert history(model)["val_loss"].tolist() == [0.9, 0.5, 0.7, 0.6, 0.5]
     assert json.loads((model / "model.json").read_text())["best_epoch"] == 1
-
-
-def test_training_is_over_after_the_last_epoch_or_without_patience():
-    params = TrainParams(patience=2, max_epochs=5)
-    rows = [{"epoch": epoch, "val_loss": loss} for epoch, loss in enumerate([3.0, 1.0, 1.0])]
-    assert best_row(rows)["epoch"] == 1  # the first of equals
-    assert not is_over([], params)
-    assert not is_over(rows, params)
-    rows.append({"epoch": 3, "val_loss": 1.5})
-    assert is_over(rows, params)  # two epochs without a lower loss
-    rows[-1]["val_loss"] = 0.5
-    assert not is_over(rows, params)
-    rows.append({"epoch": 4, "val_loss": 0.4})
-    assert is_over(rows, params)
 
 
 class Killed(Exception):
@@ -118,3 +107,82 @@ def test_other_settings_do_not_take_up_a_killed_run(tmp_path, monkeypatch):
 def test_a_loss_that_explodes_stops_the_run_with_the_images(tmp_path):
     with pytest.raises(UserError, match=r"epoch \d+(?s:.*)src_"):
         train(tmp_path, detector="bce", learning_rate=1e30)
+
+
+def test_the_most_steps_end_an_epoch_early(tmp_path, monkeypatch):
+    taken = []
+    step = Run.step
+    monkeypatch.setattr(Run, "step", lambda self, *batch: taken.append(batch) or step(self, *batch))
+    # 19 images in batches of 8 are 3 steps per epoch: 3 in the first, 1 in the second
+    model = train(tmp_path, detector="bce", max_epochs=9, max_steps=4)
+    assert (len(taken), len(history(model))) == (4, 2)
+
+
+def test_accuracy_is_the_share_of_validation_images_on_the_right_side(tmp_path):
+    model = train(tmp_path, detector="bce", monitor="accuracy", max_epochs=3)
+    found = history(model)
+    # 8 validation images: eighths
+    assert (found["val_accuracy"] * 8 % 1 == 0).all()
+    card = json.loads((model / "model.json").read_text())
+    assert card["best_epoch"] == found["val_accuracy"].idxmax()
+    detector, _ = load_detector(model)
+    batch = plain(tmp_path, "val")
+    with torch.inference_mode():
+        logits = detector.eval().score(batch.images)["logit"]
+    assert ((logits > 0) == (batch.labels == 1)).double().mean().item() == found["val_accuracy"].max()
+
+
+def test_sgd_moves_by_rate_times_gradient_and_momentum():
+    weight = torch.nn.Parameter(torch.tensor([1.0]))
+    params = TrainParams(optimizer="sgd", learning_rate=0.1, momentum=0.5, dampening=0.5, weight_decay=0.2)
+    optimizer = make_optimizer([weight], params)
+    # gradient 2 + 0.2 · 1 = 2.2, first buffer 2.2: 1 − 0.22; then 2 + 0.2 · 0.78 = 2.156,
+    # buffer 0.5 · 2.2 + 0.5 · 2.156 = 2.178: 0.78 − 0.2178
+    for expected in (0.78, 0.5622):
+        weight.grad = torch.tensor([2.0])
+        optimizer.step()
+        assert weight.item() == pytest.approx(expected)
+
+
+class Watching(Bce):
+    """Notes what the hooks of training are given."""
+
+    name = "watching"
+    hooks_see = "all"
+
+    def relabel(self, labels, seed):
+        self.asked = (labels.copy(), seed)
+        return np.where(np.arange(len(labels)) < 4, -1, labels)
+
+    def mix(self, images, labels):
+        self.mixed = [*getattr(self, "mixed", []), labels]
+        return images.flip(0)
+
+    def on_start(self, images):
+        self.started = torch.cat(list(images))
+
+    def losses(self, images, output, labels):
+        self.lossed = [*getattr(self, "lossed", []), (self.training, labels)]
+        return super().losses(images, output, labels.clamp_min(0))
+
+
+def test_a_detector_may_hide_labels_mix_images_and_see_them_all(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr("fakeforensics.training.train.detector_class", lambda name: Watching)
+    monkeypatch.setattr(
+        "fakeforensics.training.train.build_detector",
+        lambda _, architecture, settings: (
+            made.append(Watching(architecture, NoSettings(**settings))) or made[0]
+        ),
+    )
+    train(tmp_path, detector="bce", max_epochs=1)
+    (detector,) = made
+    labels, seed = detector.asked
+    assert (labels.tolist(), seed) == (LABELS, 3)
+    assert torch.equal(detector.started, plain(tmp_path).images)
+    trained = torch.cat([one for training, one in detector.lossed if training])
+    assert torch.equal(torch.cat(detector.mixed), trained)
+    # four of the nineteen labels are hidden in training, and none in validation
+    assert sorted(trained.tolist()) == sorted([-1.0] * 4 + [float(label) for label in LABELS[4:]])
+    validated = torch.cat([one for training, one in detector.lossed if not training])
+    assert validated.tolist() == LABELS[:8]

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from fakeforensics.detectors.bce import Bce
 from fakeforensics.errors import UserError
 from fakeforensics.params import Params, TrainParams
 from fakeforensics.training.settings import check_detectors, load_settings, resolve_settings
@@ -153,6 +154,32 @@ def test_the_protocols_own_settings_replace_those_of_params() -> None:
     assert settings["train"]["max_epochs"] == 3
     assert settings["train"]["batch_size"] == 8
     assert settings["augment"]["flip_prob"] == 0
+
+
+def test_a_recipe_goes_before_params_and_behind_protocol_and_detector_settings(monkeypatch) -> None:
+    recipe = {"train.patience": 30, "train.batch_size": 16, "train.max_epochs": 200, "augment.blur_prob": 0.5}
+    monkeypatch.setattr(Bce, "recipe", recipe)
+    changed = {"bce": {"train": {"batch_size": 4}, "augment": {"jpeg_prob": 0.25}}}
+    settings = resolve("bce", train={"patience": 2, "batch_size": 8}, detector_settings=changed)
+    train, augment = settings["train"], settings["augment"]
+    # 3 epochs and no flip are the protocol's
+    assert (train["patience"], train["max_epochs"], train["batch_size"]) == (30, 3, 4)
+    assert (augment["blur_prob"], augment["jpeg_prob"], augment["flip_prob"]) == (0.5, 0.25, 0.0)
+    assert settings["own"] == {}
+    assert resolve("joint", train={"patience": 2})["train"]["patience"] == 2
+
+
+def test_a_faulty_recipe_is_named(monkeypatch) -> None:
+    monkeypatch.setattr(Bce, "recipe", {"train.batchsize": 16})
+    with pytest.raises(UserError, match="recipe of the detector 'bce': train: unknown key `batchsize`"):
+        resolve("bce")
+
+
+def test_accuracy_is_monitored_only_where_a_score_has_two_sides() -> None:
+    overrides = OVERRIDES | {"train": {"monitor": "accuracy"}}
+    assert resolve("bce", overrides)["train"]["monitor"] == "accuracy"
+    with pytest.raises(UserError, match="only ranks images"):
+        resolve("sad", overrides)
 
 
 def test_who_does_the_work_is_no_part_of_the_experiment() -> None:

@@ -198,9 +198,10 @@ class Toy(NetworkDetector):
         super().__init__(architecture, settings)
         self.body = nn.Conv2d(3, 4, 3)
 
-    def see_labels(self, labels):
+    def relabel(self, labels, seed):
         self.seen["training"] += labels.tolist()
         self.head = nn.Linear(4, labels.max())
+        return labels
 
     def prepare(self, state):
         self.head = nn.Linear(4, len(state["head.bias"]))
