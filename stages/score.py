@@ -16,6 +16,7 @@ def main(
     detector: Annotated[str, Option(help="A detector of params.yaml.")],
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
     scratch: Annotated[Path, Option(help="Keeps scores for the next time.")] = Path(".scratch/scores"),
+    features: Annotated[Path, Option(help="Keeps features for other heads.")] = Path(".scratch/features"),
 ) -> None:
     """Score every validation and test image, and the test images under each of evaluate.corruptions.
 
@@ -45,6 +46,7 @@ def main(
         scratch / run,
         settings.batch_size,
         settings.workers,
+        features,
     )
     for name, path in {"val": validation, "test": test}.items():
         with atomic_path(path) as temporary:

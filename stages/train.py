@@ -18,6 +18,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of the models.")] = Path("models"),
     plots: Annotated[Path, typer.Option(help="Folder of the plots.")] = Path("plots"),
     scratch: Annotated[Path, typer.Option(help="Checkpoints of unfinished runs.")] = Path(".scratch/train"),
+    features: Annotated[Path, typer.Option(help="Keeps features for other heads.")] = Path(
+        ".scratch/features"
+    ),
 ) -> None:
     """Write models/<protocol>/<detector>/ and the learning curves.
 
@@ -38,7 +41,12 @@ def main(
     from fakeforensics.training.train import Places, train_detector
 
     places = Places(
-        manifests=manifests / protocol, images=images, model=out / run, plot=plot, scratch=scratch
+        manifests=manifests / protocol,
+        images=images,
+        model=out / run,
+        plot=plot,
+        scratch=scratch,
+        features=features,
     )
     train_detector(resolved, places, here.faces)
 

@@ -44,6 +44,7 @@ def score_run(
     store: Path,
     batch_size: int = 128,
     workers: int | str = 0,
+    features: Path | None = None,
 ) -> dict[tuple[str, str], Path]:
     """Score manifests, or take the scores from an earlier time.
 
@@ -59,6 +60,7 @@ def score_run(
         store: A folder of this run alone.
         batch_size: Images per forward pass.
         workers: Decoding processes, or `auto`.
+        features: Keeps the features of images for other heads; None keeps none.
 
     Returns:
         The stored score tables by manifest and corruption; `clean` stands for none.
@@ -81,7 +83,14 @@ def score_run(
         for (name, corruption), path in missing.items():
             manifest = read_manifest(manifests[name])
             rows = score_manifest(
-                detector, card, manifest, images_root, batch_size, worker_count(workers), corruption
+                detector,
+                card,
+                manifest,
+                images_root,
+                batch_size,
+                worker_count(workers),
+                corruption,
+                features,
             )
             write_scores(path, ScoreTable(rows, detector.scores))
     for path in tables.values():
@@ -132,6 +141,7 @@ def score_manifest(
     batch_size: int = 128,
     workers: int = 0,
     corruption: str = CLEAN,
+    features: Path | None = None,
 ) -> pd.DataFrame:
     """Score every image of a manifest.
 
@@ -148,6 +158,7 @@ def score_manifest(
         batch_size: Images per forward pass.
         workers: Decoding processes; 0 decodes in this one.
         corruption: What happens to an image before the center crop.
+        features: Keeps the features of images for other heads; None keeps none.
 
     Returns:
         The rows of a score table, sorted by test_set and key: the columns `IDENTITY`, and for each score of
@@ -180,7 +191,8 @@ def score_manifest(
     found = []
     for rows, transform in parts:
         dataset = ManifestDataset(rows, images_root, transform)
-        outputs = _forward(detector, preprocess, dataset, batch_size, workers, bf16=corruption != CLEAN)
+        digests = rows["sha256"].tolist()
+        outputs = _forward(detector, preprocess, dataset, digests, batch_size, workers, corruption, features)
         found.append(pd.DataFrame({"key": rows["key"]} | outputs))
     values = pd.concat(found, ignore_index=True)
     columns: dict[str, Any] = {}
@@ -210,15 +222,18 @@ def _forward(
     detector: Detector,
     preprocess: Preprocess,
     dataset: ManifestDataset,
+    digests: list[str],
     batch_size: int,
     workers: int,
-    *,
-    bf16: bool,
+    corruption: str,
+    features: Path | None,
 ) -> dict[str, np.ndarray]:
     """The values of each score column, in the rows' order."""
     import torch
 
     from fakeforensics.images.dataset import Loader, OrderedBatches
+    from fakeforensics.models.detector import HeadDetector
+    from fakeforensics.models.features import FeatureStore
     from fakeforensics.models.runtime import full_float32, keep_freed_memory, takes_bf16
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -228,10 +243,21 @@ def _forward(
     network = detector.to(device).eval().to(memory_format=torch.channels_last)
     # Kept on the device, so that no batch waits for the one before.
     found: dict[str, list[torch.Tensor]] = {score.column: [] for score in detector.scores}
-    bfloat16 = torch.autocast(device.type, torch.bfloat16, enabled=bf16 and takes_bf16("auto"))
-    with torch.inference_mode(), full_float32(), bfloat16:
-        for batch in loader:
-            values = network.score(preprocess.normalize(batch.images))
+    bf16 = corruption != CLEAN and takes_bf16("auto")
+    batches = (preprocess.normalize(batch.images) for batch in loader)
+    with torch.inference_mode(), full_float32(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        if isinstance(network, HeadDetector):
+            condition = f"{corruption}, bfloat16" if bf16 else corruption
+            table = FeatureStore(features).features(
+                network, preprocess, batches, digests, batch_size=batch_size, condition=condition
+            )
+            scored = (
+                network.score_features(torch.tensor(table[begin : begin + batch_size], device=device))
+                for begin in range(0, len(table), batch_size)
+            )
+        else:
+            scored = (network.score(images) for images in batches)
+        for values in scored:
             for column, parts in found.items():
                 parts.append(values[column].float())
         return {column: torch.cat(parts).double().cpu().numpy() for column, parts in found.items()}

@@ -84,9 +84,9 @@ def runs(monkeypatch):
     found = []
     real = scoring.score_manifest
 
-    def counted(*arguments):
-        found.append(arguments[-1])
-        return real(*arguments)
+    def counted(detector, card, manifest, images, batch_size, workers, corruption, features):
+        found.append(corruption)
+        return real(detector, card, manifest, images, batch_size, workers, corruption, features)
 
     monkeypatch.setattr(scoring, "score_manifest", counted)
     return found

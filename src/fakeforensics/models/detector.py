@@ -17,6 +17,7 @@ from fakeforensics.models.card import Architecture, DetectorCard, Sees
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import Group
 
+FITTED = "fitted_"  # how the names of the buffers that hold fitted arrays begin
 Values = dict[str, Float[Tensor, " batch"]]
 Labels = Float[Tensor, " batch"]
 
@@ -204,6 +205,11 @@ class HeadDetector(Detector):
             code: Tensor = self.backbone(images)
         return code.float()
 
+    @property
+    def feature_settings(self) -> Mapping[str, Any]:
+        """The own settings that decide `features`; heads that agree in them share the stored ones."""
+        return {}
+
     @abstractmethod
     def fit(
         self, features: Float[np.ndarray, "n dim"], labels: Int[np.ndarray, " n"], seed: int
@@ -225,28 +231,29 @@ class HeadDetector(Detector):
 
     def score(self, images: Float[Tensor, "batch 3 h w"]) -> Values:
         """The scores of normalized images by column."""
-        values = self.read(self.features(images).double(), self.fitted)
+        return self.score_features(self.features(images))
+
+    def score_features(self, features: Float[Tensor, "batch dim"]) -> Values:
+        """The scores of images by column, from their features."""
+        values = self.read(features.double(), self.fitted)
         return {column: value.float() for column, value in values.items()}
 
     @property
     def fitted(self) -> dict[str, Tensor]:
         """The arrays that `fit` returned."""
         return {
-            name.removeprefix(_FITTED): tensor
+            name.removeprefix(FITTED): tensor
             for name, tensor in self.named_buffers(recurse=False)
-            if name.startswith(_FITTED)
+            if name.startswith(FITTED)
         }
 
     def set_fitted(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Store the arrays that `fit` returned as buffers, in float64."""
         for name, array in arrays.items():
-            self.register_buffer(_FITTED + name, torch.tensor(np.asarray(array), dtype=torch.float64))
+            self.register_buffer(FITTED + name, torch.tensor(np.asarray(array), dtype=torch.float64))
 
     def prepare(self, state: Mapping[str, Tensor]) -> None:
         """Make room for the fitted arrays."""
         for name, tensor in state.items():
-            if name.startswith(_FITTED):
+            if name.startswith(FITTED):
                 self.register_buffer(name, torch.zeros_like(tensor))
-
-
-_FITTED = "fitted_"

@@ -165,8 +165,8 @@ class RunData:
         order: How training images make up batches; set its `epoch` before each pass over `train`.
         train: Augmented training batches, in another order each epoch.
         val: Validation images, each once.
-        all_training: All training images, each once, in the manifest's order and not augmented.
-        plain: All training images, each once, normalized and not augmented; can be read repeatedly.
+        plain: All training images, each once, in the manifest's order, normalized and not augmented; can be
+            read repeatedly.
         reals: The real ones among them.
         labels: The label of each training image.
         train_keys: Key of each row of the training manifest.
@@ -214,8 +214,9 @@ class RunData:
         self._augmented = augmented
         self.train = Loader(augmented, self.order, workers, device, keep=True)
         self.val = in_order(validation, np.arange(len(validation)))
-        self.all_training = in_order(plain, np.arange(len(plain)))
-        self.plain: Iterable[Float[Tensor, "batch 3 h w"]] = _Normalized(self.all_training, preprocess)
+        self.plain: Iterable[Float[Tensor, "batch 3 h w"]] = _Normalized(
+            in_order(plain, np.arange(len(plain))), preprocess
+        )
         self.reals: Iterable[Float[Tensor, "batch 3 h w"]] = _Normalized(
             in_order(plain, np.flatnonzero(self.labels == 0)), preprocess
         )

@@ -14,8 +14,9 @@ from lightning.fabric import Fabric
 from fakeforensics.errors import UserError
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import Detector, HeadDetector, NetworkDetector
+from fakeforensics.models.features import FeatureStore
 from fakeforensics.models.registry import build_detector, detector_class
-from fakeforensics.models.runtime import full_float32, keep_freed_memory, processes
+from fakeforensics.models.runtime import keep_freed_memory, processes
 from fakeforensics.models.saving import save_detector
 from fakeforensics.params import FacesParams
 from fakeforensics.training.checks import check_classes, explain_out_of_memory
@@ -39,6 +40,7 @@ class Places:
         model: Gets `model.safetensors`, `model.json` and `history.csv`.
         plot: The CSV of the learning curves.
         scratch: Holds a folder per unfinished run, which survives a kill.
+        features: Keeps the features of images for other heads; None keeps none.
     """
 
     manifests: Path
@@ -46,6 +48,7 @@ class Places:
     model: Path
     plot: Path
     scratch: Path
+    features: Path | None = None
 
 
 def train_detector(settings: RunSettings, places: Places, faces: FacesParams) -> None:
@@ -104,7 +107,8 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
             run.fit()
         history, best = run.history, best_row(run.history, params)
     elif isinstance(detector, HeadDetector):
-        history = [fit_head(detector, data, settings.seed, fabric)]
+        digests = manifests["train"]["sha256"].tolist()
+        history = [fit_head(detector, data, digests, settings.seed, fabric, FeatureStore(places.features))]
         best = history[0]
     else:
         raise TypeError(f"{settings.detector}: neither a NetworkDetector nor a HeadDetector")
@@ -145,8 +149,18 @@ def seen_rows(manifests: dict[str, pd.DataFrame], detector: type[Detector]) -> d
     }
 
 
-def fit_head(head: HeadDetector, data: RunData, seed: int, fabric: Fabric) -> Row:
+def fit_head(
+    head: HeadDetector, data: RunData, digests: list[str], seed: int, fabric: Fabric, store: FeatureStore
+) -> Row:
     """Fit a head on the features of all training images; returns a row of history without losses.
+
+    Args:
+        head: On its device.
+        data: The run's batches.
+        digests: SHA-256 of each stored training image.
+        seed: The run's seed.
+        fabric: From `make_fabric`.
+        store: Keeps the features for other heads.
 
     Raises:
         UserError: If several processes were started, or a feature or a fitted value is not finite.
@@ -158,15 +172,13 @@ def fit_head(head: HeadDetector, data: RunData, seed: int, fabric: Fabric) -> Ro
             fix="set `train.devices: 1`, and do not start it through torchrun or several Slurm tasks",
         )
     head.eval()
-    features, labels = [], []
-    with torch.inference_mode(), full_float32():
-        for batch in data.all_training:
-            features.append(head.features(data.preprocess.normalize(batch.images)).double().cpu())
-            labels.append(batch.labels.cpu())
-    table, label = torch.cat(features).numpy(), torch.cat(labels).numpy().astype(np.int64)
+    found = store.features(
+        head, data.preprocess, data.plain, digests, batch_size=data.size, condition="clean"
+    )
+    table = found.astype(np.float64)
     if not np.isfinite(table).all():
         raise UserError(f"the features of the detector {head.name!r} hold values that are not finite")
-    fitted = head.fit(table, label, seed)
+    fitted = head.fit(table, data.labels, seed)
     if wrong := [name for name, array in fitted.items() if not np.isfinite(array).all()]:
         raise UserError(
             f"fitting the detector {head.name!r} gave values that are not finite", found=", ".join(wrong)

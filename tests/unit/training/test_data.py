@@ -243,7 +243,7 @@ def test_a_run_has_augmented_plain_and_real_images(project):
     assert rows.tolist() != list(range(13))
     assert torch.cat([batch.rows for batch in data.val]).tolist() == list(range(10))
     whole = collate([*map(dataset.__getitem__, range(13))])
-    assert torch.equal(torch.cat([batch.images for batch in data.all_training]), whole.images)
+    assert torch.equal(torch.cat(list(data.plain)), PREPROCESS.normalize(whole.images))
     assert data.labels.tolist() == LABELS
     assert data.train_keys == [f"src/{row:04d}" for row in range(13)]
     assert data.val_keys == data.train_keys[3:]
