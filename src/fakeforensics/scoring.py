@@ -79,7 +79,7 @@ def score_run(
         from fakeforensics.models.runtime import worker_count
         from fakeforensics.models.saving import load_detector
 
-        detector, card = load_detector(model)
+        detector, card = load_detector(model, run_code=True)
         for (name, corruption), path in missing.items():
             manifest = read_manifest(manifests[name])
             rows = score_manifest(

@@ -26,6 +26,7 @@ SEES: dict[Sees, str] = {
     "reals": "real images alone",
     "reals+fakes": "real and fake images",
     "reals+reference": "real images and a labeled reference set, and no fake images",
+    "elsewhere": "images that are not known here",
 }
 RANGES: dict[Scale, str] = {
     "logit": "any real number",

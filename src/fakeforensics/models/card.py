@@ -15,7 +15,7 @@ from fakeforensics.params import Count, Group, Name, parse
 WEIGHTS, CARD = "model.safetensors", "model.json"
 FORMAT = {"name": "fake-forensics detector", "version": 2}
 
-Sees = Literal["reals", "reals+fakes", "reals+reference"]
+Sees = Literal["reals", "reals+fakes", "reals+reference", "elsewhere"]
 
 
 class Architecture(Group):

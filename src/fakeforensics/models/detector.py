@@ -29,7 +29,7 @@ class NoSettings(Group):
 class Detector(nn.Module, ABC):
     """A detector: a module `fakeforensics.detectors.<name>` holds one subclass with that `name`.
 
-    Subclass `NetworkDetector` or `HeadDetector`.
+    Subclass `NetworkDetector`, `HeadDetector` or `ForeignDetector`.
 
     Args:
         architecture: The parameters of the network.
@@ -40,7 +40,8 @@ class Detector(nn.Module, ABC):
         label: Short name for tables.
         title: A description in a few words.
         sees: What it is trained and validated on. `reals` never gets a fake, whatever the protocol holds;
-            `reals+reference` gets reals and the labeled images of the protocol's `reference_set`, no fake.
+            `reals+reference` gets reals and the labeled images of the protocol's `reference_set`, no fake;
+            `elsewhere` gets nothing here.
         scores: Its scores. The first is the main one; among equally good ones the last is preferred.
         Settings: Schema of its own settings, which `detector_settings` in params.yaml may change.
         inherits: For a setting, the parameter of params.yaml that is its default, such as
@@ -49,6 +50,7 @@ class Detector(nn.Module, ABC):
             {"train.learning_rate": 1e-3}. It replaces params.yaml's values; a protocol's own values, and
             `train` and `augment` among its `detector_settings`, replace it.
         backbone: f, if the detector called `use_backbone`.
+        runs_code: Whether loading it runs code that its card names; only the pipeline does so.
     """
 
     name: ClassVar[str]
@@ -61,11 +63,17 @@ class Detector(nn.Module, ABC):
     recipe: ClassVar[Mapping[str, Any]] = {}
     backbone: nn.Module
     facts: BackboneFacts | None = None
+    runs_code: bool = False
 
     def __init__(self, architecture: Architecture, settings: Group) -> None:
         super().__init__()
         self.architecture = architecture
         self.settings = settings
+
+    @classmethod
+    def complete(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Add to the own settings what the files that they name tell; called when they are resolved."""
+        return settings
 
     def use_backbone(self) -> BackboneFacts:
         """Build the backbone of the architecture as `self.backbone`."""
@@ -257,3 +265,14 @@ class HeadDetector(Detector):
         for name, tensor in state.items():
             if name.startswith(FITTED):
                 self.register_buffer(name, torch.zeros_like(tensor))
+
+
+class ForeignDetector(Detector):
+    """A detector that was trained elsewhere: it is scored, and nothing is fitted.
+
+    Its threshold and calibration come from the protocol's validation images, like those of the others.
+    """
+
+    def start_from(self, weights: str, sha256: str | None) -> dict[str, str]:  # noqa: ARG002
+        """Load nothing: `train.weights` are for networks that are trained here."""
+        return {"weights": "elsewhere"}

@@ -44,14 +44,19 @@ def save_detector(directory: Path, detector: Detector, card: dict[str, Any]) -> 
     write_json(directory / CARD, own | card)
 
 
-def load_detector(directory: Path) -> tuple[Detector, dict[str, Any]]:
+def load_detector(directory: Path, *, run_code: bool = False) -> tuple[Detector, dict[str, Any]]:
     """Read what `save_detector` wrote.
+
+    Args:
+        directory: Holds `model.safetensors` and `model.json`.
+        run_code: Whether a detector may call a Python function that its card names.
 
     Returns:
         The detector on the CPU, in evaluation mode, and its card.
 
     Raises:
-        UserError: If a file is missing, truncated or of another kind, or the two were not written together.
+        UserError: If a file is missing, truncated or of another kind, the two were not written together, or
+            the detector would run code without `run_code`.
     """
     directory = Path(directory)
     card = read_card(directory)
@@ -72,6 +77,12 @@ def load_detector(directory: Path) -> tuple[Detector, dict[str, Any]]:
         raise UserError(f"{weights}: not a safetensors file", found=str(error)) from None
     about = detector_card(card, str(directory / CARD))
     detector = build_detector(about.name, about.architecture, about.settings)
+    if detector.runs_code and not run_code:
+        raise UserError(
+            f"{directory / CARD}: this detector is a Python function of somebody else",
+            found=f"{about.name}: {about.settings.get('call')}",
+            fix="call the function itself: a model that is loaded never runs code that its files name",
+        )
     if detector.scores != about.scores:
         raise UserError(
             f"{directory / CARD}: the scores are not those of the detector {about.name!r} as it is now",

@@ -12,12 +12,19 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from fakeforensics.errors import UserError
+from fakeforensics.models.card import Sees
 from fakeforensics.models.detector import Detector
 from fakeforensics.params import TrainParams
 
 log = logging.getLogger(__name__)
 
 CLASSES = {0: "real", 1: "fake"}
+NEEDED: dict[Sees, tuple[int, ...]] = {
+    "reals": (0,),
+    "reals+fakes": (0, 1),
+    "reals+reference": (0,),
+    "elsewhere": (),
+}
 _BATCHES_PER_CHECK = 50
 _NAMED = 8  # images in an error message
 
@@ -25,7 +32,7 @@ _NAMED = 8  # images in an error message
 def check_classes(train: pd.DataFrame, val: pd.DataFrame, detector: type[Detector]) -> None:
     """Raise a `UserError` if a split lacks a class that the detector needs."""
     for split, manifest in {"train": train, "val": val}.items():
-        for label in (0, 1) if detector.sees == "reals+fakes" else (0,):
+        for label in NEEDED[detector.sees]:
             if not (manifest["label"] == label).any():
                 raise UserError(
                     f"the {split} split has no {CLASSES[label]} images, "

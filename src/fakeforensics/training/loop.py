@@ -233,6 +233,11 @@ def make_fabric(local: int, nodes: int) -> Fabric:
     return fabric
 
 
+def untrained_row() -> Row:
+    """The only row of a detector's history that is not trained in epochs."""
+    return {name: 0 if name == "epoch" else None for name in COLUMNS}
+
+
 def write_history(path: Path, history: list[Row]) -> None:
     """Write the history as CSV; a missing value is an empty field."""
     lines = [",".join(COLUMNS)]

@@ -73,6 +73,7 @@ def card_values(
     preprocess: Preprocess,
     faces: FacesParams,
     manifests: dict[str, pd.DataFrame],
+    cropped: pd.DataFrame,
     start: dict[str, str],
     history: list[dict[str, Any]],
     best: dict[str, Any],
@@ -83,13 +84,13 @@ def card_values(
         settings: The run's settings.
         preprocess: From a stored image to the network's input.
         faces: How face crops were made, so that a new image can be treated in the same way.
-        manifests: `train` and `val`.
+        manifests: `train` and `val`, as far as the detector saw them.
+        cropped: Rows that tell how the images of each source were cropped.
         start: What the weights started from.
         history: One row per epoch.
         best: The row whose weights were kept.
     """
-    train = manifests["train"]
-    whole = train["box"].map(len) == 0
+    whole = cropped["box"].map(len) == 0
     return {
         "protocol": settings.protocol,
         "settings": settings.resolved(),
@@ -98,7 +99,7 @@ def card_values(
         "images": {
             "crop": {
                 str(name): "whole" if rows.all() else "faces"
-                for name, rows in whole.groupby(train["source"], sort=True)
+                for name, rows in whole.groupby(cropped["source"], sort=True)
             },
             "faces": pixels(faces),
         },

@@ -174,4 +174,5 @@ def _own_settings(name: str, changed: dict[str, Any], params: Params) -> dict[st
     known = params.model_dump(mode="json", by_alias=True)
     inherited = {key: reduce(getitem, path.split("."), known) for key, path in detector.inherits.items()}
     where = f"params.yaml: detector_settings.{name}"
-    return parse(detector.Settings, inherited | changed, where).model_dump(mode="json", by_alias=True)
+    parsed = parse(detector.Settings, inherited | changed, where).model_dump(mode="json", by_alias=True)
+    return detector.complete(parsed)

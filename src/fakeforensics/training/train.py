@@ -13,7 +13,7 @@ from lightning.fabric import Fabric
 
 from fakeforensics.errors import UserError
 from fakeforensics.models.card import Architecture
-from fakeforensics.models.detector import Detector, HeadDetector, NetworkDetector
+from fakeforensics.models.detector import Detector, ForeignDetector, HeadDetector, NetworkDetector
 from fakeforensics.models.features import FeatureStore
 from fakeforensics.models.registry import build_detector, detector_class
 from fakeforensics.models.runtime import keep_freed_memory, processes
@@ -22,7 +22,7 @@ from fakeforensics.params import FacesParams
 from fakeforensics.training.checks import check_classes, explain_out_of_memory
 from fakeforensics.training.data import Augment, RunData
 from fakeforensics.training.launch import describe_device, run_in_processes
-from fakeforensics.training.loop import COLUMNS, Run, make_fabric, write_history
+from fakeforensics.training.loop import Run, make_fabric, untrained_row, write_history
 from fakeforensics.training.record import card_values, fingerprint
 from fakeforensics.training.schedule import Row, best_row
 from fakeforensics.training.settings import RunSettings
@@ -54,13 +54,14 @@ class Places:
 def train_detector(settings: RunSettings, places: Places, faces: FacesParams) -> None:
     """Train and save a detector, in as many processes as `train.devices` asks for.
 
-    A head is fitted in this process, whatever `train.devices` says. `faces` goes into the model's card.
+    Only a network is trained in several; the others stay in this process, whatever `train.devices` says.
+    `faces` goes into the model's card.
 
     Raises:
         UserError: If a manifest is missing or lacks a class, the weights to start from cannot be loaded, the
             loss is no longer finite, or memory runs out.
     """
-    if issubclass(detector_class(settings.detector), HeadDetector):
+    if not issubclass(detector_class(settings.detector), NetworkDetector):
         settings = settings.on_machine(settings.train.model_copy(update={"devices": 1}))
     run_in_processes(settings.train.devices, train_here, settings, places, faces)
 
@@ -74,7 +75,9 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     files = {split: places.manifests / f"{split}.parquet" for split in ("train", "val")}
     if kind.sees == "reals+reference":
         files["reference"] = places.manifests / "reference.parquet"
-    manifests = seen_rows({name: _read(path) for name, path in files.items()}, kind)
+    everything = {name: _read(path) for name, path in files.items()}
+    manifests = seen_rows(everything, kind)
+    cropped = everything["train"] if kind.sees == "elsewhere" else manifests["train"]
     check_classes(manifests["train"], manifests["val"], kind)
     identity = fingerprint(
         settings, faces, [*files.values()], [__name__, kind.__module__], describe_device(params)
@@ -86,6 +89,33 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     architecture = Architecture(**params.model_dump(include=set(Architecture.model_fields)))
     detector = build_detector(settings.detector, architecture, settings.own)
     start = detector.start_from(params.weights, params.weights_sha256)
+    if fabric.world_size > 1 and fabric.device.type == "cuda":
+        torch.nn.SyncBatchNorm.convert_sync_batchnorm(detector)  # type: ignore[no-untyped-call]
+    detector.to(fabric.device).to(memory_format=torch.channels_last)
+    history, best = [untrained_row()], untrained_row()
+    if not isinstance(detector, ForeignDetector):
+        history, best = _fit(detector, settings, places, manifests, fabric, places.scratch / identity)
+    if not fabric.is_global_zero:
+        return
+    card = card_values(settings, detector.preprocess, faces, manifests, cropped, start, history, best)
+    save_detector(places.model, detector, card)
+    for path in (places.model / "history.csv", places.plot):
+        write_history(path, history)
+    # Kept until now: DVC deletes the outputs of a stage that was killed, so a run resumes from here alone.
+    if (places.scratch / identity).is_dir():
+        shutil.rmtree(places.scratch / identity)
+
+
+def _fit(
+    detector: Detector,
+    settings: RunSettings,
+    places: Places,
+    manifests: dict[str, pd.DataFrame],
+    fabric: Fabric,
+    scratch: Path,
+) -> tuple[list[Row], Row]:
+    """Train a network or fit a head; returns the history and its best row."""
+    params = settings.train
     data = RunData(
         manifests["train"],
         manifests["val"],
@@ -97,30 +127,19 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
         fabric.global_rank,
         fabric.world_size,
     )
-    if fabric.world_size > 1 and fabric.device.type == "cuda":
-        torch.nn.SyncBatchNorm.convert_sync_batchnorm(detector)  # type: ignore[no-untyped-call]
-    detector.to(fabric.device).to(memory_format=torch.channels_last)
     if isinstance(detector, NetworkDetector):
         data.use_labels(detector.relabel(data.labels, settings.seed))
-        run = Run(detector, data, params, fabric, places.scratch / identity)
+        run = Run(detector, data, params, fabric, scratch)
         with explain_out_of_memory(params):
             run.fit()
-        history, best = run.history, best_row(run.history, params)
-    elif isinstance(detector, HeadDetector):
+        return run.history, best_row(run.history, params)
+    if isinstance(detector, HeadDetector):
         digests = manifests["train"]["sha256"].tolist()
-        history = [fit_head(detector, data, digests, settings.seed, fabric, FeatureStore(places.features))]
-        best = history[0]
-    else:
-        raise TypeError(f"{settings.detector}: neither a NetworkDetector nor a HeadDetector")
-    if not fabric.is_global_zero:
-        return
-    card = card_values(settings, detector.preprocess, faces, manifests, start, history, best)
-    save_detector(places.model, detector, card)
-    for path in (places.model / "history.csv", places.plot):
-        write_history(path, history)
-    # Kept until now: DVC deletes the outputs of a stage that was killed, so a run resumes from here alone.
-    if (places.scratch / identity).is_dir():
-        shutil.rmtree(places.scratch / identity)
+        row = fit_head(detector, data, digests, settings.seed, fabric, FeatureStore(places.features))
+        return [row], row
+    raise TypeError(
+        f"{settings.detector}: neither a NetworkDetector nor a HeadDetector nor a ForeignDetector"
+    )
 
 
 def seen_rows(manifests: dict[str, pd.DataFrame], detector: type[Detector]) -> dict[str, pd.DataFrame]:
@@ -132,6 +151,8 @@ def seen_rows(manifests: dict[str, pd.DataFrame], detector: type[Detector]) -> d
     seen = {split: manifests[split] for split in ("train", "val")}
     if detector.sees == "reals+fakes":
         return seen
+    if detector.sees == "elsewhere":
+        return {split: rows.iloc[:0] for split, rows in seen.items()}
     seen = {split: rows[rows["label"] == 0].reset_index(drop=True) for split, rows in seen.items()}
     if detector.sees == "reals":
         return seen
@@ -184,7 +205,7 @@ def fit_head(
             f"fitting the detector {head.name!r} gave values that are not finite", found=", ".join(wrong)
         )
     head.set_fitted(fitted)
-    return {name: 0 if name == "epoch" else None for name in COLUMNS}
+    return untrained_row()
 
 
 def _read(path: Path) -> pd.DataFrame:

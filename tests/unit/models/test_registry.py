@@ -52,7 +52,8 @@ def write(tmp_path, monkeypatch):
 
 def test_a_module_is_a_detector(write):
     write()
-    assert detector_names() == ["bce", "deep_svdd", "joint", "oc_svm", "sad", "toy"]
+    assert detector_names() == sorted(detector_names())
+    assert {"bce", "deep_svdd", "joint", "oc_svm", "sad", "toy"} <= {*detector_names()}
     assert issubclass(detector_class("toy"), NetworkDetector)
     assert detector_class("toy").scores[0].column == "score_toy"
 
@@ -63,7 +64,7 @@ def test_the_packages_own_detectors_are_sound(name):
 
 
 def test_an_unknown_detector_lists_the_known_ones():
-    with pytest.raises(UserError, match=r"'focal'(?s:.*)bce, deep_svdd, joint, oc_svm, sad(?s:.*)focal\.py"):
+    with pytest.raises(UserError, match=r"'focal'(?s:.*)bce, (?s:.*)joint, (?s:.*)focal\.py"):
         detector_class("focal")
 
 

@@ -1,0 +1,205 @@
+"""Somebody else's detector, as an ONNX file or a Python function: scored and compared like our own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import sha256_file
+from fakeforensics.metrics.spec import Scores, ScoreSpec
+from fakeforensics.models.card import Architecture, Sees
+from fakeforensics.models.detector import ForeignDetector, Values
+from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.params import Flag, Group, Number
+
+S_EXT = ScoreSpec(name="ext", label="S_EXT", title="score from elsewhere", column="score_ext", scale="real")
+Channels = tuple[Number, Number, Number]
+
+
+class ExternalSettings(Group):
+    """Settings of somebody else's detector; exactly one of `onnx` and `call` is given.
+
+    Args:
+        onnx: Path of an ONNX file. Its input is a batch of RGB crops, channels first or last, of 8 bits or
+            normalized floating-point numbers.
+        output: Which of the file's outputs is the score, if there are several.
+        call: `module:function` of Python. It gets UInt8[batch, height, width, 3], RGB, and returns a score
+            per image. The module is found from the project's folder or as an installed package.
+        higher_is_fake: Whether a higher score means fake; if not, scores are negated.
+        mean: Channel means (R, G, B), in [0, 1], taken from floating-point input.
+        std: Channel standard deviations that it is divided by.
+        sha256: Of the file, or of the function's module; filled in when the settings are resolved, so that a
+            changed file is noticed.
+    """
+
+    onnx: str | None = None
+    output: str | None = None
+    call: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    higher_is_fake: Flag = True
+    mean: Channels = (0.485, 0.456, 0.406)
+    std: Channels = (0.229, 0.224, 0.225)
+    sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_of_both(self) -> ExternalSettings:
+        if (self.onnx is None) == (self.call is None):
+            raise ValueError(
+                "give either `onnx`, a file, or `call`, a Python function, as in "
+                "detector_settings: {external: {onnx: their.onnx}}"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be above 0, found {self.std}")
+        return self
+
+
+class External(ForeignDetector):
+    """Scores from an ONNX file or a Python function that somebody else trained; nothing is fitted here.
+
+    What fails there ends the stage with its own error: no image ever gets a made-up score.
+    """
+
+    name: ClassVar[str] = "external"
+    label: ClassVar[str] = "External"
+    title: ClassVar[str] = "somebody else's detector"
+    sees: ClassVar[Sees] = "elsewhere"
+    scores: ClassVar[Scores] = (S_EXT,)
+    Settings: ClassVar[type[Group]] = ExternalSettings
+    settings: ExternalSettings
+
+    def __init__(self, architecture: Architecture, settings: Group) -> None:
+        super().__init__(architecture, settings)
+        self.runs_code = self.settings.call is not None
+
+    @classmethod
+    def complete(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Add the SHA-256 of the file that computes the scores."""
+        parsed = ExternalSettings(**settings)
+        return settings | {"sha256": sha256_file(_file(parsed))}
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The center crop; what is normalized, and how, depends on the file."""
+        return Preprocess(crop_size=self.architecture.crop_size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
+    def score(self, images: Float[Tensor, "batch 3 h w"]) -> Values:
+        """The scores of images whose channels are in [0, 1].
+
+        Raises:
+            UserError: If the file has changed, does not take the images, or gives another number of scores.
+        """
+        pixels = (images.float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        found = np.asarray(self._run(np.ascontiguousarray(pixels.cpu().numpy())), dtype=np.float64)
+        if found.size != len(images):
+            raise UserError(
+                f"{self._where} does not give one score per image",
+                expected=f"{len(images)} scores for {len(images)} images",
+                found=f"an array of shape {found.shape}",
+                fix="detector_settings.external.output names the output to take"
+                if self.settings.onnx
+                else None,
+            )
+        values = torch.from_numpy(found.reshape(-1)).to(images.device)
+        return {S_EXT.column: values if self.settings.higher_is_fake else -values}
+
+    @property
+    def _where(self) -> str:
+        return str(self.settings.onnx or self.settings.call)
+
+    @cached_property
+    def _run(self) -> Callable[[np.ndarray], Any]:
+        """From UInt8["batch h w 3"] to scores."""
+        path = _file(self.settings)
+        if self.settings.sha256 is not None and (found := sha256_file(path)) != self.settings.sha256:
+            raise UserError(
+                f"{path}: the file has changed since the settings were resolved",
+                expected=f"SHA-256 {self.settings.sha256}",
+                found=f"SHA-256 {found}",
+                fix="run `dvc repro --force settings@PROTOCOL`, then `dvc repro`",
+            )
+        return _function(self._where) if self.settings.call else _onnx(path, self.settings)
+
+
+def _file(settings: ExternalSettings) -> Path:
+    """The file that computes the scores."""
+    if settings.call is not None:
+        module = sys.modules[_function(settings.call).__module__]
+        if module.__file__ is None:
+            raise UserError(f"detector_settings.external.call: {settings.call} has no source file")
+        return Path(module.__file__)
+    path = Path(str(settings.onnx)).expanduser()
+    if not path.is_file():
+        raise UserError(f"{path}: no such file", fix="correct detector_settings.external.onnx in params.yaml")
+    return path
+
+
+def _function(call: str) -> Callable[[np.ndarray], Any]:
+    module, _, name = call.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        function = getattr(import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise UserError(
+            f"detector_settings.external.call: {call} is not found",
+            found=str(error),
+            fix="name `module:function`; the module lies in the project's folder or is installed",
+        ) from None
+    if not callable(function):
+        raise UserError(f"detector_settings.external.call: {call} is not a function", found=repr(function))
+    return function  # type: ignore[no-any-return]
+
+
+def _onnx(path: Path, settings: ExternalSettings) -> Callable[[np.ndarray], Any]:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise UserError(
+            "detector_settings.external.onnx needs ONNX Runtime", fix="pip install 'fake-forensics[export]'"
+        ) from None
+    try:
+        session = onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
+    except Exception as error:  # noqa: BLE001  ONNX Runtime raises a dozen classes of its own
+        raise UserError(f"{path}: not an ONNX file that ONNX Runtime reads", found=str(error)) from None
+    inputs, outputs = session.get_inputs(), [one.name for one in session.get_outputs()]
+    if len(inputs) != 1 or (settings.output is None and len(outputs) != 1):
+        raise UserError(
+            f"{path}: which input and output to take is not clear",
+            expected="one input; one output, or the name of one in detector_settings.external.output",
+            found=f"inputs {', '.join(one.name for one in inputs)}; outputs {', '.join(outputs)}",
+        )
+    output = settings.output or outputs[0]
+    if output not in outputs:
+        raise UserError(f"{path}: no output {output!r}", expected=", ".join(outputs))
+    (only,) = inputs
+    last = len(only.shape) == 4 and only.shape[3] == 3 and only.shape[1] != 3
+    mean, std = (np.asarray(values, dtype=np.float32) for values in (settings.mean, settings.std))
+
+    def run(pixels: np.ndarray) -> Any:
+        batch = pixels
+        if only.type != "tensor(uint8)":
+            batch = (pixels.astype(np.float32) / 255 - mean) / std
+            batch = batch.astype(np.float16 if only.type == "tensor(float16)" else np.float32)
+        batch = batch if last else np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+        try:
+            return session.run([output], {only.name: batch})[0]
+        except Exception as error:
+            raise UserError(
+                f"{path}: ONNX Runtime fails on a batch of shape {batch.shape}",
+                expected=f"{only.name}: {only.type} of shape {only.shape}",
+                found=str(error),
+                fix="detector_settings: {external: {train: {crop_size: …}}} sets the size of the crops",
+            ) from error
+
+    return run
