@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 from sklearn.svm import OneClassSVM
 
 from fakeforensics.models.card import Architecture
@@ -51,7 +52,7 @@ def test_a_feature_that_never_changes_is_no_division_by_zero():
 
 
 def test_of_many_reals_a_seeded_sample_is_taken():
-    head = detector(most_reals=20)
+    head = detector(most_reals=20, beyond="sample")
     first, again, other = (head.fit(FEATURES, REALS, seed=seed) for seed in (1, 1, 2))
     for name, array in first.items():
         assert np.array_equal(array, again[name]), name
@@ -59,3 +60,36 @@ def test_of_many_reals_a_seeded_sample_is_taken():
     rows = np.sort(np.random.default_rng(1).choice(60, 20, replace=False))
     assert first["mean"] == pytest.approx(FEATURES[rows].mean(axis=0))
     assert len(first["support"]) <= 20
+    head.set_fitted(first)
+    assert "a sample of 20 of 60 reals" in head.card.title
+
+
+def test_of_many_reals_all_are_used_with_an_approximate_kernel():
+    random = np.random.default_rng(2)
+    many, others = random.normal(size=(1500, 3)), random.normal(0, 2, (200, 3))
+    zeros = np.zeros(1500, np.int64)
+    exact, head = detector(), detector(most_reals=1000, components=300)
+    fitted = head.fit(many, zeros, seed=0)
+    assert fitted["support"].shape == (300, 3)
+    ranks = spearmanr(
+        scores(exact, exact.fit(many, zeros, seed=0), others), scores(head, fitted, others)
+    ).statistic
+    assert ranks > 0.95
+    # SGD minimizes the same objective, so that about ν of the reals lie outside
+    assert (scores(head, fitted, many) > 0).mean() == pytest.approx(0.1, abs=0.05)
+    head.set_fitted(fitted)
+    assert "300 of 1,500 reals" in head.card.title
+    exact.set_fitted(exact.fit(FEATURES, REALS, seed=0))
+    assert exact.card.title == exact.title
+
+
+def test_the_approximation_is_scikit_learns():
+    from sklearn.kernel_approximation import Nystroem
+    from sklearn.linear_model import SGDOneClassSVM
+
+    head = detector(most_reals=20, components=10, gamma=0.2)
+    x = (FEATURES - FEATURES.mean(axis=0)) / FEATURES.std(axis=0)
+    kernel = Nystroem(gamma=0.2, n_components=10, random_state=4).fit(x)
+    svm = SGDOneClassSVM(nu=0.1, random_state=4).fit(kernel.transform(x))
+    expected = -svm.decision_function(kernel.transform(x))
+    assert scores(head, head.fit(FEATURES, REALS, seed=4), FEATURES) == pytest.approx(expected, abs=1e-9)
