@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -14,13 +15,16 @@ from fakeforensics.faces.video import Rgb
 
 # A source more than this many times the crop is shrunk first, so that no pixel is skipped.
 _SHRINK_FROM = 2.0
+# Places are computed in units of 2^-16 pixels; OpenCV interpolates at multiples of 2^-5.
+_UNIT_BITS, _STEP_BITS = 16, 5
 
 
 def align(rgb: Rgb, landmarks: Landmarks, size: int, padding: float) -> UInt8[np.ndarray, "size size 3"]:
     """The face, turned and scaled so that its landmarks fall on dlib's mean face.
 
-    The geometry is that of `dlib.get_face_chip`; the bilinear interpolation is OpenCV's, which rounds where
-    dlib's truncates, and takes half the time. What lies outside the frame is black.
+    The geometry is that of `dlib.get_face_chip`. The bilinear interpolation is OpenCV's, at 32nds of a pixel
+    in whole numbers, so that every processor gives the same crop: `cv2.warpAffine` does not. What lies
+    outside the frame is black.
 
     Args:
         rgb: The frame.
@@ -30,13 +34,13 @@ def align(rgb: Rgb, landmarks: Landmarks, size: int, padding: float) -> UInt8[np
 
     Source: dlib, `get_face_chip_details` and `get_mapping_to_chip`.
     """
-    details = dlib.get_face_chip_details(landmarks.parts, size, padding)
-    matrix = _chip_to_frame(details, size)
-    factor = int(np.hypot(matrix[0, 0], matrix[1, 0]) / _SHRINK_FROM) + 1
-    if factor > 1:
-        rgb, matrix = _shrink(rgb, matrix, factor, size)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    crop: UInt8[np.ndarray, "size size 3"] = cv2.warpAffine(rgb, matrix, (size, size), flags=flags)
+    matrix = _chip_to_frame(dlib.get_face_chip_details(landmarks.parts, size, padding), size)
+    factor = int(math.sqrt(matrix[0, 0] ** 2 + matrix[1, 0] ** 2) / _SHRINK_FROM) + 1
+    part, matrix = _part_under(rgb, matrix, factor, size)
+    if not part.size:
+        return np.zeros((size, size, 3), np.uint8)
+    places, weights = _places(matrix, size)
+    crop: UInt8[np.ndarray, "size size 3"] = cv2.remap(part, places, weights, cv2.INTER_LINEAR)
     return crop
 
 
@@ -44,24 +48,50 @@ def _chip_to_frame(details: Any, size: int) -> Float64[np.ndarray, "2 3"]:
     rect = details.rect
     center = np.array([rect.left() + rect.right(), rect.top() + rect.bottom()]) / 2
     step = (rect.right() - rect.left()) / (size - 1)
-    cosine, sine = np.cos(details.angle), np.sin(details.angle)
+    cosine, sine = math.cos(details.angle), math.sin(details.angle)
     linear = np.array([[cosine, -sine], [sine, cosine]]) * step
-    return np.column_stack([linear, center - linear @ np.full(2, (size - 1) / 2)])
+    middle = (size - 1) / 2
+    matrix = np.column_stack([linear, center - (linear[:, 0] + linear[:, 1]) * middle])
+    # Rounded before anything is computed with it: the last bits of a sine differ between processors.
+    rounded: Float64[np.ndarray, "2 3"] = np.rint(matrix * 2**_UNIT_BITS) / 2**_UNIT_BITS
+    return rounded
 
 
-def _shrink(
+def _part_under(
     rgb: Rgb, matrix: Float64[np.ndarray, "2 3"], factor: int, size: int
 ) -> tuple[UInt8[np.ndarray, "_ _ 3"], Float64[np.ndarray, "2 3"]]:
     """The part of the frame under the crop, averaged over blocks of `factor` pixels, and the map into it."""
-    corners = matrix @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
-    left, top = (max(0, int(low)) for low in corners.min(axis=1) - factor)
-    right, bottom = (int(high) for high in corners.max(axis=1) + factor)
+    corners = matrix[:, :2] @ np.array([[0, size, 0, size], [0, 0, size, size]]) + matrix[:, 2:]
+    left, top = (max(0, int(low)) for low in corners.min(axis=1) - factor - 1)
+    right, bottom = (max(0, int(high)) for high in corners.max(axis=1) + factor + 1)
     part = rgb[top:bottom, left:right]
-    part = part[: max(1, len(part) // factor) * factor, : max(1, part.shape[1] // factor) * factor]
-    side = max(1, part.shape[1] // factor), max(1, part.shape[0] // factor)
-    small = cv2.resize(part, side, interpolation=cv2.INTER_AREA)
     moved = matrix.copy()
     moved[:, 2] -= (left, top)
+    if factor == 1 or not part.size:
+        return part, moved
+    part = part[: max(1, len(part) // factor) * factor, : max(1, part.shape[1] // factor) * factor]
+    side = max(1, part.shape[1] // factor), max(1, part.shape[0] // factor)
     # The middle of the first block of pixels becomes the first pixel's middle.
     moved[:, 2] -= (factor - 1) / 2
+    small: UInt8[np.ndarray, "_ _ 3"] = cv2.resize(part, side, interpolation=cv2.INTER_AREA)
     return small, moved / factor
+
+
+def _places(matrix: Float64[np.ndarray, "2 3"], size: int) -> tuple[np.ndarray, np.ndarray]:
+    """OpenCV's fixed-point maps: where each pixel of the crop lies, and the index of its weights."""
+    fixed = np.rint(matrix * 2**_UNIT_BITS).astype(np.int64)
+    along = np.arange(size, dtype=np.int64)
+    units = (
+        fixed[:, 0, None, None] * along[None, None, :]
+        + fixed[:, 1, None, None] * along[None, :, None]
+        + fixed[:, 2, None, None]
+    )
+    drop = _UNIT_BITS - _STEP_BITS
+    steps = (units + (1 << (drop - 1))) >> drop
+    limit = np.iinfo(np.int16)
+    whole = np.clip(steps >> _STEP_BITS, limit.min, limit.max)
+    rest = steps & ((1 << _STEP_BITS) - 1)
+    return (
+        np.ascontiguousarray(whole.transpose(1, 2, 0), dtype=np.int16),
+        ((rest[1] << _STEP_BITS) + rest[0]).astype(np.uint16),
+    )

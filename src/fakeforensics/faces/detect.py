@@ -10,6 +10,7 @@ Source: https://github.com/davisking/dlib-models.
 
 from __future__ import annotations
 
+import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -78,7 +79,8 @@ class Box(NamedTuple):
         """Distance of the centers in units of the two boxes' mean width."""
         (x0, y0), (x1, y1) = self.center, other.center
         size = (self.width + other.width) / 2
-        return float(((x0 - x1) ** 2 + (y0 - y1) ** 2) ** 0.5 / size)
+        # The square root is rounded in the same way everywhere; a power is not.
+        return math.sqrt((x0 - x1) ** 2 + (y0 - y1) ** 2) / size
 
     def towards(self, other: Box, share: float) -> Box:
         """The box at `share` (0 … 1) of the way to `other`."""

@@ -138,12 +138,12 @@ class FaceExtractor:
             size = max(1, min(_BATCH, _HELD_PIXELS // clip.pixels))
             crops: list[Crop] = []
             rejections: list[Rejection] = []
-            height, width = 0, 0
+            height, width = 0, 0  # of the first frame, if they change
             decoded = clip.frames(sampled)
             while batch := list(islice(decoded, size)):
                 frames = [one for one in batch if isinstance(one, Frame)]
                 rejections += [Rejection(str(one[1]), one[0]) for one in batch if isinstance(one, tuple)]
-                if frames:
+                if frames and not height:
                     height, width = frames[0].gray.shape
                 if item.crop == "whole":
                     crops += [
@@ -153,7 +153,19 @@ class FaceExtractor:
                 observations = [one for frame in frames for one in tracker.observe(frame)]
                 collector.add(observations)
                 crops += self._crop([(store, one) for one in observations])
-        metadata = FileMetadata(sha256_file(item.path), clip.format, width, height, -1, clip.chroma)
+        metadata = FileMetadata(
+            sha256_file(item.path),
+            clip.format,
+            width,
+            height,
+            chroma_sampling=clip.chroma,
+            profile=clip.profile,
+            transfer=clip.transfer,
+            primaries=clip.primaries,
+            pixel_aspect=f"{clip.pixel_aspect.numerator}:{clip.pixel_aspect.denominator}",
+            frame_rate=clip.rate,
+            frames=clip.count,
+        )
         if item.crop == "faces":
             crops, more = self._select(crops, collector.tracklets(), sampled)
             known = {rejection.frame for rejection in rejections}
@@ -166,7 +178,7 @@ class FaceExtractor:
     def _sample(self, clip: Clip) -> Sequence[int]:
         if self._params.frame_step is not None:
             return range(0, clip.count, self._params.frame_step)
-        return spread_frames(clip.count, self._params.frames_per_video)
+        return spread_frames(clip.count, self._params.frames_per_video, clip.times)
 
     def _crop(self, work: Sequence[tuple[CropStore, Observation]]) -> list[Crop]:
         """Align, encode and store the faces of some observations."""

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from fakeforensics.faces.display import swaps_sides, upright
 from fakeforensics.faces.video import MAX_PIXELS, Frame, UnreadableError
 from fakeforensics.images.codec import decode
 
@@ -100,7 +101,7 @@ def read_still(path: Path, crop_box: tuple[int, int, int, int] | None = None) ->
         rgb = decode(data)
     except ValueError as error:
         raise UnreadableError(f"damaged {metadata.format}: {error}") from None
-    rgb = np.ascontiguousarray(_upright(rgb, rotation))
+    rgb = upright(rgb, rotation)
     if crop_box is not None:
         left, top, right, bottom = crop_box
         if not (0 <= left < right <= rgb.shape[1] and 0 <= top < bottom <= rgb.shape[0]):
@@ -130,7 +131,7 @@ def _examine(image: Image.Image, data: bytes) -> tuple[FileMetadata, int, bool]:
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise UnreadableError(f"animated or of several pages: {getattr(image, 'n_frames', 1)} frames")
     rotation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    if rotation in (5, 6, 7, 8):
+    if swaps_sides(rotation):
         width, height = height, width
     format_ = "JPEG" if image.format == "MPO" else str(image.format)
     quality, sampling = -1, ""
@@ -150,15 +151,6 @@ def _ends_whole(format_: str, data: bytes) -> bool:
     return (format_ == "JPEG" and tail.endswith(b"\xff\xd9")) or (
         format_ == "PNG" and tail.endswith(b"IEND\xaeB`\x82")
     )
-
-
-def _upright(rgb: np.ndarray, orientation: int) -> np.ndarray:
-    # EXIF 2.32, tag 0x0112: what must be done to see the picture upright.
-    if orientation in (2, 7):
-        rgb = rgb[:, ::-1]
-    elif orientation in (4, 5):
-        rgb = rgb[::-1]
-    return np.rot90(rgb, {3: 2, 6: 3, 7: 3, 8: 1, 5: 3}.get(orientation, 0))
 
 
 def jpeg_quality(table: list[int]) -> int:

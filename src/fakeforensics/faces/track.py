@@ -80,6 +80,7 @@ class Tracker:
         self._tracklets = 0
         self._frames = 0
         self._thumbnail: Gray | None = None
+        self._size: tuple[int, ...] = ()
         self._pause = 0
         self._resume_at = 0
         self._last_width = 0.0
@@ -181,10 +182,14 @@ class Tracker:
         )
 
     def _shot_changed(self, gray: Gray) -> bool:
+        """Whether another shot begins; a clip whose frames change their size was joined there."""
         rows, columns = (max(1, side // 32) for side in gray.shape)
         thumbnail = gray[rows // 2 :: rows, columns // 2 :: columns].astype(np.int16)
         last, self._thumbnail = self._thumbnail, thumbnail
-        return last is not None and float(np.abs(thumbnail - last).mean()) > _SHOT_CHANGE
+        size, self._size = self._size, gray.shape
+        if last is None:
+            return False
+        return size != gray.shape or float(np.abs(thumbnail - last).mean()) > _SHOT_CHANGE
 
 
 def _continues(box: Box, other: Box) -> bool:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from fractions import Fraction
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorTrc
 from jaxtyping import UInt8
+
+from fakeforensics.faces.display import convert, luminance, matrix_orientation, square_size, squared, upright
 
 Gray = UInt8[np.ndarray, "height width"]
 Rgb = UInt8[np.ndarray, "height width 3"]
@@ -20,8 +26,15 @@ MAX_PIXELS = 50_000_000
 # A file whose index promises this share of frames more than it holds was cut off.
 _MISSING_TOLERATED = 0.05
 # Packets of clips up to this size are kept from counting the frames until decoding them.
+_USUAL_RATE = 25  # frames per second of a clip that states none
 _KEPT_BYTES = 16 * 2**20
-_PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray")
+# FFmpeg's own decoders of these read for each packet whether to skip frames that no other one refers to;
+# libraries such as libdav1d read it once.
+_SKIPPING = frozenset(["h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9"])
+# Between frames of a constant rate, containers that count milliseconds vary by less than this share.
+_STEADY = 0.5
+# Pixels that are more than this times as wide as high, or the reverse, are a fault of the file.
+_MOST_ASPECT = 8
 _SAMPLINGS = {"nv12": "4:2:0", "420": "4:2:0", "422": "4:2:2", "444": "4:4:4", "411": "4:1:1", "440": "4:4:0"}
 
 
@@ -54,10 +67,34 @@ class Frame:
         return self._rgb
 
 
-def spread_frames(count: int, wanted: int) -> list[int]:
-    """Up to `wanted` of a clip's `count` frames, evenly spread: the middles of equal parts."""
+def spread_frames(count: int, wanted: int, times: Sequence[float] | None = None) -> list[int]:
+    """Up to `wanted` of a clip's frames, evenly spread over its time: the middles of equal parts.
+
+    At a constant frame rate these are the middles of equal numbers of frames. At a variable rate they are the
+    frames shown at the middles of equal parts of the duration; where one frame is shown for several parts,
+    its neighbors stand for the others.
+
+    Args:
+        count: Number of frames.
+        wanted: Most frames to choose.
+        times: When each is shown, ascending, in any unit; None if it is not known.
+    """
     wanted = min(count, wanted)
-    return [(2 * part + 1) * count // (2 * wanted) for part in range(wanted)]
+    if times is None or count <= wanted or _is_steady(times):
+        return [(2 * part + 1) * count // (2 * wanted) for part in range(wanted)]
+    length = (times[-1] - times[0]) * count / (count - 1)  # the last frame is shown as long as the average
+    chosen: list[int] = []
+    for part in range(wanted):
+        shown = bisect_right(times, times[0] + (2 * part + 1) * length / (2 * wanted)) - 1
+        after = chosen[-1] + 1 if chosen else 0
+        chosen.append(min(max(shown, after), count - wanted + part))
+    return chosen
+
+
+def _is_steady(times: Sequence[float]) -> bool:
+    steps = [after - before for before, after in pairwise(times)]
+    usual = median(steps)
+    return all(abs(step - usual) <= _STEADY * usual for step in steps)
 
 
 @dataclass(frozen=True)
@@ -78,9 +115,15 @@ class Clip:
 
     Attributes:
         count: Number of frames.
-        pixels: Number of pixels per frame.
+        times: When each frame is shown, in display order and in the stream's units; None if it is not known.
+        pixels: Number of pixels per displayed frame, of the size that the file states.
         format: The codec's name, upper case.
         chroma: Chroma sampling, "4:2:0" …, or "".
+        profile: The codec's profile, or "".
+        transfer: The transfer function, as FFmpeg names it; "" if none is stated.
+        primaries: The color primaries, likewise.
+        pixel_aspect: Width to height of a stored pixel.
+        rate: Frames per second, on average.
     """
 
     def __init__(self, container: Any, path: Path) -> None:
@@ -90,27 +133,49 @@ class Clip:
         self._packets: list[Packet] = []
         self._kept: list[Any] | None = []
         kept_bytes = 0
+        self._last_unit = 0
+        # Before the packets are read: libavformat corrects it while it reads.
+        self._declared_duration = self._stream.duration or 0
         for packet in _packets(container, self._stream):
+            self._last_unit = max(self._last_unit, packet.dts or 0)
             self._packets.append(Packet(packet.pts, packet.is_keyframe, not packet.is_discard))
             kept_bytes += packet.size
             if kept_bytes > _KEPT_BYTES:
                 self._kept = None
             if self._kept is not None:
                 self._kept.append(packet)
-        declared = self._stream.frames
         self.count = sum(packet.shown for packet in self._packets)
         if self.count == 0:
             raise UnreadableError("no video frame in the file")
-        if len(self._packets) < declared * (1 - _MISSING_TOLERATED):
-            raise UnreadableError(f"truncated: {len(self._packets)} of {declared} frames are there")
-        self.pixels = self._stream.width * self._stream.height
-        if self.pixels > MAX_PIXELS:
-            raise UnreadableError(f"frames of more than {MAX_PIXELS // 10**6} megapixels")
-        self._rate = float(self._stream.average_rate or 25)
+        self._check_whole()
+        times = [packet.time for packet in self._packets if packet.shown and packet.time is not None]
+        # AVI knows no times of display; those that libavformat makes up are not those of the decoder.
+        exact = len({*times}) == self.count and container.format.name != "avi"
+        self.times = sorted(times) if exact else None
+        self.pixel_aspect = _pixel_aspect(self._stream)
+        width, height = square_size(self._stream.width, self._stream.height, self.pixel_aspect)
+        self.pixels = width * height
+        _check_size(width, height)
+        self.rate = float(self._stream.average_rate or 0)
         codec = self._stream.codec_context
-        self.format = str(codec.name).upper()
+        self.format = str(codec.codec.canonical_name).upper()
         name = codec.pix_fmt or ""
         self.chroma = next((value for key, value in _SAMPLINGS.items() if key in name), "")
+        self.profile = codec.profile or ""
+        self.transfer = _stated(ColorTrc, codec.color_trc)
+        self.primaries = _stated(ColorPrimaries, codec.color_primaries)
+
+    def _check_whole(self) -> None:
+        """Refuse a file whose end is missing.
+
+        In AVI, a frame that repeats the one before is an empty chunk: it counts as a unit of time, and no
+        packet comes of it.
+        """
+        declared, found = self._stream.frames, len(self._packets)
+        if self._container.format.name == "avi":
+            found = max(found, self._last_unit + 1, self._declared_duration)
+        if found < declared * (1 - _MISSING_TOLERATED):
+            raise UnreadableError(f"truncated: {found} of {declared} frames are there")
 
     def frames(self, numbers: Sequence[int]) -> Iterator[Frame | tuple[int, UnreadableError]]:
         """Decode the frames asked for, upright, in display order.
@@ -124,24 +189,25 @@ class Clip:
         Yields:
             Each frame, or its number with the reason why it does not decode.
         """
-        times = [packet.time for packet in self._packets if packet.shown]
-        exact = None not in times and len(set(times)) == len(times)
-        found = self._by_time(numbers) if exact else self._by_order(numbers)
+        found = self._by_order(numbers) if self.times is None else self._by_time(numbers, self.times)
         missing = list(numbers)
         for number, decoded in found:
             while missing and missing[0] < number:
                 yield missing.pop(0), UnreadableError("the frame does not decode")
             if missing and missing[0] == number:
                 missing.pop(0)
-                yield self._frame(decoded, number)
+                try:
+                    yield self._frame(decoded, number)
+                except UnreadableError as error:
+                    yield number, error
         for number in missing:
             yield number, UnreadableError("the frame does not decode")
 
-    def _by_time(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
-        display = sorted(packet.time for packet in self._packets if packet.shown and packet.time is not None)
-        wanted: dict[int | None, int] = {display[number]: number for number in numbers}
+    def _by_time(self, numbers: Sequence[int], times: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        wanted: dict[int | None, int] = {times[number]: number for number in numbers}
         feed = _needed(self._packets, set(wanted))
         with self._from_start() as (codec, packets):
+            skips = codec.name in _SKIPPING
             jumped = False
             for needed, packet in zip(feed, packets, strict=False):
                 if not needed:
@@ -152,7 +218,8 @@ class Clip:
                 if jumped:
                     codec.flush_buffers()
                     jumped = False
-                codec.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+                if skips:
+                    codec.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
                 yield from _known(_decode(codec, packet), wanted)
             if not jumped:
                 yield from _known(_decode(codec, None), wanted)
@@ -180,19 +247,21 @@ class Clip:
             yield stream.codec_context, _packets(container, stream)
 
     def _frame(self, decoded: Any, number: int) -> Frame:
-        turns = round(decoded.rotation / 90) % 4
-        if decoded.format.name in _PLANAR:
-            plane = decoded.planes[0]
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-            gray = rows[: decoded.height, : decoded.width]
-        else:
-            gray = decoded.to_ndarray(format="gray")
+        # Frames may change their size within a clip.
+        _check_size(*square_size(decoded.width, decoded.height, self.pixel_aspect))
+        orientation = matrix_orientation(decoded.side_data.get("DISPLAYMATRIX"))
+
+        def displayed(pixels: np.ndarray) -> np.ndarray:
+            return upright(squared(pixels, self.pixel_aspect), orientation)
+
         return Frame(
-            np.ascontiguousarray(np.rot90(gray, turns)),
-            lambda: np.rot90(decoded.to_ndarray(format="rgb24"), turns),
+            displayed(luminance(decoded)),
+            lambda: displayed(convert(decoded, "rgb24")),
             number,
             # A frame drained at the end of a run knows no time base.
-            float(decoded.pts * self._stream.time_base) if decoded.pts is not None else number / self._rate,
+            float(decoded.pts * self._stream.time_base)
+            if decoded.pts is not None
+            else number / (self.rate or _USUAL_RATE),
         )
 
 
@@ -231,8 +300,34 @@ def _video_stream(container: Any) -> Any:
             if not stream.codec_context.is_open:
                 # Files are processed in parallel, one per core; and frame threads would skip late.
                 stream.codec_context.thread_count = 1
+                # Some inverse transforms round differently on each processor.
+                stream.codec_context.flags |= av.codec.context.Flags.bitexact
             return stream
     raise UnreadableError("no video stream")
+
+
+def _pixel_aspect(stream: Any) -> Fraction:
+    """Width to height of a stored pixel; 1 if the file states none."""
+    aspect = Fraction(stream.sample_aspect_ratio or 1)
+    if aspect <= 0:
+        return Fraction(1)
+    if not 1 / Fraction(_MOST_ASPECT) <= aspect <= _MOST_ASPECT:
+        raise UnreadableError(f"pixels that are {aspect} times as wide as high")
+    return aspect
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise UnreadableError(f"frames of more than {MAX_PIXELS // 10**6} megapixels")
+
+
+def _stated(names: type[ColorTrc] | type[ColorPrimaries], value: int) -> str:
+    """FFmpeg's name of a color property, "" if it is not specified; its number if PyAV knows no name."""
+    try:
+        name = names(value).name
+    except ValueError:
+        return "" if value == 0 else str(value)
+    return "" if name == "UNSPECIFIED" else name.lower().replace("_", "-")
 
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
@@ -246,7 +341,7 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
 
 def _needed(packets: Sequence[Packet], wanted: set[int | None]) -> list[bool]:
     """Which packets must be decoded so that the frames at the `wanted` times come out exactly."""
-    feed = [False] * len(packets)
+    begins = [0] * (len(packets) + 1)  # how many runs of needed packets begin, less those that ended before
     keys: list[int] = [0]
     for position, packet in enumerate(packets):
         if packet.key and position:
@@ -254,11 +349,9 @@ def _needed(packets: Sequence[Packet], wanted: set[int | None]) -> list[bool]:
         if packet.time in wanted:
             # A frame shown before its key frame (an open group) refers to the group before as well.
             start = next((key for key in reversed(keys) if _not_after(packets[key], packet)), 0)
-            done = position
-            while done >= start and not feed[done]:
-                feed[done] = True
-                done -= 1
-    return feed
+            begins[start] += 1
+            begins[position + 1] -= 1
+    return [open_runs > 0 for open_runs in accumulate(begins)][: len(packets)]
 
 
 def _not_after(key: Packet, packet: Packet) -> bool:

@@ -1,5 +1,7 @@
 """Faces for tests: NASA's public-domain portrait in scikit-image's wheel, 512x512, one frontal face."""
 
+from fractions import Fraction
+
 import av
 import cv2
 import numpy as np
@@ -23,17 +25,41 @@ def portrait(side=512, angle=0.0, flip=False):
     return np.ascontiguousarray(cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA))
 
 
-def write_video(path, frames, codec="libx264", rotation=None, **options):
-    """Write frames at 25 a second."""
+def write_video(
+    path,
+    frames,
+    codec="libx264",
+    rotation=None,
+    pix_fmt="yuv420p",
+    aspect=None,
+    color_trc=None,
+    color_primaries=None,
+    skip=(),
+    **options,
+):
+    """Write frames at 25 a second; the numbers in `skip` are left out, so that the frame before stays."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream(codec, rate=25)
         stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "12", **options} if codec == "libx264" else options
+        stream.pix_fmt = pix_fmt
+        stream.options = (
+            {"preset": "veryfast", **({} if "qp" in options else {"crf": "12"}), **options}
+            if codec == "libx264"
+            else options
+        )
         if rotation is not None:
             stream.set_display_rotation(rotation)
-        for frame in frames:
-            for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")):
+        context = stream.codec_context
+        if aspect is not None:
+            context.sample_aspect_ratio = aspect
+        if color_trc is not None:
+            context.color_trc, context.color_primaries = color_trc, color_primaries
+        for number, frame in enumerate(frames):
+            if number in skip:
+                continue
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            for packet in stream.encode(picture):
                 out.mux(packet)
         for packet in stream.encode():
             out.mux(packet)

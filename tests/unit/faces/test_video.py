@@ -1,3 +1,4 @@
+from fractions import Fraction
 from itertools import pairwise
 
 import av
@@ -6,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakeforensics.faces.display import convert
 from fakeforensics.faces.video import Frame, Packet, UnreadableError, _needed, open_clip, spread_frames
 
 from .conftest import numbered, portrait, write_video
@@ -27,6 +29,29 @@ def test_spread_frames_are_distinct_and_cover_the_whole_clip(count, wanted):
     assert count - 1 - frames[-1] <= longest_gap
 
 
+def test_at_a_variable_rate_frames_are_spread_over_time():
+    # 90 frames in the first 3 seconds, then one a second for 30: 33 seconds and 120 frames, whose last one is
+    # shown for the average of 32 / 119 seconds. Of 32 parts of about a second, 3 are in the first 3 seconds.
+    times = [number / 30 for number in range(90)] + [3.0 + number for number in range(30)]
+    frames = spread_frames(120, 32, times)
+    assert sum(frame < 90 for frame in frames) == 3
+    assert frames[:3] == [15, 45, 75]
+
+
+def test_at_a_constant_rate_in_rounded_milliseconds_frames_are_those_of_equal_numbers():
+    times = [round(1000 * number / 30) for number in range(300)]
+    assert spread_frames(300, 32, times) == spread_frames(300, 32)
+
+
+@given(st.lists(st.integers(1, 1000), min_size=2, max_size=200), st.integers(1, 64))
+def test_at_any_rate_frames_are_distinct_and_ascend(steps, wanted):
+    times = np.cumsum(steps).tolist()
+    frames = spread_frames(len(times), wanted, times)
+    assert len(frames) == min(len(times), wanted)
+    assert all(a < b for a, b in pairwise(frames))
+    assert 0 <= frames[0] <= frames[-1] < len(times)
+
+
 def brightness(path, frames):
     with open_clip(path) as clip:
         return {item.number: item.gray.mean() for item in clip.frames(frames)}
@@ -41,7 +66,7 @@ def test_the_frames_asked_for_come_out_exactly(tmp_path, suffix, options):
     frames = [np.roll(portrait(96), 3 * number, axis=1) for number in range(60)]
     path = write_video(tmp_path / f"a.{suffix}", frames, **options)
     with av.open(str(path)) as container:
-        everything = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        everything = [convert(frame, "rgb24") for frame in container.decode(video=0)]
     with open_clip(path) as clip:
         assert (clip.count, clip.format, clip.chroma) == (60, "H264", "4:2:0")
         for wanted in ([0, 7, 21, 22, 45, 59], [38], list(range(60))):
@@ -68,6 +93,70 @@ def test_a_display_rotation_is_applied(tmp_path):
     assert np.array_equal(frame.rgb, np.rot90(np.rot90(frame.rgb, -turns), turns))
     bright_left = frame.gray[:, :32].mean() > 150
     assert bright_left == (turns == 1)
+
+
+CODECS = {
+    "libx264": "yuv420p",
+    "libx265": "yuv420p10le",
+    "libsvtav1": "yuv420p",
+    "libvpx": "yuv420p",
+    "libvpx-vp9": "yuv444p",
+    "mpeg4": "yuv420p",
+    "mpeg2video": "yuv422p",
+    "mjpeg": "yuvj420p",
+    "prores": "yuv422p10le",
+    "ffv1": "gray",
+    "qtrle": "argb",
+}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_every_codec_gives_the_frames_asked_for(tmp_path, codec):
+    frames = [np.roll(portrait(96), 3 * number, axis=1) for number in range(24)]
+    options = {"libx265": {"x265-params": "log-level=none"}, "libsvtav1": {"preset": "12"}}
+    b_frames = {"bf": "2"} if codec.startswith("mpeg") else {}
+    path = tmp_path / ("a.mov" if codec == "qtrle" else "a.mkv")
+    write_video(path, frames, codec, pix_fmt=CODECS[codec], **options.get(codec, {}), **b_frames)
+    with av.open(str(path)) as container:
+        everything = [convert(frame, "rgb24") for frame in container.decode(video=0)]
+    wanted = [0, 1, 5, 12, 22, 23]
+    with open_clip(path) as clip:
+        found = list(clip.frames(wanted))
+    assert [frame.number for frame in found] == wanted
+    assert all(np.array_equal(frame.rgb, everything[frame.number]) for frame in found)
+
+
+def test_what_a_clip_states_about_its_coding(tmp_path):
+    path = write_video(
+        tmp_path / "a.mp4", numbered(6), aspect=Fraction(4, 3), color_trc=18, color_primaries=9
+    )
+    with open_clip(path) as clip:
+        assert (clip.format, clip.profile, clip.chroma) == ("H264", "High", "4:2:0")
+        assert (clip.transfer, clip.primaries) == ("arib-std-b67", "bt2020")
+        assert (clip.pixel_aspect, clip.rate, clip.count) == (Fraction(4, 3), 25, 6)
+        frame = next(clip.frames([2]))
+    assert frame.gray.shape == (64, 85)  # 64 · 4/3, rounded
+    assert frame.rgb.shape == (64, 85, 3)
+    plain = write_video(tmp_path / "b.mp4", numbered(6))
+    with open_clip(plain) as clip:
+        assert (clip.transfer, clip.primaries, clip.pixel_aspect) == ("", "", 1)
+
+
+def test_pixels_of_an_absurd_shape_are_refused(tmp_path):
+    path = write_video(tmp_path / "a.mp4", numbered(6), aspect=Fraction(20, 1))
+    with pytest.raises(UnreadableError, match="20 times as wide"), open_clip(path):
+        pass
+
+
+def test_an_avi_with_frames_left_out_is_whole_and_a_cut_one_is_not(tmp_path):
+    path = tmp_path / "a.avi"
+    write_video(path, [np.roll(portrait(96), 3 * n, axis=1) for n in range(40)], "mpeg4", skip=range(10, 16))
+    with open_clip(path) as clip:
+        assert clip.count == 34
+        assert [frame.number for frame in clip.frames([0, 9, 10, 33])] == [0, 9, 10, 33]
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    with pytest.raises(UnreadableError, match="truncated"), open_clip(path):
+        pass
 
 
 def test_damaged_frames_are_named(tmp_path):
@@ -142,3 +231,11 @@ def test_a_frame_shown_before_its_key_frame_needs_the_group_before():
     # Open group: b5 follows I6 in the file, is shown before it and refers to both.
     packets = [Packet(0, True), Packet(3, False), Packet(6, True), Packet(5, False)]
     assert _needed(packets, {5}) == [True, True, True, True]
+
+
+def test_a_key_frame_that_is_wanted_as_well_does_not_cut_off_the_group_before():
+    # Decoding order: key 0, frames 1 and 2, key 4, then frame 3, which is shown before key 4 and may refer to
+    # the group before it.
+    packets = [Packet(0, True), Packet(1, False), Packet(2, False), Packet(4, True), Packet(3, False)]
+    assert _needed(packets, {3, 4}) == [True] * 5
+    assert _needed(packets, {4}) == [False, False, False, True, False]

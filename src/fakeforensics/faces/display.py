@@ -1,0 +1,122 @@
+"""From stored to displayed pixels: orientation, pixel shape, and color, the same on every processor.
+
+Arithmetic here is in integers, or in OpenCV and swscale paths whose result does not depend on the
+instruction set: tests/pipeline/test_portable.py.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+from jaxtyping import UInt8
+
+Pixels = UInt8[np.ndarray, "_ _ ..."]
+_LUMA_FIRST = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12")
+# Luma 16 … 235 of limited range, spread over 0 … 255 and rounded.
+_FULL_RANGE = np.clip(((np.arange(256) - 16) * 255 * 2 + 219) // (2 * 219), 0, 255).astype(np.uint8)
+# swscale's usual paths round differently on each processor.
+_EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+# EXIF orientation by (axes swapped, rows reversed afterwards, columns reversed afterwards).
+_ORIENTATIONS = {
+    (False, False, False): 1,
+    (False, False, True): 2,
+    (False, True, True): 3,
+    (False, True, False): 4,
+    (True, False, False): 5,
+    (True, False, True): 6,
+    (True, True, True): 7,
+    (True, True, False): 8,
+}
+_STEPS = {orientation: steps for steps, orientation in _ORIENTATIONS.items()}
+
+
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn and mirror stored pixels as they are displayed.
+
+    Args:
+        pixels: Rows and columns as stored.
+        orientation: 1 … 8 as in EXIF; any other value leaves the pixels as they are.
+
+    Source: EXIF 2.32, tag 0x0112.
+    """
+    swapped, rows, columns = _STEPS.get(orientation, _STEPS[1])
+    if swapped:
+        pixels = pixels.swapaxes(0, 1)
+    return np.ascontiguousarray(pixels[:: -1 if rows else 1, :: -1 if columns else 1])
+
+
+def swaps_sides(orientation: int) -> bool:
+    """Whether width and height are exchanged by `upright`."""
+    return _STEPS.get(orientation, _STEPS[1])[0]
+
+
+def matrix_orientation(matrix: bytes | None) -> int:
+    """The orientation, 1 … 8 as in EXIF, that a video's display matrix asks for.
+
+    Args:
+        matrix: Nine 32-bit integers (a, b, u, c, d, v, x, y, w) in the machine's byte order, which map a
+            stored place (p, q) to the column a·p + c·q + x and the row b·p + d·q + y; None for no matrix.
+            An angle between the right ones counts as the nearest of them.
+
+    Source: ISO/IEC 14496-12, section 8.2.2; libavutil, display.h.
+    """
+    if matrix is None:
+        return 1
+    a, b, _, c, d, *_ = (int(value) for value in np.frombuffer(matrix, np.int32, 9))
+    swapped = abs(b) + abs(c) > abs(a) + abs(d)
+    row, column = (b, c) if swapped else (d, a)
+    return _ORIENTATIONS[swapped, row < 0, column < 0]
+
+
+def square_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
+    """Width and height at which pixels of this shape are square; no side gets shorter.
+
+    Args:
+        width: As stored.
+        height: As stored.
+        pixel_aspect: Width to height of a stored pixel.
+    """
+    if pixel_aspect > 1:
+        width = round(width * pixel_aspect)
+    elif pixel_aspect < 1:
+        height = round(height / pixel_aspect)
+    return width, height
+
+
+def squared(pixels: Pixels, pixel_aspect: Fraction) -> Pixels:
+    """Resample so that pixels are square, in OpenCV's bit-exact bilinear interpolation."""
+    size = square_size(pixels.shape[1], pixels.shape[0], pixel_aspect)
+    if size == (pixels.shape[1], pixels.shape[0]):
+        return pixels
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR_EXACT)
+
+
+def luminance(decoded: Any) -> Pixels:
+    """The brightness of a decoded frame in 0 … 255, whatever its range; fast where a plane holds it."""
+    if decoded.format.name not in _LUMA_FIRST:
+        return convert(decoded, "gray")
+    plane = decoded.planes[0]
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    luma: Pixels = np.ascontiguousarray(rows[: decoded.height, : decoded.width])
+    if decoded.color_range != ColorRange.JPEG and "yuvj" not in decoded.format.name:
+        luma = cv2.LUT(luma, _FULL_RANGE)
+    return luma
+
+
+def convert(decoded: Any, form: str) -> Pixels:
+    """The pixels of a decoded frame as `rgb24` or `gray`, by the matrix and range that the frame states.
+
+    Where it states no matrix, BT.601 is meant, as FFmpeg means it. The transfer function stays as it is: HDR
+    looks dark and pale, and the index tells (raw_transfer).
+
+    Args:
+        decoded: PyAV's frame.
+        form: A pixel format of FFmpeg with 8 bits.
+    """
+    frame = VideoReformatter().reformat(decoded, format=form, interpolation=_EXACT, threads=1)
+    pixels: Pixels = frame.to_ndarray()
+    return pixels
