@@ -10,13 +10,8 @@ from fakeforensics.reporting.results import ProtocolResults
 
 _LONGEST = 64  # characters of a setting's value
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
-_PROPERTIES = {
-    "format": "Format",
-    "size": "Size, pixels",
-    "jpeg_quality": "JPEG quality",
-    "chroma_sampling": "Chroma",
-}
-_NONE = {"", "-1"}  # how the audit writes that a file has no such property
+_ALWAYS_SHOWN = ("format", "size")
+_NONE = {"", "-1", "0.0"}  # how the audit writes that a file has no such property
 _OTHERS = "others"
 _SHOWN = 3  # values of a property
 _APART = 0.05  # share of the files by which a fake class must differ to be set in bold
@@ -64,6 +59,7 @@ def audit_blocks(results: ProtocolResults) -> list[Block]:
     blocks: list[Block] = [
         *_bias_warnings(results, audit["format_bias"]),
         _bias_table(results, audit["format_bias"]),
+        *_property_tables(results, audit["format_bias"]),
         format_table(audit["formats"]),
         _duplicate_table(audit["copies"]),
     ]
@@ -80,8 +76,9 @@ def audit_blocks(results: ProtocolResults) -> list[Block]:
 def _bias_warnings(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> list[Text]:
     return [
         Text(
-            f"The file format alone separates real from fake in {where}: `p = {bias['p_value']:g}`, AUC "
-            f"{bias['auc']:.2f}. A detector may learn it instead of the forgery. "
+            f"The coding of the files alone separates real from fake in {where}: "
+            f"`p = {bias['p_value']:g}`, AUC {bias['auc']:.2f}. A detector may learn that instead of the "
+            "forgery. "
             + "; ".join(bias["telling"] or ["It takes a combination of properties"])
             + ".",
             "warning",
@@ -107,16 +104,48 @@ def _bias_table(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> 
         for name, bias in biases.items()
     )
     notes = [
-        "AUC of a cross-validated classifier that knows a file's format, size, JPEG quality and chroma "
-        "sampling, but no pixels; 0.5 is chance. p-value: the share of random labelings on which it does at "
-        "least as well; values below 0.01 are marked."
+        "AUC of a cross-validated classifier that knows what a file states about its coding, but no pixels; "
+        "0.5 is chance. p-value: the share of random labelings on which it does at least as well; values "
+        "below 0.01 are marked."
     ]
     if any(bias["auc"] is None for bias in biases.values()):
         notes.append(f"{EMPTY}: fewer than ten files of a class, too few to test.")
     if untested := [results.label(name) for name in results.protocol.test if name not in biases]:
         notes.append(f"Not tested, because all images are fake: {', '.join(untested)}.")
     columns = (Column("Real files"), Column("Fake files"), Column("AUC"), Column("p-value"))
-    return Table("Does the file format alone separate real from fake?", "Images", columns, rows, tuple(notes))
+    return Table(
+        "Does the coding of the files alone separate real from fake?", "Images", columns, rows, tuple(notes)
+    )
+
+
+def _property_tables(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> list[Block]:
+    """The p-value of each property in each set of images, and the methods that one of them gives away."""
+    names = dict.fromkeys(name for bias in biases.values() for name in bias["properties"])
+    sets = [name for name, bias in biases.items() if bias["auc"] is not None]
+    if not names or not sets:
+        return []
+
+    def cell(bias: dict[str, Any], name: str) -> Cell:
+        test = bias["properties"].get(name)
+        if test is None:
+            return Cell(EMPTY)
+        return Cell(f"{test['p_value']:g}", alarm=test["is_telling"])
+
+    rows = tuple(Row(name, tuple(cell(biases[one], name) for one in sets)) for name in names)
+    columns = tuple(Column("Training" if one == "train" else results.label(one)) for one in sets)
+    notes = [
+        "p-value of a permutation test: the share of random labelings in which real and fake files differ as "
+        "much in that property. Marked: below 0.01 after Holm's correction for the properties of a column. "
+        f"{EMPTY}: the same in all files."
+    ]
+    notes += [
+        f"{'Training' if one == 'train' else results.label(one)}: {method} differs from the real files in "
+        + ", ".join(properties)
+        + "."
+        for one in sets
+        for method, properties in biases[one]["methods"].items()
+    ]
+    return [Table("Which property of a file tells real from fake?", "Property", columns, rows, tuple(notes))]
 
 
 def _duplicate_table(found: dict[str, Any]) -> Table:
@@ -149,23 +178,35 @@ def format_table(formats: Formats) -> Table:
     def place(name: str) -> tuple[str, int, str]:
         return name.rpartition("/")[0], int(formats[name]["label"]), name
 
-    rows = tuple(_format_row(formats, name) for name in sorted(formats, key=place))
+    every = [name for name in next(iter(formats.values()), {}) if name not in ("files", "label")]
+    shown = [
+        name
+        for name in every
+        if name in _ALWAYS_SHOWN or len({value for one in formats.values() for value in one[name]}) > 1
+    ]
+    rows = tuple(_format_row(formats, name, shown) for name in sorted(formats, key=place))
     notes = ["A property without a percentage is the same in all files of the class."]
+    if left_out := [name for name in every if name not in shown]:
+        notes.append(f"The same in all files: {', '.join(left_out)}.")
     if any(cell.best for row in rows for cell in row.cells):
         notes.append(
             "Bold: more than 5 % of the files differ from the real images of the same source and domain. The "
             "p-values show whether that is more than chance."
         )
-    columns = (Column("Files"), *(Column(title, numeric=False) for title in _PROPERTIES.values()))
+    columns = (Column("Files"), *(Column(_title(name), numeric=False) for name in shown))
     return Table("How the files of each class are encoded.", "Class", columns, rows, tuple(notes))
 
 
-def _format_row(formats: Formats, name: str) -> Row:
+def _title(name: str) -> str:
+    return name[0].upper() + name[1:]
+
+
+def _format_row(formats: Formats, name: str, shown: list[str]) -> Row:
     mine = formats[name]
     real = formats.get(f"{name.rpartition('/')[0]}/real") if mine["label"] else None
     cells = [
         Cell(_shares(mine[key], mine["files"]), best=real is not None and _apart(mine, real, key) > _APART)
-        for key in _PROPERTIES
+        for key in shown
     ]
     return Row(name.replace("/", " / "), (Cell(f"{mine['files']:,}"), *cells))
 

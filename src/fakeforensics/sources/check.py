@@ -152,15 +152,18 @@ def _report_left_out(report: SourceReport, adapter: DatasetAdapter, records: Seq
 
 
 def _report_formats(report: SourceReport) -> None:
-    """Warn if real and fake files of a domain differ in format: a detector would learn that instead."""
-    formats: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+    """Warn of methods whose files share no format with the real ones: a detector would learn that instead."""
+    reals: dict[str, set[str]] = defaultdict(set)
+    fakes: dict[tuple[str, str], set[str]] = defaultdict(set)
     for file in report.files:
-        formats[file.record.domain][file.record.label].add(file.format)
-    for domain, (real, fake) in formats.items():
-        if real and fake and not real & fake:
+        record = file.record
+        formats = fakes[record.domain, record.method] if record.label else reals[record.domain]
+        formats.add(file.format)
+    for (domain, method), found in fakes.items():
+        if reals[domain] and not reals[domain] & found:
             report.warnings.append(
-                f"{domain}: real files are {', '.join(sorted(real))}, fakes {', '.join(sorted(fake))}: "
-                "the format alone reveals the label"
+                f"{domain}: real files are {', '.join(sorted(reals[domain]))}, those of {method} "
+                f"{', '.join(sorted(found))}: the format alone reveals the label"
             )
 
 

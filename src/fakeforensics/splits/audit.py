@@ -1,9 +1,9 @@
-"""The audit of a protocol's images: their formats by class, format bias, and duplicates across splits."""
+"""The audit of a protocol's images: their coding by class, format bias, and duplicates across splits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,7 @@ from numpy.typing import NDArray
 
 from fakeforensics.splits.duplicates import find_near_duplicates
 from fakeforensics.splits.manifest import Manifests
-
-FOLDS = 5
-REPEATS = 2
-PERMUTATIONS = 499
-MOST_BINS = 16
-ENOUGH = 10  # permutations that are fitted as well as the truth; then the test stops
-SIGNIFICANT = 0.01
-MOST_FILES = 500  # of each class
-FEWEST_FILES = 10  # of each class
-_NAMELESS: dict[Any, str] = {"": "none", -1: "none"}  # how the index writes that a file has no such property
+from fakeforensics.splits.properties import PROPERTIES, FormatBias, format_bias
 
 
 def audit(
@@ -37,7 +28,7 @@ def audit(
 
     Returns:
         `warnings` in words; `format_bias` for the training images and each test set; `formats`: for each
-        "<source>/<domain>/<method>" the number of files by format, size, JPEG quality and chroma sampling;
+        "<source>/<domain>/<method>" the number of files by each property of their coding;
         `copies`: files that repeat another's bytes within a split (none are allowed across splits), and
         near-duplicates across splits.
     """
@@ -47,12 +38,7 @@ def audit(
     both = {name: rows for name, rows in sets.items() if rows["label"].nunique() == 2}
     biases = {name: format_bias(_files(rows), seed) for name, rows in both.items()}
     everything = pd.concat([manifests.train, manifests.val, manifests.test], ignore_index=True)
-    warnings = [
-        f"{name}: the file format alone tells real from fake (AUC {bias.auc:.2f}, p = {bias.p_value}): "
-        + "; ".join(bias.telling or ("a combination of properties",))
-        for name, bias in biases.items()
-        if bias.is_biased
-    ]
+    warnings = [text for name, bias in biases.items() for text in _warnings(name, bias)]
     copies: dict[str, Any] = {"identical_within_split": _identical(everything)}
     if most_images:
         near = find_near_duplicates(everything, read, most_images, seed)
@@ -69,7 +55,7 @@ def audit(
             )
     return {
         "warnings": warnings,
-        "format_bias": {name: asdict(bias) for name, bias in biases.items()},
+        "format_bias": {name: asdict(bias) | {"telling": bias.telling} for name, bias in biases.items()},
         "formats": _formats(_files(everything)),
         "copies": copies,
     }
@@ -80,15 +66,34 @@ def _files(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.drop_duplicates(["source", "raw_path"])
 
 
+def _warnings(name: str, bias: FormatBias) -> list[str]:
+    """The properties that predict the label, for all fakes together and for single methods."""
+    texts = []
+    if bias.is_biased:
+        texts.append(
+            f"{name}: the coding of the files alone tells real from fake (AUC {bias.auc:.2f}, "
+            f"p = {bias.p_value}): " + "; ".join(bias.telling or ("a combination of properties",))
+        )
+    together = {name for name, test in bias.properties.items() if test.is_telling}
+    alone = {
+        method: rest
+        for method, names in bias.methods.items()
+        if (rest := [n for n in names if n not in together])
+    }
+    texts += [
+        f"{name}: the coding of the files alone tells the method {method} from real: {', '.join(names)}"
+        for method, names in alone.items()
+    ]
+    return texts
+
+
 def _formats(files: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    size = files["raw_width"].astype(str) + "x" + files["raw_height"].astype(str)
     kind = files["source"] + "/" + files["domain"] + "/" + files["method"]
-    named = files.assign(size=size, format=files["raw_format"])
-    properties = ("format", "size", "jpeg_quality", "chroma_sampling")
+    values = {name: read(files) for name, read in PROPERTIES.items()}
     return {
         str(name): {"files": len(some), "label": int(some["label"].iloc[0])}
-        | {title: _most_frequent(some[title]) for title in properties}
-        for name, some in named.groupby(kind)
+        | {title: _most_frequent(column.loc[some.index]) for title, column in values.items()}
+        for name, some in files.groupby(kind)
     }
 
 
@@ -104,113 +109,3 @@ def _identical(rows: pd.DataFrame) -> dict[str, int]:
     once = rows.drop_duplicates(["split", "key"])
     repeated = once[once.duplicated(["split", "sha256"])]
     return {split: int((repeated["split"] == split).sum()) for split in ("train", "val", "test")}
-
-
-@dataclass(frozen=True)
-class FormatBias:
-    """How well a classifier that sees the file format alone tells real from fake.
-
-    Args:
-        real: Number of real files used.
-        fake: Number of fake files used.
-        auc: Area under its ROC curve, cross-validated; 0.5 is chance. None if there are too few files.
-        p_value: Share of random labelings that it fits as well; None likewise.
-        is_biased: Whether the p value is below 0.01.
-        telling: The properties whose values differ most between real and fake, in words.
-    """
-
-    real: int
-    fake: int
-    auc: float | None
-    p_value: float | None
-    is_biased: bool
-    telling: tuple[str, ...]
-
-
-def format_bias(files: pd.DataFrame, seed: int) -> FormatBias:
-    """Test whether format, size, JPEG quality and chroma sampling tell real files from fakes.
-
-    If they do, a detector may learn the format instead of the forgery. A naive Bayes classifier is fitted to
-    the labels and to permutations of them; the test stops early where enough permutations were fitted as well
-    (Besag and Clifford 1991, Sequential Monte Carlo p-values), so that the usual case, no bias, is quick.
-
-    Args:
-        files: One row per raw file, with label and the index's raw_format, raw_width, raw_height,
-            jpeg_quality and chroma_sampling.
-        seed: Seed of folds, permutations, and of the sub-sample of very many files.
-    """
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
-    from sklearn.naive_bayes import CategoricalNB
-
-    some = _sample(files, seed)
-    labels = some["label"].to_numpy()
-    real, fake = int((labels == 0).sum()), int((labels == 1).sum())
-    if min(real, fake) < FEWEST_FILES:
-        return FormatBias(real, fake, None, None, False, ())
-    features = _features(some)
-    if features.shape[1] == 0:
-        return FormatBias(real, fake, 0.5, 1.0, False, ())
-    # A fold may lack values that another one has. The prior is the same for all files and ranks none.
-    model = CategoricalNB(alpha=0.5, fit_prior=False, min_categories=features.max(axis=0) + 1)
-    folds = RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=seed)
-    auc = float(cross_val_score(model, features, labels, cv=folds, scoring="roc_auc").mean())
-
-    # Overfitting raises the AUC of true and permuted labels alike, so that the test needs no held-out files.
-    def fitted_auc(target: NDArray[np.integer[Any]]) -> float:
-        probability = model.fit(features, target).predict_proba(features)[:, 1]
-        return float(roc_auc_score(target, probability))
-
-    rng = np.random.default_rng(seed)
-    reached = fitted_auc(labels)
-    as_good = done = 0
-    while done < PERMUTATIONS and as_good < ENOUGH:
-        as_good += fitted_auc(rng.permutation(labels)) >= reached
-        done += 1
-    p_value = as_good / done if as_good == ENOUGH else (as_good + 1) / (done + 1)
-    is_biased = p_value < SIGNIFICANT
-    telling = _differences(some) if is_biased else ()
-    return FormatBias(real, fake, round(auc, 4), round(p_value, 4), is_biased, telling)
-
-
-def _sample(files: pd.DataFrame, seed: int) -> pd.DataFrame:
-    parts = [part.sample(min(len(part), MOST_FILES), random_state=seed) for _, part in files.groupby("label")]
-    return pd.concat(parts)
-
-
-def _features(files: pd.DataFrame) -> NDArray[np.intp]:
-    """Int["files features"]: bins of format, chroma, quality, width, height and ratio, of those that vary."""
-    ratio = files["raw_width"] / files["raw_height"].clip(lower=1)
-    columns = [files["raw_format"], files["chroma_sampling"], files["jpeg_quality"]]
-    columns += [files["raw_width"], files["raw_height"], ratio]
-    varying = [_bins(column) for column in columns if column.nunique() > 1]
-    # A property that only repeats another one, as the height of squares does, would count double.
-    return np.unique(np.array(varying, dtype=np.intp).reshape(-1, len(files)), axis=0).T
-
-
-def _bins(values: pd.Series[Any]) -> NDArray[np.intp]:
-    if values.nunique() > MOST_BINS:
-        values = pd.qcut(values.rank(method="average"), MOST_BINS, labels=False, duplicates="drop")
-    return np.asarray(pd.factorize(values, sort=True)[0])
-
-
-def _differences(files: pd.DataFrame) -> tuple[str, ...]:
-    """Properties by how differently their values are distributed (total variation), those above 5 %."""
-    found = []
-    for name, values in (
-        ("format", files["raw_format"]),
-        ("size", files["raw_width"].astype(str) + "x" + files["raw_height"].astype(str)),
-        ("JPEG quality", files["jpeg_quality"]),
-        ("chroma sampling", files["chroma_sampling"]),
-    ):
-        shares = pd.crosstab(values, files["label"], normalize="columns")
-        distance = float((shares[0] - shares[1]).abs().sum() / 2)
-        if distance > 0.05:
-            sides = [f"{side} {_top(shares[label])}" for label, side in enumerate(("real", "fake"))]
-            found.append((distance, f"{name}: {', '.join(sides)}"))
-    return tuple(text for _, text in sorted(found, reverse=True))
-
-
-def _top(shares: pd.Series[float]) -> str:
-    largest = shares[shares > 0].sort_values(ascending=False, kind="stable").head(3)
-    return " / ".join(f"{_NAMELESS.get(value, value)} ({share:.0%})" for value, share in largest.items())

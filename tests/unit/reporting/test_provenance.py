@@ -11,7 +11,16 @@ from fakeforensics.reporting.provenance import (
     settings_table,
 )
 
-CLEAN = {"real": 60, "fake": 40, "auc": 0.5012, "p_value": 0.4, "is_biased": False, "telling": []}
+CLEAN = {
+    "real": 60,
+    "fake": 40,
+    "auc": 0.5012,
+    "p_value": 0.4,
+    "is_biased": False,
+    "telling": [],
+    "properties": {},
+    "methods": {},
+}
 BIASED = {
     "real": 109,
     "fake": 119,
@@ -19,13 +28,28 @@ BIASED = {
     "p_value": 0.006,
     "is_biased": True,
     "telling": ["JPEG quality: real 95 (100%), fake 95 (88%) / 75 (12%)"],
+    "properties": {
+        "JPEG quality": {"distance": 0.12, "p_value": 0.0002, "is_telling": True, "values": ""},
+        "frames": {"distance": 0.05, "p_value": 0.3, "is_telling": False, "values": ""},
+    },
+    "methods": {"a": ["JPEG quality"]},
 }
-FEW = {"real": 8, "fake": 8, "auc": None, "p_value": None, "is_biased": False, "telling": []}
+FEW = {
+    "real": 8,
+    "fake": 8,
+    "auc": None,
+    "p_value": None,
+    "is_biased": False,
+    "telling": [],
+    "properties": {},
+    "methods": {},
+}
 
 
 def coded(files, label, quality, form="JPEG"):
     same = {"files": files, "label": label, "format": {form: files}, "size": {"600x400": files}}
-    return same | {"jpeg_quality": quality, "chroma_sampling": {"" if form == "PNG" else "4:2:0": files}}
+    same["chroma sampling"] = {"" if form == "PNG" else "4:2:0": files}
+    return same | {"JPEG quality": quality, "codec profile": {"": files}}
 
 
 FORMATS = {
@@ -57,7 +81,7 @@ def audited(project):
 
 
 def test_a_format_that_gives_fakes_away_is_a_warning_and_its_p_value_stands_out(audited):
-    warning, bias, *_ = audit_blocks(audited())
+    warning, bias, properties, *_ = audit_blocks(audited())
     assert warning.tone == "warning"
     assert "photoshop: `p = 0.006`, AUC 0.55" in warning.text
     assert "fake 95 (88%) / 75 (12%)" in warning.text
@@ -67,6 +91,14 @@ def test_a_format_that_gives_fakes_away_is_a_warning_and_its_p_value_stands_out(
         "a": ["8", "8", EMPTY, EMPTY],
     }
     assert [cell.text for row in bias.rows for cell in row.cells if cell.alarm] == ["0.006"]
+    assert [row.label for row in properties.rows] == ["JPEG quality", "frames"]
+    # training has no property that varies, and `a` was not tested
+    assert [[cell.text for cell in row.cells] for row in properties.rows] == [
+        [EMPTY, "0.0002"],
+        [EMPTY, "0.3"],
+    ]
+    assert [cell.text for row in properties.rows for cell in row.cells if cell.alarm] == ["0.0002"]
+    assert any("a differs from the real files in JPEG quality" in note for note in properties.notes)
     assert len(bias.notes) == 3  # the last two: `a` has too few files, `b` only fakes
 
 
@@ -86,7 +118,8 @@ def test_each_class_stands_below_its_real_images_and_differences_are_bold():
     ]
     texts = [cell.text for cell in table.rows[1].cells]
     # 106 of 120 and 14 of 120: 12% of the files differ from the real ones.
-    assert texts == ["120", "JPEG", "600 × 400", "95 (88 %), 75 (12 %)", "4:2:0"]
+    assert texts == ["120", "JPEG", "600 × 400", "4:2:0", "95 (88 %), 75 (12 %)"]
+    assert "Codec profile" not in [column.title for column in table.columns]  # none has one
     assert [cell.text for row in table.rows for cell in row.cells if cell.best] == ["95 (88 %), 75 (12 %)"]
     assert [cell.text for cell in table.rows[3].cells][3:] == [EMPTY, EMPTY]
 

@@ -118,7 +118,12 @@ def test_formats_that_tell_the_classes_apart_are_warned_of(root: Path) -> None:
     for number in range(3):
         (root / f"test/1_fake/f{number}.png").unlink()
         picture(root / f"test/1_fake/f{number}.jpg", number)
-    assert "real files are PNG, fakes JPEG" in check(root).warnings[0]
+    assert "real files are PNG, those of fake JPEG" in check(root).warnings[0]
+    # another method that shares the format of the reals does not hide it
+    (root / "test/1_fake/gan").mkdir()
+    picture(root / "test/1_fake/gan/f0.png", 100)
+    (warning,) = (text for text in check(root).warnings if "format alone" in text)
+    assert "real files are PNG, those of fake JPEG" in warning
 
 
 def test_what_is_left_out_is_counted_and_fails_where_it_is_of_a_class(root: Path) -> None:

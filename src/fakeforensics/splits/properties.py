@@ -1,0 +1,278 @@
+"""What raw files state about their coding, and whether that alone tells real from fake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+FOLDS = 5
+REPEATS = 2
+PERMUTATIONS = 499  # of the labels, for the classifier
+DRAWS = 9_999  # of the labels, for each property
+MOST_BINS = 16
+ENOUGH = 10  # permutations that are fitted as well as the truth; then the test stops
+SIGNIFICANT = 0.01
+MOST_FILES = 500  # of each class
+FEWEST_FILES = 10  # of each class
+_DIGITS = 9  # kept of a classifier's log odds, whose last bits differ between processors
+_NAMELESS: dict[Any, str] = {
+    "": "none",
+    -1: "none",
+    0.0: "none",
+}  # how the index writes that a file has no such property
+
+# Each property of a raw file by name; further code asks nothing else of the index's raw columns.
+PROPERTIES: dict[str, Callable[[pd.DataFrame], pd.Series[Any]]] = {
+    "format": lambda files: files["raw_format"],
+    "codec profile": lambda files: files["raw_profile"],
+    "size": lambda files: files["raw_width"].astype(str) + "x" + files["raw_height"].astype(str),
+    "pixel aspect": lambda files: files["raw_pixel_aspect"],
+    "JPEG quality": lambda files: files["jpeg_quality"],
+    "chroma sampling": lambda files: files["chroma_sampling"],
+    "transfer function": lambda files: files["raw_transfer"],
+    "color primaries": lambda files: files["raw_primaries"],
+    "frame rate": lambda files: files["raw_frame_rate"].round(2),
+    "frames": lambda files: files["raw_frames"],
+}
+
+
+@dataclass(frozen=True)
+class PropertyTest:
+    """Whether one property has other values in real files than in fake ones.
+
+    Args:
+        distance: Total variation between the two distributions of values, 0 … 1.
+        p_value: Share of random labelings with a chi-square statistic as large; not corrected.
+        is_telling: Whether that is below 0.01 after Holm's correction for the properties tested with it.
+        values: The most frequent values of real and of fake files, in words.
+    """
+
+    distance: float
+    p_value: float
+    is_telling: bool
+    values: str
+
+
+@dataclass(frozen=True)
+class FormatBias:
+    """How well real and fake files are told apart by what they state about their coding.
+
+    Args:
+        real: Number of real files used.
+        fake: Number of fake files used.
+        auc: Area under the ROC curve of a classifier that sees all properties, cross-validated; 0.5 is
+            chance. None if there are too few files.
+        p_value: Share of random labelings that the classifier fits as well; None likewise.
+        is_biased: Whether that is below 0.01, or a property is telling.
+        properties: The test of each property that is not the same in all files.
+        methods: For each forgery method that is told from the real files, the properties that tell it.
+    """
+
+    real: int
+    fake: int
+    auc: float | None
+    p_value: float | None
+    is_biased: bool
+    properties: dict[str, PropertyTest]
+    methods: dict[str, list[str]]
+
+    @property
+    def telling(self) -> list[str]:
+        """The telling properties with their values in words, the most different first."""
+        found = [
+            (test.distance, name, test.values) for name, test in self.properties.items() if test.is_telling
+        ]
+        return [f"{name}: {values}" for _, name, values in sorted(found, reverse=True)]
+
+
+def format_bias(files: pd.DataFrame, seed: int) -> FormatBias:
+    """Test whether what files state about their coding tells real ones from fakes.
+
+    If it does, a detector may learn the coding instead of the forgery. Each property is tested alone by a
+    permutation test on its table of counts, for all fakes together and for each method, with Holm's
+    correction among them. A naive Bayes classifier sees all properties; it is fitted to the labels and to
+    permutations of them, and stops early where enough permutations were fitted as well (Besag and Clifford
+    1991, Sequential Monte Carlo p-values). Files of one group count each.
+
+    Args:
+        files: One row per raw file: label, method and the index's columns of the raw file.
+        seed: Seed of folds, permutations, and of the sub-sample of very many files.
+    """
+    some = _sample(files, seed)
+    labels = some["label"].to_numpy()
+    real, fake = int((labels == 0).sum()), int((labels == 1).sum())
+    if min(real, fake) < FEWEST_FILES:
+        return FormatBias(real, fake, None, None, False, {}, {})
+    properties = compare_properties(some, seed)
+    auc, p_value = _classify(some, labels, seed)
+    return FormatBias(
+        real,
+        fake,
+        auc,
+        p_value,
+        p_value < SIGNIFICANT or any(test.is_telling for test in properties.values()),
+        properties,
+        _telling_methods(files, seed),
+    )
+
+
+def compare_properties(files: pd.DataFrame, seed: int) -> dict[str, PropertyTest]:
+    """Test each property that is not the same in all files.
+
+    Args:
+        files: As for `format_bias`, with both labels.
+        seed: Seed of the random labelings.
+    """
+    labels = files["label"].to_numpy()
+    rng = np.random.default_rng(seed)
+    found = {}
+    for name, read in PROPERTIES.items():
+        values = read(files)
+        if values.nunique() > 1:
+            found[name] = (values, permutation_p_value(_bins(values), labels, rng))
+    telling = holm({name: p_value for name, (_, p_value) in found.items()})
+    return {
+        name: PropertyTest(*_describe(values, files["label"], p_value, name in telling))
+        for name, (values, p_value) in found.items()
+    }
+
+
+def permutation_p_value(
+    bins: NDArray[np.intp], labels: NDArray[np.integer[Any]], rng: np.random.Generator
+) -> float:
+    """The share of random labelings whose chi-square statistic is at least as large as that of the labels.
+
+    With both margins fixed, the fakes in each bin are a draw without replacement, so that no permutation need
+    be written out.
+
+    Args:
+        bins: The bin of each file, from 0.
+        labels: 0 real, 1 fake.
+        rng: Draws the labelings.
+    """
+    totals = np.bincount(bins)
+    fakes = np.bincount(bins[labels == 1], minlength=len(totals))
+    draws = rng.multivariate_hypergeometric(totals, int(fakes.sum()), size=DRAWS, method="marginals")
+    # The statistic grows with this sum, as everything else in it is fixed.
+    reached = (fakes**2 / totals).sum()
+    as_large = ((draws**2 / totals).sum(axis=1) >= reached * (1 - 1e-9)).sum()
+    return float((as_large + 1) / (DRAWS + 1))
+
+
+def holm(p_values: dict[str, float]) -> set[str]:
+    """The names whose p-values are below 0.01 by Holm's step-down correction.
+
+    Source: Holm 1979, A simple sequentially rejective multiple test procedure.
+    """
+    accepted = set()
+    for rank, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        if p_value * (len(p_values) - rank) >= SIGNIFICANT:
+            break
+        accepted.add(name)
+    return accepted
+
+
+def _telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
+    """The properties that tell each method from the real files, corrected for all methods together."""
+    reals = files[files["label"] == 0]
+    rng = np.random.default_rng(seed)
+    p_values: dict[str, float] = {}
+    places: dict[str, tuple[str, str]] = {}
+    for method, fakes in files[files["label"] == 1].groupby("method", sort=True):
+        both = _sample(pd.concat([reals, fakes]), seed)
+        labels = both["label"].to_numpy()
+        if min((labels == 0).sum(), (labels == 1).sum()) < FEWEST_FILES:
+            continue
+        for name, read in PROPERTIES.items():
+            values = read(both)
+            if values.nunique() > 1:
+                key = f"{method}\0{name}"
+                places[key] = (str(method), name)
+                p_values[key] = permutation_p_value(_bins(values), labels, rng)
+    found: dict[str, list[str]] = {}
+    accepted = holm(p_values)
+    for key, (method, name) in places.items():
+        if key in accepted:
+            found.setdefault(method, []).append(name)
+    return found
+
+
+def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) -> tuple[float, float]:
+    """The cross-validated AUC of a classifier that sees all properties, and its p-value."""
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import RepeatedStratifiedKFold
+    from sklearn.naive_bayes import CategoricalNB
+
+    features = _features(files)
+    if features.shape[1] == 0:
+        return 0.5, 1.0
+    # A fold may lack values that another one has. The prior is the same for all files and ranks none.
+    model = CategoricalNB(alpha=0.5, fit_prior=False, min_categories=features.max(axis=0) + 1)
+
+    def auc(train: NDArray[np.intp], test: NDArray[np.intp], target: NDArray[np.integer[Any]]) -> float:
+        log = model.fit(features[train], target[train]).predict_log_proba(features[test])
+        return float(roc_auc_score(target[test], (log[:, 1] - log[:, 0]).round(_DIGITS)))
+
+    folds = RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=seed)
+    held_out = [auc(train, test, labels) for train, test in folds.split(features, labels)]
+    # Overfitting raises the AUC of true and permuted labels alike, so that the test needs no held-out files.
+    everything = np.arange(len(labels))
+    rng = np.random.default_rng(seed)
+    reached = auc(everything, everything, labels)
+    as_good = done = 0
+    while done < PERMUTATIONS and as_good < ENOUGH:
+        as_good += auc(everything, everything, rng.permutation(labels)) >= reached
+        done += 1
+    p_value = as_good / done if as_good == ENOUGH else (as_good + 1) / (done + 1)
+    return round(float(np.mean(held_out)), 4), round(p_value, 4)
+
+
+def _sample(files: pd.DataFrame, seed: int) -> pd.DataFrame:
+    parts = [part.sample(min(len(part), MOST_FILES), random_state=seed) for _, part in files.groupby("label")]
+    return pd.concat(parts)
+
+
+def _features(files: pd.DataFrame) -> NDArray[np.intp]:
+    """Int["files features"]: bins of the properties that vary; of the size also each side and their ratio."""
+    columns = [read(files) for read in PROPERTIES.values()]
+    ratio = files["raw_width"] / files["raw_height"].clip(lower=1)
+    columns += [files["raw_width"], files["raw_height"], ratio]
+    varying = [_bins(column) for column in columns if column.nunique() > 1]
+    # A property that only repeats another one, as the height of squares does, would count double.
+    return np.unique(np.array(varying, dtype=np.intp).reshape(-1, len(files)), axis=0).T
+
+
+def _bins(values: pd.Series[Any]) -> NDArray[np.intp]:
+    """The bin of each value: its own, or one of 16 quantiles if there are more (of sizes: of their areas)."""
+    if values.nunique() > MOST_BINS:
+        if not pd.api.types.is_numeric_dtype(values):
+            sides = values.str.extract(r"^(\d+)x(\d+)$").astype(float)
+            values = (sides[0] * sides[1]) if sides.notna().all(axis=None) else _frequent(values)
+        if values.nunique() > MOST_BINS:
+            values = pd.qcut(values.rank(method="average"), MOST_BINS, labels=False, duplicates="drop")
+    return np.asarray(pd.factorize(values, sort=True)[0])
+
+
+def _frequent(values: pd.Series[Any]) -> pd.Series[Any]:
+    """The most frequent values, and one more for all others."""
+    kept = values.value_counts().sort_index().sort_values(ascending=False, kind="stable").index
+    return values.where(values.isin(kept[: MOST_BINS - 1]), "others")
+
+
+def _describe(
+    values: pd.Series[Any], labels: pd.Series[Any], p_value: float, is_telling: bool
+) -> tuple[float, float, bool, str]:
+    shares = pd.crosstab(values, labels, normalize="columns")
+    distance = float((shares[0] - shares[1]).abs().sum() / 2)
+    sides = [f"{side} {_top(shares[label])}" for label, side in enumerate(("real", "fake"))]
+    return round(distance, 4), round(p_value, 4), is_telling, ", ".join(sides)
+
+
+def _top(shares: pd.Series[float]) -> str:
+    largest = shares[shares > 0].sort_values(ascending=False, kind="stable").head(3)
+    return " / ".join(f"{_NAMELESS.get(value, value)} ({share:.0%})" for value, share in largest.items())

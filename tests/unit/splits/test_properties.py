@@ -1,0 +1,152 @@
+from math import comb
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakeforensics.splits.properties import compare_properties, format_bias, holm, permutation_p_value
+
+
+def files(qualities: tuple[list[int], list[int]], **values: object) -> pd.DataFrame:
+    """One file per JPEG quality, for real and for fake files."""
+    rows = [
+        {
+            "label": label,
+            "method": ("real", "a")[label],
+            "raw_format": "JPEG",
+            "raw_profile": "",
+            "raw_width": 600,
+            "raw_height": 600,
+            "raw_pixel_aspect": "1:1",
+            "raw_transfer": "",
+            "raw_primaries": "",
+            "raw_frame_rate": 0.0,
+            "raw_frames": 1,
+            "jpeg_quality": quality,
+            "chroma_sampling": "4:2:0",
+        }
+        | values
+        for label, some in enumerate(qualities)
+        for quality in some
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_an_eighth_of_the_fakes_coded_differently_is_caught() -> None:
+    # What a public set of expert composites has: 120 real files of quality 95, 14 of 120 fakes of another.
+    found = format_bias(files(([95] * 120, [95] * 106 + [87] * 8 + [99] * 5 + [90])), seed=0)
+    assert found.is_biased
+    # The odd 14 are known as fakes (but the one of its kind), the others tie: 0.5 + 0.5 * 14 / 120 = 0.558.
+    assert found.auc == pytest.approx(0.558, abs=0.01)
+    assert found.p_value is not None
+    assert found.p_value < 0.01
+    assert found.telling[0].startswith("JPEG quality: real 95 (100%), fake 95 (88%)")
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_it_is_caught_as_well_where_some_files_were_rejected(seed: int) -> None:
+    assert format_bias(files(([95] * 109, [95] * 106 + [87] * 7 + [99] * 5 + [90])), seed).is_biased
+
+
+def test_the_same_mixture_on_both_sides_is_no_bias() -> None:
+    found = format_bias(files(([95] * 100 + [75] * 20, [95] * 101 + [75] * 19)), seed=0)
+    assert not found.is_biased
+    assert found.telling == []
+
+
+def test_one_format_for_all_is_chance_without_any_permutation() -> None:
+    found = format_bias(files(([75] * 30, [75] * 40)), seed=0)
+    assert (found.auc, found.p_value, found.real, found.fake) == (0.5, 1.0, 30, 40)
+
+
+def test_too_few_files_are_not_judged() -> None:
+    found = format_bias(files(([75] * 9, [20] * 100)), seed=0)
+    assert (found.auc, found.is_biased) == (None, False)
+
+
+def test_sizes_that_all_differ_are_compared_by_magnitude() -> None:
+    rows = files(([75] * 60, [75] * 60))
+    rows["raw_width"] = np.r_[np.arange(1000, 1060), np.arange(400, 460)]
+    found = format_bias(rows, seed=0)
+    assert found.is_biased
+    assert found.auc == 1.0
+
+
+def test_png_fakes_among_jpeg_reals_are_caught() -> None:
+    rows = files(([75] * 50, [-1] * 50))
+    rows.loc[rows["label"] == 1, ["raw_format", "chroma_sampling"]] = ["PNG", ""]
+    found = format_bias(rows, seed=0)
+    assert found.auc == 1.0
+    assert any(text.startswith("format: real JPEG (100%), fake PNG (100%)") for text in found.telling)
+
+
+def test_false_alarms_are_as_rare_as_promised() -> None:
+    rng = np.random.default_rng(0)
+    alarms = 0
+    for seed in range(10):
+        qualities = rng.choice([75, 85, 95], size=(2, 40)).tolist()
+        alarms += format_bias(files((qualities[0], qualities[1])), seed).is_biased
+    # At 1 % each, 2 or more of 10 have a chance of 0.4 %.
+    assert alarms <= 1
+
+
+def test_the_same_seed_gives_the_same_answer() -> None:
+    rows = files(([95] * 40, [95] * 36 + [87] * 4))
+    assert format_bias(rows, seed=3) == format_bias(rows, seed=3)
+
+
+def test_a_p_value_is_the_share_of_labelings_that_differ_as_much() -> None:
+    # 10 real files of one value and 2 of another, 12 fakes of the first: at random both odd ones are real in
+    # C(12, 2) / C(24, 2) = 66 / 276 of the labelings, and both fake in as many.
+    bins = np.array([0] * 10 + [1] * 2 + [0] * 12)
+    labels = np.array([0] * 12 + [1] * 12)
+    found = permutation_p_value(bins, labels, np.random.default_rng(0))
+    # the standard error of 9,999 draws is 0.005
+    assert found == pytest.approx(2 * comb(12, 2) / comb(24, 2), abs=0.02)
+
+
+def test_holm_rejects_step_by_step() -> None:
+    # 0.003 · 3 < 0.01, then 0.0049 · 2 < 0.01, then 0.01 · 1 is not below 0.01
+    assert holm({"a": 0.003, "b": 0.01, "c": 0.0049}) == {"a", "c"}
+    # 0.004 · 3 is not below 0.01, so the smaller factors of the others do not count
+    assert holm({"a": 0.004, "b": 0.0045, "c": 0.009}) == set()
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "name"),
+    [
+        ("raw_profile", ("High", "Baseline"), "codec profile"),
+        ("raw_transfer", ("bt709", "arib-std-b67"), "transfer function"),
+        ("raw_primaries", ("bt709", "bt2020"), "color primaries"),
+        ("raw_pixel_aspect", ("1:1", "4:3"), "pixel aspect"),
+        ("raw_frame_rate", (29.97, 30.0), "frame rate"),
+        ("raw_frames", (300, 301), "frames"),
+        ("chroma_sampling", ("4:2:0", "4:4:4"), "chroma sampling"),
+        ("raw_width", (640, 642), "size"),
+    ],
+)
+def test_every_property_that_gives_the_label_away_is_named(column, values, name) -> None:
+    rows = files(([75] * 20, [75] * 20))
+    rows[column] = np.where(rows["label"] == 0, *values)
+    found = format_bias(rows, seed=0)
+    assert found.is_biased
+    assert [text.partition(":")[0] for text in found.telling] == [name]
+    assert found.methods == {"a": [name]}
+
+
+def test_one_method_of_many_is_found_where_all_together_hide_it() -> None:
+    # 500 fakes of five methods; 12 of the smallest method are the only ones of another quality.
+    rows = files(([95] * 500, [95] * 488 + [85] * 12))
+    rows.loc[rows["label"] == 1, "method"] = [f"m{n % 4}" for n in range(488)] + ["odd"] * 12
+    assert format_bias(rows, seed=0).methods == {"odd": ["JPEG quality"]}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(10, 60), st.integers(10, 60), st.integers(0, 5))
+def test_what_is_the_same_in_all_files_never_warns_and_the_label_itself_always_does(real, fake, seed) -> None:
+    rows = files(([75] * real, [75] * fake))
+    assert compare_properties(rows, seed) == {}
+    rows["raw_profile"] = rows["label"].map({0: "a", 1: "b"})
+    assert compare_properties(rows, seed)["codec profile"].is_telling
