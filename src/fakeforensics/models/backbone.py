@@ -236,7 +236,7 @@ def start_backbone(
         sha256: First digits of a local file's SHA-256; by default those in its name.
 
     Returns:
-        What was loaded, for the record: `weights`, and for files `sha256`.
+        What was loaded, for the record: `weights` and `sha256` of the file, if one was read.
 
     Raises:
         UserError: If the download fails, or the file is missing, has another hash or is of another network.
@@ -244,8 +244,10 @@ def start_backbone(
     if weights == "none":
         return {"weights": "none"}
     if weights == "imagenet":
-        _load(network, facts, crop_size, _download(facts.name), f"ImageNet weights of {facts.name}")
-        return {"weights": f"{facts.name} {_published(facts.name)}"}
+        path = _downloaded(facts.name)
+        digest = _checked(path, None, fix=f"delete {path}: it is downloaded again")
+        _load(network, facts, crop_size, _read(path), f"ImageNet weights of {facts.name}")
+        return {"weights": f"{facts.name} {_published(facts.name)}", "sha256": digest}
     path = Path(weights).expanduser()
     digest = _checked(path, sha256)
     _load(network, facts, crop_size, _read(path), str(path))
@@ -277,20 +279,30 @@ def _published(name: str) -> Any:
     return zoo.get_model_weights(name)["IMAGENET1K_V1"]
 
 
-def _download(name: str) -> Mapping[str, Any]:
-    published = _published(name)
+def _downloaded(name: str) -> Path:
+    """The file of torchvision's weights in PyTorch's cache, downloaded if it is not there.
+
+    torch.hub checks a hash while it downloads, but loads whatever lies in its cache under the right name.
+    """
+    url = _published(name).url
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if path.is_file():
+        return path
     try:
-        state: Mapping[str, Any] = published.get_state_dict(progress=False, check_hash=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), progress=False)
     except (URLError, OSError, RuntimeError) as error:
         raise UserError(
-            f"the ImageNet weights of {name} could not be downloaded from {published.url}",
+            f"the ImageNet weights of {name} could not be downloaded from {url}",
             found=str(error),
             fix="download that file elsewhere and set `train.weights` to its path, or set it to `none`",
         ) from None
-    return state
+    return path
 
 
-def _checked(path: Path, sha256: str | None) -> str:
+def _checked(
+    path: Path, sha256: str | None, fix: str = "download it again, or correct `train.weights_sha256`"
+) -> str:
     if not path.is_file():
         raise UserError(
             f"{path}: no such file", expected="`train.weights`: imagenet, none, or the path of a local file"
@@ -308,8 +320,8 @@ def _checked(path: Path, sha256: str | None) -> str:
         raise UserError(
             f"{path}: not the expected file",
             expected=f"SHA-256 {sha256}…",
-            found=f"SHA-256 {digest}",
-            fix="download it again, or correct `train.weights_sha256`",
+            found=f"SHA-256 {digest} ({path.stat().st_size} bytes)",
+            fix=fix,
         )
     return digest
 

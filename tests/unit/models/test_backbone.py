@@ -1,10 +1,10 @@
+import shutil
 from urllib.error import URLError
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torchvision import models as zoo
-from torchvision.models import ResNet18_Weights
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
@@ -154,27 +154,71 @@ def test_none_leaves_the_initial_weights():
     assert torch.equal(network.conv1.weight, before)
 
 
-@pytest.mark.parametrize("stem", ["standard", "no_downsampling"])
-def test_imagenet_comes_from_torchvision_for_either_stem(monkeypatch, published, stem):
+@pytest.fixture
+def hub(tmp_path, monkeypatch, published):
+    """PyTorch's cache, and a server whose file has the hash that its name tells."""
+    torch.save(published, tmp_path / "served.pth")
+    digest = sha256_file(tmp_path / "served.pth")
+    address = f"https://example.org/models/resnet18-{digest[:8]}.pth"
+    monkeypatch.setattr("fakeforensics.models.backbone._published", lambda name: Published(address))
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     asked = []
 
-    def download(self, **how):
-        asked.append(how)
-        return published
+    def download(url, path, progress):
+        asked.append(url)
+        shutil.copy(tmp_path / "served.pth", path)
 
-    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", download)
-    network, facts = build(stem=stem)
-    assert start(network, facts, "imagenet") == {"weights": "resnet18 ResNet18_Weights.IMAGENET1K_V1"}
-    assert torch.equal(network.conv1.weight, published["conv1.weight"])
-    assert torch.equal(network.layer4[1].conv2.weight, published["layer4.1.conv2.weight"])
-    assert asked == [{"progress": False, "check_hash": True}]
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    return tmp_path / "hub/checkpoints" / address.rpartition("/")[2], asked, digest
 
 
-def test_a_failed_download_names_the_address_and_the_ways_out(monkeypatch):
-    def offline(self, **how):
+class Published:
+    def __init__(self, url):
+        self.url = url
+
+    def __str__(self):
+        return "WEIGHTS"
+
+    def transforms(self):
+        return self  # has no mean
+
+
+@pytest.mark.parametrize("stem", ["standard", "no_downsampling"])
+def test_imagenet_is_downloaded_once_for_either_stem(hub, published, stem):
+    _, asked, digest = hub
+    for _ in range(2):
+        network, facts = build(stem=stem)
+        assert start(network, facts, "imagenet") == {"weights": "resnet18 WEIGHTS", "sha256": digest}
+        assert torch.equal(network.conv1.weight, published["conv1.weight"])
+        assert torch.equal(network.layer4[1].conv2.weight, published["layer4.1.conv2.weight"])
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("damage", ["empty", "page", "half", "other weights"])
+def test_what_lies_in_the_cache_is_checked_and_named(hub, tmp_path, damage):
+    path, asked, _ = hub
+    path.parent.mkdir(parents=True)
+    torch.manual_seed(6)
+    torch.save(zoo.resnet18(weights=None).state_dict(), tmp_path / "other.pth")
+    served = (tmp_path / "served.pth").read_bytes()
+    contents = {
+        "empty": b"",
+        "page": b"<html>sign in</html>",
+        "half": served[: len(served) // 2],
+        "other weights": (tmp_path / "other.pth").read_bytes(),
+    }
+    path.write_bytes(contents[damage])
+    with pytest.raises(UserError, match=rf"{path.name}: not the expected file(?s:.*)delete .*{path.name}"):
+        start(*build(), "imagenet")
+    assert not asked
+
+
+def test_a_failed_download_names_the_address_and_the_ways_out(monkeypatch, tmp_path):
+    def offline(url, path, progress):
         raise URLError("no route")
 
-    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", offline)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(UserError, match=r"resnet18-f37072fd\.pth(?s:.*)set `train.weights` to its path"):
         start(*build(), "imagenet")
 
