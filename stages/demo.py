@@ -20,7 +20,7 @@ def main(
     ),
     summary: Annotated[Path, typer.Option(help="Counts and checksum.")] = Path("data/demo.json"),
 ) -> None:
-    """Make the demo data: no network, under two minutes on two cores, the same bytes for the same seed."""
+    """Make the demo data: no network, under two minutes on two cores, the same bytes on any machine."""
     demo = load_params(params).demo
     try:
         from examples.demo import Recipe

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-VERSION = 1
+VERSION = 2
 """Raise when the same seed is meant to give other files."""
 
 

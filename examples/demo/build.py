@@ -23,7 +23,7 @@ def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = 
 
     Args:
         output: Folder that gets `Celeb-DF-v2`, `DFFD` and `CNN_synth`.
-        seed: The same seed gives the same bytes on the same machine, whatever the number of workers.
+        seed: The same seed gives the same bytes, whatever the processor and the number of workers.
         recipe: How much to make; by default the demo's own.
         workers: Processes; -1 takes one per core.
 

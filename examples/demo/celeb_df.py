@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from examples.demo import Recipe
+from examples.demo.arithmetic import settled
 from examples.demo.person import View, draw_identity, draw_view
 from examples.demo.pixels import (
     FloatImage,
@@ -117,7 +118,7 @@ def draw_motion(rng: np.random.Generator, base: View, frames: int) -> list[View]
 
     def wave(amplitude: float, slowest: float = 0.3, fastest: float = 1.0) -> NDArray[np.float64]:
         rate, phase = rng.uniform(slowest, fastest), rng.uniform(0, 2 * np.pi)
-        return np.asarray(rng.uniform(0.5, 1) * amplitude * np.sin(2 * np.pi * rate * time + phase))
+        return np.asarray(rng.uniform(0.5, 1) * amplitude * settled(np.sin(2 * np.pi * rate * time + phase)))
 
     yaw, pitch, roll = wave(9), wave(4), wave(4)
     x, y, zoom = wave(0.03), wave(0.02), 1 + wave(0.05)
@@ -147,7 +148,7 @@ def encoder_name() -> str:
 
 
 def write_clip(path: Path, frames: list[NDArray[np.uint8]]) -> None:
-    """Encode frames, UInt8["height width 3"] RGB with even sides, as an MP4 file at a constant quality."""
+    """Encode frames, RGB as `to_yuv420` takes them, as an MP4 file at a constant quality."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = frames[0].shape[:2]
     name = encoder_name()
@@ -157,13 +158,42 @@ def write_clip(path: Path, frames: list[NDArray[np.uint8]]) -> None:
         # One thread: how frames are shared out between threads changes the coded bytes.
         stream.codec_context.thread_count = 1
         if name == "libx264":
-            # x264's macroblock-tree rate control gives other bytes each time, even with one thread.
-            stream.options = {"crf": "19", "preset": "veryfast", "x264-params": "mbtree=0"}
+            # x264's macroblock-tree rate control gives other bytes each time, even with one thread, and by
+            # default it picks algorithms by processor.
+            x264 = "mbtree=0:cpu-independent=1"
+            stream.options = {"crf": "19", "preset": "veryfast", "x264-params": x264}
         else:
             stream.bit_rate = 2_000_000
         for pixels in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(to_yuv420(pixels), format="yuv420p")))
         container.mux(stream.encode())
+
+
+# BT.601 in the video range, as integers of which 2^16 are 1: rows Y, U, V.
+_YUV = ((16829, 33039, 6416), (-9714, -19070, 28784), (28784, -24103, -4681))
+
+
+def to_yuv420(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Convert in integers, since FFmpeg's own conversion follows the processor.
+
+    Args:
+        rgb: UInt8["height width 3"], the height divisible by 4 and the width by 2.
+
+    Returns:
+        UInt8["height*3/2 width"]: the planes Y, U and V one below the other; U and V of 2 x 2 pixels' mean.
+    """
+    height, width = rgb.shape[:2]
+    wide = rgb.astype(np.int32)
+    red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
+    luma = (_YUV[0][0] * red + _YUV[0][1] * green + _YUV[0][2] * blue + (16 << 16) + (1 << 15)) >> 16
+    four = wide.reshape(height // 2, 2, width // 2, 2, 3)
+    four = four[:, 0, :, 0] + four[:, 0, :, 1] + four[:, 1, :, 0] + four[:, 1, :, 1]
+    chroma = [
+        (u * four[..., 0] + v * four[..., 1] + w * four[..., 2] + (128 << 18) + (1 << 17)) >> 18
+        for u, v, w in _YUV[1:]
+    ]
+    planes = [luma, *(plane.reshape(-1, width) for plane in chroma)]
+    return np.concatenate(planes).astype(np.uint8)
 
 
 SHRUNK_BY = 1.7
@@ -189,11 +219,12 @@ def swap_face(target: Rendering, donor: Person, view: View) -> FloatImage:
     small = resized(source.rgb, round(width / SHRUNK_BY), round(height / SHRUNK_BY), "area")
     fitted = source.landmarks + _TOWARDS_TARGET * (target.landmarks - source.landmarks)
     places = backward_map(source.landmarks, fitted, width, height)
-    face = sampled(resized(small, width, height, "cubic"), places, "linear")
+    face = sampled(resized(small, width, height, "cubic"), places)
 
     middle = target.landmarks[17:].mean(axis=0)
     oval = middle + 0.94 * (target.landmarks - middle)
-    eyes = float(np.linalg.norm(target.landmarks[45] - target.landmarks[36]))
+    apart = target.landmarks[45] - target.landmarks[36]
+    eyes = float(np.sqrt((apart * apart).sum()))
     face = match_color(face, target.rgb, hull(oval, height, width, 1.0) > 0.5)
     return as_float(np.clip(blend(target.rgb, face, hull(oval, height, width, 0.06 * eyes)), 0, 1))
 
@@ -203,6 +234,6 @@ def match_color(face: FloatImage, like: FloatImage, where: NDArray[np.bool_]) ->
 
     Source: Reinhard et al., "Color transfer between images", IEEE CG&A 2001 (in RGB instead of their lab).
     """
-    have, want = face[where], like[where]
+    have, want = face[where].astype(np.float64), like[where].astype(np.float64)
     ratio = np.clip(want.std(axis=0) / np.maximum(have.std(axis=0), 1e-4), 0.7, 1.4)
     return as_float((face - have.mean(axis=0)) * ratio + want.mean(axis=0))

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from examples.demo import Recipe
+from examples.demo.arithmetic import STEPS, settled, stepped
 from examples.demo.person import Identity, draw_identity, draw_view
 from examples.demo.pixels import (
     FloatImage,
@@ -175,8 +176,52 @@ def smoother_skin(rgb: FloatImage, marks: Points, rng: np.random.Generator) -> F
     mask = _oval(marks, height, width)
     for part in (*_BROWS, *_EYES, _MOUTH):
         mask *= 1 - hull(_grown(marks[part], 1.2), height, width, 2.0)
-    smooth = cv2.bilateralFilter(rgb, d=9, sigmaColor=float(rng.uniform(0.10, 0.16)), sigmaSpace=4)
-    return blend(rgb, as_float(smooth), mask * as_float(rng.uniform(0.7, 1.0)))
+    smooth = bilateral(rgb, mask > 0, float(rng.uniform(0.10, 0.16)))
+    return blend(rgb, smooth, mask * as_float(rng.uniform(0.7, 1.0)))
+
+
+_RADIUS, _SPACE = 4, 4.0
+_NEIGHBORS = [
+    (down, across)
+    for down in range(-_RADIUS, _RADIUS + 1)
+    for across in range(-_RADIUS, _RADIUS + 1)
+    if down**2 + across**2 <= _RADIUS**2
+]
+
+
+def bilateral(rgb: FloatImage, where: NDArray[np.bool_], sigma: float) -> FloatImage:
+    """Means of neighbors that are weighted by their nearness, in the picture and in color.
+
+    Source: Tomasi and Manduchi, "Bilateral filtering for gray and color images", ICCV 1998.
+
+    Args:
+        rgb: Float["height width 3"].
+        where: Bool["height width"]: all outside of a box around these pixels stays as it is.
+        sigma: Deviation of the weight by color: the sum of three channels' differences.
+    """
+    rows, columns = (np.flatnonzero(where.any(axis=axis)) for axis in (1, 0))
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    rim = [(_RADIUS, _RADIUS), (_RADIUS, _RADIUS)]
+    channels = [np.pad(stepped(rgb[..., channel]), rim, mode="reflect") for channel in range(3)]
+    middle = [
+        channel[_RADIUS + top :, _RADIUS + left :][: bottom - top, : right - left] for channel in channels
+    ]
+    # A weight for each difference that steps of color allow.
+    nearness = as_float(settled(np.exp(-0.5 * (np.arange(3 * STEPS + 1) / STEPS / sigma) ** 2)))
+    total = np.zeros_like(middle[0])
+    sums = [np.zeros_like(total) for _ in channels]
+    for down, across in _NEIGHBORS:
+        start = (_RADIUS + top + down, _RADIUS + left + across)
+        values = [channel[start[0] :, start[1] :][: bottom - top, : right - left] for channel in channels]
+        apart = sum(np.abs(value - center) for value, center in zip(values, middle, strict=True))
+        space = as_float(settled(np.exp(-0.5 * (down**2 + across**2) / _SPACE**2)))
+        weights = nearness[(apart * STEPS).astype(np.intp)] * space
+        total += weights
+        for one, value in zip(sums, values, strict=True):
+            one += weights * value
+    smooth = rgb.copy()
+    smooth[top:bottom, left:right] = np.stack([one / total for one in sums], axis=-1)
+    return smooth
 
 
 EDITS: tuple[Edit, ...] = (smile, bigger_eyes, slimmer_nose, painted_lips)
@@ -213,4 +258,4 @@ def _moved(rgb: FloatImage, before: Points, after: Points, chosen: np.ndarray) -
     )
     places = backward_map(np.vstack([before, rim]), np.vstack([after, rim]), width, height)
     around = np.vstack([_grown(before[chosen], 1.5), _grown(after[chosen], 1.5)])
-    return blend(rgb, sampled(rgb, places, "linear"), hull(around, height, width, 4.0))
+    return blend(rgb, sampled(rgb, places), hull(around, height, width, 4.0))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from examples.demo.arithmetic import settled
 from examples.demo.pixels import Points
 from examples.demo.portrait import EYE_DISTANCE, HAIR, LANDMARKS, MIDDLE
 
@@ -184,13 +185,14 @@ def project(points: Points, view: View, width: int, height: int) -> Points:
     Returns:
         Float["points 2"], picture pixels.
     """
-    yaw, pitch, roll = np.radians([view.yaw, view.pitch, view.roll])
+    angles = np.radians([view.yaw, view.pitch, view.roll])
+    cos, sin = settled(np.cos(angles)), settled(np.sin(angles))
     x, y = points[:, 0], points[:, 1]
     # About an axis through the head, not through its surface.
     z = _depth(points) - 55
-    x, z = x * np.cos(yaw) + z * np.sin(yaw), z * np.cos(yaw) - x * np.sin(yaw)
-    y = y * np.cos(pitch) + z * np.sin(pitch)
-    turned = np.stack([x * np.cos(roll) - y * np.sin(roll), x * np.sin(roll) + y * np.cos(roll)], axis=1)
+    x, z = x * cos[0] + z * sin[0], z * cos[0] - x * sin[0]
+    y = y * cos[1] + z * sin[1]
+    turned = np.stack([x * cos[2] - y * sin[2], x * sin[2] + y * cos[2]], axis=1)
     return np.asarray(turned * (view.eye_distance / EYE_DISTANCE) + (view.x * width, view.y * height))
 
 
@@ -198,7 +200,7 @@ def _depth(points: Points) -> Points:
     """Height of the head above the picture plane, photograph pixels: an ellipsoid with a nose."""
     x, y = points[:, 0], points[:, 1]
     ball = np.sqrt(np.clip(1 - (x / 80) ** 2 - ((y + 15) / 105) ** 2, 0.02, None)) * 70
-    nose = 14 * np.exp(-((x / 9) ** 2) - ((y - 5) / 14) ** 2)
+    nose = 14 * settled(np.exp(-((x / 9) ** 2) - ((y - 5) / 14) ** 2))
     return np.asarray(ball + nose)
 
 

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 from skimage import data
 
+from examples.demo.arithmetic import settled
 from examples.demo.pixels import FloatImage, Mask, Points, as_float, blur, polygon, resized
 
 
@@ -173,7 +174,8 @@ def _band(line: Points, half_width: float) -> Points:
 
 def _disc(center: Points, radius: float, feather: float) -> Mask:
     angles = np.linspace(0, 2 * np.pi, 32, endpoint=False)
-    return _area(center + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1), feather)
+    rim = settled(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    return _area(center + radius * rim, feather)
 
 
 def _box(mask: Mask) -> tuple[slice, slice]:

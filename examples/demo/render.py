@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from skimage import data
 
 from examples.demo import portrait
+from examples.demo.arithmetic import settled
 from examples.demo.person import Identity, View, project, shaped
 from examples.demo.pixels import (
     FloatImage,
@@ -19,10 +19,12 @@ from examples.demo.pixels import (
     backward_map,
     blend,
     blur,
+    filtered,
+    normal,
     resized,
     sampled,
 )
-from examples.demo.portrait import LEFT, SCALE, SIDE, SIZE, TOP, Atlas, load_atlas, to_atlas
+from examples.demo.portrait import LEFT, SIDE, SIZE, TOP, Atlas, load_atlas, to_atlas
 
 PHOTOGRAPHS = ("chelsea", "coffee", "rocket")
 """Color photographs in the wheel itself (scikit-image fetches its others from the network)."""
@@ -45,17 +47,18 @@ def draw_crop(rng: np.random.Generator, names: tuple[str, ...], smallest: int) -
 
 def draw_backdrop(rng: np.random.Generator, width: int, height: int) -> FloatImage:
     """A blurred, tinted crop of a photograph with a soft gradient over it, Float["height width 3"]."""
-    crop = resized(draw_crop(rng, PHOTOGRAPHS, smallest=120), width, height, "linear")
+    crop = resized(draw_crop(rng, PHOTOGRAPHS, smallest=120), width, height, "cubic")
     crop = blur(crop, float(rng.uniform(5, 16)))
     tint = as_float(0.6 * rng.uniform(0.2, 0.9) + 0.4 * rng.uniform(0.1, 0.9, 3))
     crop += as_float(rng.uniform(0.3, 0.85)) * (tint - crop)
     angle, steepness = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.3)
+    toward_x, toward_y = settled([np.cos(angle), np.sin(angle)])
     x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
-    slope = 1 + steepness * (x * np.cos(angle) + y * np.sin(angle))
+    slope = 1 + steepness * (x * toward_x + y * toward_y)
     return as_float(np.clip(crop * slope[..., None], 0, 1))
 
 
-_LUMA = as_float([0.299, 0.587, 0.114])
+_LUMA = (0.299, 0.587, 0.114)
 _BLUSH = as_float([0.03, -0.09, -0.07])
 _LIPSTICK = as_float([0.92, 0.66, 0.70])
 _FRECKLES = as_float([0.22, 0.30, 0.34])
@@ -86,8 +89,9 @@ def paint(identity: Identity) -> FloatImage:
 @cache
 def _noise_field(sigma: float) -> Mask:
     # Blurring anew for every person would take most of the demo's time: crops of one field differ enough.
-    field = np.random.default_rng(round(sigma * 100)).standard_normal((_FIELD, _FIELD), dtype=np.float32)
-    smooth = blur(field, sigma)
+    field = normal(np.random.default_rng(round(sigma * 100)), (_FIELD, _FIELD))
+    # In float64, since of a coarse grain's values only the last bits of the noise are left.
+    smooth = blur(field.astype(np.float64), sigma)
     return as_float((smooth - smooth.mean()) / smooth.std())
 
 
@@ -103,28 +107,34 @@ def _noise(rng: np.random.Generator, sigma: float) -> Mask:
 
 
 def _skin(identity: Identity, atlas: Atlas, rng: np.random.Generator) -> FloatImage:
-    mottle = 1 + 0.025 * _noise(rng, 9) + 0.02 * _noise(rng, 2.2) + 0.018 * _noise(rng, 1.0)
+    """The portrait with the person's skin on it."""
+    box = atlas.boxes["skin"]
+    broad, middle, fine = (_noise(rng, sigma)[box] for sigma in (9, 2.2, 1.0))
+    mottle = 1 + 0.025 * broad + 0.02 * middle + 0.018 * fine
     # Both are drawn for everyone, so that a shaven twin has the same skin.
-    stubble, spots = _noise(rng, 1.2), _noise(rng, 2.4)
+    stubble, spots = _noise(rng, 1.2)[box], _noise(rng, 2.4)[box]
     if identity.beard:
-        mottle -= as_float(0.24 * identity.beard) * atlas.masks["beard"] * (1 + 0.3 * stubble)
+        mottle -= as_float(0.24 * identity.beard) * atlas.masks["beard"][box] * (1 + 0.3 * stubble)
     factor = as_float(identity.skin) * mottle[..., None]
     if identity.freckles:
         factor *= 1 - (as_float(identity.freckles) * np.clip(spots - 1.5, 0, 1))[..., None] * _FRECKLES
-    factor += (as_float(identity.blush) * atlas.masks["cheeks"])[..., None] * _BLUSH
-    factor = 1 + atlas.masks["skin"][..., None] * (factor - 1)
-    return as_float(atlas.rgb * factor)
+    factor += (as_float(identity.blush) * atlas.masks["cheeks"][box])[..., None] * _BLUSH
+    factor = 1 + atlas.masks["skin"][box][..., None] * (factor - 1)
+    rgb = atlas.rgb.copy()
+    rgb[box] *= as_float(factor)
+    return rgb
 
 
 def _hair(rgb: FloatImage, identity: Identity, atlas: Atlas, rng: np.random.Generator) -> FloatImage:
     """Hair of another mean color whose strands keep their light and shade."""
     mask = atlas.masks["hair"][atlas.boxes["hair"]]
-    luma = rgb @ _LUMA
+    luma = sum(as_float(weight) * rgb[..., channel] for channel, weight in enumerate(_LUMA))
     relative = np.maximum(luma / ((luma * mask).sum() / mask.sum()), 0)
     # Dark hair shows weaker highlights than light hair does.
-    contrast = as_float(0.75 + 0.35 * np.mean(identity.hair))
+    contrast = 0.75 + 0.35 * sum(identity.hair) / 3
     strands = 1 + 0.05 * _noise(rng, 1.0)[atlas.boxes["hair"]]
-    return as_float(as_float(identity.hair) * (strands * relative**contrast)[..., None])
+    shade = as_float(settled(relative.astype(np.float64) ** contrast))
+    return as_float(as_float(identity.hair) * (strands * shade)[..., None])
 
 
 _ACROSS, _DOWN = (LEFT, LEFT + SIDE / 2, LEFT + SIDE), (TOP, TOP + SIDE / 3, TOP + 2 * SIDE / 3, TOP + SIDE)
@@ -154,54 +164,51 @@ class Person:
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
-        self._layers = as_float(np.dstack([paint(identity), load_atlas().masks["person"]]))
+        layers = np.dstack([paint(identity), load_atlas().masks["person"]])
+        # Reading between pixels softens them; this is what it takes away, on average.
+        self._layers = filtered(as_float(layers), _CRISP)
 
     def render(self, view: View, backdrop: FloatImage) -> Rendering:
         """Render the person in a view before a backdrop, whose size the picture gets."""
         height, width = backdrop.shape[:2]
         seen = view.mirrored() if self.identity.mirrored else view
-        layers, zoom = self._at_scale(seen.eye_distance)
-        light = shading(seen, layers.shape[0])
-        lit = as_float(np.dstack([layers[..., :3] * light[..., None], layers[..., 3]]))
-
         marks, hair = shaped(self.identity, seen)
         steady = replace(seen, yaw=0.0, pitch=0.0, roll=0.3 * seen.roll)
         landmarks = project(marks, seen, width, height)
         hair = project(hair, seen, width, height)
         frame = project(_FRAME - portrait.MIDDLE, steady, width, height)
-        source = to_atlas(np.vstack([portrait.LANDMARKS, portrait.HAIR, _FRAME])) * zoom
+        source = to_atlas(np.vstack([portrait.LANDMARKS, portrait.HAIR, _FRAME]))
         places = backward_map(source, np.vstack([landmarks, hair, frame]), width, height)
-        picture = sampled(lit, places, "cubic")
+        picture = sampled(self._layers, places)
+        light = sampled(shading(seen), as_float(np.rint(places * (32 * _LIT / SIZE)) / 32))
+        lit, alpha = picture[..., :3] * light[..., None], np.clip(picture[..., 3], 0, 1)
 
         if self.identity.mirrored:
-            picture = picture[:, ::-1]
+            lit, alpha = lit[:, ::-1], alpha[:, ::-1]
             landmarks = np.stack([width - 1 - landmarks[:, 0], landmarks[:, 1]], axis=1)[portrait.MIRRORED]
-        rgb = blend(backdrop, picture[..., :3], as_float(np.clip(picture[..., 3], 0, 1)))
-        return Rendering(exposed(rgb, view), landmarks)
-
-    def _at_scale(self, eye_distance: float) -> tuple[NDArray[np.float32], float]:
-        """The layers, shrunk where the picture is much smaller than the atlas, so that nothing aliases."""
-        zoom = eye_distance / (portrait.EYE_DISTANCE * SCALE)
-        if zoom > 0.75:
-            return self._layers, 1.0
-        size = round(SIZE * zoom)
-        return resized(self._layers, size, size, "area"), size / SIZE
+        return Rendering(exposed(blend(backdrop, lit, alpha), view), landmarks)
 
 
-def shading(view: View, size: int) -> Mask:
-    """Lambertian light on an ellipsoidal head, as a factor about 1, over an atlas of `size` pixels.
+_CRISP = np.array([-0.125, 1.25, -0.125])
+_LIT = 162
+"""Width and height of the atlas of light."""
+
+
+def shading(view: View) -> Mask:
+    """Lambertian light on an ellipsoidal head, as a factor about 1, over the atlas at a third of its size.
 
     Returns:
-        Float["size size"].
+        Float["162 162"].
     """
     x, y = np.meshgrid(np.linspace(LEFT, LEFT + SIDE, 28), np.linspace(TOP, TOP + SIDE, 28))
     normal_x = np.clip((x - portrait.MIDDLE[0]) / 75, -1, 1)
     normal_y = np.clip((y - 115) / 100, -1, 1)
     normal_z = np.sqrt(np.clip(1 - normal_x**2 - normal_y**2, 0, 1))
-    yaw, angle = np.radians([view.yaw, view.light_from])
-    turned = normal_x * np.cos(yaw) + normal_z * np.sin(yaw)
-    factor = 1 + view.light * (turned * np.cos(angle) - normal_y * np.sin(angle))
-    return resized(as_float(factor), size, size, "cubic")
+    angles = np.radians([view.yaw, view.light_from])
+    cos, sin = settled(np.cos(angles)), settled(np.sin(angles))
+    turned = normal_x * cos[0] + normal_z * sin[0]
+    factor = 1 + view.light * (turned * cos[1] - normal_y * sin[1])
+    return resized(as_float(factor), _LIT, _LIT, "cubic")
 
 
 def exposed(rgb: FloatImage, view: View) -> FloatImage:

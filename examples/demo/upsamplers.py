@@ -3,53 +3,141 @@
 Each encodes an image to a fraction of its size and generates it again; they differ in how they up-sample,
 which is what leaves the periodic traces that detectors of generated images live on.
 
+Weights and images are the same on every processor, in training as well: the layers compute in float64 on
+numbers of so few bits that their sums are exact, and all else is element-wise (`examples.demo.arithmetic`).
+
 Sources: A. Odena et al., "Deconvolution and checkerboard artifacts", Distill 2016; X. Zhang et al.,
-"Detecting and simulating artifacts in GAN fake images", WIFS 2019: an autoencoder leaves a GAN's trace.
+"Detecting and simulating artifacts in GAN fake images", WIFS 2019: an autoencoder leaves a GAN's trace;
+D. Kingma and J. Ba, "Adam", ICLR 2015.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from examples.demo.arithmetic import settled
 from examples.demo.pixels import FloatImage, as_float
 
 UpSampling = Literal["transposed", "nearest", "blurred", "shuffle"]
-"""transposed: stride-2 transposed convolutions (StarGAN); nearest: nearest neighbour, then a convolution
+"""transposed: stride-2 transposed convolutions (StarGAN); nearest: nearest neighbor, then a convolution
 (PGGAN); blurred: transposed convolutions, then a [1, 2, 1] filter (StyleGAN); shuffle: as its name (SAN)."""
+
+_BITS = 17
+"""Of a number in a layer's sums. The longest, a weight's gradient, has 3200 products of 17 bits and, from a
+slope and a filter on the gradient's way, 24: less than the 53 that float64 holds."""
+
+_SLOPE = 0.125
+"""Of the activation below zero: a power of two, which costs no bits."""
+
+
+class _Snap(torch.autograd.Function):
+    """Keeps `_BITS` bits, counted from the largest number's first, of values and of their gradients."""
+
+    @staticmethod
+    def forward(_: Any, values: Tensor) -> Tensor:
+        least, most = (float(end) for end in torch.aminmax(values))
+        step = 2.0 ** (math.frexp(max(-least, most))[1] - _BITS)
+        return (values / step).round_().mul_(step)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _Snap.forward(ctx, gradients[0])
+
+
+def _snap(values: Tensor) -> Tensor:
+    snapped: Tensor = _Snap.apply(values)
+    return snapped
+
+
+class _Layer(nn.Module):
+    """A convolution with a bias for each output.
+
+    Args:
+        rng: Draws weights and biases, as PyTorch's layers do by default.
+        inward: Channels in.
+        outward: Channels out.
+        side: Of the kernel.
+        stride: Pixels in for a pixel out; where it is transposed, pixels out for a pixel in.
+        transposed: Spreads each input pixel, instead of gathering each output pixel.
+    """
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        inward: int,
+        outward: int,
+        side: int,
+        *,
+        stride: int = 1,
+        transposed: bool = False,
+    ) -> None:
+        super().__init__()
+        shape = (inward, outward) if transposed else (outward, inward)
+        # As PyTorch's; with a stride of 1 a transposed convolution is a plain one by another name.
+        fan = (outward if transposed and stride > 1 else inward) * side * side
+        bound = 1 / math.sqrt(fan)
+        self.weight = nn.Parameter(torch.from_numpy(rng.uniform(-bound, bound, (*shape, side, side))))
+        self.bias = nn.Parameter(torch.from_numpy(rng.uniform(-bound, bound, outward)))
+        self.stride, self.transposed, self.padding = stride, transposed, (side - 1) // 2
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Float["batch in height width"] to Float["batch out ...]"."""
+        sums = self.sums(_snap(image), _snap(self.weight))
+        # Apart from the sums, which are exact only without it.
+        return sums.add_(self.bias[:, None, None])
+
+    def sums(self, image: Tensor, weight: Tensor) -> Tensor:
+        """The convolution itself."""
+        if self.transposed:
+            outer = self.stride + 2 * self.padding - weight.shape[-1]
+            return functional.conv_transpose2d(
+                image, weight, stride=self.stride, padding=self.padding, output_padding=outer
+            )
+        return functional.conv2d(image, weight, stride=self.stride, padding=self.padding)
+
+
+class _Nearest(_Layer):
+    """Pixels repeated to 2 x 2, then a 3 x 3 convolution: one transposed convolution, which is faster."""
+
+    def __init__(self, rng: np.random.Generator, inward: int, outward: int) -> None:
+        super().__init__(rng, inward, outward, 3)
+
+    def sums(self, image: Tensor, weight: Tensor) -> Tensor:
+        flipped = weight.flip(2, 3).transpose(0, 1)
+        corners = [(left, 1 - left, top, 1 - top) for left in (0, 1) for top in (0, 1)]
+        spread = [functional.pad(flipped, corner) for corner in corners]
+        return functional.conv_transpose2d(
+            image, spread[0] + spread[1] + spread[2] + spread[3], stride=2, padding=1
+        )
 
 
 class _Blur(nn.Module):
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        row = torch.tensor([1.0, 2.0, 1.0]) / 4
-        self.register_buffer("kernel", torch.outer(row, row).expand(channels, 1, 3, 3).clone())
-        self.channels = channels
+    """The filter [1, 2, 1] / 4 down and across, the rim repeated."""
 
     def forward(self, image: Tensor) -> Tensor:
+        # Twice the mean of 2 x 2 pixels.
         padded = functional.pad(image, (1, 1, 1, 1), mode="replicate")
-        return functional.conv2d(padded, self.get_buffer("kernel"), groups=self.channels)
+        return functional.avg_pool2d(functional.avg_pool2d(padded, 2, stride=1), 2, stride=1)
 
 
-def _doubling(kind: UpSampling, inward: int, outward: int) -> nn.Sequential:
-    """Layers that double width and height; the learned convolution is the first that has weights."""
+def _doubling(rng: np.random.Generator, kind: UpSampling, inward: int, outward: int) -> nn.Sequential:
+    """Layers that double width and height; the first or only one has weights."""
     match kind:
         case "transposed":
-            return nn.Sequential(nn.ConvTranspose2d(inward, outward, 4, stride=2, padding=1))
+            return nn.Sequential(_Layer(rng, inward, outward, 4, stride=2, transposed=True))
         case "nearest":
-            return nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(inward, outward, 3, padding=1))
+            return nn.Sequential(_Nearest(rng, inward, outward))
         case "blurred":
-            doubled = nn.ConvTranspose2d(inward, outward, 3, stride=2, padding=1, output_padding=1)
-            return nn.Sequential(doubled, _Blur(outward))
+            return nn.Sequential(_Layer(rng, inward, outward, 3, stride=2, transposed=True), _Blur())
         case "shuffle":
-            return nn.Sequential(nn.Conv2d(inward, 4 * outward, 3, padding=1), nn.PixelShuffle(2))
+            return nn.Sequential(_Layer(rng, inward, 4 * outward, 3), nn.PixelShuffle(2))
 
 
 _LINEAR: dict[UpSampling, list[list[float]]] = {
@@ -61,15 +149,15 @@ _LINEAR: dict[UpSampling, list[list[float]]] = {
 """One-dimensional kernels (pixel shuffle: of the even and the odd output) of linear interpolation."""
 
 
-def _color_doubling(kind: UpSampling) -> nn.Module:
+def _color_doubling(rng: np.random.Generator, kind: UpSampling) -> nn.Module:
     """A doubling of three color channels that starts as plain interpolation, to be trained away from it."""
-    layers = _doubling(kind, 3, 3)
-    learned = next(layer for layer in layers if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d))
-    rows = [torch.tensor(row) for row in _LINEAR[kind]]
+    layers = _doubling(rng, kind, 3, 3)
+    learned = next(layer for layer in layers if isinstance(layer, _Layer))
+    rows = [torch.tensor(row, dtype=torch.float64) for row in _LINEAR[kind]]
     kernels = [torch.outer(down, across) for down in rows for across in rows]
     with torch.no_grad():
         learned.weight.zero_()
-        torch.nn.init.zeros_(learned.get_parameter("bias"))
+        learned.bias.zero_()
         for output in range(3 * len(kernels)):
             # Transposed convolutions store (in, out), the others (out, in): alike for three channels.
             learned.weight[output, output // len(kernels)] = kernels[output % len(kernels)]
@@ -83,52 +171,83 @@ class UpSampler(nn.Module):
     up-sampling of the colors (as the skips of StyleGAN2 and of super-resolution networks do).
 
     Args:
+        rng: Draws the weights.
         kind: How the decoder doubles the size.
         code: Learned channels of the code; fewer lose more detail. 0 makes it a super-resolution network,
             which sees the shrunken image alone.
         doublings: How often the size is halved and doubled again.
     """
 
-    def __init__(self, kind: UpSampling, code: int = 8, doublings: int = 2) -> None:
+    def __init__(self, rng: np.random.Generator, kind: UpSampling, code: int = 8, doublings: int = 2) -> None:
         super().__init__()
         self.code, self.factor = code, 2**doublings
         widths = [3, *(16 + 8 * level for level in range(doublings))]
         encoder: list[nn.Module] = []
         for inward, outward in pairwise(widths):
-            encoder += [nn.Conv2d(inward, outward, 4, stride=2, padding=1), nn.LeakyReLU(0.1)]
-        self.encoder = nn.Sequential(*encoder, nn.Conv2d(widths[-1], code, 1)) if code else None
+            encoder += [_Layer(rng, inward, outward, 4, stride=2), nn.LeakyReLU(_SLOPE, inplace=True)]
+        self.encoder = nn.Sequential(*encoder, _Layer(rng, widths[-1], code, 1)) if code else None
         widths = [12 + 10 * level for level in range(doublings, -1, -1)]
-        decoder: list[nn.Module] = [nn.Conv2d(code + 3, widths[0], 3, padding=1), nn.LeakyReLU(0.1)]
+        decoder: list[nn.Module] = [_Layer(rng, code + 3, widths[0], 3), nn.LeakyReLU(_SLOPE, inplace=True)]
         for inward, outward in pairwise(widths):
-            decoder += [_doubling(kind, inward, outward), nn.LeakyReLU(0.1)]
-        self.decoder = nn.Sequential(*decoder, nn.Conv2d(widths[-1], 3, 3, padding=1))
-        self.colors = nn.Sequential(*(_color_doubling(kind) for _ in range(doublings)))
+            decoder += [_doubling(rng, kind, inward, outward), nn.LeakyReLU(_SLOPE, inplace=True)]
+        # Few outputs for many inputs: spreading is faster than gathering.
+        self.decoder = nn.Sequential(*decoder, _Layer(rng, widths[-1], 3, 3, transposed=True))
+        self.colors = nn.Sequential(*(_color_doubling(rng, kind) for _ in range(doublings)))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Generate `image` again: Float["batch 3 height width"] in and out, about [0, 1].
+        """Generate `image` again: Float64["batch 3 height width"] in and out, about [0, 1].
 
         Height and width must be divisible by 2 to the number of doublings.
         """
-        code = shrunken = functional.avg_pool2d(image, self.factor) - 0.5
+        code = shrunken = functional.avg_pool2d(_snap(image), self.factor) - 0.5
         if self.encoder is not None:
             code = torch.cat([shrunken, self.encoder(image - 0.5)], dim=1)
         generated: Tensor = self.colors(shrunken) + self.decoder(code) + 0.5
-        return generated
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums in another order would give other weights, and other images, with another number of threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+        return _snap(generated)
 
 
 def _tensor(images: list[FloatImage]) -> Tensor:
-    return torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).copy())
+    return torch.from_numpy(np.stack(images).transpose(0, 3, 1, 2).astype(np.float64))
+
+
+class _Adam:
+    """Adam in single operations: PyTorch's fuses some of them, on some processors.
+
+    The learning rate climbs for 3/10 of the steps and falls after that, the momentum the other way round,
+    both along cosines, as in `torch.optim.lr_scheduler.OneCycleLR`.
+    """
+
+    def __init__(self, parameters: list[nn.Parameter], steps: int, fastest: float) -> None:
+        self._parameters, self._fastest = parameters, fastest
+        self._means = [torch.zeros_like(parameter) for parameter in parameters]
+        self._squares = [torch.zeros_like(parameter) for parameter in parameters]
+        self._done, self._steps, self._peak = 0, steps, 0.3 * steps - 1
+        self._decay = [1.0, 1.0]
+
+    def _pace(self) -> tuple[float, float]:
+        """The learning rate and the decay of the mean at this step."""
+        last = self._steps - 1
+        if self._done <= self._peak:
+            start, end, share = (1 / 25, 0.95), (1.0, 0.85), self._done / max(self._peak, 1)
+        else:
+            start, end = (1.0, 0.85), (1 / 25e4, 0.95)
+            share = (self._done - self._peak) / max(last - self._peak, 1)
+        turn = float(settled(math.cos(math.pi * share))) / 2 + 0.5
+        rate, decay = (b + (a - b) * turn for a, b in zip(start, end, strict=True))
+        return self._fastest * rate, decay
+
+    @torch.no_grad()
+    def step(self, gradients: tuple[Tensor, ...]) -> None:
+        """Take a step along the parameters' gradients."""
+        rate, decay = self._pace()
+        self._done += 1
+        self._decay = [self._decay[0] * decay, self._decay[1] * 0.999]
+        states = zip(self._parameters, self._means, self._squares, gradients, strict=True)
+        for parameter, mean, square, gradient in states:
+            mean.mul_(decay).add_(gradient.mul(1 - decay))
+            square.mul_(0.999).add_(gradient.mul(gradient).mul_(0.001))
+            spread = square.div(1 - self._decay[1]).sqrt_().add_(1e-8)
+            parameter.sub_(mean.div(1 - self._decay[0]).mul_(rate).div_(spread))
 
 
 def train_upsampler(
@@ -137,7 +256,7 @@ def train_upsampler(
     *,
     seed: int,
     steps: int,
-    patch: int = 48,
+    patch: int = 40,
     batch: int = 8,
     code: int = 8,
     doublings: int = 2,
@@ -155,27 +274,19 @@ def train_upsampler(
         doublings: How often the size is doubled.
 
     Returns:
-        The generator in eval mode; the same arguments give the same weights on one machine.
+        The generator in eval mode; the same arguments give the same weights.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = UpSampler(kind, code, doublings)
     rng = np.random.default_rng(seed)
+    network = UpSampler(rng, kind, code, doublings)
     shown, wanted = (_tensor([pair[side] for pair in pairs]) for side in (0, 1))
-    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=4e-3, total_steps=steps)
-    with _one_thread():
-        for _ in range(steps):
-            places = [_place(rng, shown.shape, patch) for _ in range(batch)]
-            inputs, targets = (torch.stack([images[place] for place in places]) for images in (shown, wanted))
-            generated = network(inputs)
-            loss = functional.l1_loss(generated, targets) + functional.l1_loss(
-                _edges(generated), _edges(targets)
-            )
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
+    parameters = list(network.parameters())
+    optimizer = _Adam(parameters, steps, fastest=4e-3)
+    for _ in range(steps):
+        places = [_place(rng, shown.shape, patch) for _ in range(batch)]
+        inputs, targets = (torch.stack([images[place] for place in places]) for images in (shown, wanted))
+        generated = network(inputs)
+        loss = functional.l1_loss(generated, targets) + functional.l1_loss(_edges(generated), _edges(targets))
+        optimizer.step(torch.autograd.grad(loss, parameters))
     return network.eval()
 
 
@@ -192,6 +303,6 @@ def _edges(image: Tensor) -> Tensor:
 
 def generate(network: UpSampler, image: FloatImage) -> FloatImage:
     """Run a trained generator over one image whose sides are divisible by 4."""
-    with _one_thread(), torch.inference_mode():
+    with torch.inference_mode():
         made = network(_tensor([image]))[0].numpy().transpose(1, 2, 0)
     return as_float(np.clip(made, 0, 1))
