@@ -96,10 +96,23 @@ def write_json_tables(path: Path, value: dict[str, Any]) -> None:
     write_text(path, "{\n" + ",\n".join(parts) + "\n}\n")
 
 
-def write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    """Write a table atomically; the same table gives the same bytes."""
+def write_parquet(path: Path, frame: pd.DataFrame, metadata: dict[bytes, bytes] | None = None) -> None:
+    """Write a table atomically, without its row labels.
+
+    The same table gives the same bytes, whatever the version of pandas; pyarrow's own is in every file.
+
+    Args:
+        path: The file.
+        frame: The table.
+        metadata: What to store beside the columns.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Pandas' own description of the columns is left out: it names versions, and adds nothing to the types.
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(metadata)
     with atomic_path(path) as temporary:
-        frame.to_parquet(temporary, index=False, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd")
 
 
 def sha256_file(path: Path) -> str:

@@ -3,7 +3,9 @@
 import json
 import stat
 
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from fakeforensics.files import (
@@ -88,6 +90,37 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
     write_parquet(tmp_path / "1.parquet", frame)
     write_parquet(tmp_path / "2.parquet", frame.copy())
     assert sha256_file(tmp_path / "1.parquet") == sha256_file(tmp_path / "2.parquet")
+
+
+def test_a_tables_bytes_name_no_version_of_pandas(tmp_path, monkeypatch):
+    frame = pd.DataFrame(
+        {
+            "key": ["a", "b"],
+            "label": np.array([0, 1], np.int8),
+            "frame": np.array([-1, 7], np.int32),
+            "score": [0.5, np.nan],
+            "is_test": [True, False],
+            "box": [[1.0, 2.0], []],
+        },
+        index=[5, 3],
+    )
+    ours, pandas = tmp_path / "ours.parquet", tmp_path / "pandas.parquet"
+    write_parquet(ours, frame, {b"note": b"kept"})
+    frame.to_parquet(pandas)
+    before = ours.read_bytes(), pandas.read_bytes()
+    assert pq.read_schema(ours).metadata == {b"note": b"kept"}
+    # Nothing is lost by that, except the row labels.
+    read = pd.read_parquet(ours)
+    assert [str(dtype) for dtype in read.dtypes] == ["str", "int8", "int32", "float64", "bool", "object"]
+    assert read.drop(columns="box").equals(frame.drop(columns="box").reset_index(drop=True))
+
+    # Another version of pandas, as pyarrow would record it.
+    monkeypatch.setattr(
+        "pyarrow.pandas_compat.construct_metadata", lambda *_, **__: {b"pandas": b'{"pandas_version": "9"}'}
+    )
+    write_parquet(ours, frame, {b"note": b"kept"})
+    frame.to_parquet(pandas)
+    assert (ours.read_bytes() == before[0], pandas.read_bytes() == before[1]) == (True, False)
 
 
 def test_sha256_of_abc(tmp_path):

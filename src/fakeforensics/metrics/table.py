@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import atomic_path
+from fakeforensics.files import write_parquet
 from fakeforensics.metrics.spec import IDENTITY, Scores, ScoreSpec
 from fakeforensics.params import parse
 from fakeforensics.yaml12 import read_yaml
@@ -39,11 +38,8 @@ class ScoreTable(NamedTuple):
 
 def write_scores(path: Path, table: ScoreTable) -> None:
     """Write a score table atomically; the descriptions of the scores go into the file's metadata."""
-    stored = pa.Table.from_pandas(table.rows, preserve_index=False)
     specs = json.dumps([score.model_dump(mode="json") for score in table.scores])
-    metadata = {**stored.schema.metadata, _SPECS: specs.encode()}
-    with atomic_path(path) as temporary:
-        pq.write_table(stored.replace_schema_metadata(metadata), temporary, compression="zstd")
+    write_parquet(path, table.rows, {_SPECS: specs.encode()})
 
 
 def read_scores(path: Path) -> ScoreTable:

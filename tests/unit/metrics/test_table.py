@@ -47,8 +47,7 @@ def faulty(tmp_path, rows, specs=None):
     write_parquet(path, rows)
     if specs is not None:
         stored = pq.read_table(path)
-        metadata = {**stored.schema.metadata, b"fakeforensics.scores": specs.encode()}
-        pq.write_table(stored.replace_schema_metadata(metadata), path)
+        pq.write_table(stored.replace_schema_metadata({b"fakeforensics.scores": specs.encode()}), path)
     return path
 
 
