@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-# Of OpenCV's settings, the filter "up" with run-length coding decodes fastest: docs/benchmarks.md, Storage.
+# OpenCV's wheel holds libpng and plain zlib, which write the same on every processor; faster encoders, such
+# as ISA-L's, do not. The filter "up" with run-length coding decodes fastest: docs/benchmarks.md, Storage.
 _PNG = (
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
@@ -21,7 +22,7 @@ def encode_png(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
         rgb: 8-bit RGB, at least 1x1.
 
     Returns:
-        A PNG file; the same pixels give the same bytes in the same version of OpenCV.
+        A PNG file; the same pixels give the same bytes on every processor, in the same version of OpenCV.
     """
     return cv2.imencode(".png", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), _PNG)[1].tobytes()
 

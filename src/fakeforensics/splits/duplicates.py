@@ -117,6 +117,8 @@ def find_near_duplicates(
 def difference_hash(rgb: NDArray[np.uint8]) -> NDArray[np.int8]:
     """The signs of the horizontal gradient of a small gray image (Krawetz's dHash with 16 x 16 differences).
 
+    They are the same on every processor: gray is computed in integers, and the small image in one order.
+
     Args:
         rgb: UInt8["height width 3"].
 

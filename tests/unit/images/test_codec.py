@@ -1,4 +1,7 @@
 import io
+import os
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -9,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from fakeforensics.images.codec import decode, encode_png
+from tests.processors import old_processor
 
 pixels = st.tuples(st.integers(1, 12), st.integers(1, 12)).flatmap(
     lambda shape: arrays(np.uint8, (*shape, 3))
@@ -23,6 +27,25 @@ def test_png_is_lossless_for_us_and_for_other_readers(rgb):
     with Image.open(io.BytesIO(data)) as image:
         assert image.mode == "RGB"
         assert np.array_equal(np.asarray(image), rgb)
+
+
+SHOWS = """
+import sys, numpy
+from fakeforensics.images.codec import encode_png
+rows, columns = numpy.ogrid[:256, :256]
+rgb = numpy.stack([rows * columns // 97 % 256, rows ^ columns, (rows // 8 + columns // 3) % 256], axis=-1)
+sys.stdout.buffer.write(encode_png(rgb.astype(numpy.uint8)))
+"""
+
+
+def test_a_png_has_the_same_bytes_on_every_processor():
+    # A picture with texture and plain areas, so that the encoder has something to decide.
+    new, old = (
+        subprocess.run((sys.executable, "-c", SHOWS), env=os.environ | more, capture_output=True, check=True)
+        for more in ({}, old_processor())
+    )
+    assert new.stdout.startswith(b"\x89PNG")
+    assert new.stdout == old.stdout
 
 
 def test_a_view_of_a_larger_image_is_encoded_as_it_looks():
