@@ -140,6 +140,9 @@ def _tokens(node: Any, *, is_message: bool) -> Iterator[str]:
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(value, list):
             value = _without_docstring(value)
+        if isinstance(node, ast.JoinedStr) and isinstance(value, list):
+            # Python 3.12.0 and 3.12.1 put an empty text into nested format specifications.
+            value = [part for part in value if not (isinstance(part, ast.Constant) and part.value == "")]
         # Fields that some versions of Python lack are empty in the others.
         if name in {"ctx", "kind", "type_comment"} or value is None or value == []:
             continue

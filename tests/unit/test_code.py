@@ -1,5 +1,6 @@
 """Which modules code is made of and what it means, on a package of a few lines and on the project's own."""
 
+import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -144,3 +145,13 @@ def test_a_stages_code_includes_its_own_file_and_what_it_imports() -> None:
     found = code.code_hashes("stages.train")
     assert {"stages.train", "fakeforensics.training.loop"} <= set(found)
     assert not {"stages", "stages._command", "fakeforensics.params"} & set(found)
+
+
+def test_an_empty_text_in_a_format_specification_means_nothing() -> None:
+    # Python 3.12.1 parses f"{name:{width}}" so; the other versions leave it out.
+    tree = ast.parse('f"{name:{width}}"')
+    before = list(code._tokens(tree, is_message=False))
+    specification = next(node for node in ast.walk(tree) if isinstance(node, ast.FormattedValue)).format_spec
+    assert isinstance(specification, ast.JoinedStr)
+    specification.values.append(ast.Constant(""))
+    assert list(code._tokens(tree, is_message=False)) == before
