@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache, partial
 from importlib.metadata import distributions, version
@@ -188,12 +188,36 @@ def _batches(tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
 def _executor(params: FacesParams, tasks: int) -> Iterator[tuple[_Submit, int]]:
     """A function that submits a batch, and how many batches to have in hand at once."""
     if params.executor == "dask":
-        with _dask(params.scheduler) as client, client.get_executor(pure=False) as executor:
-            yield partial(executor.submit, _work, params=params), _CLUSTER_TASKS
+        with _dask(params.scheduler) as client:
+            try:
+                yield partial(_submit_to, client, params), _CLUSTER_TASKS
+            except CancelledError:
+                raise UserError(
+                    f"the Dask cluster at {params.scheduler} went away",
+                    fix="start it and run the stage again: finished files are not processed again",
+                ) from None
         return
     workers = min(params.workers or os.cpu_count() or 1, tasks)
     with WorkerPool(workers, prepare=partial(_extractor, params), preload=[__name__]) as pool:
         yield partial(pool.submit, partial(_work, params=params)), 2 * workers
+
+
+def _submit_to(client: Any, params: FacesParams, batch: Sequence[_Task]) -> Future[list[int]]:
+    """Submit a batch to a Dask cluster.
+
+    Dask's own adapter, `Client.get_executor`, hides why a task failed: in our tests a task whose worker had
+    died came back as a ValueError about unpacking.
+    """
+    future: Future[list[int]] = Future()
+
+    def hand_over(remote: Any) -> None:
+        if remote.status == "finished":
+            future.set_result(remote.result())
+        else:
+            future.set_exception(CancelledError() if remote.status == "cancelled" else remote.exception())
+
+    client.submit(_work, batch, params=params, pure=False).add_done_callback(hand_over)
+    return future
 
 
 @contextmanager

@@ -285,7 +285,7 @@ def _downloaded(name: str) -> Path:
     torch.hub checks a hash while it downloads, but loads whatever lies in its cache under the right name.
     """
     url = _published(name).url
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / str(url).rpartition("/")[2]
     if path.is_file():
         return path
     try:

@@ -8,9 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -257,26 +259,138 @@ def test_killed_at_any_moment_the_next_run_gives_the_same_bytes(root, whole, tmp
     assert list(scratch.iterdir()) == []
 
 
-@pytest.mark.slow
-def test_a_dask_cluster_gives_the_same_bytes(root, whole, tmp_path):
-    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
-    address = tmp_path / "scheduler.json"
-    workers = []
-    scheduler = subprocess.Popen([*command, "--host", "127.0.0.1", "--scheduler-file", str(address)])
-    try:
-        while not address.exists():
+class Cluster:
+    """A Dask scheduler on this machine; its workers note their process and each still that they read."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.file = folder / "scheduler.json"
+        self.log = folder / "read.txt"
+        self.processes = []
+        # Read by every process of the cluster, and not by the one that tests.
+        (folder / "sitecustomize.py").write_text(
+            "import os, pathlib\n"
+            "read = pathlib.Path.read_bytes\n"
+            "def noting(self):\n"
+            "    data = read(self)\n"
+            "    if self.suffix == '.jpg':\n"
+            f"        with open({str(self.log)!r}, 'a') as log:\n"
+            "            print(os.getpid(), ascii(self.name), file=log)\n"
+            "    if data == b'KILL':\n"
+            "        os._exit(9)\n"
+            "    return data\n"
+            "pathlib.Path.read_bytes = noting\n"
+        )
+        self.start("dask_scheduler", "--port", "0", "--host", "127.0.0.1")
+        while not self.file.exists():
             time.sleep(0.1)
-        worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(address)]
-        worker += ["--nthreads", "1", "--no-dashboard", "--local-directory", str(tmp_path)]
-        workers = [subprocess.Popen(worker) for _ in range(2)]
-        scheduler_address = json.loads(address.read_text())["address"]
-        _, out = make(root, tmp_path, max_rejected=0.9, executor="dask", scheduler=scheduler_address)
-    finally:
-        for process in (*workers, scheduler):
-            process.terminate()
-            process.wait(timeout=20)
+        self.address = json.loads(self.file.read_text())["address"]
+
+    def start(self, program, *options):
+        command = [sys.executable, "-m", f"distributed.cli.{program}", "--scheduler-file", str(self.file)]
+        environment = os.environ | {
+            "PYTHONPATH": f"{self.folder}:{HERE}",
+            "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
+        }
+        self.processes.append(
+            subprocess.Popen([*command, "--no-dashboard", *options], env=environment, cwd=self.folder)
+        )
+
+    def add_worker(self):
+        self.start("dask_worker", "--nthreads", "1", "--local-directory", str(self.folder))
+
+    def read(self):
+        """The processes that read each still."""
+        lines = [line.split(" ", 1) for line in self.log.read_text().splitlines()]
+        names = {name for _, name in lines}
+        return {name: {int(process) for process, other in lines if other == name} for name in names}
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    made = Cluster(folder)
+    yield made
+    for process in reversed(made.processes):
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_same_bytes_and_its_first_worker_takes_all_work(
+    root, whole, tmp_path, cluster
+):
+    cluster.add_worker()
+    _, out = make(root, tmp_path, max_rejected=0.9, executor="dask", scheduler=cluster.address)
     assert digests(out / "s") == digests(whole[1] / "s")
+    found = cluster.read()
+    # Each still, whole or damaged, was read by the one worker, and none by this process, which notes nothing.
+    unread = {"loop.jpg", "gone.jpg", "folder.jpg"}
+    stills = {name for name in os.listdir(root) if name.endswith(".jpg")} - unread
+    assert {*found} == {ascii(name) for name in stills}
+    assert len(set().union(*found.values())) == 1
+
+
+@pytest.mark.slow
+def test_a_worker_that_comes_later_is_used(tmp_path, cluster, monkeypatch):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for number in range(200):
+        save_still(raw / f"{number}.jpg", number)
+    monkeypatch.setattr("fakeforensics.faces.run._STILLS_PER_TASK", 1)
+    cluster.add_worker()
+    later = threading.Timer(0.0, wait_for_log_and_add, [cluster])
+    later.start()
+    make(raw, tmp_path, crop="whole", executor="dask", scheduler=cluster.address)
+    later.join()
+    found = cluster.read()
+    assert len(found) == 200
+    assert len(set().union(*found.values())) == 2
+
+
+def wait_for_log_and_add(cluster):
+    while not cluster.log.exists():
+        time.sleep(0.01)
+    cluster.add_worker()
+
+
+@pytest.mark.slow
+def test_a_file_that_ends_its_dask_worker_is_rejected_and_the_run_goes_on(root, whole, tmp_path, cluster):
+    raw = tmp_path / "raw"
+    shutil.copytree(root, raw, symlinks=True)
+    (raw / "killer.jpg").write_bytes(b"KILL")
+    cluster.add_worker()
+    make(raw, tmp_path, max_rejected=0.9, executor="dask", scheduler=cluster.address)
+    rejected = pd.read_csv(tmp_path / "out/s/rejected.csv").set_index("path").reason
+    assert rejected["killer.jpg"].startswith("reading it ends the process")
+    assert read_index(tmp_path / "out", "s").sha256.tolist() == read_index(whole[1], "s").sha256.tolist()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_goes_away_is_an_error_and_finished_work_is_kept(root, tmp_path, cluster):
+    cluster.add_worker()
+
+    def go_away():
+        while not list(tmp_path.glob("scratch/*/extracted/*/*.zip")):
+            time.sleep(0.01)
+        for process in reversed(cluster.processes):
+            process.kill()
+
+    threading.Thread(target=go_away).start()
+    raw = tmp_path / "raw"
+    shutil.copytree(root, raw, symlinks=True)
+    for number in range(400):
+        save_still(raw / f"{number}.jpg", number)
+    with pytest.raises(UserError, match=r"the Dask cluster(?s:.*)went away(?s:.*)not processed again"):
+        make(raw, tmp_path, max_rejected=1.0, executor="dask", scheduler=cluster.address)
+    assert list(tmp_path.glob("scratch/*/extracted/*/*.zip"))
+
+
+def save_still(path, number):
+    picture = np.random.default_rng(number).integers(0, 256, (600, 800, 3)).astype(np.uint8)
+    Image.fromarray(picture).save(path)
 
 
 def test_a_cluster_without_an_address_is_an_error(root, tmp_path):
