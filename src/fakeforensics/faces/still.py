@@ -11,13 +11,16 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from jaxtyping import UInt8
+from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from fakeforensics.faces.display import swaps_sides, upright
 from fakeforensics.faces.video import MAX_PIXELS, Frame, UnreadableError
 from fakeforensics.images.codec import decode
 
 MAX_BYTES = 256 * 2**20
+# OpenCV turns a TIFF upright in its own way, and exchanges red and blue of an AVIF with an alpha channel.
+_BY_PILLOW = ("TIFF", "AVIF")
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
 
 # ITU-T T.81, table K.1 (luminance), row by row.
@@ -96,11 +99,12 @@ def read_still(path: Path, crop_box: tuple[int, int, int, int] | None = None) ->
     with warnings.catch_warnings():
         # Pillow warns about large images and odd EXIF; we check sizes ourselves and use one EXIF tag.
         warnings.simplefilter("ignore")
-        metadata, rotation, plain = _metadata(data)
-    try:
-        rgb = decode(data)
-    except ValueError as error:
-        raise UnreadableError(f"damaged {metadata.format}: {error}") from None
+        metadata, rotation, plain, rgb = _examined(data)
+    if rgb is None:
+        try:
+            rgb = decode(data)
+        except ValueError as error:
+            raise UnreadableError(f"damaged {metadata.format}: {error}") from None
     rgb = upright(rgb, rotation)
     if crop_box is not None:
         left, top, right, bottom = crop_box
@@ -111,8 +115,14 @@ def read_still(path: Path, crop_box: tuple[int, int, int, int] | None = None) ->
     return Still(data, metadata, Frame(gray, lambda: rgb), plain)
 
 
-def _metadata(data: bytes) -> tuple[FileMetadata, int, bool]:
-    """Metadata, EXIF orientation, and whether the bytes can be stored as they are."""
+_Examined = tuple[FileMetadata, int, bool, UInt8[np.ndarray, "_ _ 3"] | None]
+
+
+def _examined(data: bytes) -> _Examined:
+    """Metadata, EXIF orientation, whether the bytes can be stored as they are, and Pillow's pixels.
+
+    The pixels are None for the formats that OpenCV decodes, as it does in training.
+    """
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             return _examine(image, data)
@@ -124,12 +134,17 @@ def _metadata(data: bytes) -> tuple[FileMetadata, int, bool]:
         raise UnreadableError(f"damaged image: {error}") from None
 
 
-def _examine(image: Image.Image, data: bytes) -> tuple[FileMetadata, int, bool]:
+def _examine(image: Image.Image, data: bytes) -> _Examined:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise UnreadableError(f"{width}x{height} pixels, more than {MAX_PIXELS // 10**6} megapixels")
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise UnreadableError(f"animated or of several pages: {getattr(image, 'n_frames', 1)} frames")
+    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
+        raise UnreadableError(f"samples of 32 bits in a {image.format} file, whose range is not known")
+    pixels = _pixels(image) if image.format in _BY_PILLOW else None
+    # Only now: Pillow turns a TIFF upright while it decodes, and then forgets its orientation.
+    width, height = image.size
     rotation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if swaps_sides(rotation):
         width, height = height, width
@@ -142,8 +157,31 @@ def _examine(image: Image.Image, data: bytes) -> tuple[FileMetadata, int, bool]:
     plain = rotation == 1 and format_ in ("JPEG", "PNG") and image.mode in ("RGB", "L", "P")
     if not _ends_whole(format_, data):
         image.load()  # raises on a truncated file, which OpenCV would fill with gray
-    digest = hashlib.sha256(data).hexdigest()
-    return FileMetadata(digest, format_, width, height, quality, sampling), rotation, plain
+    metadata = FileMetadata(
+        hashlib.sha256(data).hexdigest(), format_, width, height, quality, sampling, primaries=_profile(image)
+    )
+    return metadata, rotation, plain, pixels
+
+
+def _pixels(image: Image.Image) -> UInt8[np.ndarray, "_ _ 3"]:
+    """Pillow's pixels, 8-bit RGB; of 16 bits the upper 8, without the alpha channel."""
+    if image.mode.startswith("I;16"):
+        gray = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(gray[..., None], 3, axis=2)
+    if image.mode == "RGBa":  # colors multiplied by alpha
+        image = image.convert("RGBA")
+    return np.array(image.convert("RGB"))
+
+
+def _profile(image: Image.Image) -> str:
+    """The name of the image's ICC profile; "" if it has none."""
+    icc = image.info.get("icc_profile")
+    if not icc:
+        return ""
+    try:
+        return str(ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile.profile_description or "unnamed profile")
+    except (OSError, ImageCms.PyCMSError):
+        return "damaged profile"
 
 
 def _ends_whole(format_: str, data: bytes) -> bool:

@@ -41,6 +41,6 @@ def decode(data: bytes) -> UInt8[np.ndarray, "height width 3"]:
         rgb = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error as error:
         raise ValueError(f"OpenCV cannot decode it: {error.err}") from None
-    if rgb is None:
+    if rgb is None or rgb.dtype != np.uint8 or rgb.ndim != 3:
         raise ValueError("OpenCV cannot decode it")
     return rgb
