@@ -174,7 +174,7 @@ _YUV = ((16829, 33039, 6416), (-9714, -19070, 28784), (28784, -24103, -4681))
 
 
 def to_yuv420(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert in integers, since FFmpeg's own conversion follows the processor.
+    """Convert in integers: FFmpeg's own conversion differs between processors with and without SSSE3.
 
     Args:
         rgb: UInt8["height width 3"], the height divisible by 4 and the width by 2.
