@@ -61,7 +61,7 @@ def solve_ball(
         up, down = high - beta > slack, beta - low > slack
         receiver = int(np.argmin(np.where(up, gradient, np.inf)))
         excess = np.where(down, gradient - gradient[receiver], -np.inf)
-        if excess.max() < tolerance:
+        if not up.any() or excess.max() < tolerance:
             converged = True
             break
         curvature = np.maximum(diagonal[receiver] + diagonal - 2 * gram[receiver], _FLAT)
