@@ -86,9 +86,9 @@ def test_a_protocol_that_narrows_the_detectors_leaves_out_the_others(
     ("protocol", "params", "message"),
     [
         (PROTOCOL, PARAMS.replace("0.5", "abc"), "`lambda`"),
-        (PROTOCOL, PARAMS.replace("[bce, joint]", "[bce, svdd]"), "unknown detector 'svdd'"),
+        (PROTOCOL, PARAMS.replace("[bce, joint]", "[bce, iforest]"), "unknown detector 'iforest'"),
         (PROTOCOL, PARAMS.replace("center: init", "centre: init"), "detector_settings.joint: unknown key"),
-        (PROTOCOL, PARAMS.replace("baseline: bce", "baseline: svdd"), "unknown detector 'svdd'"),
+        (PROTOCOL, PARAMS.replace("baseline: bce", "baseline: iforest"), "unknown detector 'iforest'"),
         (PROTOCOL + "detectors: [sad]\n", PARAMS, "none of which params.yaml trains"),
         (PROTOCOL.replace("batch_size: 4", "backbone: vgg"), PARAMS, "unknown backbone 'vgg'"),
     ],
