@@ -75,6 +75,11 @@ class Detector(nn.Module, ABC):
         """Add to the own settings what the files that they name tell; called when they are resolved."""
         return settings
 
+    @classmethod
+    def recipe_of(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG003
+        """The `recipe`; a detector with several chooses by its own settings, which are not yet checked."""
+        return cls.recipe
+
     def use_backbone(self) -> BackboneFacts:
         """Build the backbone of the architecture as `self.backbone`."""
         self.backbone, self.facts = build_backbone(self.architecture)

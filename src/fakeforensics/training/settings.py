@@ -112,7 +112,7 @@ def resolve_settings(
         """A group with everything that changes it; each change is checked where it is written."""
         recipe = {
             key.partition(".")[2]: value
-            for key, value in detector.recipe.items()
+            for key, value in detector.recipe_of(own).items()
             if key.startswith(f"{group}.")
         }
         for changes, place in (
