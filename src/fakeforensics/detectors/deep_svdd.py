@@ -1,16 +1,20 @@
-"""Deep support vector data description, one-class: only real images are seen."""
+"""Deep support vector data description, with and without a soft boundary: only real images are seen."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
+import torch
 from jaxtyping import Float
-from torch import Tensor
+from pydantic import Field
+from torch import Tensor, distributed
 
 from fakeforensics.metrics.spec import Scores
-from fakeforensics.models.card import Sees
-from fakeforensics.models.latent import S_CD, CenterSettings, LatentDetector, LatentOutput
-from fakeforensics.params import Group
+from fakeforensics.models.card import Architecture, Sees
+from fakeforensics.models.latent import S_CD, CenterSettings, LatentDetector, LatentOutput, Reals
+from fakeforensics.params import Count, Group, Number
 
 
 class DeepSvddSettings(CenterSettings):
@@ -19,19 +23,35 @@ class DeepSvddSettings(CenterSettings):
     Args:
         center: `init` keeps the center as first computed, as the paper does: a center that follows the codes
             makes the trivial solution, all codes on the center, easier to reach.
+        objective: `one_class` draws all reals to the center; `soft_boundary` only those outside a ball.
+        nu: ν of `soft_boundary`, an upper bound on the share of training reals outside the ball.
+        warm_up: Epochs of `soft_boundary` in which R stays 0.
+        radius: How R follows after them. `epoch`, the paper's way: the network is trained, then R is solved
+            for, the (1 − ν)-quantile of the distances of all training reals. `batch`, the public code's: the
+            quantile of each mini-batch.
     """
 
     center: Literal["init", "epoch"] = "init"
+    objective: Literal["one_class", "soft_boundary"] = "one_class"
+    nu: Annotated[Number, Field(gt=0, le=1)] = 0.1
+    warm_up: Annotated[Count, Field(ge=0)] = 10
+    radius: Literal["epoch", "batch"] = "epoch"
 
 
 class DeepSvdd(LatentDetector):
-    """The mean squared distance of reals to the center, scored by that distance (equation 3.3).
+    """The squared distance of reals to the center, scored by that distance (equation 3.3).
 
-    Equation 3.1 without fakes is this loss. The network differs from the paper's, which has no bias terms and
-    no affine normalization: here codes can collapse into the center, which training warns of.
+    One-class: the mean of d² = ‖f(x) − c‖², which is equation 3.1 without fakes. Soft boundary:
+    R² + 1/(νn) Σ max(0, d² − R²). Its score d² − R² ranks as d² does, so that d² is the score of both.
+
+    The network differs from the paper's, which has no bias terms and no affine normalization: here codes can
+    collapse into the center, which training warns of. Nor is the network an autoencoder first: it starts from
+    `train.weights`. The recipe is the paper's but for the patience, which is that of params.yaml. The public
+    code lowers the learning rate at the beginning of an epoch and leaves a coordinate of the center that is
+    exactly zero at zero; here it becomes 0.1.
 
     Source:
-        Ruff et al., Deep One-Class Classification, ICML 2018, the one-class objective.
+        Ruff et al., Deep One-Class Classification, ICML 2018; lukasruff/Deep-SVDD-PyTorch at 1901612.
     """
 
     name: ClassVar[str] = "deep_svdd"
@@ -40,7 +60,29 @@ class DeepSvdd(LatentDetector):
     sees: ClassVar[Sees] = "reals"
     scores: ClassVar[Scores] = (S_CD,)
     Settings: ClassVar[type[Group]] = DeepSvddSettings
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "train.learning_rate": 1e-4,
+        "train.weight_decay": 0.5e-6,
+        "train.batch_size": 200,
+        "train.max_epochs": 150,
+        "train.schedule": "steps",
+        "train.milestones": (50,),
+        "train.lr_factor": 0.1,
+    }
     uses_classifier: ClassVar[bool] = False
+    settings: DeepSvddSettings
+    radius: Tensor
+    epochs: Tensor
+
+    def __init__(self, architecture: Architecture, settings: Group) -> None:
+        super().__init__(architecture, settings)
+        if self._is_soft:
+            self.register_buffer("radius", torch.zeros(()))
+            self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def _is_soft(self) -> bool:
+        return self.settings.objective == "soft_boundary"
 
     def losses(
         self,
@@ -48,5 +90,33 @@ class DeepSvdd(LatentDetector):
         output: LatentOutput,
         labels: Float[Tensor, " batch"],  # noqa: ARG002
     ) -> Float[Tensor, " batch"]:
-        """d² = ‖f(x) − c‖² of each sample; all of them are real."""
-        return output.distance
+        """d² of each sample, or R² + max(0, d² − R²) / ν; all of them are real."""
+        if not self._is_soft:
+            return output.distance
+        if self.training and self.settings.radius == "batch" and int(self.epochs) >= self.settings.warm_up:
+            self._set_radius(output.distance.detach())
+        square = self.radius.square()
+        return square + (output.distance - square).clamp_min(0) / self.settings.nu
+
+    def on_epoch_end(self, images: Reals) -> None:
+        """Count the epoch, and solve for R after the warm-up."""
+        super().on_epoch_end(images)
+        if not self._is_soft:
+            return
+        self.epochs += 1
+        if self.settings.radius == "epoch" and int(self.epochs) >= self.settings.warm_up:
+            self._set_radius(gather_all(torch.cat([self(batch).distance for batch in images])))
+
+    def _set_radius(self, distances: Float[Tensor, " n"]) -> None:
+        quantile = np.quantile(distances.sqrt().cpu().numpy(), 1 - self.settings.nu)
+        with torch.no_grad():
+            self.radius.fill_(float(quantile))
+
+
+def gather_all(values: Float[Tensor, " n"]) -> Float[Tensor, " m"]:
+    """The values of all processes of a run, of which each may hold another number."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return values
+    parts: list[Any] = [None] * distributed.get_world_size()
+    distributed.all_gather_object(parts, values.cpu())
+    return torch.cat(parts)
