@@ -121,7 +121,7 @@ def test_a_center_from_init_stays_as_first_computed_and_away_from_zero(tmp_path)
     assert (saved.center.abs() >= 0.1).all()
 
 
-@pytest.mark.parametrize("own", [{}, {"most_reals": 6, "nu": 0.3, "gamma": 0.01}])
+@pytest.mark.parametrize("own", [{}, {"most_reals": 6, "beyond": "sample", "nu": 0.3, "gamma": 0.01}])
 def test_oc_svm_scores_as_scikit_learns_does(tmp_path, own):
     model = train(tmp_path, detector="oc_svm", own=own)
     detector, card = load_detector(model)
