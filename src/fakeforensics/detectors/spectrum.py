@@ -177,10 +177,12 @@ class Spectrum(HeadDetector):
         """The profile, interpolated and divided as the settings say."""
         x: Tensor = features
         if self.settings.bins is not None:
-            x = functional.interpolate(
-                x.unsqueeze(1), size=self.settings.bins, mode="linear", align_corners=True
-            ).squeeze(1)
-        return x / x[:, :1] if self.settings.normalize == "first" else x
+            rows = x.unsqueeze(1)
+            rows = functional.interpolate(rows, size=self.settings.bins, mode="linear", align_corners=True)
+            x = rows.squeeze(1)
+        if self.settings.normalize == "first":
+            x = x / x[:, :1]
+        return x
 
 
 def code_rings(size: int) -> Int[Tensor, "n n"]:
