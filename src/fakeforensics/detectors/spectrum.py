@@ -177,11 +177,12 @@ class Spectrum(HeadDetector):
         """The profile, interpolated and divided as the settings say."""
         x: Tensor = features
         if self.settings.bins is not None:
-            rows = x.unsqueeze(1)
-            rows = functional.interpolate(rows, size=self.settings.bins, mode="linear", align_corners=True)
+            rows: Tensor = functional.interpolate(
+                x.unsqueeze(1), size=self.settings.bins, mode="linear", align_corners=True
+            )
             x = rows.squeeze(1)
         if self.settings.normalize == "first":
-            x = x / x[:, :1]
+            x = torch.div(x, x[:, :1])
         return x
 
 
