@@ -2,7 +2,8 @@
 
 What differs between processors, and what takes its place:
 
-- `+ - * /` and `sqrt` are exactly rounded everywhere: NumPy's element-wise ones are used freely.
+- `+ - * /` and `sqrt` are exactly rounded everywhere: NumPy's element-wise ones are used freely. PyTorch's
+  `sqrt` comes from Intel's library and is not.
 - Sums, and multiply-adds that a processor fuses, depend on order and instruction unless no addition rounds.
   Convolutions, warps and filters get numbers of so few bits that the sums of their products are exact.
 - Matrix products and factorizations of a BLAS library follow the processor: `solve` and the sums of a spline

@@ -211,16 +211,18 @@ def _tensor(images: list[FloatImage]) -> Tensor:
 
 
 class _Adam:
-    """Adam in single operations: PyTorch's fuses some of them, on some processors.
+    """Adam in single operations of NumPy: PyTorch fuses some, and its square root is not always exact.
 
     The learning rate climbs for 3/10 of the steps and falls after that, the momentum the other way round,
     both along cosines, as in `torch.optim.lr_scheduler.OneCycleLR`.
     """
 
     def __init__(self, parameters: list[nn.Parameter], steps: int, fastest: float) -> None:
-        self._parameters, self._fastest = parameters, fastest
-        self._means = [torch.zeros_like(parameter) for parameter in parameters]
-        self._squares = [torch.zeros_like(parameter) for parameter in parameters]
+        # Views of the parameters' own memory.
+        self._weights = [parameter.detach().numpy() for parameter in parameters]
+        self._means = [np.zeros_like(weights) for weights in self._weights]
+        self._squares = [np.zeros_like(weights) for weights in self._weights]
+        self._fastest = fastest
         self._done, self._steps, self._peak = 0, steps, 0.3 * steps - 1
         self._decay = [1.0, 1.0]
 
@@ -236,18 +238,21 @@ class _Adam:
         rate, decay = (b + (a - b) * turn for a, b in zip(start, end, strict=True))
         return self._fastest * rate, decay
 
-    @torch.no_grad()
     def step(self, gradients: tuple[Tensor, ...]) -> None:
         """Take a step along the parameters' gradients."""
         rate, decay = self._pace()
         self._done += 1
         self._decay = [self._decay[0] * decay, self._decay[1] * 0.999]
-        states = zip(self._parameters, self._means, self._squares, gradients, strict=True)
-        for parameter, mean, square, gradient in states:
-            mean.mul_(decay).add_(gradient.mul(1 - decay))
-            square.mul_(0.999).add_(gradient.mul(gradient).mul_(0.001))
-            spread = square.div(1 - self._decay[1]).sqrt_().add_(1e-8)
-            parameter.sub_(mean.div(1 - self._decay[0]).mul_(rate).div_(spread))
+        arrays = (gradient.numpy() for gradient in gradients)
+        for weights, mean, square, gradient in zip(
+            self._weights, self._means, self._squares, arrays, strict=True
+        ):
+            mean *= decay
+            mean += (1 - decay) * gradient
+            square *= 0.999
+            square += 0.001 * (gradient * gradient)
+            spread = np.sqrt(square / (1 - self._decay[1])) + 1e-8
+            weights -= rate * (mean / (1 - self._decay[0])) / spread
 
 
 def train_upsampler(
