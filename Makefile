@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro sample lambda-grid test test-full lint format
+.PHONY: help install repro sample lambda-grid seeds test test-full lint format
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,6 +38,12 @@ lambda-grid: $(INSTALLED) ## Train DETECTOR with each of LAMBDAS and SEEDS, then
 	dvc exp run --queue -S 'lambda=$(LAMBDAS)' -S 'seed=$(SEEDS)' -S 'protocols=[$(PROTOCOL)]'
 	dvc exp run --run-all
 	python -m fakeforensics.lambda_grid --protocol $(PROTOCOL) --detector $(DETECTOR)
+
+seeds: SEEDS = 0,1,2
+seeds: $(INSTALLED) ## Train PROTOCOL with each of SEEDS, then write how much the figures change with them
+	dvc exp run --queue -S 'seed=$(SEEDS)' -S 'protocols=[$(PROTOCOL)]'
+	dvc exp run --run-all
+	python -m fakeforensics.seeds --protocol $(PROTOCOL)
 
 test: $(INSTALLED) lint ## Run the linters and the quick tests
 	pytest

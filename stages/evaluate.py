@@ -46,13 +46,14 @@ def main(
     from fakeforensics.thresholds.analysis import analyze, write_analysis
 
     settings, test_sets = load_params(params), read_test_sets(protocol)
-    tested, scores = read_scores(Path(f"data/scores/{run}.parquet"))
+    tested, scores, trained_on = read_scores(Path(f"data/scores/{run}.parquet"))
     validation = read_scores(Path(f"data/scores/{run}.val.parquet")).rows
     table = in_order(tested, test_sets.names)
     bootstrap = test_sets.unseen, settings.seed, settings.evaluate.bootstrap
     undetected = read_undetected_videos(Path(f"data/manifests/{protocol}/counts.json"))
     summary, details = measure_run(table, validation, scores, *bootstrap, undetected)
-    write_json(metrics[""], summary)
+    # Text, so that `dvc metrics diff` shows when two commits were trained on different machines.
+    write_json(metrics[""], summary | {"trained_on": trained_on})
     write_json(metrics["details"], details)
     write_curves(table, scores, plots)
 

@@ -299,7 +299,7 @@ def _read_own(path: Path, name: str | None) -> pd.DataFrame:
             fix=f"add --score {scores[0].name}",
         )
     tables = []
-    for split, (rows, of_split) in parts.items():
+    for split, (rows, of_split, _) in parts.items():
         if chosen[0] not in of_split:
             problem = f"{own}: lacks the score {chosen[0].name} of {path.name}"
             raise UserError(problem, fix="run the score stage again")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fakeforensics.errors import UserError
+from fakeforensics.experiments import metrics as measured
+from fakeforensics.experiments import parameters, revisions, shown_experiments
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +31,7 @@ def main(
     """Print what each lambda gives, which one validation picks, and which one the test sets would."""
     from fakeforensics.files import write_text
 
-    table = grid_table(grid_runs(_experiments(), protocol, detector, score))
+    table = grid_table(grid_runs(shown_experiments(), protocol, detector, score))
     typer.echo(table, nl=False)
     if out:
         write_text(out, table)
@@ -63,9 +62,9 @@ def grid_runs(
 
     rows: dict[tuple[float, int], dict[str, float]] = {}
     common = None
-    for data in _revisions(shown):
-        params = (data.get("params") or {}).get("params.yaml", {}).get("data")
-        metrics = (data.get("metrics") or {}).get(f"metrics/{protocol}/{detector}.json", {}).get("data")
+    for data in revisions(shown):
+        params = parameters(data)
+        metrics = measured(data, protocol).get(detector)
         if params is None:
             continue
         others = {key: value for key, value in params.items() if key not in FREE | {"protocols", "sources"}}
@@ -154,27 +153,6 @@ def _percent(row: dict[Any, Any], name: str) -> str:
     """The mean in percent, with the standard deviation if there are several seeds."""
     spread = f" ± {100 * row[f'{name}_std']:.2f}" if row["seeds"] > 1 else ""
     return f"{100 * row[name]:.2f}{spread}"
-
-
-def _revisions(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The data of the workspace, of each commit and of each experiment."""
-    for state in shown:
-        if state.get("data"):
-            yield state["data"]
-        for experiment in state.get("experiments") or []:
-            # The last revision of an experiment is what it ended with.
-            yield from (rev["data"] for rev in experiment["revs"][:1] if rev.get("data"))
-
-
-def _experiments() -> list[dict[str, Any]]:
-    try:
-        done = subprocess.run(["dvc", "exp", "show", "--json"], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise UserError("dvc is not installed", fix="pip install 'fake-forensics[pipeline]'") from None
-    if done.returncode:
-        raise UserError("`dvc exp show` failed", found=done.stderr.strip())
-    shown: list[dict[str, Any]] = json.loads(done.stdout)
-    return shown
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.metrics.spec import IDENTITY
 from fakeforensics.metrics.table import VALIDATION, ScoreTable, write_scores
-from fakeforensics.models.card import detector_card, read_card
+from fakeforensics.models.card import detector_card, read_card, trained_on
 
 if TYPE_CHECKING:
     import torch
@@ -92,7 +92,7 @@ def score_run(
                 corruption,
                 features,
             )
-            write_scores(path, ScoreTable(rows, detector.scores))
+            write_scores(path, ScoreTable(rows, detector.scores, trained_on(card)))
     for path in tables.values():
         path.touch()
     by_use = sorted(store.glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns, reverse=True)

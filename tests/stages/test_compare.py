@@ -81,7 +81,7 @@ def test_missing_scores_say_what_to_run(project):
 def test_on_fakes_alone_accuracies_are_compared(project):
     for name in SCORES:
         path = project / f"data/scores/p/{name}.parquet"
-        table, scores = read_scores(path)
+        table, scores, _ = read_scores(path)
         write_scores(path, ScoreTable(table[table["label"] == 1], scores))
     found = compared(project)
     assert list(found) == ["baseline", "accuracy_difference"]  # fakes alone have no average precision

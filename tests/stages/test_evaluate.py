@@ -81,7 +81,7 @@ def test_files_follow_the_contract(project, detector, scores):
     for name in FILES:
         assert (project / name.format(detector)).stat().st_size > 0
     metrics = read(project, f"{detector}.json")
-    assert list(metrics) == ["ap", "auc", "eer", "validation"]
+    assert list(metrics) == ["ap", "auc", "eer", "validation", "trained_on"]
     assert list(metrics["validation"]) == (["ap", "log_loss"] if "sl" in scores else ["ap"])
     for metric in ("ap", "auc", "eer"):
         assert list(metrics[metric]) == scores
@@ -141,7 +141,7 @@ def test_sets_of_fakes_alone_have_an_accuracy(own, detector, key):
     evaluate.main("p", detector)
     score = SCORES[detector][0]
     metrics = read(own, f"{detector}.json")
-    assert list(metrics) == [key, "validation"]
+    assert list(metrics) == [key, "validation", "trained_on"]
     details = read(own, f"{detector}.details.json")
     assert list(details) == ["details", "fakes_alone"]
     table = pd.read_parquet(own / f"data/scores/p/{detector}.parquet")

@@ -48,17 +48,18 @@ def scored(tmp_path_factory):
     ],
 )
 def test_tables_follow_the_contract(scored, detector, columns):
-    table, specs = read_scores(scored / f"data/scores/p/{detector}.parquet")
+    table, specs, trained_on = read_scores(scored / f"data/scores/p/{detector}.parquet")
+    assert trained_on == "unknown machine"  # that of a card without one
     assert specs == SCORES[detector]
     identity = ["key", "test_set", "method", "domain", "source", "label", "group", "video", "frame"]
     assert list(table.columns) == identity + columns
     assert len(table) == 24  # two sets of 6 reals and 6 fakes
     assert table.equals(table.sort_values(["test_set", "key"], ignore_index=True))
-    validation, specs = read_scores(scored / f"data/scores/p/{detector}.val.parquet")
+    validation, specs, _ = read_scores(scored / f"data/scores/p/{detector}.val.parquet")
     assert specs == SCORES[detector]
     assert validation["test_set"].unique().tolist() == ["validation"]
     assert len(validation) == 8
-    blurred, specs = read_scores(scored / f"data/scores/p/{detector}.corrupted/blur_4.parquet")
+    blurred, specs, _ = read_scores(scored / f"data/scores/p/{detector}.corrupted/blur_4.parquet")
     assert specs == SCORES[detector]
     assert blurred[identity].equals(table[identity])
     assert (blurred[columns[-1]] != table[columns[-1]]).all()

@@ -21,6 +21,7 @@ from fakeforensics.yaml12 import read_yaml
 VALIDATION = "validation"
 TAKEN = ("mean", "mean_unseen", VALIDATION)  # no test set's name: tables have other rows of these names
 SHOWN = 3  # rows that a message lists
+_MACHINE = b"fakeforensics.trained_on"
 _SPECS = b"fakeforensics.scores"  # key of the scores' descriptions in the parquet file's metadata
 
 
@@ -30,16 +31,18 @@ class ScoreTable(NamedTuple):
     Attributes:
         rows: One row per (test_set, image): the columns `IDENTITY` and those of the scores.
         scores: What the scores are, in the detector's order.
+        trained_on: The machine on which the detector was trained, in words.
     """
 
     rows: pd.DataFrame
     scores: Scores
+    trained_on: str = ""
 
 
 def write_scores(path: Path, table: ScoreTable) -> None:
     """Write a score table atomically; the descriptions of the scores go into the file's metadata."""
     specs = json.dumps([score.model_dump(mode="json") for score in table.scores])
-    write_parquet(path, table.rows, {_SPECS: specs.encode()})
+    write_parquet(path, table.rows, {_SPECS: specs.encode(), _MACHINE: table.trained_on.encode()})
 
 
 def read_scores(path: Path) -> ScoreTable:
@@ -56,7 +59,8 @@ def read_scores(path: Path) -> ScoreTable:
     except (OSError, ValueError) as error:
         problem = f"{path}: not a parquet file"
         raise UserError(problem, found=str(error), fix="run the score stage again") from None
-    specs = (stored.schema.metadata or {}).get(_SPECS)
+    metadata = stored.schema.metadata or {}
+    specs = metadata.get(_SPECS)
     scores = _parse_specs(path, specs) if specs is not None else ()
     wanted = [*IDENTITY, *(score.column for score in scores)]
     if not scores or not set(wanted) <= set(stored.column_names):
@@ -66,7 +70,7 @@ def read_scores(path: Path) -> ScoreTable:
             found=", ".join(stored.column_names) + ("" if scores else "; no description of a score"),
             fix="run the score stage again",
         )
-    return ScoreTable(stored.to_pandas(), scores)
+    return ScoreTable(stored.to_pandas(), scores, metadata.get(_MACHINE, b"").decode())
 
 
 def _parse_specs(path: Path, specs: bytes) -> Scores:

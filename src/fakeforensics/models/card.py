@@ -69,6 +69,20 @@ def detector_card(card: dict[str, Any], where: str = CARD) -> DetectorCard:
     return parse(DetectorCard, card.get("detector"), f"{where}: detector")
 
 
+def trained_on(card: dict[str, Any]) -> str:
+    """In words, on what machine a model was trained; figures of different machines differ by chance.
+
+    Args:
+        card: From `read_card`.
+    """
+    machine = card.get("machine", {})
+    if not machine:
+        return "unknown machine"
+    precision = "bfloat16" if machine["bf16"] else "float32"
+    processes = "" if machine["processes"] == 1 else f"{machine['processes']} processes of "
+    return f"{machine['processor']}, {processes}{machine['threads']} threads, {precision}"
+
+
 def read_card(directory: Path) -> dict[str, Any]:
     """Read and check `model.json` alone, without the weights.
 

@@ -123,6 +123,16 @@ def average_buffers(module: nn.Module) -> None:
             buffer.copy_(all_sum(buffer) / distributed.get_world_size())
 
 
+def processor() -> str:
+    """What computes here: the GPU's name, or the processor's and the instruction set that PyTorch uses."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    listed = Path("/proc/cpuinfo")
+    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{next(named, platform.machine())}, {torch.backends.cpu.get_cpu_capability()}"
+
+
 def _distributed() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 

@@ -39,6 +39,7 @@ from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, headin
 from fakeforensics.reporting.tables import (
     ap_table,
     fake_only_table,
+    machine_blocks,
     mean,
     metric_table,
     published_mean,
@@ -92,11 +93,12 @@ def _lead(everything: Sequence[ProtocolResults], names: Sequence[str]) -> str:
 
 def _chapter(results: ProtocolResults, criterion: Criterion) -> Chapter:
     precision: list[Block] = [*ap_table(results), *ap_figure(results), *video_table(results)]
+    alone: list[Block] = [*fake_only_table(results)]
     thresholds = [*threshold_blocks(results, criterion), *rule_blocks(results)]
     sections = (
         Section("Detectors left out", _left_out(results)),
-        Section("Average precision", precision),
-        Section("Test sets of fakes alone", fake_only_table(results)),
+        Section("Average precision", precision and [*precision, *machine_blocks(results)]),
+        Section("Test sets of fakes alone", alone if precision else [*alone, *machine_blocks(results)]),
         Section("Other metrics", metric_table(results), folded=True),
         Section("Curves", curve_figures(results)),
         Section("Scores and thresholds", [*score_figure(results, criterion), *thresholds]),

@@ -78,9 +78,7 @@ def _bias_warnings(results: ProtocolResults, biases: dict[str, dict[str, Any]]) 
         Text(
             f"The coding of the files alone separates real from fake in {where}: "
             f"`p = {bias['p_value']:g}`, AUC {bias['auc']:.2f}. A detector may learn that instead of the "
-            "forgery. "
-            + "; ".join(bias["telling"] or ["It takes a combination of properties"])
-            + ".",
+            "forgery. " + "; ".join(bias["telling"] or ["It takes a combination of properties"]) + ".",
             "warning",
         )
         for name, bias in biases.items()

@@ -18,6 +18,7 @@ from fakeforensics.palette import series_color
 from fakeforensics.params import Params
 from fakeforensics.reporting.blocks import Column
 from fakeforensics.reporting.reference import Key, Reference
+from fakeforensics.seeds import FILE
 from fakeforensics.splits.protocol import Protocol, load_protocol
 
 # Keys of metrics/<protocol>/<detector>.json for test sets of fakes alone: a score with a probability is cut
@@ -97,6 +98,7 @@ class ProtocolResults:
         left_out: Detector → why the protocol does not run it.
         missing: Files that were expected and not found.
         reference: Published figures for the same protocol.
+        seeds: The spread of average precision over seeds; None if it was not measured.
     """
 
     root: Path
@@ -113,6 +115,7 @@ class ProtocolResults:
     left_out: dict[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     reference: Reference | None = None
+    seeds: dict[str, Any] | None = None
 
     def label(self, test_set: str) -> str:
         """A test set's name, as printed in the publication that the protocol repeats."""
@@ -290,6 +293,7 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
         detectors=known,
         left_out=left_out,
         missing=tuple(missing),
+        seeds=read_json(spread) if (spread := root / f"metrics/{name}/{FILE}").is_file() else None,
     )
 
 

@@ -16,7 +16,7 @@ import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
 from fakeforensics.errors import UserError
-from fakeforensics.models.runtime import processes, started_by_slurm, takes_bf16
+from fakeforensics.models.runtime import processes, processor, started_by_slurm, takes_bf16
 from fakeforensics.params import TrainParams
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ def describe_device(params: TrainParams) -> dict[str, Any]:
     """What the numbers of a run depend on: device, processes, threads, precision, compilation."""
     local, nodes = processes(params.devices)
     return {
-        "kind": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "processor": processor(),
         "processes": local * nodes,
         "threads": torch.get_num_threads(),
         "bf16": takes_bf16(params.precision),

@@ -77,6 +77,7 @@ def card_values(
     start: dict[str, str],
     history: list[dict[str, Any]],
     best: dict[str, Any],
+    device: dict[str, Any],
 ) -> dict[str, Any]:
     """What `model.json` records about a run: how to use the detector, and how it was trained.
 
@@ -89,6 +90,7 @@ def card_values(
         start: What the weights started from.
         history: One row per epoch.
         best: The row whose weights were kept.
+        device: From `describe_device`.
     """
     whole = cropped["box"].map(len) == 0
     return {
@@ -108,6 +110,7 @@ def card_values(
         "best_epoch": best["epoch"],
         "validation_loss": best["val_loss"],
         "versions": versions(),
+        "machine": device,
     }
 
 

@@ -79,9 +79,8 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     manifests = seen_rows(everything, kind)
     cropped = everything["train"] if kind.sees == "elsewhere" else manifests["train"]
     check_classes(manifests["train"], manifests["val"], kind)
-    identity = fingerprint(
-        settings, faces, [*files.values()], [__name__, kind.__module__], describe_device(params)
-    )
+    device = describe_device(params)
+    identity = fingerprint(settings, faces, [*files.values()], [__name__, kind.__module__], device)
     if not torch.cuda.is_available():
         keep_freed_memory()
     fabric = make_fabric(*processes(params.devices))
@@ -97,7 +96,7 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
         history, best = _fit(detector, settings, places, manifests, fabric, places.scratch / identity)
     if not fabric.is_global_zero:
         return
-    card = card_values(settings, detector.preprocess, faces, manifests, cropped, start, history, best)
+    card = card_values(settings, detector.preprocess, faces, manifests, cropped, start, history, best, device)
     save_detector(places.model, detector, card)
     for path in (places.model / "history.csv", places.plot):
         write_history(path, history)

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from fakeforensics.errors import UserError
+from fakeforensics.models.runtime import processor
 from fakeforensics.params import TrainParams
 from fakeforensics.training import launch
 
@@ -44,7 +45,7 @@ def test_triton_builds_with_a_compiler_and_pythons_headers(monkeypatch, tmp_path
 
 def test_what_the_numbers_depend_on_is_described():
     assert launch.describe_device(TrainParams(devices=3, precision="bf16")) == {
-        "kind": "cpu",
+        "processor": processor(),
         "processes": 3,
         "threads": torch.get_num_threads(),
         "bf16": True,
