@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +13,21 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from jaxtyping import UInt8
-from PIL import ExifTags, Image, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
 from fakeforensics.faces.display import swaps_sides, upright
 from fakeforensics.faces.video import MAX_PIXELS, Frame, UnreadableError
 from fakeforensics.images.codec import decode
 
 MAX_BYTES = 256 * 2**20
-# OpenCV turns a TIFF upright in its own way, and exchanges red and blue of an AVIF with an alpha channel.
-_BY_PILLOW = ("TIFF", "AVIF")
+# What training decodes again is read by OpenCV, as there. It reads other formats worse than Pillow: it turns
+# a TIFF upright in its own way, exchanges red and blue of an AVIF with an alpha channel, and does not scale
+# the samples of a PPM with another maximum or of a BMP with 5 bits.
+_BY_OPENCV = ("JPEG", "MPO", "PNG")
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
+# What Pillow raises on damaged files, as found by flipping bytes in files of each format.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError, ArithmeticError)
+_UNKNOWN_RANGE = "floating-point, signed or 32-bit samples, whose range is not known"
 
 # ITU-T T.81, table K.1 (luminance), row by row.
 _LUMINANCE = np.array(
@@ -32,6 +38,15 @@ _LUMINANCE = np.array(
         *(49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99),
     ]
 )
+# TIFF 6.0, baseline tags.
+_BITS, _COMPRESSION, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 259, 262, 284, 339
+# ITU-T T.81, table B.1: the frame headers, and what is unusual about their processes.
+_FRAME_HEADERS = {
+    **dict.fromkeys((0xC0, 0xC1, 0xC2, 0xC9, 0xCA), ""),
+    **dict.fromkeys((0xC3, 0xCB), ", lossless"),
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), ", hierarchical"),
+}
+_JP2_EXIF = b"JpgTiffExif->JP2"  # the UUID of the box in which ExifTool and others keep it
 _QUALITIES = np.arange(1, 101)
 # libjpeg's jpeg_quality_scaling and jpeg_add_quant_table.
 _PERCENT = np.where(_QUALITIES < 50, 5000 // _QUALITIES, 200 - 2 * _QUALITIES)
@@ -77,7 +92,7 @@ class Still:
     data: bytes
     metadata: FileMetadata
     frame: Frame
-    plain: bool  # whether the bytes can be stored as they are: an upright 8-bit JPEG or PNG, RGB or gray
+    plain: bool  # whether the bytes can be stored as they are: an upright 8-bit JPEG or PNG without alpha
 
 
 def read_still(path: Path, crop_box: tuple[int, int, int, int] | None = None) -> Still:
@@ -104,7 +119,7 @@ def read_still(path: Path, crop_box: tuple[int, int, int, int] | None = None) ->
         try:
             rgb = decode(data)
         except ValueError as error:
-            raise UnreadableError(f"damaged {metadata.format}: {error}") from None
+            raise UnreadableError(unusual_kind(data) or f"damaged {metadata.format}: {error}") from None
     rgb = upright(rgb, rotation)
     if crop_box is not None:
         left, top, right, bottom = crop_box
@@ -127,10 +142,11 @@ def _examined(data: bytes) -> _Examined:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             return _examine(image, data)
     except UnidentifiedImageError:
-        raise UnreadableError("not an image in a format we read (" + ", ".join(_FORMATS) + ")") from None
+        known = "not an image in a format we read (" + ", ".join(_FORMATS) + ")"
+        raise UnreadableError(unusual_kind(data) or known) from None
     except Image.DecompressionBombError:
         raise UnreadableError(f"larger than {MAX_PIXELS // 10**6} megapixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises on damaged files
+    except _DAMAGED as error:
         raise UnreadableError(f"damaged image: {error}") from None
 
 
@@ -140,12 +156,15 @@ def _examine(image: Image.Image, data: bytes) -> _Examined:
         raise UnreadableError(f"{width}x{height} pixels, more than {MAX_PIXELS // 10**6} megapixels")
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         raise UnreadableError(f"animated or of several pages: {getattr(image, 'n_frames', 1)} frames")
-    if image.mode == "F" or (image.mode == "I" and image.format == "TIFF"):
-        raise UnreadableError(f"samples of 32 bits in a {image.format} file, whose range is not known")
-    pixels = _pixels(image) if image.format in _BY_PILLOW else None
+    if image.format == "TIFF":
+        _refuse_misread(image)
+    elif image.mode == "F":
+        raise UnreadableError(f"{image.format}: {_UNKNOWN_RANGE}")
+    in_training = image.format in _BY_OPENCV and image.mode != "CMYK"
+    pixels = None if in_training else _pixels(image)
     # Only now: Pillow turns a TIFF upright while it decodes, and then forgets its orientation.
     width, height = image.size
-    rotation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    rotation = _orientation(image, data)
     if swaps_sides(rotation):
         width, height = height, width
     format_ = "JPEG" if image.format == "MPO" else str(image.format)
@@ -154,7 +173,8 @@ def _examine(image: Image.Image, data: bytes) -> _Examined:
         tables = getattr(image, "quantization", {})
         quality = jpeg_quality(list(tables[min(tables)])) if tables else -1
         sampling = chroma_sampling(list(getattr(image, "layer", [])))
-    plain = rotation == 1 and format_ in ("JPEG", "PNG") and image.mode in ("RGB", "L", "P")
+    is_deep = format_ == "PNG" and data[24] > 8  # which Pillow does not say of a PNG in color
+    plain = rotation == 1 and in_training and image.mode in ("RGB", "L", "P") and not is_deep
     if not _ends_whole(format_, data):
         image.load()  # raises on a truncated file, which OpenCV would fill with gray
     metadata = FileMetadata(
@@ -163,14 +183,76 @@ def _examine(image: Image.Image, data: bytes) -> _Examined:
     return metadata, rotation, plain, pixels
 
 
+def _refuse_misread(image: Image.Image) -> None:
+    """Refuse the kinds of TIFF that Pillow opens and reads wrongly, and samples whose range is not known."""
+    tags = getattr(image, "tag_v2", {})
+    bits, formats = max(tags.get(_BITS, (1,))), set(tags.get(_SAMPLE_FORMAT, (1,)))
+    if formats - {1} or bits > 16:
+        raise UnreadableError(f"TIFF: {_UNKNOWN_RANGE}")
+    if bits == 16 and tags.get(_PLANES) == 2 and len(image.getbands()) > 1:
+        raise UnreadableError("TIFF: 16 bits in one plane for each color, which Pillow misreads")
+    if image.mode == "LAB":
+        raise UnreadableError("TIFF: CIELAB colors, which we do not convert")
+
+
 def _pixels(image: Image.Image) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Pillow's pixels, 8-bit RGB; of 16 bits the upper 8, without the alpha channel."""
-    if image.mode.startswith("I;16"):
-        gray = (np.asarray(image) >> 8).astype(np.uint8)
+    """Pillow's pixels, 8-bit RGB; of more bits the upper 8, without the alpha channel."""
+    try:
+        image.load()
+    except OSError as error:
+        compression = image.info.get("compression")
+        missing = f", or its compression {compression} is not supported" if compression else ""
+        raise UnreadableError(f"damaged image{missing}: {error}") from None
+    if image.mode.startswith("I"):  # 12 bits, or 16 as Pillow scales other maxima to
+        tags = getattr(image, "tag_v2", {})
+        bits = tags.get(_BITS, (16,))[0]
+        gray = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
+        if tags.get(_PHOTOMETRIC) == 0:  # white is zero, which Pillow heeds up to 8 bits only
+            gray = 255 - gray
         return np.repeat(gray[..., None], 3, axis=2)
     if image.mode == "RGBa":  # colors multiplied by alpha
         image = image.convert("RGBA")
     return np.array(image.convert("RGB"))
+
+
+def _orientation(image: Image.Image, data: bytes) -> int:
+    """The EXIF orientation; of JPEG 2000, in whose EXIF Pillow does not look, from its box."""
+    exif = image.getexif()
+    place = data.find(_JP2_EXIF) if image.format == "JPEG2000" else -1
+    if place >= 0:
+        exif.load(data[place + len(_JP2_EXIF) :])
+    return int(exif.get(ExifTags.Base.Orientation, 1))
+
+
+def unusual_kind(data: bytes) -> str:
+    """Why a whole file of a known format is not read, in words; "" if nothing is unusual about its header.
+
+    Args:
+        data: The file's bytes.
+    """
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        header = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
+        file = io.BytesIO(data)
+        file.seek(header.next)
+        try:
+            header.load(file)
+        except (OSError, SyntaxError, ValueError, struct.error):
+            return ""
+        if _PHOTOMETRIC not in header:
+            return ""
+        if set(header.get(_SAMPLE_FORMAT, (1,))) - {1} or max(header.get(_BITS, (1,))) > 16:
+            return f"TIFF: {_UNKNOWN_RANGE}"
+        tags = {"photometric": _PHOTOMETRIC, "bits": _BITS, "compression": _COMPRESSION}
+        stated = ", ".join(f"{name} {header.get(tag)}" for name, tag in tags.items())
+        return f"TIFF: a kind that Pillow does not read ({stated})"
+    place = 2
+    while data[:2] == b"\xff\xd8" and place + 5 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker in _FRAME_HEADERS:
+            bits, process = data[place + 4], _FRAME_HEADERS[marker]
+            return "" if bits == 8 and not process else f"JPEG: {bits} bits{process}, which we do not read"
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return ""
 
 
 def _profile(image: Image.Image) -> str:
@@ -185,10 +267,22 @@ def _profile(image: Image.Image) -> str:
 
 
 def _ends_whole(format_: str, data: bytes) -> bool:
-    tail = data[-64:].rstrip(b"\0\r\n ")
-    return (format_ == "JPEG" and tail.endswith(b"\xff\xd9")) or (
-        format_ == "PNG" and tail.endswith(b"IEND\xaeB`\x82")
-    )
+    """Whether a JPEG or PNG has its end.
+
+    Raises:
+        UnreadableError: If a chunk of a PNG is longer than the file; OpenCV would allocate up to 4 GB for it.
+    """
+    if format_ == "JPEG":
+        return data[-64:].rstrip(b"\0\r\n ").endswith(b"\xff\xd9")
+    place = 8 if format_ == "PNG" else len(data)
+    while place + 12 <= len(data):
+        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        place += 12 + length
+        if place > len(data):
+            raise UnreadableError(f"damaged PNG: its chunk {kind!r} is truncated")
+        if kind == b"IEND":
+            return True
+    return False
 
 
 def jpeg_quality(table: list[int]) -> int:

@@ -7,11 +7,10 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms
 
 from fakeforensics.faces.still import chroma_sampling, jpeg_quality, read_still
 from fakeforensics.faces.video import MAX_PIXELS, UnreadableError
-from fakeforensics.images.codec import decode
 
 # Left to right darker, and a bright corner: every turn and flip of it looks different.
 SCENE = np.tile(np.linspace(250, 10, 48).astype(np.uint8)[None, :, None], (32, 1, 3))
@@ -21,129 +20,6 @@ SCENE[:8, :8] = (255, 0, 0)
 def save(path, image=None, **options):
     (Image.fromarray(SCENE) if image is None else image).save(path, **options)
     return path
-
-
-# Four corners of four colors: every turn and flip looks different, and so does any exchange of channels.
-CORNERS = np.zeros((40, 64, 3), np.uint8)
-CORNERS[:20, :32], CORNERS[:20, 32:] = (200, 40, 40), (40, 180, 60)
-CORNERS[20:, :32], CORNERS[20:, 32:] = (50, 60, 190), (230, 220, 90)
-GRAY = np.asarray(Image.fromarray(CORNERS).convert("L"))
-ORIENTED = {
-    "jpg": {"quality": 95, "subsampling": 0},
-    "png": {},
-    "webp": {"lossless": True},
-    "tif": {},
-    "avif": {"quality": 100, "subsampling": "4:4:4"},
-}
-
-
-@pytest.mark.parametrize("suffix", ORIENTED)
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_all_eight_orientations_of_every_format_that_has_them(tmp_path, suffix, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    file = io.BytesIO()
-    Image.fromarray(CORNERS).save(file, "PNG", exif=exif)
-    expected = np.asarray(ImageOps.exif_transpose(Image.open(file)))  # Pillow's reading of the standard
-    path = save(tmp_path / f"a.{suffix}", Image.fromarray(CORNERS), exif=exif, **ORIENTED[suffix])
-    still = read_still(path)
-    assert still.frame.rgb.shape == expected.shape
-    assert np.abs(still.frame.rgb.astype(int) - expected).mean() <= 2
-    assert (still.metadata.height, still.metadata.width) == expected.shape[:2]
-    assert still.plain == (orientation == 1 and suffix in ("jpg", "png"))
-
-
-ALPHA = np.full((40, 64), 255, np.uint8)
-ALPHA[:, :16], ALPHA[:, 16:32] = 0, 128
-RGBA = Image.fromarray(np.dstack([CORNERS, ALPHA]))
-PALETTE = Image.fromarray(CORNERS).quantize(16)
-CMYK = Image.fromarray(CORNERS).convert("CMYK")
-DEEP = Image.fromarray(GRAY.astype(np.uint16) * 257)
-
-
-def tiff(photometric):
-    """An uncompressed gray TIFF of 8 bits; 0 means that white is zero."""
-    entries = [
-        *((256, 3, 1, 64), (257, 3, 1, 40), (258, 3, 1, 8), (259, 3, 1, 1)),
-        *((262, 3, 1, photometric), (273, 4, 1, 0), (277, 3, 1, 1), (278, 3, 1, 40), (279, 4, 1, 64 * 40)),
-    ]
-    begin = 8 + 2 + 12 * len(entries) + 4
-    fields = b"".join(
-        struct.pack("<HHII", tag, kind, count, begin if tag == 273 else value)
-        for tag, kind, count, value in entries
-    )
-    samples = GRAY if photometric else 255 - GRAY
-    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + fields + bytes(4) + samples.tobytes()
-
-
-def ppm(channels, maximum):
-    deep = (CORNERS if channels == 3 else GRAY).astype(">u2") * (maximum // 255)
-    return b"P%d 64 40 %d\n" % (6 if channels == 3 else 5, maximum) + deep.tobytes()
-
-
-KINDS = {
-    "alpha.png": (RGBA, CORNERS),
-    "alpha.webp": (RGBA, CORNERS),
-    "alpha.tif": (RGBA, CORNERS),
-    "alpha.avif": (RGBA, CORNERS),
-    "alpha.jp2": (RGBA, CORNERS),
-    "gray_alpha.png": (Image.fromarray(np.dstack([GRAY, ALPHA])), GRAY),
-    "gray.jpg": (Image.fromarray(GRAY), GRAY),
-    "gray.jp2": (Image.fromarray(GRAY), GRAY),
-    "gray.tif": (Image.fromarray(GRAY), GRAY),
-    "bilevel.png": (Image.fromarray(GRAY).convert("1"), None),
-    "bilevel.tif": (Image.fromarray(GRAY).convert("1"), None),
-    "palette.png": (PALETTE, None),
-    "palette.gif": (PALETTE, None),
-    "palette.bmp": (PALETTE, None),
-    "palette.tif": (PALETTE, None),
-    "cmyk.jpg": (CMYK, CORNERS),
-    "cmyk.tif": (CMYK, CORNERS),
-    "deep.png": (DEEP, GRAY),
-    "deep.tif": (DEEP, GRAY),
-    "deep.ppm": (ppm(3, 65535), CORNERS),
-    "deep.pgm": (ppm(1, 65535), GRAY),
-    "white_is_zero.tif": (tiff(0), GRAY),
-    "black_is_zero.tif": (tiff(1), GRAY),
-}
-WRITTEN = {
-    "alpha.webp": {"lossless": True, "exact": True},
-    "alpha.avif": {"quality": 100, "subsampling": "4:4:4"},
-    "cmyk.jpg": {"quality": 97},
-    "gray.jpg": {"quality": 97},
-}
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_every_kind_of_samples_is_read_as_it_is_shown(tmp_path, name):
-    # Colors under transparent pixels count: alpha is dropped, not blended with a background.
-    image, expected = KINDS[name]
-    path = tmp_path / name
-    if isinstance(image, bytes):
-        path.write_bytes(image)
-    else:
-        save(path, image, **WRITTEN.get(name, {}))
-        expected = np.asarray(image.convert("RGB")) if expected is None else expected
-    if expected.ndim == 2:
-        expected = np.repeat(expected[..., None], 3, axis=2)
-    still = read_still(path)
-    assert still.frame.rgb.shape == (40, 64, 3)
-    assert np.abs(still.frame.rgb.astype(int) - expected).mean() <= 2
-    if still.plain:  # stored as it is: training must see the same
-        assert np.array_equal(decode(still.data), still.frame.rgb)
-
-
-@pytest.mark.parametrize(
-    ("name", "image"),
-    [
-        ("float.tif", Image.fromarray(GRAY.astype(np.float32) / 255)),
-        ("float.pfm", Image.fromarray(GRAY.astype(np.float32) / 255)),
-        ("integers.tif", Image.fromarray(GRAY.astype(np.int32))),
-    ],
-)
-def test_samples_without_a_known_range_are_refused_with_that_reason(tmp_path, name, image):
-    with pytest.raises(UnreadableError, match="samples of 32 bits"):
-        read_still(save(tmp_path / name, image))
 
 
 def test_the_profile_of_an_image_is_named(tmp_path):
@@ -211,7 +87,7 @@ def test_bombs_are_refused_before_decoding(tmp_path, side):
         read_still(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "bmp", "tif"])
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "bmp", "tif", "gif", "jp2", "ppm"])
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.95])
 def test_truncated_files_are_refused(tmp_path, suffix, kept):
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
@@ -229,14 +105,14 @@ def test_what_is_no_image(tmp_path, data, reason):
         read_still(tmp_path / "a.jpg")
 
 
-def test_every_damage_is_a_refusal_or_an_image(tmp_path):
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "tif", "gif", "jp2", "bmp", "ppm"])
+def test_every_damage_is_a_refusal_or_an_image(tmp_path, suffix):
     # One flipped byte at a time, over the whole file: nothing but the two may happen.
-    out = io.BytesIO()
-    Image.fromarray(SCENE).save(out, "JPEG")
-    path = tmp_path / "a.jpg"
+    path = save(tmp_path / f"a.{suffix}")
+    whole = path.read_bytes()
     refused = 0
-    for place in range(0, len(out.getvalue()), 7):
-        data = bytearray(out.getvalue())
+    for place in [*range(0, min(len(whole), 400), 3), *range(400, len(whole), 1 + len(whole) // 100)]:
+        data = bytearray(whole)
         data[place] ^= 0xFF
         path.write_bytes(data)
         try:
