@@ -100,7 +100,7 @@ def format_bias(files: pd.DataFrame, seed: int) -> FormatBias:
     1991, Sequential Monte Carlo p-values). Files of one group count each.
 
     Args:
-        files: One row per raw file: label, method and the index's columns of the raw file.
+        files: One row per raw file: label, method, source, domain and the index's columns of the raw file.
         seed: Seed of folds, permutations, and of the sub-sample of very many files.
     """
     some = _sample(files, seed)
@@ -178,13 +178,19 @@ def holm(p_values: dict[str, float]) -> set[str]:
 
 
 def _telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
-    """The properties that tell each method from the real files, corrected for all methods together."""
+    """The properties that tell each method from real files, corrected for all methods together.
+
+    A method is compared with the real files of its own sources and domains, if there are any: a set that joins
+    videos of one source with photographs of another tells nothing by that.
+    """
     reals = files[files["label"] == 0]
+    place = files["source"] + "\0" + files["domain"]
     rng = np.random.default_rng(seed)
     p_values: dict[str, float] = {}
     places: dict[str, tuple[str, str]] = {}
     for method, fakes in files[files["label"] == 1].groupby("method", sort=True):
-        both = _sample(pd.concat([reals, fakes]), seed)
+        own = reals[place[reals.index].isin(place[fakes.index])]
+        both = _sample(pd.concat([reals if own.empty else own, fakes]), seed)
         labels = both["label"].to_numpy()
         if min((labels == 0).sum(), (labels == 1).sum()) < FEWEST_FILES:
             continue

@@ -14,6 +14,8 @@ def files(qualities: tuple[list[int], list[int]], **values: object) -> pd.DataFr
     rows = [
         {
             "label": label,
+            "source": "s",
+            "domain": "d",
             "method": ("real", "a")[label],
             "raw_format": "JPEG",
             "raw_profile": "",
@@ -150,3 +152,16 @@ def test_what_is_the_same_in_all_files_never_warns_and_the_label_itself_always_d
     assert compare_properties(rows, seed) == {}
     rows["raw_profile"] = rows["label"].map({0: "a", 1: "b"})
     assert compare_properties(rows, seed)["codec profile"].is_telling
+
+
+def test_a_method_is_compared_with_the_reals_of_its_own_place() -> None:
+    # 30 clips and 30 photographs of either class: neither method differs from its own reals.
+    rows = files(([-1] * 30 + [90] * 30, [-1] * 30 + [90] * 30))
+    is_clip = rows["jpeg_quality"] == -1
+    rows["source"] = np.where(is_clip, "clips", "photographs")
+    rows["raw_frames"] = np.where(is_clip, 300, 1)
+    rows.loc[rows["label"] == 1, "method"] = np.where(is_clip[rows["label"] == 1], "swap", "gan")
+    assert format_bias(rows, seed=0).methods == {}
+    # without reals of its own, a method is compared with all of them
+    alone = rows[(rows["label"] == 1) | ~is_clip]
+    assert format_bias(alone, seed=0).methods == {"swap": ["JPEG quality", "frames"]}
