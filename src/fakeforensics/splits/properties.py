@@ -180,8 +180,8 @@ def holm(p_values: dict[str, float]) -> set[str]:
 def _telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
     """The properties that tell each method from real files, corrected for all methods together.
 
-    A method is compared with the real files of its own sources and domains, if there are any: a set that joins
-    videos of one source with photographs of another tells nothing by that.
+    A method is compared with the real files of its own sources and domains, if there are any: a set that
+    joins videos of one source with photographs of another tells nothing by that.
     """
     reals = files[files["label"] == 0]
     place = files["source"] + "\0" + files["domain"]
