@@ -60,10 +60,7 @@ def network(path, kind=TensorProto.FLOAT, shape=("n", 3, 32, 32), outputs=("scor
         helper.make_node("Flatten", ["numbers"], ["flat"]),
         helper.make_node("ReduceMean", ["flat"], [outputs[0]], axes=[1], keepdims=0),
     ]
-    nodes += [
-        helper.make_node("Add", [before, before], [after])
-        for before, after in pairwise(outputs)
-    ]
+    nodes += [helper.make_node("Add", [before, before], [after]) for before, after in pairwise(outputs)]
     results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ("n",)) for name in outputs]
     graph = helper.make_graph(nodes, "mean", [given], results)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
