@@ -76,15 +76,22 @@ def audit_blocks(results: ProtocolResults) -> list[Block]:
 def _bias_warnings(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> list[Text]:
     return [
         Text(
-            f"The coding of the files alone separates real from fake in {where}: "
-            f"`p = {bias['p_value']:g}`, AUC {bias['auc']:.2f}. A detector may learn that instead of the "
-            "forgery. " + "; ".join(bias["telling"] or ["It takes a combination of properties"]) + ".",
+            f"The coding of the files alone separates real from fake in {where}: {_evidence(bias)}. "
+            "A detector may learn that instead of the forgery. "
+            + "; ".join(bias["telling"] or ["It takes a combination of properties"])
+            + ".",
             "warning",
         )
         for name, bias in biases.items()
         for where in ("the training images" if name == "train" else results.label(name),)
         if bias["is_biased"]
     ]
+
+
+def _evidence(bias: dict[str, Any]) -> str:
+    if bias["auc"] is None:
+        return f"{bias['real']} real and {bias['fake']} fake groups, too few for a test"
+    return f"`p = {bias['p_value']:g}`, AUC {bias['auc']:.2f}"
 
 
 def _bias_table(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> Table:
@@ -103,11 +110,12 @@ def _bias_table(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> 
     )
     notes = [
         "AUC of a cross-validated classifier that knows what a file states about its coding, but no pixels; "
-        "0.5 is chance. p-value: the share of random labelings on which it does at least as well; values "
-        "below 0.01 are marked."
+        "0.5 is chance. p-value: the share of random labelings on which it does at least as well. Marked: it "
+        "is below 0.01, or a property of the files tells. Of the files of a class in one group (a video, or "
+        "a photograph with its edits) one counts."
     ]
     if any(bias["auc"] is None for bias in biases.values()):
-        notes.append(f"{EMPTY}: fewer than ten files of a class, too few to test.")
+        notes.append(f"{EMPTY}: fewer than ten groups of a class, too few to test.")
     if untested := [results.label(name) for name in results.protocol.test if name not in biases]:
         notes.append(f"Not tested, because all images are fake: {', '.join(untested)}.")
     columns = (Column("Real files"), Column("Fake files"), Column("AUC"), Column("p-value"))
@@ -119,7 +127,7 @@ def _bias_table(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> 
 def _property_tables(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> list[Block]:
     """The p-value of each property in each set of images, and the methods that one of them gives away."""
     names = dict.fromkeys(name for bias in biases.values() for name in bias["properties"])
-    sets = [name for name, bias in biases.items() if bias["auc"] is not None]
+    sets = [name for name, bias in biases.items() if bias["properties"] or bias["auc"] is not None]
     if not names or not sets:
         return []
 
@@ -133,7 +141,8 @@ def _property_tables(results: ProtocolResults, biases: dict[str, dict[str, Any]]
     columns = tuple(Column("Training" if one == "train" else results.label(one)) for one in sets)
     notes = [
         "p-value of a permutation test: the share of random labelings in which real and fake files differ as "
-        "much in that property. Marked: below 0.01 after Holm's correction for the properties of a column. "
+        "much in that property. Marked: below 0.01 after Holm's correction for the properties of a column, "
+        "or, with fewer than ten groups of a class, one value in all real files and another in all fakes. "
         f"{EMPTY}: the same in all files."
     ]
     notes += [

@@ -70,10 +70,10 @@ def _warnings(name: str, bias: FormatBias) -> list[str]:
     """The properties that predict the label, for all fakes together and for single methods."""
     texts = []
     if bias.is_biased:
-        texts.append(
-            f"{name}: the coding of the files alone tells real from fake (AUC {bias.auc:.2f}, "
-            f"p = {bias.p_value}): " + "; ".join(bias.telling or ("a combination of properties",))
-        )
+        few = f"{bias.real} real and {bias.fake} fake groups, too few to test"
+        how = few if bias.auc is None else f"AUC {bias.auc:.2f}, p = {bias.p_value}"
+        told = "; ".join(bias.telling or ("a combination of properties",))
+        texts.append(f"{name}: the coding of the files alone tells real from fake ({how}): {told}")
     together = {name for name, test in bias.properties.items() if test.is_telling}
     alone = {
         method: rest

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+Named = TypeVar("Named", bound=Hashable)
+
 FOLDS = 5
 REPEATS = 2
 PERMUTATIONS = 499  # of the labels, for the classifier
 DRAWS = 9_999  # of the labels, for each property
+DRAWS_PER_TEST = 200  # at least, as Holm's correction multiplies the smallest p-value by the number of tests
 MOST_BINS = 16
 ENOUGH = 10  # permutations that are fitted as well as the truth; then the test stops
 SIGNIFICANT = 0.01
 MOST_FILES = 500  # of each class
-FEWEST_FILES = 10  # of each class
+FEWEST_FILES = 10  # of each class, and of groups in each
 _DIGITS = 9  # kept of a classifier's log odds, whose last bits differ between processors
 _NAMELESS: dict[Any, str] = {
     "": "none",
@@ -48,7 +51,8 @@ class PropertyTest:
     Args:
         distance: Total variation between the two distributions of values, 0 … 1.
         p_value: Share of random labelings with a chi-square statistic as large; not corrected.
-        is_telling: Whether that is below 0.01 after Holm's correction for the properties tested with it.
+        is_telling: Whether that is below 0.01 after Holm's correction for the properties tested with it; with
+            too few groups for that, whether all real files have one value and all fakes another.
         values: The most frequent values of real and of fake files, in words.
     """
 
@@ -63,10 +67,10 @@ class FormatBias:
     """How well real and fake files are told apart by what they state about their coding.
 
     Args:
-        real: Number of real files used.
-        fake: Number of fake files used.
+        real: Number of real files used, one of each group.
+        fake: Number of fake files used, likewise.
         auc: Area under the ROC curve of a classifier that sees all properties, cross-validated; 0.5 is
-            chance. None if there are too few files.
+            chance. None if there are too few groups.
         p_value: Share of random labelings that the classifier fits as well; None likewise.
         is_biased: Whether that is below 0.01, or a property is telling.
         properties: The test of each property that is not the same in all files.
@@ -97,28 +101,26 @@ def format_bias(files: pd.DataFrame, seed: int) -> FormatBias:
     permutation test on its table of counts, for all fakes together and for each method, with Holm's
     correction among them. A naive Bayes classifier sees all properties; it is fitted to the labels and to
     permutations of them, and stops early where enough permutations were fitted as well (Besag and Clifford
-    1991, Sequential Monte Carlo p-values). Files of one group count each.
+    1991, Sequential Monte Carlo p-values). Of the files of one class in a group, which often share their
+    coding, one drawn at random is tested: files that depend on each other would make chance look certain.
 
     Args:
-        files: One row per raw file: label, method, source, domain and the index's columns of the raw file.
-        seed: Seed of folds, permutations, and of the sub-sample of very many files.
+        files: One row per raw file: label, group, method, source, domain and the index's columns of the raw
+            file.
+        seed: Seed of folds, permutations, and of the files drawn.
     """
-    some = _sample(files, seed)
-    labels = some["label"].to_numpy()
-    real, fake = int((labels == 0).sum()), int((labels == 1).sum())
-    if min(real, fake) < FEWEST_FILES:
+    some = _independent(files, seed)
+    real, fake = _counts(some)
+    if min(_counts(files)) < FEWEST_FILES:
         return FormatBias(real, fake, None, None, False, {}, {})
-    properties = compare_properties(some, seed)
-    auc, p_value = _classify(some, labels, seed)
-    return FormatBias(
-        real,
-        fake,
-        auc,
-        p_value,
-        p_value < SIGNIFICANT or any(test.is_telling for test in properties.values()),
-        properties,
-        _telling_methods(files, seed),
-    )
+    properties = compare_properties(files, seed)
+    is_told = any(test.is_telling for test in properties.values())
+    methods = _telling_methods(files, seed)
+    if min(real, fake) < FEWEST_FILES:
+        return FormatBias(real, fake, None, None, is_told, properties, methods)
+    auc, p_value = _classify(some, some["label"].to_numpy(), seed)
+    is_biased = p_value < SIGNIFICANT or is_told
+    return FormatBias(real, fake, auc, p_value, is_biased, properties, methods)
 
 
 def compare_properties(files: pd.DataFrame, seed: int) -> dict[str, PropertyTest]:
@@ -126,24 +128,40 @@ def compare_properties(files: pd.DataFrame, seed: int) -> dict[str, PropertyTest
 
     Args:
         files: As for `format_bias`, with both labels.
-        seed: Seed of the random labelings.
+        seed: Seed of the random labelings, and of the files drawn.
     """
-    labels = files["label"].to_numpy()
-    rng = np.random.default_rng(seed)
-    found = {}
-    for name, read in PROPERTIES.items():
-        values = read(files)
-        if values.nunique() > 1:
-            found[name] = (values, permutation_p_value(_bins(values), labels, rng))
-    telling = holm({name: p_value for name, (_, p_value) in found.items()})
+    values = _varying(files)
+    p_values = _p_values(_independent(files, seed), values, np.random.default_rng(seed), DRAWS)
+    telling = holm(p_values) if _has_enough_groups(files) else _constant_apart(files, values)
     return {
-        name: PropertyTest(*_describe(values, files["label"], p_value, name in telling))
-        for name, (values, p_value) in found.items()
+        name: PropertyTest(*_describe(values[name], files["label"], p_value, name in telling))
+        for name, p_value in p_values.items()
     }
 
 
+def _varying(files: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """The values of each property that is not the same in all files, by the property's name."""
+    every = {name: read(files) for name, read in PROPERTIES.items()}
+    return {name: values for name, values in every.items() if values.nunique() > 1}
+
+
+def _p_values(
+    some: pd.DataFrame, values: dict[str, pd.Series[Any]], rng: np.random.Generator, draws: int
+) -> dict[str, float]:
+    labels = some["label"].to_numpy()
+    return {
+        name: permutation_p_value(_bins(column.loc[some.index]), labels, rng, draws)
+        for name, column in values.items()
+    }
+
+
+def _constant_apart(files: pd.DataFrame, values: dict[str, pd.Series[Any]]) -> set[str]:
+    """The properties of which all real files have one value and all fakes another: told without any test."""
+    return {name for name, column in values.items() if column.groupby(files["label"]).nunique().max() == 1}
+
+
 def permutation_p_value(
-    bins: NDArray[np.intp], labels: NDArray[np.integer[Any]], rng: np.random.Generator
+    bins: NDArray[np.intp], labels: NDArray[np.integer[Any]], rng: np.random.Generator, draws: int = DRAWS
 ) -> float:
     """The share of random labelings whose chi-square statistic is at least as large as that of the labels.
 
@@ -154,17 +172,18 @@ def permutation_p_value(
         bins: The bin of each file, from 0.
         labels: 0 real, 1 fake.
         rng: Draws the labelings.
+        draws: Their number.
     """
     totals = np.bincount(bins)
     fakes = np.bincount(bins[labels == 1], minlength=len(totals))
-    draws = rng.multivariate_hypergeometric(totals, int(fakes.sum()), size=DRAWS, method="marginals")
+    drawn = rng.multivariate_hypergeometric(totals, int(fakes.sum()), size=draws, method="marginals")
     # The statistic grows with this sum, as everything else in it is fixed.
     reached = (fakes**2 / totals).sum()
-    as_large = ((draws**2 / totals).sum(axis=1) >= reached * (1 - 1e-9)).sum()
-    return float((as_large + 1) / (DRAWS + 1))
+    as_large = ((drawn**2 / totals).sum(axis=1) >= reached * (1 - 1e-9)).sum()
+    return float((as_large + 1) / (draws + 1))
 
 
-def holm(p_values: dict[str, float]) -> set[str]:
+def holm(p_values: Mapping[Named, float]) -> set[Named]:
     """The names whose p-values are below 0.01 by Holm's step-down correction.
 
     Source: Holm 1979, A simple sequentially rejective multiple test procedure.
@@ -185,27 +204,29 @@ def _telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
     """
     reals = files[files["label"] == 0]
     place = files["source"] + "\0" + files["domain"]
-    rng = np.random.default_rng(seed)
-    p_values: dict[str, float] = {}
-    places: dict[str, tuple[str, str]] = {}
+    found: dict[str, set[str]] = {}
+    tested: dict[str, tuple[pd.DataFrame, dict[str, pd.Series[Any]]]] = {}
     for method, fakes in files[files["label"] == 1].groupby("method", sort=True):
         own = reals[place[reals.index].isin(place[fakes.index])]
-        both = _sample(pd.concat([reals if own.empty else own, fakes]), seed)
-        labels = both["label"].to_numpy()
-        if min((labels == 0).sum(), (labels == 1).sum()) < FEWEST_FILES:
+        both = pd.concat([reals if own.empty else own, fakes])
+        if min(_counts(both)) < FEWEST_FILES:
             continue
-        for name, read in PROPERTIES.items():
-            values = read(both)
-            if values.nunique() > 1:
-                key = f"{method}\0{name}"
-                places[key] = (str(method), name)
-                p_values[key] = permutation_p_value(_bins(values), labels, rng)
-    found: dict[str, list[str]] = {}
-    accepted = holm(p_values)
-    for key, (method, name) in places.items():
-        if key in accepted:
-            found.setdefault(method, []).append(name)
-    return found
+        values = _varying(both)
+        if _has_enough_groups(both):
+            tested[str(method)] = _independent(both, seed), values
+        else:
+            found[str(method)] = _constant_apart(both, values)
+    draws = max(DRAWS, DRAWS_PER_TEST * sum(len(values) for _, values in tested.values()))
+    rng = np.random.default_rng(seed)
+    p_values = {
+        (method, name): p_value
+        for method, (some, values) in tested.items()
+        for name, p_value in _p_values(some, values, rng, draws).items()
+    }
+    for method, name in holm(p_values):
+        found.setdefault(method, set()).add(name)
+    ordered = {method: [name for name in PROPERTIES if name in found[method]] for method in sorted(found)}
+    return {method: names for method, names in ordered.items() if names}
 
 
 def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) -> tuple[float, float]:
@@ -238,9 +259,19 @@ def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) 
     return round(float(np.mean(held_out)), 4), round(p_value, 4)
 
 
-def _sample(files: pd.DataFrame, seed: int) -> pd.DataFrame:
-    parts = [part.sample(min(len(part), MOST_FILES), random_state=seed) for _, part in files.groupby("label")]
-    return pd.concat(parts)
+def _independent(files: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """One file of each group and class, and not too many of a class, in random order."""
+    some = files.sample(frac=1.0, random_state=seed).drop_duplicates(["group", "label"])
+    return some.groupby("label").head(MOST_FILES)
+
+
+def _counts(files: pd.DataFrame) -> tuple[int, int]:
+    fake = int((files["label"] == 1).sum())
+    return len(files) - fake, fake
+
+
+def _has_enough_groups(files: pd.DataFrame) -> bool:
+    return min(_counts(files.drop_duplicates(["group", "label"]))) >= FEWEST_FILES
 
 
 def _features(files: pd.DataFrame) -> NDArray[np.intp]:

@@ -102,6 +102,20 @@ def test_a_format_that_gives_fakes_away_is_a_warning_and_its_p_value_stands_out(
     assert len(bias.notes) == 3  # the last two: `a` has too few files, `b` only fakes
 
 
+def test_few_groups_with_a_format_of_their_own_are_a_warning_without_a_test(audited):
+    told = {"format": {"distance": 1.0, "p_value": 0.1, "is_telling": True, "values": ""}}
+    few = FEW | {
+        "is_biased": True,
+        "telling": ["format: real JPEG (100%), fake PNG (100%)"],
+        "properties": told,
+    }
+    warning, _, properties, *_ = audit_blocks(audited(format_bias={"train": CLEAN, "a": few}))
+    assert "8 real and 8 fake groups" in warning.text
+    assert "fake PNG (100%)" in warning.text
+    assert [[cell.text for cell in row.cells] for row in properties.rows] == [[EMPTY, "0.1"]]
+    assert properties.rows[0].cells[1].alarm
+
+
 def test_without_bias_there_is_no_warning(audited):
     blocks = audit_blocks(audited(format_bias={"train": CLEAN}))
     assert not any(isinstance(block, Text) for block in blocks)

@@ -75,3 +75,22 @@ def test_near_duplicates_are_counted_and_shown(findings: dict[str, Any]) -> None
 
 def test_repeated_bytes_within_a_split_are_counted(findings: dict[str, Any]) -> None:
     assert findings["copies"]["identical_within_split"] == {"train": 23, "val": 0, "test": 0}
+
+
+def test_few_clips_with_a_format_of_their_own_are_warned_of() -> None:
+    # 2 clips of 6 frames, each a file, in every class and split: too few to test.
+    rows = index(
+        [
+            row("d", f"{split}/{method}/{n}", method=method, own_split=split, raw_format=form)
+            | {"group": f"d/{split}/{method}/{n // 6}"}
+            for split in ("train", "val", "test")
+            for method, form in (("real", "JPEG"), ("a", "PNG"))
+            for n in range(12)
+        ]
+    )
+    plan = {"title": "t", "train": [{"source": "d"}], "test": {"seen": [{"source": "d"}]}}
+    manifests = build_manifests("p", Protocol.model_validate(plan), lambda source: rows, seed=0)
+    found = audit(manifests, lambda row: np.zeros((8, 8, 3), dtype=np.uint8), most_images=0, seed=0)
+    train, seen = found["warnings"]
+    assert train.startswith("train: ")
+    assert "(2 real and 2 fake groups, too few to test): format: real JPEG (100%), fake PNG (100%)" in seen

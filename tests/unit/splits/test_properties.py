@@ -33,7 +33,8 @@ def files(qualities: tuple[list[int], list[int]], **values: object) -> pd.DataFr
         for label, some in enumerate(qualities)
         for quality in some
     ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(group=[f"s/{number}" for number in table.index])
 
 
 def test_an_eighth_of_the_fakes_coded_differently_is_caught() -> None:
@@ -165,3 +166,64 @@ def test_a_method_is_compared_with_the_reals_of_its_own_place() -> None:
     # without reals of its own, a method is compared with all of them
     alone = rows[(rows["label"] == 1) | ~is_clip]
     assert format_bias(alone, seed=0).methods == {"swap": ["JPEG quality", "frames"]}
+
+
+def test_a_method_that_is_given_away_is_named_however_many_tests_there_are() -> None:
+    # 14 methods with 9 properties each: with 9,999 labelings alone, 126 times the smallest p-value of 0.0001
+    # would not be below 0.01.
+    rng = np.random.default_rng(0)
+    rows = files(([75] * 100, [75] * 14 * 20))
+    rows.loc[rows["label"] == 1, "method"] = [f"m{number % 14}" for number in range(14 * 20)]
+    noise = {
+        "raw_profile": ["a", "b"],
+        "raw_transfer": ["a", "b"],
+        "raw_primaries": ["a", "b"],
+        "raw_pixel_aspect": ["1:1", "4:3"],
+        "raw_frames": [1, 2],
+        "jpeg_quality": [75, 80],
+        "chroma_sampling": ["4:2:0", "4:4:4"],
+        "raw_width": [600, 640],
+    }
+    for column, values in noise.items():
+        rows[column] = rng.choice(values, len(rows))
+    rows.loc[rows["method"] == "m3", "raw_format"] = "PNG"
+    rows["raw_frame_rate"] = rng.choice([25.0, 30.0], len(rows))
+    assert format_bias(rows, seed=0).methods == {"m3": ["format"]}
+
+
+def test_files_of_one_group_count_once() -> None:
+    # 12 clips of either class, each with 40 files of a quality drawn for the clip: chance, and few clips.
+    alarms = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        real, fake = (np.repeat(rng.choice([75, 85, 95], 12), 40).tolist() for _ in range(2))
+        rows = files((real, fake))
+        rows["group"] = [f"s/{number // 40}" for number in range(len(rows))]
+        found = format_bias(rows, seed)
+        assert (found.real, found.fake) == (12, 12)
+        alarms += found.is_biased
+    # As for independent files; with each file counted, 19 of 20 such sets were called biased.
+    assert alarms <= 1
+
+
+def test_an_original_and_its_edit_are_a_pair_that_tells_nothing() -> None:
+    # 30 groups of one real and three fakes that kept its quality: more fakes of each quality, equal shares.
+    qualities = [75 + number % 3 for number in range(30)]
+    rows = files((qualities, qualities * 3))
+    rows["group"] = [f"s/{number % 30}" for number in range(len(rows))]
+    found = compare_properties(rows, seed=0)["JPEG quality"]
+    assert (found.distance, found.p_value, found.is_telling) == (0.0, 1.0, False)
+
+
+def test_few_groups_are_not_tested_but_a_format_of_their_own_is_named() -> None:
+    rows = files(([75] * 60, [-1] * 60))
+    rows["group"] = [f"s/{number // 20}" for number in range(len(rows))]
+    rows.loc[rows["label"] == 1, ["raw_format", "chroma_sampling"]] = ["PNG", ""]
+    found = format_bias(rows, seed=0)
+    assert (found.real, found.fake, found.auc, found.p_value) == (3, 3, None, None)
+    assert found.is_biased
+    assert found.methods == {"a": ["format", "JPEG quality", "chroma sampling"]}
+    # of 6 clips, C(6, 3) = 20 labelings: 2 are as clear
+    assert found.properties["format"].p_value == pytest.approx(2 / 20, abs=0.02)
+    rows.loc[rows.index[-1], ["raw_format", "jpeg_quality", "chroma_sampling"]] = ["JPEG", 75, "4:2:0"]
+    assert not format_bias(rows, seed=0).is_biased
