@@ -20,6 +20,16 @@ _LUMA_FIRST = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444
 _FULL_RANGE = np.clip(((np.arange(256) - 16) * 255 * 2 + 219) // (2 * 219), 0, 255).astype(np.uint8)
 # swscale's usual paths round differently on each processor.
 _EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
+# What swscale converts to RGB, and the names of what it does not. Source: ITU-T H.273, table 4.
+_MATRICES = frozenset([0, 1, 2, 4, 5, 6, 7, 9])
+_OTHER_MATRICES = {
+    8: "YCgCo",
+    10: "BT.2020, constant luminance",
+    11: "SMPTE ST 2085",
+    12: "chromaticity-derived",
+    13: "chromaticity-derived, constant luminance",
+    14: "ICtCp",
+}
 # EXIF orientation by (axes swapped, rows reversed afterwards, columns reversed afterwards).
 _ORIENTATIONS = {
     (False, False, False): 1,
@@ -105,6 +115,12 @@ def luminance(decoded: Any) -> Pixels:
     if decoded.color_range != ColorRange.JPEG and "yuvj" not in decoded.format.name:
         luma = cv2.LUT(luma, _FULL_RANGE)
     return luma
+
+
+def unknown_matrix(decoded: Any) -> str:
+    """The name of the matrix that made a frame's colors, if it is one that `convert` cannot undo; else ""."""
+    number = int(decoded.colorspace)
+    return "" if number in _MATRICES else _OTHER_MATRICES.get(number, str(number))
 
 
 def convert(decoded: Any, form: str) -> Pixels:

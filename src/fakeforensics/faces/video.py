@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
@@ -17,7 +16,25 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorTrc
 from jaxtyping import UInt8
 
-from fakeforensics.faces.display import convert, luminance, matrix_orientation, square_size, squared, upright
+from fakeforensics.faces.display import (
+    convert,
+    luminance,
+    matrix_orientation,
+    square_size,
+    squared,
+    unknown_matrix,
+    upright,
+)
+from fakeforensics.faces.packets import (
+    Packet,
+    average_rate,
+    distinct,
+    is_hidden,
+    may_hold_fields,
+    may_repeat,
+    needed,
+    stated,
+)
 
 Gray = UInt8[np.ndarray, "height width"]
 Rgb = UInt8[np.ndarray, "height width 3"]
@@ -33,8 +50,11 @@ _KEPT_BYTES = 16 * 2**20
 _SKIPPING = frozenset(["h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9"])
 # Between frames of a constant rate, containers that count milliseconds vary by less than this share.
 _STEADY = 0.5
+_LONGEST_STEP = 250
 # Pixels that are more than this times as wide as high, or the reverse, are a fault of the file.
 _MOST_ASPECT = 8
+# Containers whose index counts the frames. IVF files have a number in its place that means various things.
+_COUNTING = ("mov", "avi")
 _SAMPLINGS = {"nv12": "4:2:0", "420": "4:2:0", "422": "4:2:2", "444": "4:4:4", "411": "4:1:1", "440": "4:4:0"}
 
 
@@ -72,7 +92,7 @@ def spread_frames(count: int, wanted: int, times: Sequence[float] | None = None)
 
     At a constant frame rate these are the middles of equal numbers of frames. At a variable rate they are the
     frames shown at the middles of equal parts of the duration; where one frame is shown for several parts,
-    its neighbors stand for the others.
+    its neighbors stand for the others. A jump by more than 250 usual steps is a fault of the clock.
 
     Args:
         count: Number of frames.
@@ -80,30 +100,18 @@ def spread_frames(count: int, wanted: int, times: Sequence[float] | None = None)
         times: When each is shown, ascending, in any unit; None if it is not known.
     """
     wanted = min(count, wanted)
-    if times is None or count <= wanted or _is_steady(times):
+    steps = [] if times is None else [after - before for before, after in pairwise(times)]
+    usual = median(steps) if steps else 0
+    if count <= wanted or all(abs(step - usual) <= _STEADY * usual for step in steps):
         return [(2 * part + 1) * count // (2 * wanted) for part in range(wanted)]
-    length = (times[-1] - times[0]) * count / (count - 1)  # the last frame is shown as long as the average
+    starts = [0, *accumulate(step if step <= _LONGEST_STEP * usual else usual for step in steps)]
+    length = starts[-1] * count / (count - 1)  # the last frame is shown as long as the average
     chosen: list[int] = []
     for part in range(wanted):
-        shown = bisect_right(times, times[0] + (2 * part + 1) * length / (2 * wanted)) - 1
+        shown = bisect_right(starts, (2 * part + 1) * length / (2 * wanted)) - 1
         after = chosen[-1] + 1 if chosen else 0
         chosen.append(min(max(shown, after), count - wanted + part))
     return chosen
-
-
-def _is_steady(times: Sequence[float]) -> bool:
-    steps = [after - before for before, after in pairwise(times)]
-    usual = median(steps)
-    return all(abs(step - usual) <= _STEADY * usual for step in steps)
-
-
-@dataclass(frozen=True)
-class Packet:
-    """One coded frame, in decoding order."""
-
-    time: int | None  # when it is shown, in the stream's units; None if the container gives none
-    key: bool  # whether decoding can start here
-    shown: bool = True  # an edit list may hide frames that others refer to
 
 
 class Clip:
@@ -133,12 +141,15 @@ class Clip:
         self._packets: list[Packet] = []
         self._kept: list[Any] | None = []
         kept_bytes = 0
+        uncertain = False  # whether only decoding tells how many frames there are
         self._last_unit = 0
         # Before the packets are read: libavformat corrects it while it reads.
         self._declared_duration = self._stream.duration or 0
         for packet in _packets(container, self._stream):
             self._last_unit = max(self._last_unit, packet.dts or 0)
-            self._packets.append(Packet(packet.pts, packet.is_keyframe, not packet.is_discard))
+            shown = not packet.is_discard and not is_hidden(self._stream, packet)
+            uncertain = uncertain or may_repeat(self._stream, packet)
+            self._packets.append(Packet(packet.pts, packet.is_keyframe, shown))
             kept_bytes += packet.size
             if kept_bytes > _KEPT_BYTES:
                 self._kept = None
@@ -148,22 +159,29 @@ class Clip:
         if self.count == 0:
             raise UnreadableError("no video frame in the file")
         self._check_whole()
-        times = [packet.time for packet in self._packets if packet.shown and packet.time is not None]
         # AVI knows no times of display; those that libavformat makes up are not those of the decoder.
-        exact = len({*times}) == self.count and container.format.name != "avi"
-        self.times = sorted(times) if exact else None
+        has_times = container.format.name != "avi"
+        self.times = distinct(packet.time for packet in self._packets if packet.shown) if has_times else None
+        self._decodes_all = self.times is None
+        if uncertain or may_hold_fields(self._stream) or (has_times and self.times is None):
+            decoded = [frame.pts for _, frame in self._by_order()]
+            if len(decoded) != self.count:
+                self.count, self._decodes_all = len(decoded), True
+                self.times = distinct(decoded) if has_times else None
+            if self.count == 0:
+                raise UnreadableError("no frame decodes")
         self.pixel_aspect = _pixel_aspect(self._stream)
         width, height = square_size(self._stream.width, self._stream.height, self.pixel_aspect)
         self.pixels = width * height
         _check_size(width, height)
-        self.rate = float(self._stream.average_rate or 0)
+        self.rate = average_rate(self._stream)
         codec = self._stream.codec_context
         self.format = str(codec.codec.canonical_name).upper()
         name = codec.pix_fmt or ""
         self.chroma = next((value for key, value in _SAMPLINGS.items() if key in name), "")
         self.profile = codec.profile or ""
-        self.transfer = _stated(ColorTrc, codec.color_trc)
-        self.primaries = _stated(ColorPrimaries, codec.color_primaries)
+        self.transfer = stated(ColorTrc, codec.color_trc)
+        self.primaries = stated(ColorPrimaries, codec.color_primaries)
 
     def _check_whole(self) -> None:
         """Refuse a file whose end is missing.
@@ -172,6 +190,8 @@ class Clip:
         packet comes of it.
         """
         declared, found = self._stream.frames, len(self._packets)
+        if not self._container.format.name.startswith(_COUNTING):
+            return
         if self._container.format.name == "avi":
             found = max(found, self._last_unit + 1, self._declared_duration)
         if found < declared * (1 - _MISSING_TOLERATED):
@@ -189,7 +209,10 @@ class Clip:
         Yields:
             Each frame, or its number with the reason why it does not decode.
         """
-        found = self._by_order(numbers) if self.times is None else self._by_time(numbers, self.times)
+        if self._decodes_all or self.times is None:
+            found = self._among(numbers)
+        else:
+            found = self._by_time(numbers, self.times)
         missing = list(numbers)
         for number, decoded in found:
             while missing and missing[0] < number:
@@ -205,12 +228,12 @@ class Clip:
 
     def _by_time(self, numbers: Sequence[int], times: Sequence[int]) -> Iterator[tuple[int, Any]]:
         wanted: dict[int | None, int] = {times[number]: number for number in numbers}
-        feed = _needed(self._packets, set(wanted))
+        fed = needed(self._packets, set(wanted))
         with self._from_start() as (codec, packets):
             skips = codec.name in _SKIPPING
             jumped = False
-            for needed, packet in zip(feed, packets, strict=False):
-                if not needed:
+            for is_fed, packet in zip(fed, packets, strict=False):
+                if not is_fed:
                     if not jumped:
                         yield from _known(_decode(codec, None), wanted)
                         jumped = True
@@ -224,15 +247,14 @@ class Clip:
             if not jumped:
                 yield from _known(_decode(codec, None), wanted)
 
-    def _by_order(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
-        wanted = set(numbers)
-        index = 0
+    def _among(self, numbers: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        wanted = {*numbers}
+        yield from ((number, frame) for number, frame in self._by_order() if number in wanted)
+
+    def _by_order(self) -> Iterator[tuple[int, Any]]:
         with self._from_start() as (codec, packets):
-            for packet in chain(packets, [None]):
-                for frame in _decode(codec, packet):
-                    if index in wanted:
-                        yield index, frame
-                    index += 1
+            every = (_decode(codec, packet) for packet in chain(packets, [None]))
+            yield from enumerate(chain.from_iterable(every))
 
     @contextmanager
     def _from_start(self) -> Iterator[tuple[Any, Iterable[Any]]]:
@@ -250,6 +272,11 @@ class Clip:
         # Frames may change their size within a clip.
         _check_size(*square_size(decoded.width, decoded.height, self.pixel_aspect))
         orientation = matrix_orientation(decoded.side_data.get("DISPLAYMATRIX"))
+        # Now, not when the colors are needed.
+        if matrix := unknown_matrix(decoded):
+            raise UnreadableError(f"colors by the matrix {matrix}, which FFmpeg does not convert to RGB")
+        if self.format == "HEVC" and decoded.interlaced_frame:
+            raise UnreadableError("interlaced HEVC: each field is a frame of its own, which we do not join")
 
         def displayed(pixels: np.ndarray) -> np.ndarray:
             return upright(squared(pixels, self.pixel_aspect), orientation)
@@ -321,15 +348,6 @@ def _check_size(width: int, height: int) -> None:
         raise UnreadableError(f"frames of more than {MAX_PIXELS // 10**6} megapixels")
 
 
-def _stated(names: type[ColorTrc] | type[ColorPrimaries], value: int) -> str:
-    """FFmpeg's name of a color property, "" if it is not specified; its number if PyAV knows no name."""
-    try:
-        name = names(value).name
-    except ValueError:
-        return "" if value == 0 else str(value)
-    return "" if name == "UNSPECIFIED" else name.lower().replace("_", "-")
-
-
 def _packets(container: Any, stream: Any) -> Iterator[Any]:
     try:
         for packet in container.demux(stream):
@@ -337,25 +355,6 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
                 yield packet
     except av.error.FFmpegError as error:
         raise UnreadableError(f"damaged video: {error.strerror}") from None
-
-
-def _needed(packets: Sequence[Packet], wanted: set[int | None]) -> list[bool]:
-    """Which packets must be decoded so that the frames at the `wanted` times come out exactly."""
-    begins = [0] * (len(packets) + 1)  # how many runs of needed packets begin, less those that ended before
-    keys: list[int] = [0]
-    for position, packet in enumerate(packets):
-        if packet.key and position:
-            keys.append(position)
-        if packet.time in wanted:
-            # A frame shown before its key frame (an open group) refers to the group before as well.
-            start = next((key for key in reversed(keys) if _not_after(packets[key], packet)), 0)
-            begins[start] += 1
-            begins[position + 1] -= 1
-    return [open_runs > 0 for open_runs in accumulate(begins)][: len(packets)]
-
-
-def _not_after(key: Packet, packet: Packet) -> bool:
-    return key.time is not None and packet.time is not None and key.time <= packet.time
 
 
 def _decode(codec: Any, packet: Any) -> list[Any]:

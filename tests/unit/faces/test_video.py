@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakeforensics.faces.display import convert
-from fakeforensics.faces.video import Frame, Packet, UnreadableError, _needed, open_clip, spread_frames
+from fakeforensics.faces.video import Frame, UnreadableError, open_clip, spread_frames
 
 from .conftest import numbered, portrait, write_video
 
@@ -41,6 +41,12 @@ def test_at_a_variable_rate_frames_are_spread_over_time():
 def test_at_a_constant_rate_in_rounded_milliseconds_frames_are_those_of_equal_numbers():
     times = [round(1000 * number / 30) for number in range(300)]
     assert spread_frames(300, 32, times) == spread_frames(300, 32)
+
+
+def test_a_clock_that_jumps_does_not_count_as_a_pause():
+    # 60 frames, an hour's jump, 60 frames: of 8 parts, 4 lie on each side, as without the jump.
+    times = [40 * number for number in range(60)] + [3_600_000 + 40 * number for number in range(60, 120)]
+    assert spread_frames(120, 8, times) == [7, 22, 37, 52, 67, 82, 97, 112] == spread_frames(120, 8)
 
 
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=200), st.integers(1, 64))
@@ -218,24 +224,3 @@ def test_any_file_name(tmp_path, name):
     plain = write_video(tmp_path / "plain.mp4", numbered(5))
     plain.rename(tmp_path / name)
     assert len(brightness(tmp_path / name, [0, 4])) == 2
-
-
-def test_only_groups_with_a_wanted_frame_are_decoded():
-    # I0 P2 b1 | I3 P5 b4 | I6: a frame of the second group needs that group alone, up to itself.
-    packets = [Packet(0, True), Packet(2, False), Packet(1, False)]
-    packets += [Packet(3, True), Packet(5, False), Packet(4, False), Packet(6, True)]
-    assert _needed(packets, {5}) == [False, False, False, True, True, False, False]
-
-
-def test_a_frame_shown_before_its_key_frame_needs_the_group_before():
-    # Open group: b5 follows I6 in the file, is shown before it and refers to both.
-    packets = [Packet(0, True), Packet(3, False), Packet(6, True), Packet(5, False)]
-    assert _needed(packets, {5}) == [True, True, True, True]
-
-
-def test_a_key_frame_that_is_wanted_as_well_does_not_cut_off_the_group_before():
-    # Decoding order: key 0, frames 1 and 2, key 4, then frame 3, which is shown before key 4 and may refer to
-    # the group before it.
-    packets = [Packet(0, True), Packet(1, False), Packet(2, False), Packet(4, True), Packet(3, False)]
-    assert _needed(packets, {3, 4}) == [True] * 5
-    assert _needed(packets, {4}) == [False, False, False, True, False]
