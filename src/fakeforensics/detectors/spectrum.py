@@ -191,4 +191,5 @@ def code_rings(size: int) -> Int[Tensor, "n n"]:
     middle = (size - 1) / 2
     steps = torch.arange(size, dtype=torch.float64) - middle
     shifted = torch.hypot(steps[:, None], steps).floor().long()
-    return torch.fft.ifftshift(shifted)
+    unshifted: Tensor = torch.fft.ifftshift(shifted)
+    return unshifted
