@@ -1,0 +1,172 @@
+"""DOC: deep features that are compact on reals and still describe an unrelated labeled set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from fakeforensics.errors import UserError
+from fakeforensics.metrics.spec import Scores, ScoreSpec
+from fakeforensics.models.card import Architecture, Sees
+from fakeforensics.models.detector import Labels, Values
+from fakeforensics.models.late import LateDetector
+from fakeforensics.models.latent import Reals
+from fakeforensics.params import Count, Group, Number
+
+S_DOC = ScoreSpec(
+    name="doc", label="S_DOC", title="distance to the nearest real", column="score_doc", scale="positive"
+)
+_FIRST = 2  # label of the reference set's first class
+
+
+class DocSettings(Group):
+    """Settings of DOC.
+
+    Args:
+        lambda_: λ, the weight of compactness; `lambda` in files.
+        compact: What is made compact: the `features` g that are compared in the end, or the `logits` of the
+            reference classes, as in the public code.
+        templates: Training reals that an image is compared with, evenly spread over those of the first
+            process.
+    """
+
+    lambda_: Annotated[Number, Field(ge=0, alias="lambda")] = 0.1
+    compact: Literal["features", "logits"] = "features"
+    templates: Annotated[Count, Field(ge=1, le=100_000)] = 1_000
+
+
+class DocOutput(NamedTuple):
+    """Features g and logits of the reference classes of each image, in float32."""
+
+    features: Float[Tensor, "batch width"]
+    logits: Float[Tensor, "batch classes"]
+
+
+def compactness(values: Float[Tensor, "n k"]) -> Float[Tensor, " n"]:
+    """1/k ‖x_i − m_i‖² of each row, where m_i is the mean of the other n − 1 rows; 0 of a single row.
+
+    Since x_i − m_i = n/(n−1) (x_i − x̄), no mean is computed n times. Their mean over the rows is
+    l_C = 1/(nk) Σ ‖x_i − m_i‖².
+    """
+    count = len(values)
+    if count < 2:
+        return values.sum(dim=1) * 0
+    centered = values - values.mean(dim=0)
+    return (count / (count - 1)) ** 2 * centered.square().mean(dim=1)
+
+
+class Doc(LateDetector):
+    """Cross-entropy on the reference set + λ l_C on reals; scored by the distance to the nearest real.
+
+    The two weight-shared branches are one network that sees both kinds of images in a batch. The loss is
+    CE + λ l_C, where CE is the mean over a batch's reference images and l_C that over its reals: each image's
+    loss is weighed so that the batch's mean is that sum. The paper's batches hold as many of either kind
+    (32 + 32), ours what the order of all training images gives; `train.balance: class` evens classes out.
+
+    The reference set is the protocol's `reference_set`; each of its sources and domains is a class. The paper
+    takes ImageNet; a set of real images of other things is our substitution, which needs no other download.
+
+    In the public code compactness is computed on the logits while g, the layer before, is compared in the
+    end; it divides by n² instead of n k, its backward pass divides integers under Python 2, its step of the
+    learning rate is never reached, and a comment calls the Euclidean distance cosine. Of these only the
+    choice of the layer is a setting. There AlexNet's or VGG16's last convolutions and fully connected layers
+    are trained; here a ResNet's fourth stage, or the fully connected layers of those two.
+
+    Source:
+        Perera and Patel, Learning Deep Features for One-Class Classification, IEEE TIP 28, 2019;
+        PramuPerera/DeepOneClass at cdb6bcc.
+    """
+
+    name: ClassVar[str] = "doc"
+    label: ClassVar[str] = "DOC"
+    title: ClassVar[str] = "features compact on reals that still describe a reference set"
+    sees: ClassVar[Sees] = "reals+reference"
+    scores: ClassVar[Scores] = (S_DOC,)
+    Settings: ClassVar[type[Group]] = DocSettings
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "train.optimizer": "sgd",
+        "train.learning_rate": 5e-5,
+        "train.momentum": 0.9,
+        "train.weight_decay": 5e-4,
+        "train.lr_decay": 1.0,
+        "train.batch_size": 64,
+        "train.max_steps": 700,
+        "train.patience": 700,
+        "train.max_epochs": 700,
+    }
+    settings: DocSettings
+    templates: Tensor
+
+    def __init__(self, architecture: Architecture, settings: Group) -> None:
+        super().__init__(architecture, settings)
+        self.classifier = nn.Linear(self.width, 1)
+        self.register_buffer("templates", torch.zeros(self.settings.templates, self.width))
+
+    def relabel(self, labels: Int[np.ndarray, " images"], seed: int) -> Int[np.ndarray, " images"]:  # noqa: ARG002
+        """Count the reference set's classes and build the classifier for them; the labels stay.
+
+        Raises:
+            UserError: If there are fewer than two.
+        """
+        classes = int(labels.max()) - _FIRST + 1
+        if classes < 2:
+            raise UserError(
+                "the detector 'doc' learns from a reference set of several classes",
+                expected="at least two of its sources or domains",
+                found=str(max(classes, 0)),
+                fix="name more sources or domains in the protocol's `reference_set`",
+            )
+        self._build_classifier(classes)
+        return labels
+
+    def prepare(self, state: Mapping[str, Tensor]) -> None:
+        """Build the classifier for as many classes as were saved."""
+        self._build_classifier(len(state["classifier.bias"]))
+
+    def _build_classifier(self, classes: int) -> None:
+        self.classifier = nn.Linear(self.width, classes).to(self.templates.device)
+
+    def forward(self, images: Float[Tensor, "batch 3 h w"]) -> DocOutput:
+        """Features and logits of normalized images."""
+        features = self.code(images)
+        with torch.autocast(images.device.type, enabled=False):
+            return DocOutput(features, self.classifier(features))
+
+    def losses(
+        self,
+        images: Float[Tensor, "batch 3 h w"],  # noqa: ARG002
+        output: DocOutput,
+        labels: Labels,
+    ) -> Labels:
+        """Cross-entropy of a reference image, λ l_C of a real, times the batch's size over its kind's."""
+        is_real = labels < _FIRST
+        reals, others = torch.nonzero(is_real).squeeze(1), torch.nonzero(~is_real).squeeze(1)
+        made_compact = output.features if self.settings.compact == "features" else output.logits
+        compact = self.settings.lambda_ * compactness(made_compact[reals])
+        entropy = functional.cross_entropy(
+            output.logits[others], labels[others].long() - _FIRST, reduction="none"
+        )
+        losses = output.logits.sum(dim=1) * 0  # every parameter gets a gradient, whatever the batch holds
+        for rows, values in ((reals, compact), (others, entropy)):
+            losses = losses.index_add(0, rows, values * (len(labels) / max(1, len(rows))))
+        return losses
+
+    def on_finish(self, images: Reals) -> None:
+        """Keep the features of templates, evenly spread over the reals."""
+        found = torch.cat([self.code(batch) for batch in images])
+        rows = torch.linspace(0, len(found) - 1, len(self.templates), device=found.device).round().long()
+        self.templates.copy_(found[rows])
+
+    def read(self, images: Float[Tensor, "batch 3 h w"], output: DocOutput) -> Values:  # noqa: ARG002
+        """The Euclidean distance of g to the nearest template."""
+        features, templates = output.features.double(), self.templates.double()
+        squares = features.square().sum(dim=1, keepdim=True) + templates.square().sum(dim=1)
+        squares = squares - 2 * features @ templates.T
+        return {S_DOC.column: squares.amin(dim=1).clamp_min(0).sqrt().float()}
