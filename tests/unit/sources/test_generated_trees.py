@@ -1,11 +1,12 @@
 """Laws over generated folders: nothing called test is trained on, and a fake goes with its original."""
 
+import json
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from hypothesis import assume, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
@@ -16,10 +17,13 @@ from fakeforensics.splits.protocol import Holdout
 from fakeforensics.splits.select import check_leaks
 
 SEEDS = st.integers(0, 1000)
+NUMBERED = range(10)
+NUMBERS = st.sampled_from(NUMBERED)
 # Names of split folders as archives have them, in any case, and names that only look a little like one.
 SPLITS = st.sampled_from(["train", "val", "test", "Train", "validation", "TEST", "testing", "training"])
 PLAIN = st.sampled_from(["cat", "church", "testimony", "trainer", "set1"])
-quick = settings(max_examples=40, deadline=None)
+# A tree that fails is small enough to read, and shrinking it would write hundreds of others.
+quick = settings(max_examples=30, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 
 
 def splits_of(layout, paths, seed, **options):
@@ -30,7 +34,7 @@ def splits_of(layout, paths, seed, **options):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(path)
         for name, text in options.pop("texts", {}).items():
-            Path(folder, name).write_text(text)
+            Path(folder, name).write_text(text, encoding="utf-8")
         source = SourceParams(layout=layout, root=folder, options=options)
         try:
             records = read_records(open_source("s", source))
@@ -164,6 +168,8 @@ def test_celeb_df_trains_on_no_listed_video_and_on_no_swap_of_one(reals, swaps, 
         original = re.sub(r"Celeb-synthesis/(id\d+)_id\d+(_\d+)", r"Celeb-real/\1\2", path)
         if found[path] in ("train", "val"):
             assert found[original] in (found[path], ""), (path, found)
+        if found[path] == "test":
+            assert found[original] in ("test", ""), (path, found)
 
 
 @quick
@@ -209,3 +215,93 @@ def test_cnn_synth_keeps_its_splits_whatever_its_categories_are_called(places, s
     assume(found is not None)
     # without a folder for validation, some training images are held out for it
     assert all((split == "test") == path.startswith("test/") for path, split in found.items() if split)
+
+
+@quick
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["ffhq", "faceapp"]), st.sampled_from(["{:05d}", "{:d}", "{:06d}_Smile"]), NUMBERS
+        ),
+        min_size=6,
+        max_size=30,
+        unique=True,
+    ),
+    SEEDS,
+)
+def test_an_edit_of_dffd_is_never_apart_from_its_photograph(files, seed):
+    # the numbers of photographs are written alike or not: 00042, 42, 000042_Smile
+    paths = {f"{kind}/{style.format(number)}.png": number for kind, style, number in files}
+    found = splits_of("dffd", sorted(paths), seed, subset=True)
+    assert found is not None
+    for number in NUMBERED:
+        assert len({found[path] for path in paths if paths[path] == number}) <= 1, found
+
+
+@quick
+@given(
+    st.sets(NUMBERS, min_size=4),
+    st.lists(
+        st.tuples(
+            NUMBERS,
+            st.sampled_from(["{}_{}", "swap-{}-{}", "{}/{}", "{}_fake{}", "GAN_{}_v{}"]),
+            st.integers(1, 9),
+        ),
+        min_size=4,
+        max_size=20,
+        unique=True,
+    ),
+    SEEDS,
+)
+def test_an_edit_whose_name_holds_that_of_a_real_file_goes_with_it(numbers, edits, seed):
+    words = [f"{name}{number}" for number, name in zip(sorted(numbers), "abcdefghij", strict=False)]
+    paths = {f"0_real/{word}.png": word for word in words}
+    for place, style, number in edits:
+        word = words[place % len(words)]
+        paths[f"1_fake/edit/{style.format(word, number)}.png"] = word
+    found = splits_of("folder", sorted(paths), seed)
+    assert found is not None
+    for path, word in paths.items():
+        assert found[path] == found[f"0_real/{word}.png"], (path, found)
+
+
+@quick
+@given(st.permutations(range(12)), st.integers(1, 4), st.integers(1, 4), SEEDS)
+def test_faceforensics_follows_the_official_lists_to_the_letter(order, tests, validations, seed):
+    pairs = [[f"{one:03d}", f"{other:03d}"] for one, other in zip(order[::2], order[1::2], strict=True)]
+    tests, validations = pairs[:tests], pairs[tests : tests + min(validations, 5 - tests)]
+    lists = {"test": tests, "val": validations, "train": pairs[len(tests) + len(validations) :]}
+    split = {video: name for name, some in lists.items() for pair in some for video in pair}
+    paths = {f"original_sequences/youtube/c23/videos/{video}.mp4": video for video in split}
+    for one, other in pairs:
+        for a, b in ((one, other), (other, one)):
+            paths[f"manipulated_sequences/Deepfakes/c23/videos/{a}_{b}.mp4"] = a
+    texts = {f"{name}.json": json.dumps(some) for name, some in lists.items()}
+    found = splits_of("faceforensics", list(paths), seed, texts=texts)
+    if validations:
+        assert found == {path: split[video] for path, video in paths.items()}
+    else:  # some videos to train on are held out for it
+        assert {path for path, into in found.items() if into == "test"} == {
+            path for path, video in paths.items() if split[video] == "test"
+        }
+
+
+@quick
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["celeba", "pggan/seed_1", "pggan/seed_2"]),
+            st.one_of(st.just(""), SPLITS),
+            NUMBERS,
+        ),
+        min_size=6,
+        max_size=20,
+        unique=True,
+    ),
+    SEEDS,
+)
+def test_samples_of_instances_below_a_folder_named_like_a_split_are_refused(files, seed):
+    paths = sorted({"/".join(filter(None, (kind, split, f"{number}.png"))) for kind, split, number in files})
+    found = splits_of("gan_instances", paths, seed, subset=True)
+    is_split = any(split for _, split, _ in files)
+    assert (found is None) == is_split
