@@ -71,7 +71,7 @@ class FeatureStore:
         name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
         path = None if self.folder is None else self.folder / f"{name}.npy"
         if path is not None and path.is_file():
-            stored: Float[np.ndarray, "n dim"] = np.load(path, mmap_mode="r", allow_pickle=False)
+            stored: Float[np.ndarray, "n dim"] = np.load(path, mmap_mode="r")
             if len(stored) == len(digests):
                 path.touch()
                 log.info("the features of %d images are stored: %s", len(stored), path)
@@ -80,7 +80,7 @@ class FeatureStore:
             found = torch.cat([head.features(images).float().cpu() for images in batches]).numpy()
         if path is not None and found.nbytes <= LARGEST_TABLE:
             with atomic_path(path) as temporary:
-                np.save(temporary, found, allow_pickle=False)
+                np.save(temporary, found)
             self._prune()
         return found
 
