@@ -117,6 +117,11 @@ def luminance(decoded: Any) -> Pixels:
     return luma
 
 
+def rgb(decoded: Any) -> Pixels:
+    """The colors of a decoded frame."""
+    return convert(decoded, "rgb24")
+
+
 def unknown_matrix(decoded: Any) -> str:
     """The name of the matrix that made a frame's colors, if it is one that `convert` cannot undo; else ""."""
     number = int(decoded.colorspace)

@@ -17,9 +17,9 @@ from av.video.reformatter import ColorPrimaries, ColorTrc
 from jaxtyping import UInt8
 
 from fakeforensics.faces.display import (
-    convert,
     luminance,
     matrix_orientation,
+    rgb,
     square_size,
     squared,
     unknown_matrix,
@@ -278,12 +278,16 @@ class Clip:
         if self.format == "HEVC" and decoded.interlaced_frame:
             raise UnreadableError("interlaced HEVC: each field is a frame of its own, which we do not join")
 
-        def displayed(pixels: np.ndarray) -> np.ndarray:
+        def displayed(make: Callable[[Any], np.ndarray]) -> np.ndarray:
+            try:
+                pixels = make(decoded)
+            except av.error.FFmpegError as error:
+                raise UnreadableError(f"pixels that FFmpeg does not convert: {error.strerror}") from None
             return upright(squared(pixels, self.pixel_aspect), orientation)
 
         return Frame(
-            displayed(luminance(decoded)),
-            lambda: displayed(convert(decoded, "rgb24")),
+            displayed(luminance),
+            lambda: displayed(rgb),
             number,
             # A frame drained at the end of a run knows no time base.
             float(decoded.pts * self._stream.time_base)

@@ -127,3 +127,14 @@ def test_the_number_in_an_ivf_header_is_not_believed(tmp_path):
     path.write_bytes(data)
     with open_clip(path) as clip:
         assert clip.count == 5
+
+
+def test_pixels_that_do_not_convert_are_the_reason_for_this_file_alone(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mkv", moving(3), "ffv1", pix_fmt="bgr0")
+
+    def fail(*_, **__):
+        raise av.error.OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fakeforensics.faces.display.convert", fail)
+    with open_clip(path) as clip:
+        assert all("does not convert" in str(error) for _, error in clip.frames([0, 2]))
