@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fakeforensics.faces.display import convert
-from fakeforensics.faces.packets import Packet, average_rate, distinct, needed
+from fakeforensics.faces.packets import Packet, average_rate, distinct, is_hidden, needed
 from fakeforensics.faces.video import UnreadableError, open_clip
 
 from .conftest import portrait, write_video
@@ -50,6 +50,16 @@ def test_a_rate_of_one_frame_per_unit_of_time_is_not_believed():
     assert average_rate(stream) == pytest.approx(29.97, abs=0.001)
     stream.average_rate = stream.guessed_rate = None
     assert average_rate(stream) == 0
+
+
+# The first byte from its lowest bit: 0 for a key frame, three bits of the version, 1 for a shown frame.
+@pytest.mark.parametrize(("first", "hidden"), [(0x10, False), (0x11, False), (0x01, True), (0x07, True)])
+def test_a_vp8_packet_says_whether_it_is_shown(first, hidden):
+    def stream(name):
+        return SimpleNamespace(codec_context=SimpleNamespace(name=name))
+
+    assert is_hidden(stream("vp8"), bytes([first, 0])) == hidden
+    assert not is_hidden(stream("vp9"), bytes([first, 0]))
 
 
 def decoded(path):
