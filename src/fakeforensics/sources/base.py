@@ -6,8 +6,8 @@ import os
 import pkgutil
 import re
 from abc import ABC, abstractmethod
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from inspect import isabstract
@@ -17,8 +17,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 from fakeforensics import sources
 from fakeforensics.errors import UserError
 from fakeforensics.params import Flag, Group, SourceParams, parse
+from fakeforensics.sources.split_folders import Split, split_of
 
-Split = Literal["", "train", "val", "test"]
 Doubts = tuple[str, ...]
 IMAGE_SUFFIXES = frozenset(
     [
@@ -45,23 +45,11 @@ VIDEO_SUFFIXES = frozenset(
         *(".ts", ".mts", ".m2ts"),
     ]
 )
-SPLIT_WORDS: Mapping[str, Split] = {
-    **dict.fromkeys(("train", "training", "trn"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval", "evaluation"), "val"),
-    **dict.fromkeys(("test", "tests", "testing", "tst"), "test"),
-}
-_WORD = "|".join(SPLIT_WORDS)
-_SPLIT_NAME = re.compile(
-    rf"({_WORD})[\W_]*(?:sets?|splits?|data|images?|videos?|faces|frames|part|fold)?[\W_]*\d*"
-)
-_MENTION = re.compile(rf"(?<![a-z])(?:{_WORD})(?![a-z])")
 LABEL_NAMES = ("real", "fake")
 OUTERMOST = "outermost split folder"
 ITSELF = "the file itself"
 DRAWN = "none: drawn at random, by identity or group"
 UNNAMED = "not named by the adapter"
-CATEGORY = "below a split folder, a folder is named like another split and read as a category"
-MENTION = "a folder's name mentions a split but is not read as one"
 FAKES_ONLY = "a fake whose group holds no real file: its original is absent, or its name does not tell it"
 
 
@@ -260,66 +248,6 @@ class DatasetAdapter(ABC):
                 )
 
 
-class SplitFolders:
-    """What the names of folders say about the splits of the files in them: the outermost decides.
-
-    Args:
-        adapter: Whose files they are.
-        paths: All of them.
-        others: Names that say nothing about the names next to them.
-    """
-
-    def __init__(
-        self, adapter: DatasetAdapter, paths: Iterable[PurePosixPath], others: Collection[str] = ()
-    ) -> None:
-        self._adapter = adapter
-        self._names: defaultdict[PurePosixPath, set[str]] = defaultdict(set)
-        self._known: dict[PurePosixPath, tuple[int, Split, Doubts]] = {}
-        for holder in {path.parent for path in paths}:
-            for folder in (holder, *holder.parents):
-                if folder.name and folder.name not in others:
-                    self._names[folder.parent].add(folder.name)
-
-    def find(self, path: PurePosixPath) -> tuple[int, Split, Doubts]:
-        """Which of a file's folders names its split (-1: none), the split ("": none), and doubts.
-
-        Raises:
-            UserError: If a folder may be a split or a category, or two folders contradict each other.
-        """
-        folder = path.parent
-        if folder not in self._known:
-            self._known[folder] = self._find(folder)
-        return self._known[folder]
-
-    def _find(self, folder: PurePosixPath) -> tuple[int, Split, Doubts]:
-        named = [place for place, name in enumerate(folder.parts) if split_of(name)]
-        if not named:
-            mentioned = any(_MENTION.search(name.lower()) for name in folder.parts)
-            return -1, "", (MENTION,) if mentioned else ()
-        outer, *inner = named
-        split, next_to_it = split_of(folder.parts[outer]), self._next_to(folder, outer)
-        evals = {name for name in next_to_it if name.lower().startswith("eval")}
-        if unclear := {name for name in next_to_it if not split_of(name)} or (
-            evals if any(split_of(name) == "val" for name in next_to_it - evals) else set()
-        ):
-            raise self._adapter.problem(
-                f"{folder}: {folder.parts[outer]} is named like a split, which names next to it put in doubt",
-                found=", ".join(sorted(unclear)),
-                fix="rename the folder, or use a table of the files (layout `folder`)",
-            )
-        inner = [place for place in inner if split_of(folder.parts[place]) != split]
-        for place in inner:
-            if all(split_of(name) for name in self._next_to(folder, place)):
-                raise self._adapter.problem(
-                    f"{folder}: {folder.parts[outer]} and {folder.parts[place]} name different splits",
-                    fix="rename one of them: the outermost one decides",
-                )
-        return outer, split, (CATEGORY,) if inner else ()
-
-    def _next_to(self, folder: PurePosixPath, place: int) -> set[str]:
-        return self._names[PurePosixPath(*folder.parts[:place])]
-
-
 class MissingSourceError(UserError):
     """The folder of a configured source does not exist."""
 
@@ -393,12 +321,6 @@ def decisions(records: Iterable[RawFile]) -> dict[str, dict[str, int]]:
         counts["label"][record.rules.label or UNNAMED] += 1
         counts["doubts"].update(record.rules.doubts)
     return {name: dict(sorted(counter.items())) for name, counter in counts.items()}
-
-
-def split_of(folder: str) -> Split:
-    """The split that a folder's name means (`test`, `Testing`, `test_set`, `test-images`, `test2017`)."""
-    match = _SPLIT_NAME.fullmatch(folder.lower())
-    return SPLIT_WORDS[match.group(1)] if match else ""
 
 
 def _adapters(name: str) -> list[type[DatasetAdapter]]:

@@ -22,10 +22,8 @@ from fakeforensics.sources.base import (
     Instructions,
     RawFile,
     Rules,
-    Split,
-    SplitFolders,
-    split_of,
 )
+from fakeforensics.sources.split_folders import Split, SplitFolders, split_of
 
 LABELS: dict[str, Literal[0, 1]] = {"0_real": 0, "1_fake": 1}
 ARCHIVES: Mapping[str, Split] = {

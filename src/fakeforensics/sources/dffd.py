@@ -20,8 +20,8 @@ from fakeforensics.sources.base import (
     Instructions,
     RawFile,
     Rules,
-    SplitFolders,
 )
+from fakeforensics.sources.split_folders import SplitFolders
 
 
 class DFFDFolder(Group):

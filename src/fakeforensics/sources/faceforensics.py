@@ -18,9 +18,8 @@ from fakeforensics.sources.base import (
     Instructions,
     RawFile,
     Rules,
-    Split,
-    split_of,
 )
+from fakeforensics.sources.split_folders import Split, split_of
 
 VIDEOS = 1000  # real ones, and as many by each method
 LEVELS = ("original_sequences", "manipulated_sequences")

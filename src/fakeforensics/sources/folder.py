@@ -23,10 +23,8 @@ from fakeforensics.sources.base import (
     Instructions,
     RawFile,
     Rules,
-    Split,
-    SplitFolders,
-    split_of,
 )
+from fakeforensics.sources.split_folders import Split, SplitFolders, split_of
 
 FOLDER_LABELS: dict[str, Literal[0, 1]] = {"0_real": 0, "1_fake": 1}
 CSV_LABELS: dict[str, Literal[0, 1]] = {"0": 0, "1": 1, "real": 0, "fake": 1}

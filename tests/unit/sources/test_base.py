@@ -18,7 +18,6 @@ from fakeforensics.sources.base import (
     decisions,
     open_source,
     read_records,
-    split_of,
 )
 from fakeforensics.sources.folder import Folder
 from tests.unit.sources.conftest import Tree
@@ -78,7 +77,8 @@ def test_every_adapter_says_what_it_is_and_needs_no_other(name: str) -> None:
     assert name == "folder" or "Cite:" in (adapter.__doc__ or "")
     # A change of the downloads, the checks or another data set must not make its faces anew.
     used = {module for module in import_closure(adapter.__module__) if ".sources." in module}
-    assert used == {adapter.__module__, "fakeforensics.sources.base"}
+    shared = {f"fakeforensics.sources.{module}" for module in ("base", "split_folders")}
+    assert used == {adapter.__module__} | shared
 
 
 def test_a_missing_folder_names_the_source_the_tree_and_the_page(tmp_path: Path) -> None:
@@ -131,34 +131,6 @@ def test_at_least_and_exactly() -> None:
     assert CountCheck("x", 12, 10, "at least", "t").is_met
     assert not CountCheck("x", 12, 10, "exactly", "t").is_met
     assert not CountCheck("x", 9, 10, "at least", "t").is_met
-
-
-@pytest.mark.parametrize(
-    ("folder", "split"),
-    [
-        *(("train", "train"), ("Training", "train"), ("train_set", "train"), ("trainset", "train")),
-        *(
-            ("train2017", "train"),
-            ("train-images", "train"),
-            ("val", "val"),
-            ("VALID", "val"),
-            ("dev", "val"),
-        ),
-        *(
-            ("eval", "val"),
-            ("validation", "val"),
-            ("test", "test"),
-            ("tests", "test"),
-            ("Test_Videos", "test"),
-        ),
-        *(("testdata", "test"), ("test_2", "test")),
-        # Objects, methods and archives; that they mention a split is a doubt, no split.
-        *(("trains", ""), ("contest", ""), ("testimony", ""), ("celeb_test", ""), ("dfdc_train_part_0", "")),
-        *(("evaluation_gan", ""), ("latest", ""), ("car", ""), ("", "")),
-    ],
-)
-def test_the_spellings_of_splits(folder: str, split: str) -> None:
-    assert split_of(folder) == split
 
 
 def test_an_adapter_that_names_no_rules_is_counted_as_such(tree: Tree) -> None:

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
-from fakeforensics.sources.base import CATEGORY, FAKES_ONLY, MENTION, decisions, read_records, split_of
+from fakeforensics.sources.base import FAKES_ONLY, decisions, read_records
 from fakeforensics.sources.folder import ABSENT, DIVIDED, NUMBERED, SEVERAL, Folder
+from fakeforensics.sources.split_folders import CATEGORY, MENTION, split_of
 from tests.unit.sources.conftest import Tree
 
 

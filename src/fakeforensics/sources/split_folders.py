@@ -1,0 +1,92 @@
+"""Which split the names of folders mean, and where they leave that in doubt."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from fakeforensics.sources.base import DatasetAdapter
+
+Split = Literal["", "train", "val", "test"]
+SPLIT_WORDS: Mapping[str, Split] = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev", "eval", "evaluation"), "val"),
+    **dict.fromkeys(("test", "tests", "testing", "tst"), "test"),
+}
+_WORD = "|".join(SPLIT_WORDS)
+_SPLIT_NAME = re.compile(
+    rf"({_WORD})[\W_]*(?:sets?|splits?|data|images?|videos?|faces|frames|part|fold)?[\W_]*\d*"
+)
+_MENTION = re.compile(rf"(?<![a-z])(?:{_WORD})(?![a-z])")
+CATEGORY = "below a split folder, a folder is named like another split and read as a category"
+MENTION = "a folder's name mentions a split but is not read as one"
+
+
+def split_of(folder: str) -> Split:
+    """The split that a folder's name means (`test`, `Testing`, `test_set`, `test-images`, `test2017`)."""
+    match = _SPLIT_NAME.fullmatch(folder.lower())
+    return SPLIT_WORDS[match.group(1)] if match else ""
+
+
+class SplitFolders:
+    """What the names of folders say about the splits of the files in them: the outermost decides.
+
+    Args:
+        adapter: Whose files they are.
+        paths: All of them.
+        others: Names that say nothing about the names next to them.
+    """
+
+    def __init__(
+        self, adapter: DatasetAdapter, paths: Iterable[PurePosixPath], others: Collection[str] = ()
+    ) -> None:
+        self._adapter = adapter
+        self._names: defaultdict[PurePosixPath, set[str]] = defaultdict(set)
+        self._known: dict[PurePosixPath, tuple[int, Split, tuple[str, ...]]] = {}
+        for holder in {path.parent for path in paths}:
+            for folder in (holder, *holder.parents):
+                if folder.name and folder.name not in others:
+                    self._names[folder.parent].add(folder.name)
+
+    def find(self, path: PurePosixPath) -> tuple[int, Split, tuple[str, ...]]:
+        """Which of a file's folders names its split (-1: none), the split ("": none), and doubts.
+
+        Raises:
+            UserError: If a folder may be a split or a category, or two folders contradict each other.
+        """
+        folder = path.parent
+        if folder not in self._known:
+            self._known[folder] = self._find(folder)
+        return self._known[folder]
+
+    def _find(self, folder: PurePosixPath) -> tuple[int, Split, tuple[str, ...]]:
+        named = [place for place, name in enumerate(folder.parts) if split_of(name)]
+        if not named:
+            mentioned = any(_MENTION.search(name.lower()) for name in folder.parts)
+            return -1, "", (MENTION,) if mentioned else ()
+        outer, *inner = named
+        split, next_to_it = split_of(folder.parts[outer]), self._next_to(folder, outer)
+        evals = {name for name in next_to_it if name.lower().startswith("eval")}
+        if unclear := {name for name in next_to_it if not split_of(name)} or (
+            evals if any(split_of(name) == "val" for name in next_to_it - evals) else set()
+        ):
+            raise self._adapter.problem(
+                f"{folder}: {folder.parts[outer]} is named like a split, which names next to it put in doubt",
+                found=", ".join(sorted(unclear)),
+                fix="rename the folder, or use a table of the files (layout `folder`)",
+            )
+        inner = [place for place in inner if split_of(folder.parts[place]) != split]
+        for place in inner:
+            if all(split_of(name) for name in self._next_to(folder, place)):
+                raise self._adapter.problem(
+                    f"{folder}: {folder.parts[outer]} and {folder.parts[place]} name different splits",
+                    fix="rename one of them: the outermost one decides",
+                )
+        return outer, split, (CATEGORY,) if inner else ()
+
+    def _next_to(self, folder: PurePosixPath, place: int) -> set[str]:
+        return self._names[PurePosixPath(*folder.parts[:place])]
