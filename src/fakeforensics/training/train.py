@@ -162,6 +162,16 @@ def seen_rows(manifests: dict[str, pd.DataFrame], detector: type[Detector]) -> d
             fix="add `reference_set` to the protocol's file: selections of labeled images, for instance "
             "several domains of CNN Synth",
         )
+    classes = {
+        str(split): set(rows["reference_class"].tolist()) for split, rows in reference.groupby("split")
+    }
+    if classes.get("train", set()) != classes.get("val", set()):
+        raise UserError(
+            "training and validation hold different classes of the reference set",
+            expected="images of each class, a source or domain of `reference_set`, in both",
+            found="; ".join(f"{split}: classes {sorted(known)}" for split, known in classes.items()),
+            fix="take sources or domains with more images, or raise `holdout.val` in the protocol",
+        )
     labeled = reference.assign(label=_REFERENCE + reference["reference_class"])
     return {
         split: pd.concat([rows, labeled.loc[labeled["split"] == split, rows.columns]], ignore_index=True)

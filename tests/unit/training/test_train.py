@@ -254,3 +254,10 @@ def test_without_a_reference_set_it_says_what_to_add(tmp_path):
     with pytest.raises(UserError, match=r"'toy' learns from a labeled reference(?s:.*)add `reference_set`"):
         train(tmp_path, detector="toy")
     assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_class_of_the_reference_set_that_only_one_split_holds_is_refused(tmp_path):
+    # places 0, 2, 4, 6 are for training, 1, 3, 5, 7 for validation: class 2 is in validation alone
+    with pytest.raises(UserError, match=r"train: classes \[0, 1\]; val: classes \[0, 1, 2\]"):
+        train(tmp_path, detector="toy", reference=[0, 0, 1, 1, 0, 2, 1, 1], max_epochs=1)
