@@ -33,8 +33,8 @@ class DpVae(VaeDetector):
     thesis's own future work (section 4.5), a VAE with a constraint that separates real and fake. Scores take
     z at its mean. The ensembles of five of the paper are left out: train with five seeds.
 
-    No code of the authors is public, and details that were not at hand are ours: the decoder's layers, the
-    Gaussian likelihood on 64 x 64 pixels, and a backbone and a training recipe that are params.yaml's.
+    No code of the authors is public. We chose what we could not read: the decoder's layers and the Gaussian
+    likelihood on 64 x 64 pixels. Backbone and training recipe are those of params.yaml.
 
     Source:
         Daniel, Kurutach and Tamar, Deep Variational Semi-Supervised Novelty Detection, arXiv 1911.04971, the

@@ -42,7 +42,7 @@ class MmlVae(VaeDetector):
     CUBO₂ has no lower end: the fakes' term falls as long as training lasts, and so may the validation loss.
     Scores take z at its mean; in validation the k draws are the same for every image.
 
-    No code of the authors is public, and details that were not at hand are ours, as in `dp_vae`; γ and k too.
+    No code of the authors is public. We chose what we could not read, as in `dp_vae`, and also γ and k.
 
     Source:
         Daniel, Kurutach and Tamar, Deep Variational Semi-Supervised Novelty Detection, arXiv 1911.04971, the

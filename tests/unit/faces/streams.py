@@ -1,4 +1,4 @@
-"""Streams that no encoder at hand writes: H.264 whose fields are apart, MPEG-4 that repeats frames."""
+"""Streams that PyAV's encoders do not write: H.264 with a packet per field, MPEG-4 that repeats frames."""
 
 from fractions import Fraction
 from itertools import pairwise
