@@ -145,7 +145,7 @@ def test_fakes_alone_have_what_is_defined_and_no_more(project, chapters, name):
     metric = {"sl": "accuracy", "cd": "accuracy_at_validation_threshold"}
     for detector, scores in DETECTORS.items():
         metrics = read_metrics(project, f"{name}/{detector}")
-        assert set(metrics) == {*(metric[score] for score in scores), "validation"}
+        assert set(metrics) == {*(metric[score] for score in scores), "validation", "trained_on"}
         for score in scores:
             assert list(metrics[metric[score]][score]) == list(plan.test)
         assert read_metrics(project, f"{name}/{detector}.thresholds")["table_4_10"] == []
