@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro sample lambda-grid seeds test test-full lint format
+.PHONY: help install repro sample lambda-grid seeds systems test test-full lint format
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,11 +39,17 @@ lambda-grid: $(INSTALLED) ## Train DETECTOR with each of LAMBDAS and SEEDS, then
 	dvc exp run --run-all
 	python -m fakeforensics.lambda_grid --protocol $(PROTOCOL) --detector $(DETECTOR)
 
-seeds: SEEDS = 0,1,2
-seeds: $(INSTALLED) ## Train PROTOCOL with each of SEEDS, then write how much the figures change with them
-	dvc exp run --queue -S 'seed=$(SEEDS)' -S 'protocols=[$(PROTOCOL)]'
+SYSTEMS := bce,sad,joint,deep_sad,deep_svdd,oc_svm,svdd,svdd_fakes,oc_cnn,doc,spectrum,autogan
+SYSTEMS := $(SYSTEMS),ddt,dp_vae,mml_vae,forensic_transfer,forensic_transfer_resnet,cnndetection
+
+seeds systems: SEEDS = 0,1,2
+seeds: $(INSTALLED) ## Train PROTOCOL with each of SEEDS, then rank its detectors with the scatter of seeds
+	dvc exp run --queue -S 'seed=$(SEEDS)' -S 'protocols=[$(PROTOCOL)]' $(EXTRA)
 	dvc exp run --run-all
 	python -m fakeforensics.seeds --protocol $(PROTOCOL)
+
+systems: EXTRA = -S 'detectors=[$(SYSTEMS)]' -S 'evaluate.corruptions=[]'
+systems: seeds ## The same for all detectors that this project has, without corrupted images
 
 test: $(INSTALLED) lint ## Run the linters and the quick tests
 	pytest

@@ -17,12 +17,13 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the sources' images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="Folder of the models.")] = Path("models"),
     plots: Annotated[Path, typer.Option(help="Folder of the plots.")] = Path("plots"),
+    metrics: Annotated[Path, typer.Option(help="Folder of the metrics.")] = Path("metrics"),
     scratch: Annotated[Path, typer.Option(help="Checkpoints of unfinished runs.")] = Path(".scratch/train"),
     features: Annotated[Path, typer.Option(help="Keeps features for other heads.")] = Path(
         ".scratch/features"
     ),
 ) -> None:
-    """Write models/<protocol>/<detector>/ and the learning curves.
+    """Write models/<protocol>/<detector>/, the learning curves, and what training cost.
 
     An interrupted run resumes from its last completed epoch.
     """
@@ -33,9 +34,9 @@ def main(
     run = Path(protocol) / detector
     here = load_params(params)
     resolved = load_settings(settings / f"{run}.json").on_machine(here.train)
-    plot = plots / run / "history.csv"
+    plot, cost = plots / run / "history.csv", metrics / f"{run}.cost.json"
     if resolved.left_out is not None:
-        write_left_out(resolved.left_out, folders=[out / run], tables=[plot])
+        write_left_out(resolved.left_out, folders=[out / run], tables=[plot], metrics=[cost])
         return
 
     from fakeforensics.training.train import Places, train_detector
@@ -45,6 +46,7 @@ def main(
         images=images,
         model=out / run,
         plot=plot,
+        cost=cost,
         scratch=scratch,
         features=features,
     )

@@ -9,6 +9,8 @@ from typing import Any
 
 from fakeforensics.errors import UserError
 
+WORKSPACE = "workspace"  # what DVC calls the revision that is not committed
+
 
 def shown_experiments() -> list[dict[str, Any]]:
     """What `dvc exp show --json` gives; the workspace comes first.

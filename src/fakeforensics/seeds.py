@@ -2,93 +2,225 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Annotated, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from fakeforensics.errors import UserError
-from fakeforensics.experiments import metrics, parameters, revisions, shown_experiments
+from fakeforensics.experiments import WORKSPACE, metrics, parameters, revisions, shown_experiments
+
+if TYPE_CHECKING:
+    from fakeforensics.metrics.compare import Model
+    from fakeforensics.metrics.table import ScoreTable, TestSets
+    from fakeforensics.models.card import DetectorCard
 
 FEWEST_SEEDS = 2
 FILE = "seeds.json"  # in metrics/<protocol>
 DIGITS = 6
+# Parameters that change no score of a detector, or that only say what else is run.
+FREE = {"seed", "protocols", "sources", "detectors", "compare", "evaluate", "thresholds", "report"}
+
+
+class SeedRun(NamedTuple):
+    """What one training run of a detector left behind.
+
+    Args:
+        card: What `model.json` records about the detector.
+        machine: On what it was trained, in words.
+        cost: What training cost: seconds, processor_seconds, images.
+        test: Its test scores.
+    """
+
+    card: DetectorCard
+    machine: str
+    cost: dict[str, float]
+    test: ScoreTable
 
 
 def main(
     protocol: Annotated[str, typer.Option(help="The protocol's name.")] = "demo",
     folder: Annotated[Path, typer.Option(help="Folder of the metrics.")] = Path("metrics"),
+    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
-    """Write mean and standard deviation over seeds to metrics/<protocol>/seeds.json for the report."""
+    """Write how the detectors rank over several seeds to metrics/<protocol>/seeds.json for the report."""
     from fakeforensics.files import write_json
+    from fakeforensics.metrics.table import read_test_sets
+    from fakeforensics.params import load_params
 
-    spread = seed_spread(shown_experiments(), protocol)
+    settings = load_params(params)
+    runs = {
+        seed: read_runs(places, protocol)
+        for seed, places in seed_revisions(shown_experiments(), protocol).items()
+    }
+    baseline, replicates = settings.compare.baseline, settings.evaluate.bootstrap
+    found = seed_spread(runs, read_test_sets(protocol), baseline, replicates)
     path = folder / protocol / FILE
-    write_json(path, spread)
-    typer.echo(f"seeds {', '.join(map(str, spread['seeds']))}, trained on: {'; '.join(spread['trained_on'])}")
-    for detector, scores in spread["ap"].items():
-        for score, sets in scores.items():
-            found = ", ".join(
-                f"{name} {one['mean']:.3f} ± {one['deviation']:.3f}" for name, one in sets.items()
+    write_json(path, found)
+    typer.echo(f"seeds {', '.join(map(str, found['seeds']))}, trained on: {'; '.join(found['trained_on'])}")
+    for detector, about in found["detectors"].items():
+        for score, one in about["scores"].items():
+            values = ", ".join(
+                f"{name} {ap['mean']:.3f} ± {ap['deviation']:.3f}" for name, ap in one["ap"].items()
             )
-            typer.echo(f"{detector} {score}: {found}")
+            typer.echo(f"{detector} {score}: {values}")
     typer.echo(f"{path}: written; `dvc repro report` shows it")
 
 
-def seed_spread(shown: list[dict[str, Any]], protocol: str) -> dict[str, Any]:
-    """Mean and standard deviation of average precision over the seeds of otherwise equal runs.
+def seed_revisions(shown: list[dict[str, Any]], protocol: str) -> dict[int, dict[str, str]]:
+    """For each seed, the detectors that were trained with it and the revision that holds each.
 
-    Runs that differ from the workspace in another parameter belong to another study and are left out; a seed
-    seen twice (a commit and its experiment) counts once.
+    Runs that differ from the workspace in another parameter that a score depends on belong to another study
+    and are left out; a detector and seed seen twice (a commit and its experiment) count once.
 
     Args:
         shown: What `dvc exp show --json` gave; the workspace comes first.
         protocol: Whose metrics.
 
-    Returns:
-        `seeds`; `trained_on`, the machines in words; `ap`: by detector, score and test set the `mean` and the
-        `deviation` (with n − 1), fractions of six digits. A detector is there if all seeds have it.
-
     Raises:
         UserError: If there are fewer than two seeds.
     """
-    runs: dict[int, dict[str, dict[str, Any]]] = {}
+    found: dict[int, dict[str, str]] = {}
     common = None
     for data in revisions(shown):
         params = parameters(data)
         if params is None:
             continue
-        others = {key: value for key, value in params.items() if key not in {"seed", "protocols", "sources"}}
+        others = {key: value for key, value in params.items() if key not in FREE}
         common = others if common is None else common
-        found = {name: one for name, one in metrics(data, protocol).items() if "ap" in one}
-        if found and others == common:
-            runs.setdefault(params["seed"], found)
-    if len(runs) < FEWEST_SEEDS:
+        measured = [name for name, one in metrics(data, protocol).items() if "ap" in one]
+        if measured and others == common:
+            revision_of = found.setdefault(params["seed"], {})
+            for name in measured:
+                revision_of.setdefault(name, data["rev"])
+    if len(found) < FEWEST_SEEDS:
         raise UserError(
             f"the spread over seeds of the protocol {protocol!r} needs at least {FEWEST_SEEDS} of them",
-            found="seeds " + (", ".join(map(str, runs)) or "(none)"),
+            found="seeds " + (", ".join(map(str, found)) or "(none)"),
             fix=f"run `make seeds PROTOCOL={protocol} SEEDS=0,1,2`",
         )
+    return dict(sorted(found.items()))
+
+
+def read_runs(places: Mapping[str, str], protocol: str) -> dict[str, SeedRun]:
+    """Read what detectors left behind, from the workspace or from DVC's cache.
+
+    Args:
+        places: The revision that holds each detector.
+        protocol: The protocol's name.
+
+    Raises:
+        UserError: If a file is not in the cache.
+    """
+    from fakeforensics.metrics.table import read_scores
+    from fakeforensics.models.card import detector_card, trained_on
+
+    with TemporaryDirectory() as temporary:
+        copiers = {one: _copier(one, Path(temporary)) for one in set(places.values())}
+        found = {}
+        for name, revision in places.items():
+            local, run = copiers[revision], f"{protocol}/{name}"
+            card = json.loads(local(f"models/{run}/model.json").read_text(encoding="utf-8"))
+            cost = json.loads(local(f"metrics/{run}.cost.json").read_text(encoding="utf-8"))
+            test = read_scores(local(f"data/scores/{run}.parquet"))
+            found[name] = SeedRun(detector_card(card), trained_on(card), cost, test)
+        return found
+
+
+def _copier(revision: str, folder: Path) -> Callable[[str], Path]:
+    """A function from a path in the project to a local file with its content at that revision."""
+    if revision == WORKSPACE:
+        return Path
+    from dvc.api import DVCFileSystem
+
+    files = DVCFileSystem(rev=revision)
+
+    def local(path: str) -> Path:
+        try:
+            copy = folder / path.replace("/", "+")
+            copy.write_bytes(files.read_bytes(path))
+        except OSError as error:
+            raise UserError(
+                f"{path} of the revision {revision} is not in DVC's cache",
+                found=str(error),
+                fix="run `dvc exp pull` where the experiment was pushed, or train it again",
+            ) from None
+        return copy
+
+    return local
+
+
+def seed_spread(
+    runs: Mapping[int, Mapping[str, SeedRun]], test_sets: TestSets, baseline: str, replicates: int
+) -> dict[str, Any]:
+    """Average precision over seeds, with intervals by groups and the difference from the baseline.
+
+    Args:
+        runs: By seed and detector, of equal settings.
+        test_sets: The protocol's.
+        baseline: The detector with whose first score all others are compared.
+        replicates: Draws of the bootstrap.
+
+    Returns:
+        `seeds`; `trained_on`, the machines in words; `baseline`; and `detectors`, those that all seeds have,
+        by name: `label`, `title`, `sees`; `cost`, the means over seeds; and `scores`: by name the `label`
+        and, for each test set and mean, `ap` (`mean`, `deviation` with n − 1, `low` and `high`, a 95%
+        interval that covers the images' and the seeds' scatter) and `difference` (from the baseline, on the
+        same draws; the baseline itself has none). Fractions of six digits.
+
+    Raises:
+        UserError: If the runs are not about the same images.
+    """
+    from fakeforensics.metrics.compare import differences, interval_over_runs
+    from fakeforensics.metrics.registry import METRICS, Measure
+
+    (metric,) = (one for one in METRICS if one.name == "ap")
     seeds = sorted(runs)
     shared = [name for name in runs[seeds[0]] if all(name in runs[seed] for seed in seeds)]
-    return {
-        "seeds": seeds,
-        "trained_on": sorted(
-            {runs[seed][name].get("trained_on") or "unknown machine" for seed in seeds for name in shared}
-        ),
-        "ap": {
-            name: {
-                score: {
-                    test_set: _spread([runs[seed][name]["ap"][score][test_set] for seed in seeds])
-                    for test_set in sets
-                }
-                for score, sets in runs[seeds[0]][name]["ap"].items()
+    models = {name: _models(name, [runs[seed][name] for seed in seeds], test_sets) for name in shared}
+    reference = next(iter(models[baseline].values())) if baseline in models else None
+    found = {}
+    for name in shared:
+        first = runs[seeds[0]][name]
+        costs = [runs[seed][name].cost for seed in seeds]
+        scores = {}
+        for score, model in models[name].items():
+            bounds = interval_over_runs(metric, model, test_sets.unseen, 0, replicates)
+            measure = Measure(metric, model.score, None)
+            values = [metric.with_means(measure.values(run.test), test_sets.unseen) for run in model.runs]
+            ap = {
+                key: _spread([float(one[key]) for one in values]) | {"low": low, "high": high}
+                for key, (low, high) in bounds.items()
             }
-            for name in shared
-        },
-    }
+            scores[score] = {"label": model.score.label, "ap": ap}
+            if reference is not None and model is not reference:
+                rows = differences(metric, [(model, reference)], test_sets.unseen, 0, replicates)
+                keys = ("difference", "low", "high", "p_value")
+                scores[score]["difference"] = {
+                    row["test_set"]: {key: row[key] for key in keys} for row in rows
+                }
+        found[name] = {
+            "label": first.card.label,
+            "title": first.card.title,
+            "sees": first.card.sees,
+            "cost": {key: round(fmean(cost[key] for cost in costs), 1) for key in costs[0]},
+            "scores": scores,
+        }
+    machines = {runs[seed][name].machine for seed in seeds for name in shared}
+    return {"seeds": seeds, "trained_on": sorted(machines), "baseline": baseline, "detectors": found}
+
+
+def _models(name: str, runs: list[SeedRun], test_sets: TestSets) -> dict[str, Model]:
+    from fakeforensics.metrics.compare import Model, Run
+    from fakeforensics.metrics.table import in_order
+
+    tables = [Run(in_order(run.test.rows, test_sets.names)) for run in runs]
+    return {score.name: Model(f"{name}/{score.name}", tables, score) for score in runs[0].test.scores}
 
 
 def _spread(values: list[float]) -> dict[str, float]:

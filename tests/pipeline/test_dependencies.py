@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # From the bottom up: a package may use those before it.
 ORDER = (
-    *("errors", "files", "code", "palette", "yaml12", "params", "experiments", "seeds", "processes"),
+    *("errors", "files", "code", "palette", "yaml12", "params", "experiments", "processes"),
     *("sources", "images", "faces"),
-    *("metrics", "models", "detectors", "scoring", "splits", "training", "thresholds"),
+    *("metrics", "models", "detectors", "scoring", "splits", "training", "thresholds", "seeds"),
     *("external", "reporting", "thesis", "inference", "lambda_grid", "cli_data", "cli_evaluate", "cli"),
 )
 

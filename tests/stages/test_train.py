@@ -19,7 +19,12 @@ ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 def command(root, detector="joint"):
     places = {name: root / "data" / name for name in ("settings", "manifests", "images")}
-    places |= {"out": root / "models", "plots": root / "plots", "scratch": root / "scratch"}
+    places |= {
+        "out": root / "models",
+        "plots": root / "plots",
+        "metrics": root / "metrics",
+        "scratch": root / "scratch",
+    }
     options = [text for name, path in places.items() for text in (f"--{name}", str(path))]
     return [sys.executable, "-m", "stages.train", "--protocol", "tiny", "--detector", detector, *options]
 
@@ -42,6 +47,8 @@ def test_it_trains_quietly_and_leaves_no_litter(tmp_path):
     _, card = load_detector(tmp_path / "models/tiny/joint")
     assert card["detector"]["name"] == "joint"
     assert (tmp_path / "plots/tiny/joint/history.csv").is_file()
+    cost = json.loads((tmp_path / "metrics/tiny/joint.cost.json").read_text())
+    assert set(cost) == {"seconds", "processor_seconds", "images"}
 
 
 def test_help_needs_no_torch():
@@ -89,6 +96,7 @@ def test_a_detector_that_the_protocol_leaves_out_is_not_trained(tmp_path):
     model = tmp_path / "models/tiny/joint"
     assert [path.name for path in model.iterdir()] == ["left_out"]
     assert (tmp_path / "plots/tiny/joint/history.csv").read_text() == ""
+    assert "left_out" in json.loads((tmp_path / "metrics/tiny/joint.cost.json").read_text())
     assert not (tmp_path / "scratch").exists()
 
 

@@ -36,10 +36,10 @@ from fakeforensics.reporting.figures import STYLE, ap_figure, curve_figures, rob
 from fakeforensics.reporting.gallery import worst_gallery
 from fakeforensics.reporting.provenance import audit_blocks, count_blocks, settings_table
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, headings, union
+from fakeforensics.reporting.seed_tables import seed_blocks
 from fakeforensics.reporting.tables import (
     ap_table,
     fake_only_table,
-    machine_blocks,
     mean,
     metric_table,
     published_mean,
@@ -97,8 +97,9 @@ def _chapter(results: ProtocolResults, criterion: Criterion) -> Chapter:
     thresholds = [*threshold_blocks(results, criterion), *rule_blocks(results)]
     sections = (
         Section("Detectors left out", _left_out(results)),
-        Section("Average precision", precision and [*precision, *machine_blocks(results)]),
-        Section("Test sets of fakes alone", alone if precision else [*alone, *machine_blocks(results)]),
+        Section("Average precision", precision),
+        Section("Test sets of fakes alone", alone),
+        Section("Machine and seeds", seed_blocks(results)),
         Section("Other metrics", metric_table(results), folded=True),
         Section("Curves", curve_figures(results)),
         Section("Scores and thresholds", [*score_figure(results, criterion), *thresholds]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fakeforensics.models.card import trained_on
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Row, Table, Text, mark_best, percent
 from fakeforensics.reporting.results import FAKE_ONLY, ProtocolResults, ScoreColumn, headings
 
@@ -65,48 +64,6 @@ def ap_table(results: ProtocolResults) -> list[Table]:
     caption = f"Average precision per test set, in percent{next_to}."
     owner = published.owner if published else ""
     return [Table(caption, "Test set", headings(results.columns), tuple(rows), tuple(notes), owner)]
-
-
-def machine_blocks(results: ProtocolResults) -> list[Block]:
-    """On what the detectors were trained, and how much the figures change with the seed."""
-    machines = dict.fromkeys(trained_on(card) for card in results.cards.values())
-    if not machines:
-        return []
-    text = (
-        f"Trained on: {'; '.join(machines)}. Another processor gives other last bits and so another model. "
-    )
-    if results.seeds is None:
-        text += (
-            "The figures are those of one seed: differences between detectors or commits may be chance. "
-            f"`make seeds PROTOCOL={results.name} SEEDS=0,1,2` measures how much they change with it."
-        )
-        return [Text(text, "note")]
-    found = results.seeds["ap"]
-    columns = [one for one in results.columns if one.spec.name in found.get(one.detector, {})]
-
-    def cell(column: ScoreColumn, name: str) -> Cell:
-        spread = found[column.detector][column.spec.name].get(name)
-        if spread is None:
-            return Cell(EMPTY)
-        return Cell(f"{100 * spread['mean']:.2f} ± {100 * spread['deviation']:.2f}")
-
-    names = [
-        *results.ranked,
-        *(name for name in MEANS if any(cell(one, name).text != EMPTY for one in columns)),
-    ]
-    rows = tuple(
-        Row(
-            f"Average of {MEANS[name]}" if name in MEANS else results.label(name),
-            tuple(cell(column, name) for column in columns),
-            unseen=name in results.protocol.unseen,
-            summary=name in MEANS,
-        )
-        for name in names
-    )
-    seeds = ", ".join(map(str, results.seeds["seeds"]))
-    caption = f"Average precision over the seeds {seeds}: mean and standard deviation, in percent."
-    notes = (f"Trained on: {'; '.join(results.seeds['trained_on'])}.",)
-    return [Text(text, "note"), Table(caption, "Test set", headings(columns), rows, notes)]
 
 
 def _ap_row(results: ProtocolResults, name: str) -> Row:

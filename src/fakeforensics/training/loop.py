@@ -24,6 +24,7 @@ from fakeforensics.params import TrainParams
 from fakeforensics.training.checks import FiniteLoss, warn_of_collapse
 from fakeforensics.training.data import RunData
 from fakeforensics.training.launch import is_compiled
+from fakeforensics.training.record import Stopwatch
 from fakeforensics.training.schedule import Row, best_row, is_over, learning_rate
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Run:
         params: The `train` group.
         fabric: From `make_fabric`.
         scratch: Folder for `last.ckpt`, written after each epoch.
+        stopwatch: Started with the run; it learns what was spent before an interruption.
 
     Attributes:
         history: One row per finished epoch, with the names in `COLUMNS`.
@@ -47,9 +49,16 @@ class Run:
     """
 
     def __init__(
-        self, detector: NetworkDetector, data: RunData, params: TrainParams, fabric: Fabric, scratch: Path
+        self,
+        detector: NetworkDetector,
+        data: RunData,
+        params: TrainParams,
+        fabric: Fabric,
+        scratch: Path,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self.detector, self.data, self.params, self.fabric = detector, data, params, fabric
+        self.stopwatch = stopwatch or Stopwatch()
         self.checkpoint = scratch / "last.ckpt"
         self.history: list[Row] = []
         self.best_weights: dict[str, Tensor] = {}
@@ -178,6 +187,7 @@ class Run:
                 "optimizer": self.optimizer.state_dict(),
                 "history": self.history,
                 "best_weights": self.best_weights,
+                "spent": self.stopwatch.spent,
             }
             with atomic_path(self.checkpoint) as temporary:
                 torch.save(state, temporary)
@@ -189,6 +199,7 @@ class Run:
         self.detector.load_state_dict(state["detector"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.history, self.best_weights = state["history"], state["best_weights"]
+        self.stopwatch.resume(state["spent"])
         if self.fabric.is_global_zero:
             log.info("resuming after %d finished epochs: %s", len(self.history), self.checkpoint)
 

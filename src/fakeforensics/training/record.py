@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,30 @@ from fakeforensics.training.settings import RunSettings
 PACKAGES = ("torch", "torchvision", "lightning", "opencv-python-headless", "numpy", "scikit-learn")
 # Face settings that decide how the stage runs, not what it produces.
 _NOT_ABOUT_PIXELS = {"max_rejected", "workers", "executor", "scheduler", "shard_mb"}
+
+
+class Stopwatch:
+    """What a run costs, over all its interruptions.
+
+    Processor time is that of the first training process in all its threads; decoding processes do not count.
+    """
+
+    def __init__(self) -> None:
+        self._before = {"seconds": 0.0, "processor_seconds": 0.0}
+        self._start = self._now()
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """`seconds` and `processor_seconds` up to now."""
+        return {name: self._before[name] + now - self._start[name] for name, now in self._now().items()}
+
+    def resume(self, before: dict[str, float]) -> None:
+        """Count what was spent before an interruption."""
+        self._before = before
+
+    @staticmethod
+    def _now() -> dict[str, float]:
+        return {"seconds": time.monotonic(), "processor_seconds": time.process_time()}
 
 
 def fingerprint(

@@ -12,6 +12,7 @@ import torch
 from lightning.fabric import Fabric
 
 from fakeforensics.errors import UserError
+from fakeforensics.files import write_json
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import Detector, ForeignDetector, HeadDetector, NetworkDetector
 from fakeforensics.models.features import FeatureStore
@@ -23,7 +24,7 @@ from fakeforensics.training.checks import check_classes, explain_out_of_memory
 from fakeforensics.training.data import Augment, RunData
 from fakeforensics.training.launch import describe_device, run_in_processes
 from fakeforensics.training.loop import Run, make_fabric, untrained_row, write_history
-from fakeforensics.training.record import card_values, fingerprint
+from fakeforensics.training.record import Stopwatch, card_values, fingerprint
 from fakeforensics.training.schedule import Row, best_row
 from fakeforensics.training.settings import RunSettings
 
@@ -39,6 +40,7 @@ class Places:
         images: The folder of all sources' images.
         model: Gets `model.safetensors`, `model.json` and `history.csv`.
         plot: The CSV of the learning curves.
+        cost: JSON of what training took: seconds, processor_seconds, and the number of training images.
         scratch: Holds a folder per unfinished run, which survives a kill.
         features: Keeps the features of images for other heads; None keeps none.
     """
@@ -47,6 +49,7 @@ class Places:
     images: Path
     model: Path
     plot: Path
+    cost: Path
     scratch: Path
     features: Path | None = None
 
@@ -71,6 +74,7 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
 
     A run that was killed resumes after its last finished epoch. For errors see `train_detector`.
     """
+    stopwatch = Stopwatch()
     kind, params = detector_class(settings.detector), settings.train
     files = {split: places.manifests / f"{split}.parquet" for split in ("train", "val")}
     if kind.sees == "reals+reference":
@@ -93,13 +97,16 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     detector.to(fabric.device).to(memory_format=torch.channels_last)
     history, best = [untrained_row()], untrained_row()
     if not isinstance(detector, ForeignDetector):
-        history, best = _fit(detector, settings, places, manifests, fabric, places.scratch / identity)
+        scratch = places.scratch / identity
+        history, best = _fit(detector, settings, places, manifests, fabric, scratch, stopwatch)
     if not fabric.is_global_zero:
         return
     card = card_values(settings, detector.preprocess, faces, manifests, cropped, start, history, best, device)
     save_detector(places.model, detector, card)
     for path in (places.model / "history.csv", places.plot):
         write_history(path, history)
+    spent = {name: round(value, 1) for name, value in stopwatch.spent.items()}
+    write_json(places.cost, spent | {"images": len(manifests["train"])})
     # Kept until now: DVC deletes the outputs of a stage that was killed, so a run resumes from here alone.
     if (places.scratch / identity).is_dir():
         shutil.rmtree(places.scratch / identity)
@@ -112,6 +119,7 @@ def _fit(
     manifests: dict[str, pd.DataFrame],
     fabric: Fabric,
     scratch: Path,
+    stopwatch: Stopwatch,
 ) -> tuple[list[Row], Row]:
     """Train a network or fit a head; returns the history and its best row."""
     params = settings.train
@@ -128,7 +136,7 @@ def _fit(
     )
     if isinstance(detector, NetworkDetector):
         data.use_labels(detector.relabel(data.labels, settings.seed))
-        run = Run(detector, data, params, fabric, scratch)
+        run = Run(detector, data, params, fabric, scratch, stopwatch)
         with explain_out_of_memory(params):
             run.fit()
         return run.history, best_row(run.history, params)

@@ -31,6 +31,7 @@ def test_a_full_run_has_every_section(full):
     assert chapter.tags == ("paper, table 7",)
     assert titles(chapter) == [
         "Average precision",
+        "Machine and seeds",
         "Curves",
         "Scores and thresholds",
         "Worst errors",
@@ -42,7 +43,8 @@ def test_a_full_run_has_every_section(full):
 def test_sets_of_fakes_alone_go_through_the_same_sections(project):
     project.fakes_alone({"a": 0.5})
     overview, chapter = project.report("p").chapters
-    assert titles(chapter) == ["Test sets of fakes alone", "Class counts", "Settings and versions"]
+    wanted = ["Test sets of fakes alone", "Machine and seeds", "Class counts", "Settings and versions"]
+    assert titles(chapter) == wanted
     (table,) = overview.sections[0].blocks
     assert [(row.label, row.cells[0].text) for row in table.rows] == [("p: a", "50.00")]
 

@@ -9,7 +9,6 @@ from fakeforensics.reporting.figures import robustness_figure
 from fakeforensics.reporting.tables import (
     ap_table,
     fake_only_table,
-    machine_blocks,
     mean,
     metric_table,
     published_mean,
@@ -242,31 +241,3 @@ def test_corrupted_sets_of_fakes_alone_show_accuracy(project):
     assert len(tables) == 2
     assert all("accuracy" in table.caption for table in tables)
     assert len(robustness_figure(project.results())[0].canvas.axes) == 1
-
-
-MACHINE = {"processor": "Some CPU, AVX2", "processes": 1, "threads": 2, "bf16": False, "compiled": False}
-
-
-def test_figures_carry_their_machine_and_say_that_they_are_of_one_seed(project):
-    project.protocol(["a"])
-    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
-    for detector in ("bce", "sad", "joint"):
-        project.card(detector, machine=MACHINE | {"bf16": detector == "joint"})
-    (note,) = machine_blocks(project.results())
-    assert "Some CPU, AVX2, 2 threads, float32; Some CPU, AVX2, 2 threads, bfloat16" in note.text
-    assert "one seed" in note.text
-
-
-def test_the_spread_over_seeds_stands_beside_the_figures(project):
-    project.protocol(["a", "b"], unseen=["b"])
-    project.metrics({"a": (0.5, 0.6, 0.7, 0.8), "b": (0.5, 0.6, 0.7, 0.8)})
-    spread = {name: {"mean": 0.5, "deviation": 0.0125} for name in ("a", "b", "mean")}
-    project.write(
-        "metrics/p/seeds.json", {"seeds": [0, 1], "trained_on": ["here"], "ap": {"bce": {"sl": spread}}}
-    )
-    project.card("bce", machine=MACHINE)
-    note, table = machine_blocks(project.results())
-    assert "one seed" not in note.text
-    assert [row.label for row in table.rows] == ["a", "b", "Average of all test sets"]
-    assert [texts(row) for row in table.rows] == [["50.00 ± 1.25"]] * 3
-    assert "here" in table.notes[0]

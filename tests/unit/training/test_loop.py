@@ -78,6 +78,7 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(
     state = torch.load(kept, weights_only=True)
     assert [row["epoch"] for row in state["history"]] == list(range(finished))
     assert state["best_weights"].keys() == state["detector"].keys()
+    torch.save(state | {"spent": {"seconds": 1000.0, "processor_seconds": 2000.0}}, kept)
     begun = []
     train_epoch = Run.train_epoch
     monkeypatch.setattr(
@@ -92,6 +93,9 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(
     for file in ("model.safetensors", "model.json", "history.csv"):
         assert (resumed / file).read_bytes() == (whole / file).read_bytes(), file
     assert list((tmp_path / "scratch").iterdir()) == []
+    # What was spent before the interruption counts.
+    cost = json.loads((tmp_path / "resumed.cost.json").read_text())
+    assert (cost["seconds"] > 1000, cost["processor_seconds"] > 2000) == (True, True)
 
 
 def test_other_settings_do_not_take_up_a_killed_run(tmp_path, monkeypatch):

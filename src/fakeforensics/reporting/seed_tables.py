@@ -1,0 +1,159 @@
+"""Detectors over several seeds: their ranking, and what it says of claims about joint and one-class ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from fakeforensics.models.card import trained_on
+from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
+from fakeforensics.reporting.results import ProtocolResults
+
+SEES = {
+    "reals": "reals",
+    "reals+fakes": "reals, fakes",
+    "reals+reference": "reals, reference set",
+    "elsewhere": "trained elsewhere",
+}
+_ONE_CLASS = ("reals", "reals+reference")
+_UNSEEN, _ALL = "mean_unseen", "mean"
+
+
+class Ranked(NamedTuple):
+    """A score of a detector over several seeds, as `seeds.json` holds it."""
+
+    detector: str
+    label: str
+    sees: str
+    cost: dict[str, float]
+    ap: dict[str, dict[str, float]]
+    difference: dict[str, dict[str, float]]
+
+
+def seed_blocks(results: ProtocolResults) -> list[Block]:
+    """On what the detectors were trained, how they rank over seeds, and what that says of two claims."""
+    machines = dict.fromkeys(trained_on(card) for card in results.cards.values())
+    if not machines:
+        return []
+    text = (
+        f"Trained on: {'; '.join(machines)}. Another processor gives other last bits and so another model. "
+    )
+    found = results.seeds
+    if found is None:
+        text += (
+            "The figures are those of one seed: differences between detectors or commits may be chance. "
+            f"`make seeds PROTOCOL={results.name} SEEDS=0,1,2` measures how much they change with it."
+        )
+        return [Text(text, "note")]
+    ranking = ranked(found)
+    if not ranking:
+        return [Text(text, "note")]
+    return [Text(text, "note"), _table(results, found, ranking), *_claims(results, found, ranking)]
+
+
+def ranked(found: dict[str, Any]) -> list[Ranked]:
+    """The scores of a `seeds.json`, best first by their mean over the unseen test sets, else over all."""
+    scores = [
+        Ranked(
+            name,
+            about["label"] if len(about["scores"]) == 1 else f"{about['label']} {score['label']}",
+            about["sees"],
+            about["cost"],
+            score["ap"],
+            score.get("difference", {}),
+        )
+        for name, about in found["detectors"].items()
+        for score in about["scores"].values()
+        if score["ap"]
+    ]
+    return sorted(scores, key=lambda one: -one.ap[_main(scores)]["mean"])
+
+
+def _main(scores: list[Ranked]) -> str:
+    return _UNSEEN if all(_UNSEEN in one.ap for one in scores) else _ALL
+
+
+def _table(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranked]) -> Table:
+    main = _main(ranking)
+    unseen = [name for name in results.ranked if name in results.protocol.unseen]
+    seen = [name for name in results.ranked if name not in unseen]
+    sets = [*unseen, *seen]
+    label = found["detectors"].get(found["baseline"], {}).get("label", found["baseline"])
+    columns = (
+        Column("Sees", numeric=False),
+        Column("Mean, unseen" if main == _UNSEEN else "Mean"),
+        Column(f"Against {label}"),
+        *(Column(results.label(name), "Unseen") for name in unseen),
+        *(Column(results.label(name), "Seen" if unseen else "") for name in seen),
+        Column("Training, s"),
+    )
+    rows = tuple(
+        Row(
+            one.label,
+            (
+                Cell(SEES[one.sees]),
+                _mean(one.ap[main]),
+                _difference(one.difference.get(main)),
+                *(_mean(one.ap[name]) if name in one.ap else Cell(EMPTY) for name in sets),
+                Cell(f"{one.cost['processor_seconds']:,.0f}"),
+            ),
+        )
+        for one in ranking
+    )
+    seeds = ", ".join(map(str, found["seeds"]))
+    caption = f"Average precision over the seeds {seeds}, in percent, best first by the first mean."
+    notes = (
+        "A value is the mean over seeds ± their standard deviation. Below it: its 95 % interval from a "
+        f"bootstrap over groups and seeds. Against {label}: the paired difference in the mean, in percentage "
+        "points.",
+        "Training: processor time in seconds. What is computed once for several detectors is counted for "
+        f"the first of them. Trained on: {'; '.join(found['trained_on'])}.",
+    )
+    return Table(caption, "Detector", columns, rows, notes)
+
+
+def _mean(ap: dict[str, float]) -> Cell:
+    text = f"{100 * ap['mean']:.1f} ± {100 * ap['deviation']:.1f}"
+    return Cell(text, f"{100 * ap['low']:.1f} … {100 * ap['high']:.1f}")
+
+
+def _difference(values: dict[str, float] | None) -> Cell:
+    if values is None:
+        return Cell(EMPTY)
+    interval = f"{100 * values['low']:+.1f} … {100 * values['high']:+.1f}"
+    return Cell(f"{100 * values['difference']:+.1f}", interval)
+
+
+def _claims(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranked]) -> Iterator[Text]:
+    """What the ranking says of two claims: that joint beats bce, that one-class detectors beat chance."""
+    main = _main(ranking)
+    where = "the unseen test sets" if main == _UNSEEN else "the test sets"
+    for one in ranking:
+        if one.detector == "joint" and found["baseline"] == "bce" and main in one.difference:
+            difference = one.difference[main]
+            low, high = difference["low"], difference["high"]
+            verdict = "is better than" if low > 0 else "is worse than" if high < 0 else "does not differ from"
+            yield Text(
+                f"{one.label} {verdict} BCE on {where}: {100 * difference['difference']:+.1f} percentage "
+                f"points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}."
+            )
+    names = [name for name in results.ranked if main == _ALL or name in results.protocol.unseen]
+    shares = [results.prevalence(name) for name in names]
+    known = [share / 100 for share in shares if share is not None]
+    one_class = [one for one in ranking if one.sees in _ONE_CLASS]
+    if not one_class or len(known) < len(shares):
+        return
+    chance = sum(known) / len(known)
+    above = [one.label for one in one_class if one.ap[main]["low"] > chance]
+    below = [one.label for one in one_class if one.ap[main]["high"] < chance]
+    other = [one.label for one in one_class if one.label not in {*above, *below}]
+    parts = {
+        "Better than chance": above,
+        "Not told from chance": other,
+        "Worse than chance": below,
+    }
+    yield Text(
+        f"Detectors trained without the protocol's fakes, on {where}, where chance is {100 * chance:.1f}: "
+        + "; ".join(f"{kind.lower()}: {', '.join(labels)}" for kind, labels in parts.items() if labels)
+        + "."
+    )
