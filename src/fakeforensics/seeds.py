@@ -69,6 +69,9 @@ def main(
                 f"{name} {ap['mean']:.3f} ± {ap['deviation']:.3f}" for name, ap in one["ap"].items()
             )
             typer.echo(f"{detector} {score}: {values}")
+    some = sorted({name for by_name in runs.values() for name in by_name} - set(found["detectors"]))
+    if some:
+        typer.echo(f"left out, since not every seed has them: {', '.join(some)}")
     typer.echo(f"{path}: written; `dvc repro report` shows it")
 
 

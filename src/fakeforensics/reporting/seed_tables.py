@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from fakeforensics.models.card import trained_on
@@ -73,6 +74,17 @@ def _main(scores: list[Ranked]) -> str:
     return _UNSEEN if all(_UNSEEN in one.ap for one in scores) else _ALL
 
 
+def random_ap(reals: int, fakes: int) -> float:
+    """The expected average precision of a random order of images without ties.
+
+    It is above the share of fakes, the more so the fewer the images: with H the harmonic number of all n
+    images it is (H + (fakes − 1) / (n − 1) · (n − H)) / n, the mean precision at the rank of a fake.
+    """
+    size = reals + fakes
+    harmonic = sum(1 / rank for rank in range(1, size + 1))
+    return (harmonic + (fakes - 1) / (size - 1) * (size - harmonic)) / size
+
+
 def _table(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranked]) -> Table:
     main = _main(ranking)
     unseen = [name for name in results.ranked if name in results.protocol.unseen]
@@ -138,12 +150,11 @@ def _claims(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranke
                 f"points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}."
             )
     names = [name for name in results.ranked if main == _ALL or name in results.protocol.unseen]
-    shares = [results.prevalence(name) for name in names]
-    known = [share / 100 for share in shares if share is not None]
+    counts = [(results.counts or {}).get("test", {}).get(name) for name in names]
     one_class = [one for one in ranking if one.sees in _ONE_CLASS]
-    if not one_class or len(known) < len(shares):
+    if not one_class or not all(counts):
         return
-    chance = sum(known) / len(known)
+    chance = fmean(random_ap(count["real"], count["fake"]) for count in counts if count)
     above = [one.label for one in one_class if one.ap[main]["low"] > chance]
     below = [one.label for one in one_class if one.ap[main]["high"] < chance]
     other = [one.label for one in one_class if one.label not in {*above, *below}]
@@ -153,7 +164,8 @@ def _claims(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranke
         "Worse than chance": below,
     }
     yield Text(
-        f"Detectors trained without the protocol's fakes, on {where}, where chance is {100 * chance:.1f}: "
+        f"Detectors trained without the protocol's fakes, on {where}, where a random order has an average "
+        f"precision of {100 * chance:.1f}: "
         + "; ".join(f"{kind.lower()}: {', '.join(labels)}" for kind, labels in parts.items() if labels)
         + "."
     )
