@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from fakeforensics.errors import UserError
+from fakeforensics.files import explain_full_disk
 
 # How torch hands on what a decoding process raised: as text, with its traceback.
 _OF_A_WORKER = re.compile(
@@ -19,11 +21,12 @@ _OF_A_WORKER = re.compile(
 
 
 def run_command(function: Callable[..., Any]) -> None:
-    """Run `function` as a typer command; a `UserError` is printed and ends it with status 1."""
+    """Run `function` as a typer command; a `UserError` or a full disk ends it with a message and status 1."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(function)
     try:
-        app()
+        with explain_full_disk(Path()):
+            app()
     except UserError as error:
         typer.secho(f"error: {_OF_A_WORKER.sub('', str(error))}", err=True, fg=typer.colors.RED)
         sys.exit(1)

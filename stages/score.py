@@ -32,28 +32,29 @@ def main(
         write_left_out(reason, folders=[corrupted], tables=[test, validation])
         return
 
-    from fakeforensics.files import atomic_directory, atomic_path
+    from fakeforensics.files import atomic_directory, atomic_path, hold
     from fakeforensics.params import load_params
     from fakeforensics.scoring import CLEAN, score_run
 
     settings = load_params(params).evaluate
     manifests = {name: Path(f"data/manifests/{protocol}/{name}.parquet") for name in ("val", "test")}
-    tables = score_run(
-        Path("models") / run,
-        manifests,
-        settings.corruptions,
-        Path("data/images"),
-        scratch / run,
-        settings.batch_size,
-        settings.workers,
-        features,
-    )
-    for name, path in {"val": validation, "test": test}.items():
-        with atomic_path(path) as temporary:
-            shutil.copyfile(tables[name, CLEAN], temporary)
-    with atomic_directory(corrupted) as folder:
-        for corruption in settings.corruptions:
-            shutil.copyfile(tables["test", corruption], folder / f"{corruption}.parquet")
+    with hold(scratch / run / ".lock", f"the scoring of {run}"):
+        tables = score_run(
+            Path("models") / run,
+            manifests,
+            settings.corruptions,
+            Path("data/images"),
+            scratch / run,
+            settings.batch_size,
+            settings.workers,
+            features,
+        )
+        for name, path in {"val": validation, "test": test}.items():
+            with atomic_path(path) as temporary:
+                shutil.copyfile(tables[name, CLEAN], temporary)
+        with atomic_directory(corrupted) as folder:
+            for corruption in settings.corruptions:
+                shutil.copyfile(tables["test", corruption], folder / f"{corruption}.parquet")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typer import Argument, Option
 from fakeforensics.cli_data import app as data_app
 from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.errors import UserError
+from fakeforensics.files import explain_full_disk
 
 app = typer.Typer(
     help="Tell real images from fakes with the detectors that `dvc repro` trained.",
@@ -42,9 +43,10 @@ class People(StrEnum):
 
 
 def main() -> None:
-    """Run the command; print a `UserError` and exit with 1."""
+    """Run the command; print a `UserError` or a full disk and exit with 1."""
     try:
-        app()
+        with explain_full_disk(Path()):
+            app()
     except UserError as error:
         typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
         sys.exit(1)

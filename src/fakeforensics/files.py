@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
+
+from fakeforensics.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,47 +25,177 @@ if TYPE_CHECKING:
 # Key of the metrics, and file in an output folder, that hold why a protocol does not run a detector.
 LEFT_OUT = "left_out"
 
+# Begins the name of what is being written; Git and DVC ignore such names.
+UNFINISHED = ".unfinished."
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_LITTLE = 2**20  # bytes: with less left, an error without a number of its own is that of a full disk
+
+
+@contextmanager
+def explain_full_disk(folder: Path) -> Iterator[None]:
+    """Turn the error of a full disk, whichever library raises it, into one that says where and what to do.
+
+    Args:
+        folder: Where the block writes.
+
+    Raises:
+        UserError: If the block fails because the disk is full.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+        free = shutil.disk_usage(existing).free
+        number = error.errno if isinstance(error, OSError) else None
+        # Some libraries write through code of their own, whose errors have no number.
+        if number not in _FULL and (number is not None or free >= _LITTLE):
+            raise
+        raise UserError(
+            f"the disk is full, or your quota is used up: {existing}",
+            found=f"{free / 2**20:.1f} MiB free",
+            fix="free some space and run the same command again: what is finished is kept",
+        ) from error
+
+
+@contextmanager
+def hold(path: Path, doing: str) -> Iterator[None]:
+    """Hold a lock while the block runs, so that no other process does the same work in the same place.
+
+    The system ends the lock with the process, however that ends.
+
+    Args:
+        path: The lock's file, which is deleted afterwards. It says who holds the lock, and since when.
+        doing: What this process does, for the message to another one: "the training of …".
+
+    Raises:
+        UserError: If another process holds the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path, doing) as lock:
+        lock.truncate(0)
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n")
+        lock.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _locked(path: Path, doing: str) -> TextIO:
+    """Open a file and lock it for this process; it stays locked until it is closed."""
+    while True:
+        lock = path.open("a+", encoding="utf-8")
+        try:
+            # A lock of the process, not of the file: a forked child cannot keep it.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            holder = lock.read().strip()
+            lock.close()
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                raise
+            raise UserError(
+                f"{doing} is under way already",
+                found=holder or "another process",
+                fix="wait until it ends, or end that process, and run the same command again",
+            ) from None
+        # Between opening and locking, the holder before may have deleted the file.
+        if path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+            return lock
+        lock.close()
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its name if the block succeeds.
 
     The suffix is kept, so that libraries which go by it behave. If the block raises, the temporary file is
-    removed and what stood at `path` stays.
+    removed and what stood at `path` stays; what a killed process left there goes with the next write.
+
+    Raises:
+        UserError: If the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with _unfinished(path, folder=False) as temporary:
         yield temporary
         temporary.chmod(0o666 & ~_umask())
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty directory beside `path` that replaces it, with all it held, if the block succeeds."""
+    """Yield an empty directory beside `path` that replaces it, with all it held, if the block succeeds.
+
+    Raises:
+        UserError: If the disk is full.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
+    with _unfinished(path, folder=True) as temporary:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
         if path.exists():
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f"{UNFINISHED}{path.name}.old."))
             path.replace(old / path.name)
             temporary.replace(path)
             shutil.rmtree(old)
         else:
             temporary.replace(path)
+
+
+@contextmanager
+def _unfinished(path: Path, *, folder: bool) -> Iterator[Path]:
+    """A new file or folder beside `path`, locked while the block runs and gone after it."""
+    with explain_full_disk(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_unfinished(path.parent)
+        with _flocked(path.parent, fcntl.LOCK_SH, needed=False):
+            if folder:
+                name = tempfile.mkdtemp(dir=path.parent, prefix=f"{UNFINISHED}{path.name}.")
+                handle = os.open(name, os.O_RDONLY)
+            else:
+                handle, name = tempfile.mkstemp(path.suffix, f"{UNFINISHED}{path.stem}.", path.parent)
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_SH)
+    temporary = Path(name)
+    try:
+        with explain_full_disk(path.parent):
+            yield temporary
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if folder:
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+@cache
+def _remove_unfinished(folder: Path) -> None:
+    """Remove what killed processes left in a folder, once per process.
+
+    Whoever is still writing holds a lock on what it writes, and on the folder while it begins.
+    """
+    # Where a file system has no such locks, nothing can be told to be dead, and it stays.
+    with suppress(OSError), _flocked(folder, fcntl.LOCK_EX):
+        for left in folder.glob(f"{UNFINISHED}*"):
+            with suppress(OSError), _flocked(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+@contextmanager
+def _flocked(path: Path, kind: int, *, needed: bool = True) -> Iterator[None]:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        with nullcontext() if needed else suppress(OSError):
+            fcntl.flock(handle, kind)
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -133,9 +133,14 @@ def test_a_run_that_is_killed_ends_with_the_same_bytes(tmp_path):
     for line in process.stderr:
         if line.startswith("epoch 2"):
             time.sleep(0.2)
+            # As after a `kill -9` of DVC, which leaves the training process alive.
+            os.killpg(process.pid, signal.SIGSTOP)
+            second = run(tmp_path / "killed")
             os.killpg(process.pid, signal.SIGKILL)
             break
     process.communicate()
+    assert second.returncode == 1
+    assert f"under way already\n  found: process {process.pid} on " in second.stderr
     assert not (tmp_path / "killed/models").exists()
     again = run(tmp_path / "killed")
     assert again.returncode == 0, again.stderr

@@ -1,16 +1,26 @@
 """A write that fails leaves what was there, and nothing else."""
 
+import errno
 import json
+import os
 import stat
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from fakeforensics import files
+from fakeforensics.errors import UserError
 from fakeforensics.files import (
+    UNFINISHED,
     atomic_directory,
     atomic_path,
+    explain_full_disk,
+    hold,
     printable_path,
     sha256_file,
     write_json,
@@ -132,3 +142,86 @@ def test_sha256_of_abc(tmp_path):
 def test_printable_paths_can_be_encoded():
     assert printable_path("caf\udce9.jpg") == r"caf\xe9.jpg"
     assert printable_path("häuser.jpg") == "häuser.jpg"
+
+
+class LibraryError(Exception):
+    """Of a library that writes through code of its own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "free"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), 2**30),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), 2**30),
+        (LibraryError("cannot write"), 0),
+    ],
+)
+@pytest.mark.parametrize("writer", [atomic_path, atomic_directory])
+def test_a_full_disk_is_said_with_its_folder_and_leaves_no_litter(tmp_path, monkeypatch, error, free, writer):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
+    message = r"disk is full(?s:.*)MiB free(?s:.*)free some space"
+    with pytest.raises(UserError, match=message) as caught, writer(tmp_path / "new/target"):
+        raise error
+    assert str(tmp_path / "new") in str(caught.value)
+    assert names(tmp_path / "new") == []
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EACCES, "no"), ValueError("no")])
+def test_another_error_is_not_taken_for_a_full_disk(tmp_path, error):
+    with pytest.raises(type(error)), explain_full_disk(tmp_path):
+        raise error
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from fakeforensics.files import hold
+with hold(Path(sys.argv[1]), "the work"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def holder(path):
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_held_lock_names_its_process_and_ends_with_it(tmp_path):
+    lock = tmp_path / "scratch/.work.lock"
+    with holder(lock) as process:
+        message = rf"the work is under way already(?s:.*)process {process.pid} on "
+        with pytest.raises(UserError, match=message), hold(lock, "the work"):
+            pass
+        process.kill()
+    assert lock.exists()  # a killed process leaves its file behind, which holds nothing
+    with hold(lock, "the work"):
+        assert f"process {os.getpid()} " in lock.read_text()
+    assert names(lock.parent) == []
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from fakeforensics.files import atomic_directory, atomic_path
+with atomic_path(Path(sys.argv[1]) / "file.csv"), atomic_directory(Path(sys.argv[1]) / "folder"):
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write_but_not_what_is_being_written(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "writing\n"
+        being_written = names(tmp_path)
+        assert len(being_written) == 2
+        assert all(name.startswith(UNFINISHED) for name in being_written)
+        write_text(tmp_path / "other.csv", "a")
+        assert names(tmp_path) == [*being_written, "other.csv"]
+        process.kill()
+    files._remove_unfinished.cache_clear()  # as a new process would begin
+    write_text(tmp_path / "other.csv", "b")
+    assert names(tmp_path) == ["other.csv"]

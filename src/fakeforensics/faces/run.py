@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -24,7 +23,7 @@ from fakeforensics.faces.assemble import SourceFile, Totals, assemble
 from fakeforensics.faces.extract import FaceExtractor, WorkItem
 from fakeforensics.faces.results import Extraction, Rejection, is_whole, read_extraction, writing_archive
 from fakeforensics.faces.still import FileMetadata
-from fakeforensics.files import sha256_file
+from fakeforensics.files import explain_full_disk, hold, sha256_file
 from fakeforensics.images.index import image_keys
 from fakeforensics.params import FacesParams
 from fakeforensics.processes import TaskLostError, WorkerPool, look_ahead
@@ -81,7 +80,8 @@ def make_images(
     """
     # Absolute, as the workers of a cluster have a working directory of their own.
     root, scratch_root = root.absolute(), scratch_root.absolute()
-    try:
+    lock = hold(scratch_root / f".{source}.lock", f"the extraction of the source {source}")
+    with explain_full_disk(scratch_root), lock:
         scratch = _open_scratch(scratch_root, source, fingerprint(crop, params))
         files = _source_files(source, records, scratch)
         tasks = [
@@ -90,15 +90,7 @@ def make_images(
         ]
         _extract_all(source, tasks, params)
         totals = assemble(source, files, params, scratch / "out", out)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise UserError(
-                f"the disk is full: {error.filename or scratch_root}",
-                found=f"{shutil.disk_usage(_existing(scratch_root)).free / 2**20:.0f} MiB free",
-                fix="free some space and run the stage again: finished files are not processed again",
-            ) from None
-        raise
-    shutil.rmtree(scratch)
+        shutil.rmtree(scratch)
     return totals
 
 
@@ -305,7 +297,3 @@ def _sha256(path: Path) -> str:
         return sha256_file(path)
     except OSError:
         return ""
-
-
-def _existing(path: Path) -> Path:
-    return path if path.exists() else _existing(path.absolute().parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from lightning.fabric import Fabric
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import write_json
+from fakeforensics.files import hold, write_json
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import Detector, ForeignDetector, HeadDetector, NetworkDetector
 from fakeforensics.models.features import FeatureStore
@@ -98,7 +99,8 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     history, best = [untrained_row()], untrained_row()
     if not isinstance(detector, ForeignDetector):
         scratch = places.scratch / identity
-        history, best = _fit(detector, settings, places, manifests, fabric, scratch, stopwatch)
+        with _held(scratch, settings, fabric):
+            history, best = _fit(detector, settings, places, manifests, fabric, scratch, stopwatch)
     if not fabric.is_global_zero:
         return
     card = card_values(settings, detector.preprocess, faces, manifests, cropped, start, history, best, device)
@@ -110,6 +112,14 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     # Kept until now: DVC deletes the outputs of a stage that was killed, so a run resumes from here alone.
     if (places.scratch / identity).is_dir():
         shutil.rmtree(places.scratch / identity)
+
+
+def _held(scratch: Path, settings: RunSettings, fabric: Fabric) -> AbstractContextManager[None]:
+    """The lock of a run's folder, which the first process holds for all."""
+    if not fabric.is_global_zero:
+        return nullcontext()
+    run = f"{settings.protocol}/{settings.detector}"
+    return hold(scratch.with_name(f".{scratch.name}.lock"), f"this training of {run}")
 
 
 def _fit(
