@@ -32,12 +32,11 @@ sample: $(INSTALLED) ## Run the protocol `sample` on the real images below $FAKE
 LAMBDAS ?= 0.001,0.01,0.1,1
 SEEDS ?= 0
 PROTOCOL ?= demo
-DETECTOR ?= joint
 
-lambda-grid: $(INSTALLED) ## Train DETECTOR with each of LAMBDAS and SEEDS, then say which lambda validation picks
+lambda-grid: $(INSTALLED) ## Train PROTOCOL with each of LAMBDAS and SEEDS, then write which lambda validation picks
 	dvc exp run --queue -S 'lambda=$(LAMBDAS)' -S 'seed=$(SEEDS)' -S 'protocols=[$(PROTOCOL)]'
 	dvc exp run --run-all
-	python -m fakeforensics.lambda_grid --protocol $(PROTOCOL) --detector $(DETECTOR)
+	python -m fakeforensics.lambda_grid --protocol $(PROTOCOL) --lambdas '$(LAMBDAS)' --seeds '$(SEEDS)'
 
 SYSTEMS := bce,sad,joint,deep_sad,deep_svdd,oc_svm,svdd,svdd_fakes,oc_cnn,doc,spectrum,autogan
 SYSTEMS := $(SYSTEMS),ddt,dp_vae,mml_vae,forensic_transfer,forensic_transfer_resnet,cnndetection

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 from fakeforensics.errors import UserError
 
 WORKSPACE = "workspace"  # what DVC calls the revision that is not committed
+# Parameters that change no score of a detector, or that only say what else is run.
+WITHOUT_EFFECT = {"protocols", "sources", "detectors", "compare", "evaluate", "thresholds", "report"}
+
+
+class Recorded(NamedTuple):
+    """A revision, its params.yaml, and the metrics of a protocol's detectors in it."""
+
+    revision: str
+    params: dict[str, Any]
+    metrics: dict[str, dict[str, Any]]
 
 
 def shown_experiments() -> list[dict[str, Any]]:
@@ -28,14 +38,46 @@ def shown_experiments() -> list[dict[str, Any]]:
     return shown
 
 
-def revisions(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The data of the workspace, of each commit and of each experiment."""
-    for state in shown:
-        if state.get("data"):
-            yield state["data"]
-        for experiment in state.get("experiments") or []:
-            # The last revision of an experiment is what it ended with.
-            yield from (rev["data"] for rev in experiment["revs"][:1] if rev.get("data"))
+def comparable_runs(
+    shown: list[dict[str, Any]], protocol: str, varied: Collection[str]
+) -> Iterator[Recorded]:
+    """All runs of a protocol that differ in nothing but what is varied.
+
+    Runs that differ from the workspace in another parameter that a score depends on belong to another study
+    and are left out.
+
+    Args:
+        shown: What `dvc exp show --json` gave; the workspace comes first.
+        protocol: Whose metrics.
+        varied: The top-level parameters in which runs may differ.
+
+    Yields:
+        Experiments, the newest first; then commits; then the workspace, whose parameters may have changed
+        since its metrics were written.
+    """
+    ours = parameters(shown[0]["data"]) if shown and shown[0].get("data") else None
+    free = {*varied, *WITHOUT_EFFECT}
+    for data in _revisions(shown):
+        params, found = parameters(data), metrics(data, protocol)
+        if params and found and ours and _without(params, free) == _without(ours, free):
+            yield Recorded(data["rev"], params, found)
+
+
+def _without(params: dict[str, Any], free: Collection[str]) -> dict[str, Any]:
+    return {key: value for key, value in params.items() if key not in free}
+
+
+def _revisions(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The data of each experiment, each commit and the workspace."""
+    experiments = [
+        # The last revision of an experiment is what it ended with.
+        one["revs"][0]["data"]
+        for state in shown
+        for one in state.get("experiments") or []
+        if one["revs"] and one["revs"][0].get("data")
+    ]
+    yield from sorted(experiments, key=lambda data: data.get("timestamp") or "", reverse=True)
+    yield from (state["data"] for state in reversed(shown) if state.get("data"))
 
 
 def parameters(data: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,158 +1,277 @@
-"""The lambda grid's table, from the experiments that DVC knows: `python -m fakeforensics.lambda_grid`."""
+"""The grid of lambdas, from the experiments that DVC knows: `python -m fakeforensics.lambda_grid`."""
 
 from __future__ import annotations
 
-import math
 import sys
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from statistics import fmean, stdev
+from typing import Annotated, Any
 
 import typer
 
 from fakeforensics.errors import UserError
-from fakeforensics.experiments import metrics as measured
-from fakeforensics.experiments import parameters, revisions, shown_experiments
+from fakeforensics.experiments import comparable_runs, shown_experiments
 
-if TYPE_CHECKING:
-    import pandas as pd
+FILE = "lambda.json"  # in metrics/<protocol>
+LAMBDAS = "0.001,0.01,0.1,1"
+FEWEST = 2
+# What test sets with both classes are judged by, and sets of fakes alone, first come first.
+MEASURES = ("ap", "accuracy", "accuracy_at_validation_threshold")
+MEANS = ("mean_unseen", "mean")  # by which the best lambda by test may be told
+DIGITS = 6
 
-COLUMNS = ("lambda", "seed", "val_ap", "val_log_loss", "test_ap")
-FREE = {"lambda", "seed"}  # what a grid varies
+Numbers = dict[str, float]
 
 
 def main(
-    detector: Annotated[str, typer.Option(help="The detector that the grid trained.")],
     protocol: Annotated[str, typer.Option(help="The protocol's name.")] = "demo",
-    score: Annotated[
-        str | None, typer.Option(help="Name of the score to report; the detector's first score by default.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Also write the table there.")] = None,
+    lambdas: Annotated[str, typer.Option(help="The grid, separated by commas.")] = LAMBDAS,
+    seeds: Annotated[str, typer.Option(help="The seeds of each lambda, separated by commas.")] = "0",
+    folder: Annotated[Path, typer.Option(help="Folder of the metrics.")] = Path("metrics"),
 ) -> None:
-    """Print what each lambda gives, which one validation picks, and which one the test sets would."""
-    from fakeforensics.files import write_text
+    """Write what each lambda gives to metrics/<protocol>/lambda.json for the report, and print it."""
+    from fakeforensics.files import write_json
 
-    table = grid_table(grid_runs(shown_experiments(), protocol, detector, score))
-    typer.echo(table, nl=False)
-    if out:
-        write_text(out, table)
+    grid = lambda_grid(shown_experiments(), protocol, _numbers(lambdas, float), _numbers(seeds, int))
+    path = folder / protocol / FILE
+    write_json(path, grid)
+    typer.echo(grid_text(grid), nl=False)
+    typer.echo(f"{path}: written; `dvc repro report` shows it")
 
 
-def grid_runs(
-    shown: list[dict[str, Any]], protocol: str, detector: str, score: str | None = None
-) -> pd.DataFrame:
-    """The runs of a grid, one row per lambda and seed.
+def lambda_grid(
+    shown: list[dict[str, Any]], protocol: str, lambdas: Sequence[float], seeds: Sequence[int]
+) -> dict[str, Any]:
+    """What each lambda gives, which one validation picks, and which one the test sets would pick.
 
-    Runs that differ from the workspace in any other parameter belong to another study and are left out; the
-    same lambda and seed seen twice (a commit and its experiment) count once.
+    Runs that differ from the workspace in any other parameter belong to another study and are left out.
 
     Args:
         shown: What `dvc exp show --json` gave; the workspace comes first.
         protocol: Whose metrics.
-        detector: The detector that the grid trained.
-        score: The name of one of its scores; None takes the first.
+        lambdas: The grid.
+        seeds: Each lambda has been trained with all of them.
 
     Returns:
-        A table with the columns lambda, seed, val_ap, val_log_loss (NaN for a detector without a logit) and
-        test_ap (the mean over test sets).
+        `lambdas` and `seeds`; `trained_on`, the machines in words; `detectors`: by detector and score
+        `measure` (`ap`; on a protocol with sets of fakes alone their accuracy), `picked` by validation,
+        `best_by_test` by mean, and `runs`, one per lambda and seed, with `validation` and `test` figures. A
+        detector whose figures are the same at every lambda does not use it and is left out.
 
     Raises:
-        UserError: If the detector has no such score.
+        UserError: If there are fewer than two lambdas, a run is missing, a run has no validation figures, or
+            no detector uses lambda.
     """
-    import pandas as pd
-
-    rows: dict[tuple[float, int], dict[str, float]] = {}
-    common = None
-    for data in revisions(shown):
-        params = parameters(data)
-        metrics = measured(data, protocol).get(detector)
-        if params is None:
-            continue
-        others = {key: value for key, value in params.items() if key not in FREE | {"protocols", "sources"}}
-        common = others if common is None else common
-        if not metrics or not {"validation", "ap"} <= metrics.keys() or others != common:
-            continue
-        score = score or next(iter(metrics["ap"]))
-        if score not in metrics["ap"]:
-            raise UserError(
-                f"{detector} has no score {score!r}", expected=" or ".join(metrics["ap"]), found=score
-            )
-        rows.setdefault(
-            (params["lambda"], params["seed"]),
-            {
-                "val_ap": metrics["validation"]["ap"][score],
-                "val_log_loss": metrics["validation"].get("log_loss", float("nan")),
-                "test_ap": metrics["ap"][score]["mean"],
-            },
+    wanted = [(lambda_, seed) for lambda_ in lambdas for seed in seeds]
+    found: dict[tuple[float, int], dict[str, dict[str, Any]]] = {}
+    for _, params, metrics in comparable_runs(shown, protocol, {"lambda", "seed"}):
+        key = (float(params["lambda"]), int(params["seed"]))
+        if key in wanted:
+            found.setdefault(key, metrics)
+    _check_complete(protocol, lambdas, seeds, found)
+    first = found[wanted[0]]
+    shared = [name for name in first if all(name in metrics for metrics in found.values())]
+    detectors = {
+        name: scores
+        for name in shared
+        if (scores := _scores(name, {key: found[key][name] for key in wanted}))
+    }
+    if not detectors:
+        raise UserError(
+            f"protocol {protocol!r}: no detector uses lambda",
+            found=f"the same figures at each lambda for {', '.join(shared) or 'no detector at all'}",
+            fix="add `joint` to `detectors` in params.yaml",
         )
-    found = [{"lambda": lambda_, "seed": seed} | row for (lambda_, seed), row in sorted(rows.items())]
-    return pd.DataFrame(found, columns=list(COLUMNS))
+    machines = {
+        found[key][name].get("trained_on") or "unknown machine" for key in wanted for name in detectors
+    }
+    return {
+        "lambdas": sorted(lambdas),
+        "seeds": sorted(seeds),
+        "trained_on": sorted(machines),
+        "detectors": detectors,
+    }
 
 
-def pick_lambda(runs: pd.DataFrame) -> float:
+def _check_complete(
+    protocol: str,
+    lambdas: Sequence[float],
+    seeds: Sequence[int],
+    found: Mapping[tuple[float, int], Any],
+) -> None:
+    again = f"run `make lambda-grid PROTOCOL={protocol}`"
+    if len(set(lambdas)) < FEWEST or not seeds:
+        raise UserError(
+            "a grid has at least two values of lambda and a seed",
+            found=f"lambda {', '.join(f'{one:g}' for one in lambdas) or '(none)'}",
+            fix=f"{again}, with LAMBDAS={LAMBDAS} for example",
+        )
+    missing = [(one, seed) for one in lambdas for seed in seeds if (one, seed) not in found]
+    if missing:
+        raise UserError(
+            f"protocol {protocol!r}: the grid lacks {len(missing)} of {len(lambdas) * len(seeds)} runs",
+            expected="an experiment of this commit with the workspace's other settings",
+            found="no metrics for " + ", ".join(f"lambda {one:g} with seed {seed}" for one, seed in missing),
+            fix=f"{again}; `dvc queue status` names failed runs, and `dvc queue logs NAME` says why",
+        )
+
+
+def _scores(name: str, runs: Mapping[tuple[float, int], dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What a detector's scores give over the grid; nothing if lambda changes nothing.
+
+    Args:
+        name: The detector's name.
+        runs: (lambda, seed) → the metrics of that run.
+    """
+    first = next(iter(runs.values()))
+    rows: dict[str, tuple[str, list[dict[str, Any]]]] = {}
+    for measure in MEASURES:
+        for score in first.get(measure, {}):
+            found = [_run(name, key, metrics, measure, score) for key, metrics in runs.items()]
+            rows.setdefault(score, (measure, found))
+    if not any(_differ(found) for _, found in rows.values()):
+        return {}
+    return {
+        score: {
+            "measure": measure,
+            "picked": pick_lambda(found),
+            "best_by_test": {
+                mean: oracle_lambda(found, mean)
+                for mean in MEANS
+                if all(mean in row["test"] for row in found)
+            },
+            "runs": found,
+        }
+        for score, (measure, found) in rows.items()
+    }
+
+
+def _differ(runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether any seed gives other figures at another lambda."""
+    return any(
+        one["seed"] == other["seed"] and any(one[kind] != other[kind] for kind in ("validation", "test"))
+        for one, other in combinations(runs, 2)
+    )
+
+
+def _run(
+    name: str, key: tuple[float, int], metrics: Mapping[str, Any], measure: str, score: str
+) -> dict[str, Any]:
+    """One run as the file has it: lambda, seed, and figures on validation and on the test sets."""
+    lambda_, seed = key
+    validation = metrics.get("validation")
+    if not validation:
+        raise UserError(
+            f"{name}: the run with lambda {lambda_:g} and seed {seed} has no validation figures to choose by",
+            expected="a validation set with real and fake images",
+            fix="run its evaluate stage again, or give the protocol validation images of both classes",
+        )
+    test = dict(metrics[measure][score])
+    if measure != "ap":  # sets of fakes alone are not averaged among the metrics
+        test["mean"] = round(fmean(test.values()), DIGITS)
+    return {
+        "lambda": lambda_,
+        "seed": seed,
+        "validation": {"ap": validation["ap"][score]}
+        | ({"log_loss": validation["log_loss"]} if "log_loss" in validation else {}),
+        "test": test,
+    }
+
+
+def pick_lambda(runs: Sequence[Mapping[str, Any]]) -> float:
     """The λ with the highest validation AP; ties go to the lower validation log loss, then to the smaller λ.
 
     Losses of different λ do not compare, since L itself depends on λ (equation 3.5). Test sets are not used.
 
     Args:
-        runs: From `grid_runs`. Several seeds count by their means.
-
-    Raises:
-        UserError: If there is no run, or a validation AP is missing.
+        runs: The runs of one score. Several seeds count by their means.
     """
-    order = _means(runs).sort_values(["val_ap", "val_log_loss", "lambda"], ascending=[False, True, True])
-    return float(order["lambda"].iloc[0])
+    loss = {one: of.get("log_loss", 0.0) for one, of in _means(runs, "validation").items()}
+    precision = {one: of["ap"] for one, of in _means(runs, "validation").items()}
+    return min(precision, key=lambda one: (-precision[one], loss[one], one))
 
 
-def oracle_lambda(runs: pd.DataFrame) -> float:
-    """The λ with the highest mean test AP: what the thesis reports ("the best results", section 4.2).
+def oracle_lambda(runs: Sequence[Mapping[str, Any]], mean: str) -> float:
+    """The λ that is best by test; ties go to the smaller λ.
 
-    It needs the test labels, so it bounds what a choice of λ could give.
+    This is what the thesis reports ("the best results", section 4.2). It needs the test labels, so it bounds
+    what a choice of λ could give.
+
+    Args:
+        runs: The runs of one score.
+        mean: The test figure to go by: `mean` or `mean_unseen`.
     """
-    order = _means(runs).sort_values(["test_ap", "lambda"], ascending=[False, True])
-    return float(order["lambda"].iloc[0])
+    test = {one: of[mean] for one, of in _means(runs, "test").items()}
+    return min(test, key=lambda one: (-test[one], one))
 
 
-def grid_table(runs: pd.DataFrame) -> str:
-    """The grid as a Markdown table in percent, the choice and the oracle marked."""
-    picked, oracle = pick_lambda(runs), oracle_lambda(runs)
-    lines = [
-        "| λ | seeds | validation AP | validation log loss | test AP | |",
-        "|--:|--:|--:|--:|--:|:--|",
-    ]
-    for row in _means(runs).to_dict("records"):
-        marks = [
-            text
-            for text, value in {
-                "**picked by validation**": picked,
-                "best by test: an oracle, not deployable": oracle,
-            }.items()
-            if row["lambda"] == value
-        ]
-        loss = "–" if math.isnan(row["val_log_loss"]) else f"{row['val_log_loss']:.4f}"
-        values = [_percent(row, "val_ap"), loss, _percent(row, "test_ap")]
-        lines.append(
-            f"| {row['lambda']:g} | {row['seeds']} | " + " | ".join(values) + f" | {'; '.join(marks)} |"
-        )
+def at_lambda(runs: Sequence[Mapping[str, Any]], lambda_: float, kind: str) -> dict[str, list[float]]:
+    """The figures of all seeds at one λ, by name.
+
+    Args:
+        runs: The runs of one score.
+        lambda_: One of the grid.
+        kind: `validation` or `test`.
+    """
+    mine = [run[kind] for run in runs if run["lambda"] == lambda_]
+    return {name: [one[name] for one in mine] for name in mine[0] if all(name in one for one in mine)}
+
+
+def _means(runs: Sequence[Mapping[str, Any]], kind: str) -> dict[float, Numbers]:
+    return {
+        lambda_: {name: fmean(values) for name, values in at_lambda(runs, lambda_, kind).items()}
+        for lambda_ in sorted({run["lambda"] for run in runs})
+    }
+
+
+def grid_text(grid: Mapping[str, Any]) -> str:
+    """The grid as Markdown tables in percent, the choice and the oracles marked."""
+    lines = [f"seeds {', '.join(map(str, grid['seeds']))}, trained on: {'; '.join(grid['trained_on'])}"]
+    for detector, scores in grid["detectors"].items():
+        for score, found in scores.items():
+            means = list(found["best_by_test"])
+            lines += [
+                "",
+                f"{detector} {score}, {found['measure'].replace('_', ' ')} on the test sets:",
+                "",
+                "| λ | validation AP | validation log loss | "
+                + " | ".join(f"test {name}" for name in means)
+                + " | |",
+                "|--:" * (3 + len(means)) + "|:--|",
+                *(_text_row(found, lambda_, means) for lambda_ in grid["lambdas"]),
+            ]
     return "\n".join(lines) + "\n"
 
 
-def _means(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean and spread over seeds for each λ, λ ascending."""
-    if runs.empty:
-        raise UserError("no finished run to choose from", fix="run `make lambda-grid`")
-    if runs["val_ap"].isna().any():
-        raise UserError("a run has no validation AP", fix="run its evaluate stage again")
-    grouped = runs.groupby("lambda", sort=True)
-    table = grouped[["val_ap", "val_log_loss", "test_ap"]].mean()
-    for name in ("val_ap", "test_ap"):
-        table[f"{name}_std"] = grouped[name].std()
-    return table.assign(seeds=grouped.size()).reset_index()
+def _text_row(found: Mapping[str, Any], lambda_: float, means: Sequence[str]) -> str:
+    validation, test = (at_lambda(found["runs"], lambda_, kind) for kind in ("validation", "test"))
+    marks = ["**picked by validation**"] if lambda_ == found["picked"] else []
+    marks += [f"best by test {name}: an oracle" for name in means if lambda_ == found["best_by_test"][name]]
+    loss = f"{fmean(validation['log_loss']):.4f}" if "log_loss" in validation else "–"
+    values = [f"{lambda_:g}", in_percent(validation["ap"]), loss, *(in_percent(test[name]) for name in means)]
+    return "| " + " | ".join(values) + f" | {'; '.join(marks)} |"
 
 
-def _percent(row: dict[Any, Any], name: str) -> str:
-    """The mean in percent, with the standard deviation if there are several seeds."""
-    spread = f" ± {100 * row[f'{name}_std']:.2f}" if row["seeds"] > 1 else ""
-    return f"{100 * row[name]:.2f}{spread}"
+def in_percent(values: Sequence[float]) -> str:
+    """The mean over seeds in percent, with the standard deviation (n − 1) if there are several."""
+    spread = f" ± {100 * stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{100 * fmean(values):.2f}{spread}"
+
+
+def _numbers(text: str, kind: type[float] | type[int]) -> list[Any]:
+    """Numbers between commas.
+
+    Raises:
+        UserError: If one is none.
+    """
+    try:
+        return [kind(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UserError(
+            "not a list of numbers", expected="numbers between commas, such as 0.001,0.01", found=text
+        ) from None
 
 
 if __name__ == "__main__":

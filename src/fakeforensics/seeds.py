@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from fakeforensics.errors import UserError
-from fakeforensics.experiments import WORKSPACE, metrics, parameters, revisions, shown_experiments
+from fakeforensics.experiments import WORKSPACE, comparable_runs, shown_experiments
 
 if TYPE_CHECKING:
     from fakeforensics.metrics.compare import Model
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 FEWEST_SEEDS = 2
 FILE = "seeds.json"  # in metrics/<protocol>
 DIGITS = 6
-# Parameters that change no score of a detector, or that only say what else is run.
-FREE = {"seed", "protocols", "sources", "detectors", "compare", "evaluate", "thresholds", "report"}
 
 
 class SeedRun(NamedTuple):
@@ -78,8 +76,7 @@ def main(
 def seed_revisions(shown: list[dict[str, Any]], protocol: str) -> dict[int, dict[str, str]]:
     """For each seed, the detectors that were trained with it and the revision that holds each.
 
-    Runs that differ from the workspace in another parameter that a score depends on belong to another study
-    and are left out; a detector and seed seen twice (a commit and its experiment) count once.
+    A detector and seed seen twice (a commit and its experiment) count once.
 
     Args:
         shown: What `dvc exp show --json` gave; the workspace comes first.
@@ -89,18 +86,11 @@ def seed_revisions(shown: list[dict[str, Any]], protocol: str) -> dict[int, dict
         UserError: If there are fewer than two seeds.
     """
     found: dict[int, dict[str, str]] = {}
-    common = None
-    for data in revisions(shown):
-        params = parameters(data)
-        if params is None:
-            continue
-        others = {key: value for key, value in params.items() if key not in FREE}
-        common = others if common is None else common
-        measured = [name for name, one in metrics(data, protocol).items() if "ap" in one]
-        if measured and others == common:
+    for revision, params, metrics in comparable_runs(shown, protocol, {"seed"}):
+        if measured := [name for name, one in metrics.items() if "ap" in one]:
             revision_of = found.setdefault(params["seed"], {})
             for name in measured:
-                revision_of.setdefault(name, data["rev"])
+                revision_of.setdefault(name, revision)
     if len(found) < FEWEST_SEEDS:
         raise UserError(
             f"the spread over seeds of the protocol {protocol!r} needs at least {FEWEST_SEEDS} of them",

@@ -14,8 +14,18 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 ORDER = (
     *("errors", "files", "code", "palette", "yaml12", "params", "experiments", "processes"),
     *("sources", "images", "faces"),
-    *("metrics", "models", "detectors", "scoring", "splits", "training", "thresholds", "seeds"),
-    *("external", "reporting", "thesis", "inference", "lambda_grid", "cli_data", "cli_evaluate", "cli"),
+    *(
+        "metrics",
+        "models",
+        "detectors",
+        "scoring",
+        "splits",
+        "training",
+        "thresholds",
+        "seeds",
+        "lambda_grid",
+    ),
+    *("external", "reporting", "thesis", "inference", "cli_data", "cli_evaluate", "cli"),
 )
 
 

@@ -201,3 +201,27 @@ def test_dvc_runs_a_pilot_and_a_mff_protocol_and_resolves_all(make_clone, tmp_pa
         for detector in DETECTORS:
             assert f'"train@{name}-{detector}" -> "score@{name}-{detector}"' in graph
             assert f'"score@{name}-{detector}" -> "evaluate@{name}-{detector}"' in graph
+
+
+@pytest.mark.parametrize("name", ["mff_4_4", "pilot_three_n2"])
+def test_a_grid_of_lambda_trains_the_protocol_and_is_in_its_report(make_clone, tmp_path, name):
+    clone = make_clone(tmp_path / "clone")
+    prepare(clone, [name])
+
+    def reduce(params):
+        params |= {"detectors": ["joint"], "compare": {"baseline": "joint"}, "protocols": ["demo"]}
+        params["demo"]["scale"] = 0.05
+
+    clone.edit("params.yaml", reduce)
+    clone.commit()
+    # The environment is there already: make need not build it.
+    clone.run("make", "--old-file", ".venv/.installed", "lambda-grid", f"PROTOCOL={name}", "LAMBDAS=0.01,1")
+    grid = json.loads((clone.path / f"metrics/{name}/lambda.json").read_text())
+    assert (grid["lambdas"], list(grid["detectors"])) == ([0.01, 1.0], ["joint"])
+    clone.edit("params.yaml", lambda params: params.update(protocols=[name]))
+    printed = clone.run("dvc", "repro", "report")
+    assert f"Running stage 'train@{name}-joint'" not in printed  # the experiment's model is restored
+    html = (clone.path / "report/report.html").read_text()
+    for score in grid["detectors"]["joint"].values():
+        assert f"λ = {score['picked']:g}" in html
+        assert f"λ = {score['best_by_test']['mean']:g}" in html

@@ -34,6 +34,7 @@ from fakeforensics.reporting.blocks import (
 )
 from fakeforensics.reporting.figures import STYLE, ap_figure, curve_figures, robustness_figure, score_figure
 from fakeforensics.reporting.gallery import worst_gallery
+from fakeforensics.reporting.lambda_tables import lambda_blocks
 from fakeforensics.reporting.provenance import audit_blocks, count_blocks, settings_table
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, headings, union
 from fakeforensics.reporting.seed_tables import seed_blocks
@@ -100,6 +101,7 @@ def _chapter(results: ProtocolResults, criterion: Criterion) -> Chapter:
         Section("Average precision", precision),
         Section("Test sets of fakes alone", alone),
         Section("Machine and seeds", seed_blocks(results)),
+        Section("Choice of λ", lambda_blocks(results)),
         Section("Other metrics", metric_table(results), folded=True),
         Section("Curves", curve_figures(results)),
         Section("Scores and thresholds", [*score_figure(results, criterion), *thresholds]),

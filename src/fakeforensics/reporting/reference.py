@@ -50,6 +50,7 @@ class Reference:
         labels: Test set → its printed name.
         ap: Its average precisions.
         thresholds: Its best thresholds.
+        lambdas: The values of lambda of which it prints the best by test; none if it used one.
     """
 
     owner: str
@@ -59,3 +60,4 @@ class Reference:
     labels: Mapping[str, str]
     ap: ApReference | None = None
     thresholds: ThresholdReference | None = None
+    lambdas: tuple[float, ...] = ()

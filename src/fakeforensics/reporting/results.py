@@ -12,13 +12,14 @@ import pandas as pd
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import LEFT_OUT
+from fakeforensics.lambda_grid import FILE as GRID
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.card import CARD, DetectorCard, detector_card, read_card
 from fakeforensics.palette import series_color
 from fakeforensics.params import Params
 from fakeforensics.reporting.blocks import Column
 from fakeforensics.reporting.reference import Key, Reference
-from fakeforensics.seeds import FILE
+from fakeforensics.seeds import FILE as SEEDS
 from fakeforensics.splits.protocol import Protocol, load_protocol
 
 # Keys of metrics/<protocol>/<detector>.json for test sets of fakes alone: a score with a probability is cut
@@ -35,6 +36,7 @@ class ScoreColumn(NamedTuple):
         title: The column's heading.
         group: The heading that it shares with the detector's other scores; empty if it has no others.
         place: Its position among all columns of the report, which decides its color.
+        lambda_: The lambda that the detector was trained with; None if it has none.
     """
 
     detector: str
@@ -42,6 +44,7 @@ class ScoreColumn(NamedTuple):
     title: str
     group: str
     place: int
+    lambda_: float | None = None
 
     @property
     def key(self) -> Key:
@@ -63,9 +66,14 @@ def score_columns(detectors: Mapping[str, DetectorCard]) -> tuple[ScoreColumn, .
     """A column for each score of each detector, in order."""
     pairs = [(name, card, spec) for name, card in detectors.items() for spec in card.scores]
     return tuple(
-        ScoreColumn(name, spec, spec.label, card.label, place)
-        if len(card.scores) > 1
-        else ScoreColumn(name, spec, card.label, "", place)
+        ScoreColumn(
+            name,
+            spec,
+            title=spec.label if len(card.scores) > 1 else card.label,
+            group=card.label if len(card.scores) > 1 else "",
+            place=place,
+            lambda_=card.settings.get("lambda"),
+        )
         for place, (name, card, spec) in enumerate(pairs)
     )
 
@@ -77,8 +85,12 @@ def union(protocols: Iterable[Iterable[ScoreColumn]]) -> tuple[ScoreColumn, ...]
 
 
 def headings(columns: Iterable[ScoreColumn]) -> tuple[Column, ...]:
-    """The columns as a table shows them."""
-    return tuple(Column(column.title, column.group) for column in columns)
+    """The columns as a table shows them, lambda in the group's heading if there is one."""
+    weights = {one: "" if one.lambda_ is None else f", λ = {one.lambda_:g}" for one in columns}
+    return tuple(
+        Column(one.title, one.group + weight) if one.group else Column(one.title + weight)
+        for one, weight in weights.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,7 @@ class ProtocolResults:
         missing: Files that were expected and not found.
         reference: Published figures for the same protocol.
         seeds: The spread of average precision over seeds; None if it was not measured.
+        grid: What each lambda of a grid gives, from `lambda_grid`; None if no grid was trained.
     """
 
     root: Path
@@ -116,6 +129,7 @@ class ProtocolResults:
     missing: tuple[str, ...] = ()
     reference: Reference | None = None
     seeds: dict[str, Any] | None = None
+    grid: dict[str, Any] | None = None
 
     def label(self, test_set: str) -> str:
         """A test set's name, as printed in the publication that the protocol repeats."""
@@ -279,6 +293,12 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
         else:
             missing.append(relative)
     known = {detector: detector_card(card, f"models/{name}/{detector}") for detector, card in cards.items()}
+
+    def of_experiments(file: str) -> dict[str, Any] | None:
+        """What a command wrote that nobody has to run."""
+        path = root / f"metrics/{name}/{file}"
+        return read_json(path) if path.is_file() else None
+
     return ProtocolResults(
         root=root,
         name=name,
@@ -293,7 +313,8 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
         detectors=known,
         left_out=left_out,
         missing=tuple(missing),
-        seeds=read_json(spread) if (spread := root / f"metrics/{name}/{FILE}").is_file() else None,
+        seeds=of_experiments(SEEDS),
+        grid=of_experiments(GRID),
     )
 
 

@@ -94,6 +94,7 @@ def reference_of(protocol: str, table: str | None) -> Reference | None:
         labels=_data()["labels"],
         ap=_ap(table) if table is not None and "rows" in _data()[table] else None,
         thresholds=_thresholds() if table == _ITS_PROTOCOL else None,
+        lambdas=() if pilots else tuple(map(float, _data()["setup"]["lambda_grid"])),
     )
 
 

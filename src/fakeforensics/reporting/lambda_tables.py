@@ -1,0 +1,185 @@
+"""Tables at the best lambdas of a grid: the one that validation picks, and the best by test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+from typing import Any
+
+from fakeforensics.lambda_grid import at_lambda, in_percent
+from fakeforensics.reporting.blocks import Block, Cell, Column, Row, Table, Text
+from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
+from fakeforensics.reporting.tables import MEANS, ap_table, fake_only_table
+
+_SAME = 1e-6  # figures have six digits
+Choice = Mapping[ScoreColumn, float]
+
+
+def lambda_blocks(results: ProtocolResults) -> list[Block]:
+    """The results at the best lambdas, and what each lambda gives; without a grid, how to train one.
+
+    Each score has lambdas of its own. The best by test is that of the mean which the publication prints for
+    this protocol; else that of the unseen test sets, if there are any.
+    """
+    weighted = [column for column in results.columns if column.lambda_ is not None]
+    if not weighted:
+        return []
+    columns = [column for column in weighted if _found(results, column)]
+    if not columns:
+        return [Text(_no_grid(results, weighted[0]), "note")]
+    picked = {column: float(_found(results, column)["picked"]) for column in columns}
+    best = {
+        column: float(_found(results, column)["best_by_test"][judged_by(results, column)])
+        for column in columns
+    }
+    return [*_warnings(results, columns), _best_table(results, picked, best), _grid_table(results, columns)]
+
+
+def judged_by(results: ProtocolResults, column: ScoreColumn) -> str:
+    """The mean whose highest value is the best by test, `mean` or `mean_unseen`."""
+    known = _found(results, column)["best_by_test"]
+    printed = results.reference.ap.means if results.reference and results.reference.ap else {}
+    return next(str(name) for name in (*printed, *known) if name in known)
+
+
+def _found(results: ProtocolResults, column: ScoreColumn) -> dict[str, Any]:
+    """What the grid holds about a score; nothing if it does not hold it."""
+    detectors = (results.grid or {}).get("detectors", {})
+    found: dict[str, Any] = detectors.get(column.detector, {}).get(column.spec.name, {})
+    return found
+
+
+def _no_grid(results: ProtocolResults, column: ScoreColumn) -> str:
+    text = f"All figures are for λ = {column.lambda_:g}."
+    if results.reference and (grid := results.reference.lambdas):
+        values, owner = ", ".join(f"{one:g}" for one in grid), results.reference.owner
+        text += f" {owner[0].upper()}{owner[1:]} reports the best of {values} by test."
+    return (
+        f"{text} `make lambda-grid PROTOCOL={results.name}` trains a grid; the report then shows the λ that "
+        "validation picks and the best by test."
+    )
+
+
+def _warnings(results: ProtocolResults, columns: Sequence[ScoreColumn]) -> list[Block]:
+    """Whether the grid's run with the settings of this report gave other figures than the report has."""
+    stale = [column.name for column in columns if _is_stale(results, column)]
+    if not stale:
+        return []
+    text = (
+        f"The grid and this report differ where they should agree, at λ = {columns[0].lambda_:g} "
+        f"({', '.join(stale)}): the grid was trained with other settings, data or code, or on another "
+        f"machine. Run `make lambda-grid PROTOCOL={results.name}` again."
+    )
+    return [Text(text, "warning")]
+
+
+def _is_stale(results: ProtocolResults, column: ScoreColumn) -> bool:
+    found = _found(results, column)
+    seed = results.cards[column.detector].get("settings", {}).get("seed")
+    same = [run for run in found["runs"] if (run["lambda"], run["seed"]) == (column.lambda_, seed)]
+    return any(
+        (ours := results.value(found["measure"], column, name)) is None or abs(ours - value) > _SAME
+        for run in same
+        for name, value in run["test"].items()
+        if name in results.protocol.test
+    )
+
+
+def _best_table(results: ProtocolResults, picked: Choice, best: Choice) -> Table:
+    """The table of results with two columns for each score of the grid: at validation's λ and at the best."""
+    build = ap_table if any(_found(results, one)["measure"] == "ap" for one in best) else fake_only_table
+    owner = results.reference.owner if results.reference and results.reference.lambdas else ""
+    (left,) = build(_at(results, picked, "λ picked by validation", alone=False))
+    (right,) = build(
+        _at(results, best, f"best λ by test: an oracle{f', as {owner} did' if owner else ''}", alone=True)
+    )
+    rows = tuple(
+        # An oracle does not compete for the best value of a row.
+        replace(row, cells=row.cells + tuple(replace(cell, best=False) for cell in oracle.cells))
+        for row, oracle in zip(left.rows, right.rows, strict=True)
+    )
+    means = " or ".join(dict.fromkeys(MEANS[judged_by(results, column)] for column in best))
+    grid = results.grid or {}
+    values = ", ".join(f"{one:g}" for one in grid["lambdas"])
+    notes = [
+        f"Each score has its own λ, one of {values}. Picked by validation: highest average precision on "
+        "validation images, which are of the training methods only.",
+        f"Best by test: highest mean over {means}. The choice needs their labels, so nobody could have made "
+        f"it: it is an upper bound{f', and what {owner} prints' if owner else ''}.",
+    ]
+    if len(grid["seeds"]) > 1:
+        notes.append("Values at a λ of the grid are means over seeds; the table below has their spread.")
+    caption = f"At the best λ: {left.caption[0].lower()}{left.caption[1:]}"
+    return replace(left, caption=caption, columns=left.columns + right.columns, rows=rows, notes=tuple(notes))
+
+
+def _at(results: ProtocolResults, choice: Choice, how: str, *, alone: bool) -> ProtocolResults:
+    """The results with the grid's figures, each score at a λ of its own.
+
+    Args:
+        results: The protocol's results.
+        choice: The λ of each score.
+        how: How it was chosen, for the heading.
+        alone: Whether the columns of other scores are left out.
+    """
+    metrics = {name: dict(found) for name, found in results.metrics.items()}
+    for column, lambda_ in choice.items():
+        found = _found(results, column)
+        test = at_lambda(found["runs"], lambda_, "test")
+        mine = metrics[column.detector]
+        # The intervals and other metrics are about the λ of params.yaml.
+        mine[found["measure"]] = mine.get(found["measure"], {}) | {
+            column.spec.name: {name: fmean(values) for name, values in test.items()}
+        }
+    columns = tuple(
+        column._replace(
+            title=f"{column.title}, λ = {choice[column]:g}",
+            group=f"{column.group or column.title}, {how}",
+            lambda_=None,
+        )
+        if column in choice
+        else column
+        for column in results.columns
+        if column in choice or not alone
+    )
+    changed = {column.detector for column in choice}
+    details = {name: found for name, found in results.details.items() if name not in changed}
+    return replace(results, columns=columns, metrics=metrics, details=details)
+
+
+def _grid_table(results: ProtocolResults, columns: Sequence[ScoreColumn]) -> Table:
+    """A row per λ; for each score, what validation and the test sets say."""
+    grid = results.grid or {}
+    rows = tuple(
+        Row(
+            f"λ = {lambda_:g}",
+            tuple(cell for column in columns for cell in _grid_cells(results, column, lambda_)),
+        )
+        for lambda_ in grid["lambdas"]
+    )
+    headings = tuple(
+        Column(title, column.name)
+        for column in columns
+        for title in (
+            "Validation",
+            "Test, unseen" if judged_by(results, column) == "mean_unseen" else "Test, all",
+        )
+    )
+    kinds = {_found(results, column)["measure"] == "ap" for column in columns}
+    test = "mean average precision" if kinds == {True} else "mean accuracy on sets of fakes alone"
+    seeds = ", ".join(map(str, grid["seeds"]))
+    notes = [f"Seeds: {seeds}{'; mean and standard deviation' if len(grid['seeds']) > 1 else ''}."]
+    notes += [f"Trained on: {'; '.join(grid['trained_on'])}."]
+    caption = f"What each λ gives, in percent: average precision on validation images, and {test} by test."
+    return Table(caption, "Weight of L_sad", headings, rows, tuple(notes))
+
+
+def _grid_cells(results: ProtocolResults, column: ScoreColumn, lambda_: float) -> list[Cell]:
+    found, mean = _found(results, column), judged_by(results, column)
+    validation, test = (at_lambda(found["runs"], lambda_, kind) for kind in ("validation", "test"))
+    picked, best = lambda_ == found["picked"], lambda_ == found["best_by_test"][mean]
+    return [
+        Cell(in_percent(validation["ap"]), "picked" if picked else "", best=picked),
+        Cell(in_percent(test[mean]), "best: oracle" if best else ""),
+    ]
