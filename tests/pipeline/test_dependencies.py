@@ -14,17 +14,8 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 ORDER = (
     *("errors", "files", "code", "palette", "yaml12", "params", "experiments", "processes"),
     *("sources", "images", "faces"),
-    *(
-        "metrics",
-        "models",
-        "detectors",
-        "scoring",
-        "splits",
-        "training",
-        "thresholds",
-        "seeds",
-        "lambda_grid",
-    ),
+    *("metrics", "models", "detectors", "scoring", "splits", "training", "thresholds"),
+    *("seeds", "lambda_grid"),
     *("external", "reporting", "thesis", "inference", "cli_data", "cli_evaluate", "cli"),
 )
 

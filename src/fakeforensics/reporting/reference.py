@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from fakeforensics.metrics.operating import Criterion
 
 Key = tuple[str, str]  # names of a detector and of one of its scores
 
@@ -21,20 +24,31 @@ class ApReference:
     means: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
 
 
+class PublishedThreshold(NamedTuple):
+    """A published threshold; rates in percent."""
+
+    threshold: float
+    precision: float
+    recall: float
+    accuracy: float
+
+
 @dataclass(frozen=True)
 class ThresholdReference:
     """A published table of each test set's best threshold.
 
     Args:
-        key: The score whose table it is printed in.
-        title: Heading of its columns.
-        rows: Test set → threshold, and accuracy in percent.
+        key: The score that it is about.
+        title: Where it is printed, such as `table 4.10 of the thesis`.
+        criterion: What the thresholds maximize, stated or inferred.
+        rows: Test set → what its threshold gives.
         note: Remark below the table.
     """
 
     key: Key
     title: str
-    rows: Mapping[str, tuple[float, float]]
+    criterion: Criterion
+    rows: Mapping[str, PublishedThreshold]
     note: str
 
 

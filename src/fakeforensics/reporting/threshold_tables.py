@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from fakeforensics.metrics.operating import CRITERIA, Criterion
 from fakeforensics.metrics.spec import FUSED
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
+from fakeforensics.reporting.reference import Reference, ThresholdReference
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
 
 _BEST, _VALIDATION = "Best on this set (oracle)", "From validation"
@@ -63,6 +64,7 @@ def threshold_blocks(results: ProtocolResults, criterion: Criterion) -> list[Blo
     tables = [
         _threshold_table(results, column, found, criterion) for column, found in known.items() if found.oracle
     ]
+    tables += [_published_table(results, column) for column in known if _is_published(results, column)]
     explanation = (
         "An oracle threshold is chosen with the test set's own labels, which no user has; it is an upper "
         "bound. The threshold from validation is the one you would deploy; no test set was used to choose it."
@@ -73,28 +75,65 @@ def threshold_blocks(results: ProtocolResults, criterion: Criterion) -> list[Blo
 def _threshold_table(
     results: ProtocolResults, column: ScoreColumn, known: Thresholds, criterion: Criterion
 ) -> Table:
-    published = results.reference.thresholds if results.reference else None
-    if published and published.key != column.key:
-        published = None
-    rows = []
-    for name in results.ranked:
-        cells = _threshold_cells(known, name)
-        if published:
-            threshold, accuracy = published.rows.get(name, (None, None))
-            cells.append(Cell(EMPTY if threshold is None else f"{threshold:.3g}"))
-            cells.append(Cell(EMPTY if accuracy is None else f"{accuracy:.1f}"))
-        rows.append(Row(results.label(name), tuple(cells), unseen=name in results.protocol.unseen))
+    rows = tuple(
+        Row(results.label(name), tuple(_threshold_cells(known, name)), unseen=name in results.protocol.unseen)
+        for name in results.ranked
+    )
     first = next(iter(known.validation.values()), None)
     deployed = f" Validation chose {_threshold(first)}." if first else ""
     kind = "probabilities" if column.spec.even_odds is not None else f"values of the {column.spec.title}"
-    notes = [f"Thresholds are {kind}; a score at or above the threshold means fake. Rates are in percent."]
-    more = tuple(Column(title, published.title) for title in ("Threshold", "Accuracy")) if published else ()
+    note = f"Thresholds are {kind}; a score at or above the threshold means fake. Rates are in percent."
     return Table(
         caption=f"{column.name}: thresholds with the {CRITERIA[criterion]}.{deployed}",
         stub="Test set",
-        columns=_LEFT + more,
+        columns=_LEFT,
+        rows=rows,
+        notes=(note,),
+    )
+
+
+def _is_published(results: ProtocolResults, column: ScoreColumn) -> bool:
+    published = results.reference.thresholds if results.reference else None
+    return bool(
+        published
+        and published.key == column.key
+        and thresholds_of(results, column, published.criterion).oracle
+    )
+
+
+def _published_table(results: ProtocolResults, column: ScoreColumn) -> Table:
+    """The best threshold of each set by a published criterion and what it gives, next to the printed ones."""
+    reference = cast(Reference, results.reference)
+    published = cast(ThresholdReference, reference.thresholds)
+    ours = thresholds_of(results, column, published.criterion).oracle
+    rows = []
+    for name in results.ranked:
+        found, printed = ours.get(name), published.rows.get(name)
+        threshold = Cell(
+            _threshold(found) if found else EMPTY, reference=f"{printed.threshold:.3g}" if printed else ""
+        )
+        rates = tuple(
+            _rate_cell(found and 100 * float(found[rate]), printed and float(getattr(printed, rate)))
+            for rate in _RATES
+        )
+        rows.append(Row(results.label(name), (threshold, *rates), unseen=name in results.protocol.unseen))
+    return Table(
+        caption=f"{column.name}: each test set's own threshold with the {CRITERIA[published.criterion]} (an "
+        f"oracle), next to {published.title}. Rates are in percent.",
+        stub="Test set",
+        columns=tuple(map(Column, ("Threshold", "Precision", "Recall", "Accuracy"))),
         rows=tuple(rows),
-        notes=(*notes, published.note) if published else tuple(notes),
+        notes=(published.note,),
+        owner=reference.owner,
+    )
+
+
+def _rate_cell(ours: float | None, printed: float | None) -> Cell:
+    """A rate in percent with one digit, as such tables are printed."""
+    return Cell(
+        text=EMPTY if ours is None else f"{ours:.1f}",
+        reference="" if printed is None else f"{printed:.1f}",
+        difference=None if ours is None or printed is None else ours - printed,
     )
 
 

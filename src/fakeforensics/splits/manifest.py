@@ -10,7 +10,7 @@ import pandas as pd
 from fakeforensics.splits.assign import assign_source, assign_undetected
 from fakeforensics.splits.duplicates import merge_groups, share_duplicates
 from fakeforensics.splits.protocol import PerClass, Protocol
-from fakeforensics.splits.sample import Sampler, find_sampler, limit_rows, spread_frames
+from fakeforensics.splits.sample import Sampler, find_sampler, limit_rows, repeat_reals, spread_frames
 from fakeforensics.splits.select import (
     check_leaks,
     check_unseen,
@@ -95,6 +95,8 @@ def build_manifests(
     check_leaks(name, pd.concat([training, reference[training.columns], tests]))
     if sampler is not None:
         training = sampler.deal(name, training, seed)
+    if protocol.reals == "repeated":
+        training = repeat_reals(training)
     training = training.sort_values("key", kind="stable")
     return Manifests(
         train=training[training["split"] == "train"].reset_index(drop=True),

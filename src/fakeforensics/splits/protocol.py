@@ -113,6 +113,9 @@ class Protocol(Group):
         holdout: Shares held out for validation and test where a source has no official split.
         frames_per_video: Frames kept of each video, evenly spread over those stored; all if left out.
         limits: By source, the most images of one method and domain in each split.
+        reals: How often a real image is trained on and validated with. `shared`: once, however many forgery
+            methods of its domain there are. `repeated`: once for each of them, as if a set of reals and fakes
+            of one method were followed by the next.
         sampling: The module that chooses training and test images, and its settings; none if left out.
         detectors: Those of params.yaml's `detectors` that run on this protocol; all if left out.
         reference_set: Labeled real images unrelated to the task, for detectors that learn from such a set.
@@ -129,6 +132,7 @@ class Protocol(Group):
     holdout: Holdout = Holdout()
     frames_per_video: PerClass | None = None
     limits: dict[Name, Limits] = Field(default={})
+    reals: Literal["shared", "repeated"] = "shared"
     sampling: Sampling | None = None
     detectors: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     reference_set: tuple[Selection, ...] = ()
@@ -151,6 +155,10 @@ class Protocol(Group):
                     )
         if any(selection.splits == "all" for selection in (*self.train, *self.reference_set)):
             raise ValueError("`splits: all` is for test sets only")
+        if self.reals == "repeated" and self.sampling is not None:
+            raise ValueError(
+                "`reals: repeated` does not go with `sampling`, which chooses the real images itself"
+            )
         return self
 
     def sources(self) -> list[str]:

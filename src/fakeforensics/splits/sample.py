@@ -82,6 +82,27 @@ def _random_order(rows: pd.DataFrame, seed: int) -> NDArray[np.intp]:
     return np.lexsort((rows["key"], table["unit_rank"], table["group_rank"], table["turn"]))
 
 
+def repeat_reals(rows: pd.DataFrame) -> pd.DataFrame:
+    """Take each real image once for every forgery method of its source, domain and split.
+
+    Pairs of reals and the fakes of one method are then concatenated: three methods on CelebA count its reals
+    three times, as the rows of the thesis's table 4.2 do. Reals without any such fakes are taken once.
+
+    Args:
+        rows: Training and validation rows, each image once.
+
+    Returns:
+        The rows in their order, followed by the repeated ones.
+    """
+    pair = ["source", "domain", "split"]
+    fakes = rows[rows["label"] == 1]
+    methods = fakes.groupby(pair)["method"].nunique().rename("times").reset_index()
+    times = rows[pair].merge(methods, on=pair, how="left")["times"].fillna(1).astype(int).to_numpy()
+    most = int(np.where(rows["label"] == 0, times, 1).max(initial=1))
+    more = [rows[(rows["label"] == 0).to_numpy() & (times > number)] for number in range(1, most)]
+    return pd.concat([rows, *more])
+
+
 @dataclass(frozen=True)
 class Sampler:
     """A protocol's own way to choose images: functions of the module that `sampling` names.

@@ -23,6 +23,7 @@ from fakeforensics.reporting.blocks import (
 from fakeforensics.reporting.figures import add_legend, canvas, column_title
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, headings, union
 from fakeforensics.reporting.tables import cut_notes
+from fakeforensics.splits.protocol import Protocol
 from fakeforensics.thesis.tables import OWNER, PilotTable, label, pilot_tables
 
 _TEST_SETS = ("series-3", "series-1", "series-2", "fake", "series-0")  # roles whose colors test sets borrow
@@ -113,13 +114,32 @@ def _table(table: PilotTable, runs: Runs, columns: Sequence[ScoreColumn]) -> Tab
             ]
             rows.append(Row(str(n), mark_best(cells)))
     several = "+" in table.train
+    caption = f"Accuracy in percent, next to table {table.number} of the thesis."
     return Table(
-        caption=f"Accuracy in percent, next to table {table.number} of the thesis.",
+        caption=f"{caption} {_numbers_note(runs)}".strip(),
         stub="Seen instances per generator" if several else f"Seen {table.train} instances",
         columns=headings(columns),
         rows=tuple(rows),
         owner=OWNER,
     )
+
+
+def _numbers_note(runs: Runs) -> str:
+    """Which numbers of the study are not the thesis's."""
+    stated = dict.fromkeys(text for results in runs.values() if (text := _numbers(results.protocol)))
+    return f"The thesis states no number or size of images; ours: {'; or '.join(stated)}." if stated else ""
+
+
+def _numbers(protocol: Protocol) -> str:
+    """The numbers of fakes and the size of images that a protocol asks for, in words."""
+    asked = protocol.sampling.settings() if protocol.sampling else {}
+    numbers = {
+        "at most {:,} fakes and as many reals in training": asked.get("fakes"),
+        "{:,} in validation": asked.get("val_fakes"),
+        "{:,} per test set": next((limit.test for limit in protocol.limits.values() if limit.test), None),
+        "crops of {:,} pixels": protocol.params.train.get("crop_size"),
+    }
+    return ", ".join(text.format(number) for text, number in numbers.items() if number is not None)
 
 
 def _draw(table: PilotTable, runs: Runs, columns: Sequence[ScoreColumn]) -> Canvas:

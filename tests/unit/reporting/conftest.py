@@ -82,6 +82,12 @@ class Project:
         }
         self.write(f"models/{name}/{detector}/model.json", card | more)
 
+    def trained_with(self, lambda_, detector="joint", name="p", **more):
+        """Write into a card that the detector was trained with this lambda."""
+        card = self.read(f"models/{name}/{detector}/model.json")
+        card["detector"]["settings"] = {"lambda": lambda_}
+        self.write(f"models/{name}/{detector}/model.json", json.dumps(card | more))
+
     def protocol(self, test, name="p", unseen=(), source="mff", **more):
         value = {
             "title": "Trained on A, tested on B",

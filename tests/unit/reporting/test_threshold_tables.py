@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from fakeforensics.reporting.blocks import EMPTY
-from fakeforensics.reporting.reference import ThresholdReference
+from fakeforensics.reporting.reference import PublishedThreshold, ThresholdReference
 from fakeforensics.reporting.threshold_tables import rule_blocks, threshold_blocks, thresholds_of
 from tests.score_specs import SL
 
@@ -30,18 +32,26 @@ def test_the_oracle_s_threshold_is_next_to_validation_s(project):
 
 
 def test_published_thresholds_are_shown_for_their_score_alone(project):
-    published = ThresholdReference(("bce", "sl"), "Paper", {"faceapp_ffhq": (4.34e-11, 63.0)}, "A caveat.")
+    printed = {"faceapp_ffhq": PublishedThreshold(4.34e-11, precision=58.3, recall=92.7, accuracy=63.0)}
+    published = ThresholdReference(("bce", "sl"), "table 8 of the paper", "f1", printed, "A caveat.")
     project.protocol(["faceapp_ffhq"])
     project.metrics({"faceapp_ffhq": (0.5, 0.6, 0.7, 0.8)})
     for detector in ("bce", "joint"):
-        project.thresholds(pair(SL, "faceapp_ffhq"), detector)
+        project.thresholds(pair(SL, "faceapp_ffhq") + pair(SL, "faceapp_ffhq", "f1"), detector)
     reference = replace(REFERENCE, thresholds=published)
-    _, bce, joint = threshold_blocks(project.results(reference=reference), "accuracy")
-    faceapp = next(row for row in bce.rows if row.label == "FaceApp (FFHQ)")
-    assert cells(faceapp)[-2:] == ["4.34e-11", "63.0"]
-    assert cells(bce.rows[0])[-2:] == [EMPTY, EMPTY]
-    assert "A caveat." in bce.notes
-    assert len(joint.columns) == 8
+    _, bce, joint, table = threshold_blocks(project.results(reference=reference), "accuracy")
+    assert not bce.has_references
+    assert len(bce.columns) == len(joint.columns) == 8
+    assert "highest F1" in table.caption
+    assert "table 8 of the paper" in table.caption
+    assert table.notes == ("A caveat.",)
+    faceapp = next(row for row in table.rows if row.label == "FaceApp (FFHQ)")
+    assert cells(faceapp) == ["0.5", "75.0", "90.0", "80.0"]
+    assert [cell.reference for cell in faceapp.cells] == ["4.34e-11", "58.3", "92.7", "63.0"]
+    # 75 − 58.3, 90 − 92.7 and 80 − 63; thresholds of other models are not subtracted.
+    assert faceapp.cells[0].difference is None
+    assert [cell.difference for cell in faceapp.cells[1:]] == pytest.approx([16.7, -2.7, 17.0])
+    assert cells(table.rows[0]) == [EMPTY] * 4  # a set that neither has
 
 
 def test_rules_are_compared_on_the_test_sets_as_they_are(project):

@@ -54,6 +54,18 @@ def test_train_and_validation_hold_the_training_selection_alone(stills: Rows) ->
     assert not made.test.duplicated(["test_set", "key"]).any()
 
 
+def test_reals_are_shared_by_the_methods_of_their_domain_or_repeated_for_each(stills: Rows) -> None:
+    rows = own_splits(stills)
+    shared, repeated = (build(protocol(reals=how), d=rows) for how in ("shared", "repeated"))
+    # Two methods: 4 real training images count twice, 2 of validation as well; fakes stay.
+    for made, train, val in ((shared, 4, 2), (repeated, 8, 4)):
+        counts = count(made)
+        assert (counts["train"]["real"], counts["train"]["fake"]) == (train, 8)
+        assert (counts["val"]["real"], counts["val"]["fake"]) == (val, 4)
+    pd.testing.assert_frame_equal(shared.test, repeated.test)
+    assert shared.train.equals(build(protocol(), d=rows).train)  # the default
+
+
 def test_manifests_are_the_same_whatever_the_order_of_the_index(stills: Rows) -> None:
     rows = own_splits(stills)
     first, second = build(protocol(), d=rows), build(protocol(), d=rows.sample(frac=1, random_state=1))

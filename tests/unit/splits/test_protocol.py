@@ -76,3 +76,8 @@ def test_what_sampling_says_besides_the_module_is_for_the_module() -> None:
     sampling = protocol(sampling={"module": "mine", "seen": 1, "of": [2]}).sampling
     assert sampling is not None
     assert (sampling.module, sampling.settings()) == ("mine", {"seen": 1, "of": [2]})
+
+
+def test_repeated_reals_do_not_go_with_a_sampler_which_chooses_them() -> None:
+    with pytest.raises(UserError, match="reals: repeated"):
+        protocol(reals="repeated", sampling={"module": "mine"})

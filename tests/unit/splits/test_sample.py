@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
 from fakeforensics.splits.protocol import Limits, PerClass, Sampling
-from fakeforensics.splits.sample import find_sampler, limit_rows, spread_frames
+from fakeforensics.splits.sample import find_sampler, limit_rows, repeat_reals, spread_frames
 from tests.unit.splits.conftest import index, row
 
 
@@ -35,6 +35,43 @@ def test_stored_frames_count_not_frame_numbers() -> None:
 def test_stills_stay() -> None:
     rows = index([row("c", f"{n}.png") for n in range(5)])
     assert len(spread_frames(rows, PerClass(real=1, fake=1))) == 5
+
+
+def test_repeated_reals_are_there_once_for_each_method_of_their_domain() -> None:
+    def stills(domain: str, split: str, **methods: int) -> list[dict[str, object]]:
+        return [
+            row(
+                "s",
+                f"{domain}/{split}/{method}/{n}",
+                method=method,
+                domain=domain,
+                label=int(method != "real"),
+            )
+            | {"split": split}
+            for method, count in methods.items()
+            for n in range(count)
+        ]
+
+    listed = [
+        *stills("celeba", "train", real=4, stargan=3, pggan=2, stylegan=1),
+        *stills("celeba", "val", real=2, stargan=1),
+        *stills("ffhq", "train", real=5),
+    ]
+    rows = index(listed).assign(split=[one["split"] for one in listed])
+    repeated = repeat_reals(rows)
+    counts = repeated.groupby(["domain", "split", "method"]).size().to_dict()
+    # Three pairs on CelebA in training, one in validation; FFHQ has no fakes to be paired with.
+    assert counts == {
+        ("celeba", "train", "real"): 12,
+        ("celeba", "train", "stargan"): 3,
+        ("celeba", "train", "pggan"): 2,
+        ("celeba", "train", "stylegan"): 1,
+        ("celeba", "val", "real"): 2,
+        ("celeba", "val", "stargan"): 1,
+        ("ffhq", "train", "real"): 5,
+    }
+    of_training = repeated[(repeated["split"] == "train") & (repeated["domain"] == "celeba")]
+    assert set(of_training[of_training["label"] == 0]["key"].value_counts()) == {3}
 
 
 def test_a_limit_takes_videos_of_many_originals_and_keeps_their_frames_together() -> None:

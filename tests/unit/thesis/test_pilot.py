@@ -62,3 +62,30 @@ def test_the_figure_draws_ours_and_the_thesis_s(chapter):
     ours = [[1, 3], [1, 3]]
     assert [list(line.get_xdata()) for line in bce.lines] == ours + [[1, 2, 3]] * 3
     assert [list(line.get_xdata()) for line in sad.lines] == ours
+
+
+def test_the_caption_says_which_numbers_are_not_the_thesis_s(tmp_path):
+    project = Project(tmp_path)
+    project.fakes_alone(
+        {"cramergan": 0.7},
+        "pilot_mmdgan_n1",
+        source="pilot",
+        sampling={
+            "module": "fakeforensics.thesis.instances",
+            "seen": 1,
+            "of": 3,
+            "fakes": 8000,
+            "val_fakes": 1000,
+        },
+        limits={"pilot": {"test": 10000}},
+        params={"train": {"crop_size": 128}},
+    )
+    (chapter,) = pilot_chapters([project.results("pilot_mmdgan_n1")])
+    (table,) = blocks(chapter, Table)
+    for ours in ("8,000 fakes", "1,000 in validation", "10,000 per test set", "128 pixels"):
+        assert ours in table.caption
+
+
+def test_numbers_that_a_protocol_does_not_set_are_not_called_ours(chapter):
+    (table,) = blocks(chapter, Table)
+    assert "ours" not in table.caption
