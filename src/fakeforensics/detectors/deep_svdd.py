@@ -16,6 +16,8 @@ from fakeforensics.models.card import Architecture, Sees
 from fakeforensics.models.latent import S_CD, CenterSettings, LatentDetector, LatentOutput, Reals
 from fakeforensics.params import Count, Group, Number
 
+CODE_RECIPE = {"train.weight_decay": 0.5e-6, "train.max_epochs": 150, "train.milestones": (50,)}
+
 
 class DeepSvddSettings(CenterSettings):
     """Settings of Deep SVDD.
@@ -25,17 +27,23 @@ class DeepSvddSettings(CenterSettings):
             makes the trivial solution, all codes on the center, easier to reach.
         objective: `one_class` draws all reals to the center; `soft_boundary` only those outside a ball.
         nu: ν of `soft_boundary`, an upper bound on the share of training reals outside the ball.
-        warm_up: Epochs of `soft_boundary` in which R stays 0.
-        radius: How R follows after them. `epoch`, the paper's way: the network is trained, then R is solved
-            for, the (1 − ν)-quantile of the distances of all training reals. `batch`, the public code's: the
-            quantile of each mini-batch.
+        radius: How R of `soft_boundary` follows the network. `blocks`, the paper's way: the network is
+            trained for some epochs, then R is solved for, the (1 − ν)-quantile of the distances of all
+            training reals. `batch`, the PyTorch code's: R is 0 in the warm-up, then the quantile of each
+            mini-batch.
+        warm_up: Epochs at the beginning. With `blocks` R is solved for before and after each of them.
+        block: Epochs between two solutions of `blocks` after the warm-up.
+        recipe: `paper`: 150 epochs at 1e-4, then 100 at 1e-5, weight decay 1e-6. `code`, the PyTorch code's:
+            50 and 100 epochs, weight decay 0.5e-6.
     """
 
     center: Literal["init", "epoch"] = "init"
     objective: Literal["one_class", "soft_boundary"] = "one_class"
     nu: Annotated[Number, Field(gt=0, le=1)] = 0.1
+    radius: Literal["blocks", "batch"] = "blocks"
     warm_up: Annotated[Count, Field(ge=0)] = 10
-    radius: Literal["epoch", "batch"] = "epoch"
+    block: Annotated[Count, Field(ge=1)] = 5
+    recipe: Literal["paper", "code"] = "paper"
 
 
 class DeepSvdd(LatentDetector):
@@ -46,12 +54,19 @@ class DeepSvdd(LatentDetector):
 
     The network differs from the paper's, which has no bias terms and no affine normalization: here codes can
     collapse into the center, which training warns of. Nor is the network an autoencoder first: it starts from
-    `train.weights`. The recipe is the paper's but for the patience, which is that of params.yaml. The public
-    code lowers the learning rate at the beginning of an epoch and leaves a coordinate of the center that is
-    exactly zero at zero; here it becomes 0.1.
+    `train.weights`. Patience is that of params.yaml: the authors train to the last epoch.
+
+    The authors published two programs. That of the paper's figures (Theano) trains 50 + 100 epochs where the
+    paper says 150 + 100; it starts R at the quantile, solves for it after each of 10 epochs and then after
+    every fifth, and there puts R where its loss expects R². The PyTorch code has half the weight decay and
+    its own way with R. It lowers the learning rate at the beginning of an epoch, so that from PyTorch 1.1 on
+    it falls one epoch early. Both leave a coordinate of the center that is exactly zero at zero; here it
+    becomes 0.1.
 
     Source:
-        Ruff et al., Deep One-Class Classification, ICML 2018; lukasruff/Deep-SVDD-PyTorch at 1901612.
+        Ruff et al., Deep One-Class Classification, ICML 2018 (its numbers of epochs as quoted in issue 12 of
+        lukasruff/Deep-SVDD); lukasruff/Deep-SVDD at e20f18c, whose weight decay and blocks are taken, and
+        lukasruff/Deep-SVDD-PyTorch at 1901612.
     """
 
     name: ClassVar[str] = "deep_svdd"
@@ -62,11 +77,11 @@ class DeepSvdd(LatentDetector):
     Settings: ClassVar[type[Group]] = DeepSvddSettings
     recipe: ClassVar[Mapping[str, Any]] = {
         "train.learning_rate": 1e-4,
-        "train.weight_decay": 0.5e-6,
+        "train.weight_decay": 1e-6,
         "train.batch_size": 200,
-        "train.max_epochs": 150,
+        "train.max_epochs": 250,
         "train.schedule": "steps",
-        "train.milestones": (50,),
+        "train.milestones": (150,),
         "train.lr_factor": 0.1,
     }
     uses_classifier: ClassVar[bool] = False
@@ -79,6 +94,13 @@ class DeepSvdd(LatentDetector):
         if self._is_soft:
             self.register_buffer("radius", torch.zeros(()))
             self.register_buffer("epochs", torch.zeros((), dtype=torch.int64))
+
+    @classmethod
+    def recipe_of(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The paper's recipe, or the code's."""
+        if settings.get("recipe", "paper") == "paper":
+            return cls.recipe
+        return {**cls.recipe, **CODE_RECIPE}
 
     @property
     def _is_soft(self) -> bool:
@@ -94,21 +116,35 @@ class DeepSvdd(LatentDetector):
         if not self._is_soft:
             return output.distance
         if self.training and self.settings.radius == "batch" and int(self.epochs) >= self.settings.warm_up:
-            self._set_radius(output.distance.detach())
+            self._set_radius(output.distance.detach(), "linear")
         square = self.radius.square()
         return square + (output.distance - square).clamp_min(0) / self.settings.nu
 
+    def on_start(self, images: Reals) -> None:
+        """Compute the center, and R for it."""
+        super().on_start(images)
+        if self._is_soft and self.settings.radius == "blocks":
+            self._solve_radius(images)
+
     def on_epoch_end(self, images: Reals) -> None:
-        """Count the epoch, and solve for R after the warm-up."""
+        """Count the epoch; solve for R if it ends a block."""
         super().on_epoch_end(images)
         if not self._is_soft:
             return
+        epoch = int(self.epochs)
         self.epochs += 1
-        if self.settings.radius == "epoch" and int(self.epochs) >= self.settings.warm_up:
-            self._set_radius(gather_all(torch.cat([self(batch).distance for batch in images])))
+        ends_block = epoch < self.settings.warm_up or epoch % self.settings.block == 0
+        if self.settings.radius == "blocks" and ends_block:
+            self._solve_radius(images)
 
-    def _set_radius(self, distances: Float[Tensor, " n"]) -> None:
-        quantile = np.quantile(distances.sqrt().cpu().numpy(), 1 - self.settings.nu)
+    def _solve_radius(self, images: Reals) -> None:
+        """The R of the smallest loss: a smaller ball would leave out more than the share ν."""
+        distances = gather_all(torch.cat([self(batch).distance for batch in images]))
+        self._set_radius(distances, "inverted_cdf")
+
+    def _set_radius(self, distances: Float[Tensor, " n"], method: Literal["linear", "inverted_cdf"]) -> None:
+        """The (1 − ν)-quantile; `linear` interpolates, which is not where the loss is smallest."""
+        quantile = np.quantile(distances.sqrt().cpu().numpy(), 1 - self.settings.nu, method=method)
         with torch.no_grad():
             self.radius.fill_(float(quantile))
 
