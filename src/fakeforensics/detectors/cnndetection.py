@@ -67,7 +67,7 @@ class CnnDetection(Bce):
         "train.schedule": "plateau",
         "train.monitor": "accuracy",
         "train.lr_factor": 0.1,
-        "train.plateau_patience": 5,
+        "train.plateau_patience": 4,  # the fifth epoch without a rise is one too many
         "train.plateau_threshold": 0.001,
         "train.min_learning_rate": 1e-6,
         "train.patience": 1000,  # the learning rate ends training

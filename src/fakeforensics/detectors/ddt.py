@@ -60,9 +60,10 @@ class Ddt(ShallowDetector):
     taken, and for log σ². The prototypes are N((1, 0), 1) for reals and N((0, 1), 1) for fakes.
 
     The paper speaks of a mixture model; its code, and this module, have one Gaussian per class. The code also
-    samples a latent vector and does not use it, and its distances are summed over a batch, here averaged. Its
-    calls switch spatial mixup off; the paper's results are with it. Few-shot transfer (fine-tuning at 1e-5)
-    is a run from other weights and no part of this module.
+    samples a latent vector and does not use it. Its calls switch spatial mixup off; the paper's results are
+    with it. There the other half comes from any training image of the class, here from one of the same batch.
+    What counts as a plateau is relative there (a ten-thousandth of the loss) and absolute here. Few-shot
+    transfer (fine-tuning at 1e-5) is a run from other weights and no part of this module.
 
     Source:
         Aneja and Nießner, Generalized Zero and Few-Shot Transfer for Facial Forgery Detection, 2020;
@@ -76,11 +77,13 @@ class Ddt(ShallowDetector):
     scores: ClassVar[Scores] = (S_DDT,)
     Settings: ClassVar[type[Group]] = DdtSettings
     recipe: ClassVar[Mapping[str, Any]] = {
+        "train.crop_size": 256,
         "train.learning_rate": 1e-3,
         "train.batch_size": 128,
         "train.schedule": "plateau",
         "train.lr_factor": 0.7,
         "train.plateau_patience": 5,
+        "train.plateau_threshold": 1e-4,
         "train.patience": 10,
         "augment.flip_prob": 0.5,
         "augment.vertical_flip_prob": 0.5,

@@ -50,13 +50,14 @@ def activation_loss(real: Labels, fake: Labels, label: Labels) -> Labels:
 class ForensicTransferResnet(ShallowDetector):
     """The activation loss alone, on a ResNet to its third stage and one linear layer.
 
-    This is what the tables of Deep Distribution Transfer call ForensicTransfer. It is not the network of the
-    ForensicTransfer paper, which the detector `forensic_transfer` is: there is no residual, no decoder and so
-    no reconstruction loss, though its training code still names that loss's weight of 0.1. The half for reals
-    comes first. The code averages both terms of the loss, here they are added; Adam does not notice.
+    The authors of Deep Distribution Transfer compare with it under the name of ForensicTransfer. It is not
+    the network of that paper, which the detector `forensic_transfer` is: there is no residual, no decoder and
+    so no reconstruction loss. The half for reals comes first. The code averages both terms of the loss, here
+    they are added; Adam does not notice. The learning rate stays, since the code's schedule is commented out.
+    Its early stopping looks at the test images; here it looks at those of validation.
 
     Source:
-        ForensicEncoder1 and ft_training.py of shivangi-aneja/DDT, up to d03c1af; Cozzolino et al.,
+        ForensicEncoder1 and train_forensic_transfer.py of shivangi-aneja/DDT at d03c1af; Cozzolino et al.,
         ForensicTransfer, arXiv 1812.02510, for the loss.
     """
 
@@ -67,11 +68,13 @@ class ForensicTransferResnet(ShallowDetector):
     scores: ClassVar[Scores] = (S_ACT,)
     Settings: ClassVar[type[Group]] = ForensicTransferResnetSettings
     recipe: ClassVar[Mapping[str, Any]] = {
+        "train.crop_size": 256,
         "train.learning_rate": 1e-3,
+        "train.lr_decay": 1.0,
         "train.batch_size": 128,
-        "train.schedule": "plateau",
-        "train.lr_factor": 0.7,
-        "train.plateau_patience": 10,
+        "train.patience": 10,
+        "augment.flip_prob": 0.5,
+        "augment.vertical_flip_prob": 0.5,
     }
     settings: ForensicTransferResnetSettings
 

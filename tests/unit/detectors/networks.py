@@ -5,6 +5,8 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.registry import build_detector
+from fakeforensics.params import TrainParams
+from fakeforensics.training.schedule import learning_rate
 
 
 def shorten_resnet(monkeypatch, blocks=(1, 1, 1, 1)):
@@ -80,3 +82,19 @@ def separation(detector, count=16, size=64):
         values = detector.score(images)[detector.scores[0].column]
     fakes, reals = values[labels == 1], values[labels == 0]
     return (fakes[:, None] > reals).float().mean().item()
+
+
+def train_params(recipe):
+    """The `train` group that a recipe gives over the defaults."""
+    return TrainParams(
+        **{key.removeprefix("train."): value for key, value in recipe.items() if key.startswith("train.")}
+    )
+
+
+def rates(params, losses, accuracies=None):
+    """The learning rate before each epoch and after the last of a history of these validation figures."""
+    seen = zip(losses, accuracies or losses, strict=True)
+    history = [
+        {"epoch": epoch, "val_loss": loss, "val_accuracy": right} for epoch, (loss, right) in enumerate(seen)
+    ]
+    return [learning_rate(history[:epoch], params) for epoch in range(len(history) + 1)]

@@ -5,7 +5,15 @@ from fakeforensics.detectors.cnndetection import CnnDetection
 from fakeforensics.errors import UserError
 from fakeforensics.params import Params
 from fakeforensics.training.settings import resolve_settings
-from tests.unit.detectors.networks import build, check_contract, separation, shorten_resnet, train
+from tests.unit.detectors.networks import (
+    build,
+    check_contract,
+    rates,
+    separation,
+    shorten_resnet,
+    train,
+    train_params,
+)
 
 
 def test_the_classifier_starts_near_zero():
@@ -56,3 +64,12 @@ def test_contract(monkeypatch):
 def test_another_version_is_refused(version):
     with pytest.raises(UserError):
         build("cnndetection", 32, version=version)
+
+
+def test_the_rate_falls_when_five_epochs_bring_no_rise():
+    params = train_params(CnnDetection.recipe)
+    # epoch 0 is the best: 0.9005 is less than 0.001 above it. Epochs 1 to 5 bring no rise.
+    accuracies = [0.9, 0.9005, 0.9, 0.9, 0.9, 0.9]
+    expected = [1e-4] * 6 + [1e-5]
+    assert rates(params, [1.0] * 6, accuracies) == pytest.approx(expected)
+    assert rates(params, [1.0] * 6, [*accuracies[:5], 0.902]) == pytest.approx([1e-4] * 7)

@@ -4,13 +4,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fakeforensics.detectors.ddt import DdtOutput, wasserstein
+from fakeforensics.detectors.ddt import Ddt, DdtOutput, wasserstein
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.models.backbone import build_backbone
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.registry import build_detector
-from tests.unit.detectors.networks import build, check_contract, separation, shorten_resnet, train
+from tests.unit.detectors.networks import (
+    build,
+    check_contract,
+    rates,
+    separation,
+    shorten_resnet,
+    train,
+    train_params,
+)
 
 
 def test_hand_worked_distances_and_score(monkeypatch):
@@ -104,3 +112,13 @@ def test_settings_out_of_range_are_refused(wrong):
 def test_another_network_than_a_resnet_is_refused():
     with pytest.raises(UserError, match="ResNet"):
         build_detector("ddt", Architecture(crop_size=64, backbone="mobilenet_v3_small"), {})
+
+
+def test_the_rate_falls_after_more_than_five_epochs_without_a_fall_of_the_loss():
+    params = train_params(Ddt.recipe)
+    # PyTorch's patience of 5, as in the code: the sixth epoch without a fall is one too many
+    assert rates(params, [1.0] * 7) == pytest.approx([1e-3] * 7 + [0.7e-3])
+    # a fall by 0.0002 counts, one by 0.00005 does not
+    assert rates(params, [1.0] * 6 + [0.9998])[-1] == pytest.approx(1e-3)
+    assert rates(params, [1.0] * 6 + [0.99995])[-1] == pytest.approx(0.7e-3)
+    assert (params.batch_size, params.patience, params.crop_size) == (128, 10, 256)

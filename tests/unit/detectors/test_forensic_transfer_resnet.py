@@ -1,9 +1,17 @@
 import pytest
 import torch
 
-from fakeforensics.detectors.forensic_transfer_resnet import activation_loss
+from fakeforensics.detectors.forensic_transfer_resnet import ForensicTransferResnet, activation_loss
 from fakeforensics.errors import UserError
-from tests.unit.detectors.networks import build, check_contract, separation, shorten_resnet, train
+from tests.unit.detectors.networks import (
+    build,
+    check_contract,
+    rates,
+    separation,
+    shorten_resnet,
+    train,
+    train_params,
+)
 
 
 def test_hand_worked_losses_and_score(monkeypatch):
@@ -41,3 +49,9 @@ def test_contract(monkeypatch):
 def test_an_odd_latent_length_is_refused():
     with pytest.raises(UserError):
         build("forensic_transfer_resnet", 32, latent=5)
+
+
+def test_the_learning_rate_stays():
+    params = train_params(ForensicTransferResnet.recipe)
+    assert rates(params, [1.0] * 30) == [1e-3] * 31
+    assert (params.batch_size, params.patience) == (128, 10)
