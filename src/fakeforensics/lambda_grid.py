@@ -19,7 +19,7 @@ LAMBDAS = "0.001,0.01,0.1,1"
 FEWEST = 2
 # What test sets with both classes are judged by, and sets of fakes alone, first come first.
 MEASURES = ("ap", "accuracy", "accuracy_at_validation_threshold")
-MEANS = ("mean_unseen", "mean")  # by which the best lambda by test may be told
+JUDGED_BY = ("mean_unseen", "mean")  # the means by which the best lambda by test is told, the usual one first
 DIGITS = 6
 
 Numbers = dict[str, float]
@@ -139,7 +139,7 @@ def _scores(name: str, runs: Mapping[tuple[float, int], dict[str, Any]]) -> dict
             "picked": pick_lambda(found),
             "best_by_test": {
                 mean: oracle_lambda(found, mean)
-                for mean in MEANS
+                for mean in JUDGED_BY
                 if all(mean in row["test"] for row in found)
             },
             "runs": found,

@@ -7,12 +7,13 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-from fakeforensics.lambda_grid import at_lambda, in_percent
-from fakeforensics.reporting.blocks import Block, Cell, Column, Row, Table, Text
-from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
-from fakeforensics.reporting.tables import MEANS, ap_table, fake_only_table
+from fakeforensics.lambda_grid import JUDGED_BY, at_lambda, in_percent
+from fakeforensics.reporting.blocks import Block, Cell, Column, Row, Table, Text, mark_best, percent
+from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, union
+from fakeforensics.reporting.tables import MEANS, ap_table, fake_only_table, mean, published_mean
 
 _SAME = 1e-6  # figures have six digits
+_PICKED, _BEST = "λ picked by validation", "best λ by test: an oracle"
 Choice = Mapping[ScoreColumn, float]
 
 
@@ -23,24 +24,76 @@ def lambda_blocks(results: ProtocolResults) -> list[Block]:
     this protocol; else that of the unseen test sets, if there are any.
     """
     weighted = [column for column in results.columns if column.lambda_ is not None]
-    if not weighted:
+    picked, best = _choices(results)
+    if picked:
+        columns = list(picked)
+        return [
+            *_warnings(results, columns),
+            _best_table(results, picked, best),
+            _grid_table(results, columns),
+        ]
+    return [Text(_no_grid(results, weighted[0]), "note")] if weighted else []
+
+
+def best_overview(everything: Sequence[ProtocolResults]) -> list[Table]:
+    """The mean that each protocol is judged by, at the best lambdas; nothing if no grid was trained."""
+    trained = [(results, *_choices(results)) for results in everything if results.ranked]
+    trained = [(results, picked, best) for results, picked, best in trained if picked]
+    if not trained:
         return []
-    columns = [column for column in weighted if _found(results, column)]
-    if not columns:
-        return [Text(_no_grid(results, weighted[0]), "note")]
+    columns = union(results.columns for results, _, _ in trained)
+    of_grids = {column.key for _, picked, _ in trained for column in picked}
+    weighted = [column for column in columns if column.key in of_grids]
+    others = [column for column in columns if column.key not in of_grids]
+    rows = []
+    for results, picked, best in trained:
+        kind = judged_by(results, next(iter(picked)))
+        cells = mark_best([_mean_cell(results, column, picked, kind) for column in (*others, *weighted)])
+        cells += tuple(_mean_cell(results, column, best, kind) for column in weighted)
+        rows.append(Row(results.name, cells, f"Mean over {MEANS[kind]}.", link=results.name))
+    owners = {results.reference.owner for results, _, _ in trained if results.reference}
+    owner = " or ".join(sorted(owners))
+    twice = [
+        Column(column.title, f"{column.group or column.title}, {how}")
+        for how in (_PICKED, f"{_BEST}{_as_published(*(results for results, _, _ in trained))}")
+        for column in weighted
+    ]
+    headings = (*(Column(column.title, column.group) for column in others), *twice)
+    caption = "Mean average precision at the best λ of each protocol's grid, in percent."
+    return [Table(caption, "Protocol", headings, tuple(rows), owner=owner)]
+
+
+def _mean_cell(results: ProtocolResults, column: ScoreColumn, choice: Choice, kind: str) -> Cell:
+    """The mean of a score, at its own λ if it is among the choices."""
+    at = _at(results, choice, "", alone=False)
+    sets = [name for name in results.ranked if kind == "mean" or name in results.protocol.unseen]
+    cell = percent(mean(at.ap(column, name) for name in sets), published_mean(results, column, kind, sets))
+    chosen = next((lambda_ for one, lambda_ in choice.items() if one.key == column.key), None)
+    return cell if chosen is None else replace(cell, interval=f"λ = {chosen:g}")
+
+
+def _as_published(*everything: ProtocolResults) -> str:
+    """Whose practice the oracle is, as the end of a heading."""
+    owners = {one.reference.owner for one in everything if one.reference and one.reference.lambdas}
+    return f", as {' and '.join(sorted(owners))} did" if owners else ""
+
+
+def _choices(results: ProtocolResults) -> tuple[Choice, Choice]:
+    """For each score that the grid holds, the λ that validation picks and the best by test."""
+    columns = [column for column in results.columns if column.lambda_ is not None and _found(results, column)]
     picked = {column: float(_found(results, column)["picked"]) for column in columns}
     best = {
         column: float(_found(results, column)["best_by_test"][judged_by(results, column)])
         for column in columns
     }
-    return [*_warnings(results, columns), _best_table(results, picked, best), _grid_table(results, columns)]
+    return picked, best
 
 
 def judged_by(results: ProtocolResults, column: ScoreColumn) -> str:
     """The mean whose highest value is the best by test, `mean` or `mean_unseen`."""
     known = _found(results, column)["best_by_test"]
     printed = results.reference.ap.means if results.reference and results.reference.ap else {}
-    return next(str(name) for name in (*printed, *known) if name in known)
+    return next(str(name) for name in (*printed, *JUDGED_BY) if name in known)
 
 
 def _found(results: ProtocolResults, column: ScoreColumn) -> dict[str, Any]:
@@ -90,10 +143,8 @@ def _best_table(results: ProtocolResults, picked: Choice, best: Choice) -> Table
     """The table of results with two columns for each score of the grid: at validation's λ and at the best."""
     build = ap_table if any(_found(results, one)["measure"] == "ap" for one in best) else fake_only_table
     owner = results.reference.owner if results.reference and results.reference.lambdas else ""
-    (left,) = build(_at(results, picked, "λ picked by validation", alone=False))
-    (right,) = build(
-        _at(results, best, f"best λ by test: an oracle{f', as {owner} did' if owner else ''}", alone=True)
-    )
+    (left,) = build(_at(results, picked, _PICKED, alone=False))
+    (right,) = build(_at(results, best, f"{_BEST}{_as_published(results)}", alone=True))
     rows = tuple(
         # An oracle does not compete for the best value of a row.
         replace(row, cells=row.cells + tuple(replace(cell, best=False) for cell in oracle.cells))
@@ -153,7 +204,7 @@ def _grid_table(results: ProtocolResults, columns: Sequence[ScoreColumn]) -> Tab
     grid = results.grid or {}
     rows = tuple(
         Row(
-            f"λ = {lambda_:g}",
+            f"{lambda_:g}",
             tuple(cell for column in columns for cell in _grid_cells(results, column, lambda_)),
         )
         for lambda_ in grid["lambdas"]
@@ -172,7 +223,7 @@ def _grid_table(results: ProtocolResults, columns: Sequence[ScoreColumn]) -> Tab
     notes = [f"Seeds: {seeds}{'; mean and standard deviation' if len(grid['seeds']) > 1 else ''}."]
     notes += [f"Trained on: {'; '.join(grid['trained_on'])}."]
     caption = f"What each λ gives, in percent: average precision on validation images, and {test} by test."
-    return Table(caption, "Weight of L_sad", headings, rows, tuple(notes))
+    return Table(caption, "λ", headings, rows, tuple(notes))
 
 
 def _grid_cells(results: ProtocolResults, column: ScoreColumn, lambda_: float) -> list[Cell]:

@@ -34,7 +34,7 @@ from fakeforensics.reporting.blocks import (
 )
 from fakeforensics.reporting.figures import STYLE, ap_figure, curve_figures, robustness_figure, score_figure
 from fakeforensics.reporting.gallery import worst_gallery
-from fakeforensics.reporting.lambda_tables import lambda_blocks
+from fakeforensics.reporting.lambda_tables import best_overview, lambda_blocks
 from fakeforensics.reporting.provenance import audit_blocks, count_blocks, settings_table
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, headings, union
 from fakeforensics.reporting.seed_tables import seed_blocks
@@ -139,6 +139,7 @@ def _overview(everything: Sequence[ProtocolResults], views: Sequence[Chapter]) -
         blocks.append(
             Table(caption, "Protocol", headings(columns), tuple(ranked), owner=" or ".join(sorted(owners)))
         )
+    blocks += best_overview(everything)
     if fakes:
         caption = "Accuracy on test sets of fakes alone, in percent."
         blocks.append(Table(caption, "Protocol", headings(columns), tuple(fakes)))

@@ -110,7 +110,7 @@ def _published_table(results: ProtocolResults, column: ScoreColumn) -> Table:
     for name in results.ranked:
         found, printed = ours.get(name), published.rows.get(name)
         threshold = Cell(
-            _threshold(found) if found else EMPTY, reference=f"{printed.threshold:.3g}" if printed else ""
+            _threshold(found) if found else EMPTY, reference=f"{printed.threshold:.4g}" if printed else ""
         )
         rates = tuple(
             _rate_cell(found and 100 * float(found[rate]), printed and float(getattr(printed, rate)))
@@ -148,7 +148,7 @@ def _threshold_cells(known: Thresholds, name: str) -> list[Cell]:
 
 def _threshold(row: dict[str, Any]) -> str:
     """A threshold: as a probability where the score has one."""
-    return f"{float(row.get('probability', row['threshold'])):.3g}"
+    return f"{float(row.get('probability', row['threshold'])):.4g}"
 
 
 def rule_blocks(results: ProtocolResults) -> list[Block]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fakeforensics.reporting.blocks import EMPTY, Table, Text
-from fakeforensics.reporting.lambda_tables import judged_by, lambda_blocks
+from fakeforensics.reporting.lambda_tables import best_overview, judged_by, lambda_blocks
 from fakeforensics.reporting.reference import ApReference
 
 from .conftest import KEYS, REFERENCE
@@ -88,8 +88,8 @@ def test_results_stand_at_validation_s_lambda_and_at_the_oracle_s(trained):
     # The oracle's 72 is higher, but nobody could have chosen it.
     assert [cell.best for cell in rows["faceapp_ffhq"].cells] == [False, True, False, False, False, False]
     assert [(row.label, texts(row)) for row in grid.rows] == [
-        ("λ = 0.01", ["90.00", "65.00", "70.00", "72.00"]),
-        ("λ = 1", ["80.00", "70.00", "90.00", "50.00"]),
+        ("0.01", ["90.00", "65.00", "70.00", "72.00"]),
+        ("1", ["80.00", "70.00", "90.00", "50.00"]),
     ]
     assert [cell.interval for cell in grid.rows[0].cells] == ["picked", "", "", "best: oracle"]
 
@@ -146,6 +146,19 @@ def test_several_seeds_stand_as_mean_and_deviation(trained):
     # S_CD is not in this grid: it stays as trained.
     assert [column.title for column in best.columns][2:] == ["S_SL, λ = 1", "S_CD", "S_SL, λ = 1"]
     assert texts(best.rows[1])[2:] == ["70.00", "72.00", "70.00"]
+
+
+def test_the_overview_has_the_mean_that_each_protocol_is_judged_by(trained):
+    printed = ApReference(REFERENCE.ap.rows, {"mean_unseen": dict.fromkeys(KEYS, 60.0)})
+    without = trained.results()
+    results = results_with(trained, GRID, replace(REFERENCE, ap=printed))
+    assert best_overview([without]) == []
+    (table,) = best_overview([without, results])
+    (row,) = table.rows  # the protocol without a grid has no row
+    assert texts(row) == ["60.00", "71.00", "65.00", "50.00", "70.00", "72.00"]
+    assert [cell.interval for cell in row.cells][2:] == ["λ = 0.01", "λ = 1", "λ = 1", "λ = 0.01"]
+    assert [cell.difference for cell in row.cells][4:] == pytest.approx([10, 12])
+    assert [cell.best for cell in row.cells] == [False, True, False, False, False, False]
 
 
 def test_sets_of_fakes_alone_have_the_same_tables(project):

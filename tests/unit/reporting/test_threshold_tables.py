@@ -32,7 +32,7 @@ def test_the_oracle_s_threshold_is_next_to_validation_s(project):
 
 
 def test_published_thresholds_are_shown_for_their_score_alone(project):
-    printed = {"faceapp_ffhq": PublishedThreshold(4.34e-11, precision=58.3, recall=92.7, accuracy=63.0)}
+    printed = {"faceapp_ffhq": PublishedThreshold(0.9998, precision=58.3, recall=92.7, accuracy=63.0)}
     published = ThresholdReference(("bce", "sl"), "table 8 of the paper", "f1", printed, "A caveat.")
     project.protocol(["faceapp_ffhq"])
     project.metrics({"faceapp_ffhq": (0.5, 0.6, 0.7, 0.8)})
@@ -47,7 +47,7 @@ def test_published_thresholds_are_shown_for_their_score_alone(project):
     assert table.notes == ("A caveat.",)
     faceapp = next(row for row in table.rows if row.label == "FaceApp (FFHQ)")
     assert cells(faceapp) == ["0.5", "75.0", "90.0", "80.0"]
-    assert [cell.reference for cell in faceapp.cells] == ["4.34e-11", "58.3", "92.7", "63.0"]
+    assert [cell.reference for cell in faceapp.cells] == ["0.9998", "58.3", "92.7", "63.0"]
     # 75 − 58.3, 90 − 92.7 and 80 − 63; thresholds of other models are not subtracted.
     assert faceapp.cells[0].difference is None
     assert [cell.difference for cell in faceapp.cells[1:]] == pytest.approx([16.7, -2.7, 17.0])

@@ -63,6 +63,7 @@ def test_figures_are_the_printed_ones():
     thresholds = printed("table_4_3").thresholds
     assert thresholds.rows["san"] == pytest.approx((4.34e-11, 58.3, 92.7, 63.0))
     assert thresholds.rows["deepfake"].accuracy == 79.6
+    assert thresholds.rows["crn"].threshold == 0.9998
     assert thresholds.key == ("bce", "sl")
 
 
