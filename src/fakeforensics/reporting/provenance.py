@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
@@ -49,6 +49,52 @@ def _remarks(counts: dict[str, Any]) -> Iterator[str]:
             f"{source}: of the {people['test']} identities in test videos, {people['train_test']} are also "
             f"in training videos and {people['val_test']} in validation videos."
         )
+
+
+def leak_table(everything: Sequence[ProtocolResults]) -> list[Table]:
+    """What each protocol's cut lets into two splits, where a source names persons; none without persons."""
+    rows = [
+        row
+        for results in everything
+        for source, people in (results.counts or {}).get("identity_overlap", {}).items()
+        for row in (_leak_row(results, results.counts or {}, source, people),)
+    ]
+    columns = (
+        Column("Cut by", numeric=False),
+        Column("Persons in training and validation"),
+        Column("Persons in training and test"),
+        Column("Test videos with a relative"),
+        Column("Real relatives"),
+        Column("Fake relatives"),
+        Column("Images left out"),
+    )
+    notes = (
+        "Cut by person: training and validation share no person, and no relative of an official test video "
+        "is used. Cut by video: videos are dealt out whoever they show, as the thesis's counts imply. These "
+        "test videos are then easier than unknown ones.",
+        "A relative of a test video is its original, or another fake made from the same original, in "
+        "training or validation. The official list shares persons with the other videos in any case.",
+    )
+    caption = "What training and validation share with each other and with the official test videos."
+    return [Table(caption, "Protocol", columns, tuple(rows), notes)] if rows else []
+
+
+def _leak_row(results: ProtocolResults, counts: dict[str, Any], source: str, people: dict[str, int]) -> Row:
+    found = counts.get("leaks", {}).get(source, {})  # a cut by person shares none of this, or it is refused
+    tested = f"{found['test_related']:,} of {found['test']:,}" if found else "0"
+    left_out = sum(counts.get("dropped", {}).get(source, {}).values())
+    numbers = [
+        f"{found.get('persons_train_val', 0):,}",
+        f"{people['train_test']:,} of {people['test']:,}",
+        tested,
+        f"{found.get('real_relatives', 0):,}",
+        f"{found.get('fake_relatives', 0):,}",
+        f"{left_out:,}",
+    ]
+    alarms = (0, 2, 3, 4)
+    cells = [Cell(text, alarm=place in alarms and text != "0") for place, text in enumerate(numbers)]
+    by = Cell("video" if found else "person")
+    return Row(results.name, (by, *cells), source, link=results.name)
 
 
 def audit_blocks(results: ProtocolResults) -> list[Block]:

@@ -17,6 +17,7 @@ from fakeforensics.splits.protocol import Holdout
 
 DROPPED_STRADDLES = "persons of both training and validation"
 DROPPED_TEST_GROUP = "made from an official test video, or its original"
+DROPPED_TEST_COPY = "the same bytes as an official test file"
 ATTEMPTS = 100
 LARGEST_COMPONENT = 0.5  # share of all identities; above it, whole components make too coarse a split
 
@@ -68,8 +69,9 @@ def assign_source(index: pd.DataFrame, holdout: Holdout, seed: int) -> pd.DataFr
     """Assign every row of one source to a split.
 
     Rows keep their official split. Rows without one are assigned by identity where the data set names
-    identities, else by group; a source with official test images gets no others. If a source has official
-    training images but no validation images, some of the training images become validation images.
+    identities and `holdout.by` is `person`, else by group; a source with official test images gets no others.
+    If a source has official training images but no validation images, some of the training images become
+    validation images.
 
     Args:
         index: One source's index: at least group, own_split, identities (";"-joined), method, label.
@@ -89,14 +91,19 @@ def assign_source(index: pd.DataFrame, holdout: Holdout, seed: int) -> pd.DataFr
     shares = {"val": holdout.val, "train": 1.0}
     if not official & {"train", "val", "test"}:
         shares = {"test": holdout.test, **shares}
+    by_person = holdout.by == "person"
     has_identities = (free["identities"] != "").any()
-    split = _by_identity(free, shares, seed) if has_identities else _by_group(free, shares, seed)
+    split = (_by_identity if by_person and has_identities else _by_group)(free, shares, seed)
     dropped = split.map({"": DROPPED_STRADDLES}).fillna("")
-    of_test = free["group"].isin(index.loc[index["own_split"] == "test", "group"])
+    tested = index[index["own_split"] == "test"]
+    names, reason = (
+        (["group"], DROPPED_TEST_GROUP) if by_person else (["raw_sha256", "sha256"], DROPPED_TEST_COPY)
+    )
+    of_test = pd.concat([free[name].isin(tested[name]) for name in names], axis=1).any(axis=1)
     # Only rows without an official split may be dropped; a contradiction between official splits is for the
     # leak check to report.
     late = of_test & (free["own_split"] == "")
-    split[late], dropped[late] = "", DROPPED_TEST_GROUP
+    split[late], dropped[late] = "", reason
     result.loc[free.index, "split"] = split
     result.loc[free.index, "dropped"] = dropped
     return result

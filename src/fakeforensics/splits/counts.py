@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 
 from fakeforensics.splits.manifest import Manifests
-from fakeforensics.splits.protocol import PerClass
+from fakeforensics.splits.protocol import Frames
+
+SPLITS = ("train", "val", "test")
 
 
 def count(manifests: Manifests, decided: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -24,8 +26,9 @@ def count(manifests: Manifests, decided: Mapping[str, Any] | None = None) -> dic
         `identity_overlap`: by source, the number of identities in each split, and of those that the test
         videos share with training and with validation. `undetected`: by test set the real and fake videos and
         stills that gave no image, where there are any. Where the protocol asks for frames of videos,
-        `frames_per_video`: by class how many were `asked`, and the `most` that a video has. `decided`: by
-        source how many files each rule of its adapter decided (split, group, label), and each doubt.
+        `frames_per_video`: by class, or by split and class, how many were `asked`, and the `most` that a
+        video has. `decided`: by source how many files each rule of its adapter decided (split, group, label),
+        and each doubt. With `holdout.by: video`, `leaks`: from `_leaks`.
     """
     tests = manifests.test
     counts = {
@@ -40,6 +43,8 @@ def count(manifests: Manifests, decided: Mapping[str, Any] | None = None) -> dic
     }
     if manifests.frames_asked is not None:
         counts["frames_per_video"] = _frames(manifests, manifests.frames_asked)
+    if manifests.holdout.by == "video":
+        counts["leaks"] = _leaks(pd.concat([manifests.train, manifests.val, tests]))
     return counts
 
 
@@ -65,6 +70,12 @@ def table(counts: dict[str, Any]) -> str:
         for source, numbers in counts["identity_overlap"].items()
     ]
     lines += [
+        f"{source}: {leaks['test_related']} of {leaks['test']} test files have a relative in training or "
+        f"validation, which share {leaks['persons_train_val']} persons (holdout.by: video)"
+        for source, leaks in counts.get("leaks", {}).items()
+        if leaks["test_related"] or leaks["persons_train_val"]
+    ]
+    lines += [
         f"test {name}: no image of "
         + ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in numbers.items() if n)
         for name, numbers in counts["undetected"].items()
@@ -88,25 +99,58 @@ def _classes(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _frames(manifests: Manifests, asked: PerClass) -> dict[str, dict[str, int]]:
+def _frames(manifests: Manifests, asked: Frames) -> dict[str, dict[str, int]]:
     rows = pd.concat([manifests.train, manifests.val, manifests.test]).drop_duplicates("key")
     moving = rows[rows["frame"] >= 0]
-    return {
-        name: {
-            "asked": wanted,
-            "most": max(moving.loc[moving["label"] == label, "video"].value_counts(), default=0),
+    found = {}
+    for label, name in enumerate(("real", "fake")):
+        of_class = moving[moving["label"] == label]
+        by_split = {split: asked.in_split(split).of(label) for split in SPLITS}
+        parts = {name: (by_split["train"], of_class)}
+        if len({*by_split.values()}) > 1:
+            parts = {
+                f"{split} {name}": (wanted, of_class[of_class["split"] == split])
+                for split, wanted in by_split.items()
+            }
+        for part, (wanted, some) in parts.items():
+            found[part] = {"asked": wanted, "most": max(some["video"].value_counts(), default=0)}
+    return found
+
+
+def _leaks(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """What a cut by video lets into two splits, by source.
+
+    `persons_train_val`: persons in training and in validation. `test`: test files with an official split, and
+    `test_related`: those of them with a relative (the original, or another fake made from it) in training or
+    validation. `real_relatives` and `fake_relatives`: such training and validation files.
+    """
+    rows = rows.drop_duplicates(["split", "source", "raw_path"])
+    result = {}
+    for source, some in rows.groupby("source"):
+        tested = some[some["own_split"] == "test"]
+        drawn = some[(some["own_split"] == "") & (some["split"] != "test")]
+        relatives = drawn[drawn["group"].isin(tested["group"])]
+        persons = [_persons(drawn[drawn["split"] == split]) for split in ("train", "val")]
+        if drawn.empty:
+            continue
+        result[str(source)] = {
+            "persons_train_val": len(persons[0] & persons[1]),
+            "test": len(tested),
+            "test_related": int(tested["group"].isin(drawn["group"]).sum()),
+            "real_relatives": int((relatives["label"] == 0).sum()),
+            "fake_relatives": int((relatives["label"] == 1).sum()),
         }
-        for label, (name, wanted) in enumerate((("real", asked.real), ("fake", asked.fake)))
-    }
+    return result
+
+
+def _persons(rows: pd.DataFrame) -> set[str]:
+    return {name for joined in rows["identities"].unique() if joined for name in joined.split(";")}
 
 
 def _overlap(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     result = {}
     for source, some in rows[rows["identities"] != ""].groupby("source"):
-        shown = {
-            split: {name for joined in part["identities"].unique() for name in joined.split(";")}
-            for split, part in some.groupby("split")
-        }
+        shown = {split: _persons(part) for split, part in some.groupby("split")}
         train, val, test = (shown.get(split, set()) for split in ("train", "val", "test"))
         both = {"train_test": train & test, "val_test": val & test}
         sets = {"train": train, "val": val, "test": test} | both

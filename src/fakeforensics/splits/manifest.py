@@ -9,7 +9,7 @@ import pandas as pd
 
 from fakeforensics.splits.assign import assign_source, assign_undetected
 from fakeforensics.splits.duplicates import merge_groups, share_duplicates
-from fakeforensics.splits.protocol import PerClass, Protocol
+from fakeforensics.splits.protocol import Frames, Holdout, Protocol
 from fakeforensics.splits.sample import Sampler, find_sampler, limit_rows, repeat_reals, spread_frames
 from fakeforensics.splits.select import (
     check_leaks,
@@ -37,6 +37,7 @@ class Manifests:
         dropped: How many rows were left out, by source and reason.
         subsampled: Rows before a limit was applied, by "<source>/<domain>/<method>/<split>".
         frames_asked: Frames that the protocol wants of each real and each fake video, if it says so.
+        holdout: How the protocol holds out what has no official split.
         undetected: How many files of each test set gave no image, from `splits.select.count_undetected`.
     """
 
@@ -47,7 +48,8 @@ class Manifests:
     test_sets: tuple[str, ...]
     dropped: dict[str, dict[str, int]]
     subsampled: dict[str, int]
-    frames_asked: PerClass | None
+    frames_asked: Frames | None
+    holdout: Holdout
     undetected: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
@@ -87,12 +89,12 @@ def build_manifests(
         if left_out:
             dropped[source] = left_out
     rows = spread_frames(pd.concat(parts, ignore_index=True), protocol.frames_per_video)
-    rows, subsampled = limit_rows(rows, protocol.limits, seed)
+    rows, subsampled = limit_rows(rows, protocol, seed)
     training = select_training(name, protocol, rows)
     tests = select_tests(name, protocol, rows)
     check_unseen(name, protocol, training, tests)
     reference = select_reference(name, protocol, rows)
-    check_leaks(name, pd.concat([training, reference[training.columns], tests]))
+    check_leaks(name, pd.concat([training, reference[training.columns], tests]), protocol.holdout.by)
     if sampler is not None:
         training = sampler.deal(name, training, seed)
     if protocol.reals == "repeated":
@@ -107,6 +109,7 @@ def build_manifests(
         dropped=dropped,
         subsampled=subsampled,
         frames_asked=protocol.frames_per_video,
+        holdout=protocol.holdout,
         undetected=count_undetected(protocol, pd.concat(lost)) if lost else {},
     )
 

@@ -9,8 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from fakeforensics.errors import UserError
-from fakeforensics.params import Count, Group, Name, Params, Probability, parse
+from fakeforensics.params import Count, Flag, Group, Name, Params, Probability, parse
 from fakeforensics.yaml12 import read_yaml
+
+# A source, and in it a domain, and of that a method, as in `dffd/ffhq/faceapp`.
+LimitedKind = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*){0,2}$")]
 
 
 def _as_tuple(value: Any) -> Any:
@@ -44,10 +47,16 @@ class Holdout(Group):
     """The share of a source that is held out where the source has no official split.
 
     Args:
-        val: Share of the identities (where known), else of the groups, for validation.
+        by: What is held out. `person`: training and validation share no person (where the source names
+            persons), and nothing in the group of an official test file is trained on. `video`: groups, such
+            as a video with the swaps made from it, whoever they show, and the relatives of official test
+            videos stay. That leaks, and `counts.json` and the report say how much: it is there to repeat
+            what others have published.
+        val: Share of the persons (where known), else of the groups, for validation.
         test: The same for testing; not used for a source with official test images.
     """
 
+    by: Literal["person", "video"] = "person"
     val: Annotated[Probability, Field(lt=1)] = 0.15
     test: Annotated[Probability, Field(lt=1)] = 0.25
 
@@ -64,16 +73,56 @@ class PerClass(Group):
     real: Annotated[Count, Field(ge=1)]
     fake: Annotated[Count, Field(ge=1)]
 
+    def of(self, label: int) -> int:
+        """The number for 0 (real) or 1 (fake)."""
+        return self.fake if label else self.real
 
-class Limits(Group):
-    """The most images of one method and domain in each split; a seeded sub-sample is drawn from more.
 
-    Photographs are chosen together with their edits, and videos of many originals rather than many of one.
+class Frames(PerClass):
+    """Frames kept of a real and of a fake video; a split may have numbers of its own.
+
+    A video follows the split that its source puts it in, also where a test set takes `splits: all`.
     """
+
+    train: PerClass | None = None
+    val: PerClass | None = None
+    test: PerClass | None = None
+
+    def in_split(self, split: str) -> PerClass:
+        """The numbers for `train`, `val` or `test`."""
+        own: PerClass | None = getattr(self, split, None)
+        return own or self
+
+
+class PerSplit(Group):
+    """The most images in each split; None for no limit."""
 
     train: Annotated[Count, Field(ge=1)] | None = None
     val: Annotated[Count, Field(ge=1)] | None = None
     test: Annotated[Count, Field(ge=1)] | None = None
+
+
+class Limits(PerSplit):
+    """The most images of one method and domain in each split; a seeded sub-sample is drawn from more.
+
+    Photographs are chosen together with their edits, and the same number of frames from each video.
+
+    Args:
+        real: Limits for real images, which replace those for both classes.
+        fake: The same for fakes.
+        by_folder: Draw stills from every folder in proportion to its size, such as from each category of CNN
+            Synth. Photographs and edits that lie in different folders are then not chosen together.
+    """
+
+    real: PerSplit | None = None
+    fake: PerSplit | None = None
+    by_folder: Flag = False
+
+    def most(self, label: int, split: str) -> int | None:
+        """The limit for a class (0 real, 1 fake) in a split, or None."""
+        of_class = self.fake if label else self.real
+        own: int | None = getattr(of_class, split, None)
+        return own if own is not None else getattr(self, split, None)
 
 
 class Sampling(Group):
@@ -112,7 +161,8 @@ class Protocol(Group):
         unseen: The test sets whose forgery method or image domain is not trained on.
         holdout: Shares held out for validation and test where a source has no official split.
         frames_per_video: Frames kept of each video, evenly spread over those stored; all if left out.
-        limits: By source, the most images of one method and domain in each split.
+        limits: The most images of one method and domain in each split, by `<source>`, `<source>/<domain>` or
+            `<source>/<domain>/<method>`, of which the longest that says something counts.
         reals: How often a real image is trained on and validated with. `shared`: once, however many forgery
             methods of its domain there are. `repeated`: once for each of them, as if a set of reals and fakes
             of one method were followed by the next.
@@ -130,14 +180,14 @@ class Protocol(Group):
     test: Annotated[dict[Name, tuple[Selection, ...]], Field(min_length=1)]
     unseen: tuple[Name, ...] = ()
     holdout: Holdout = Holdout()
-    frames_per_video: PerClass | None = None
-    limits: dict[Name, Limits] = Field(default={})
+    frames_per_video: Frames | None = None
+    limits: dict[LimitedKind, Limits] = Field(default={})
     reals: Literal["shared", "repeated"] = "shared"
     sampling: Sampling | None = None
     detectors: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     reference_set: tuple[Selection, ...] = ()
     params: Overrides = Overrides()
-    demo: bool = False
+    demo: Flag = False
 
     @model_validator(mode="after")
     def _names_agree(self) -> Protocol:
@@ -159,7 +209,22 @@ class Protocol(Group):
             raise ValueError(
                 "`reals: repeated` does not go with `sampling`, which chooses the real images itself"
             )
+        sources = self.sources()
+        for kind in self.limits:
+            if kind.partition("/")[0] not in sources:
+                raise ValueError(f"limits names {kind}, but the protocol takes {', '.join(sources)}")
         return self
+
+    def limit(
+        self, source: str, domain: str, method: str, label: int, split: str
+    ) -> tuple[int, Limits] | None:
+        """The most images that a method of a domain may have in a split, and the limit that says so."""
+        for kind in (f"{source}/{domain}/{method}", f"{source}/{domain}", source):
+            limits = self.limits.get(kind)
+            most = limits.most(label, split) if limits else None
+            if limits and most is not None:
+                return most, limits
+        return None
 
     def sources(self) -> list[str]:
         """The names of all sources that the protocol needs, sorted."""

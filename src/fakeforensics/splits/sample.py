@@ -10,19 +10,18 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fakeforensics.errors import UserError
 from fakeforensics.params import parse
 from fakeforensics.splits.assign import ranks
-from fakeforensics.splits.protocol import Limits, PerClass, Protocol, Sampling
+from fakeforensics.splits.protocol import Frames, Limits, Protocol, Sampling
 
 
-def spread_frames(rows: pd.DataFrame, frames: PerClass | None) -> pd.DataFrame:
+def spread_frames(rows: pd.DataFrame, frames: Frames | None) -> pd.DataFrame:
     """Keep evenly spread frames of every video.
 
     Args:
-        rows: Index rows of any sources; stills (frame -1) are kept.
+        rows: Index rows of any sources with `split`; stills (frame -1) are kept.
         frames: How many frames to keep of a real and of a fake video; all if None.
 
     Returns:
@@ -30,56 +29,99 @@ def spread_frames(rows: pd.DataFrame, frames: PerClass | None) -> pd.DataFrame:
     """
     if frames is None:
         return rows
-    moving = rows[rows["frame"] >= 0].sort_values(["video", "frame"], kind="stable")
-    place = moving.groupby("video").cumcount().to_numpy()
-    stored = moving.groupby("video")["frame"].transform("size").to_numpy()
-    wanted = np.minimum(np.where(moving["label"] == 0, frames.real, frames.fake), stored)
-    kept = np.zeros(len(moving), dtype=bool)
-    for n, k in set(zip(stored.tolist(), wanted.tolist(), strict=True)):
-        middles = (2 * np.arange(k) + 1) * n // (2 * k)
-        kept |= (stored == n) & (wanted == k) & np.isin(place, middles)
-    return rows[(rows["frame"] < 0) | rows.index.isin(moving.index[kept])]
+    moving = rows[rows["frame"] >= 0]
+    kinds = zip(moving["split"], moving["label"], strict=True)
+    wanted = pd.Series([frames.in_split(split).of(label) for split, label in kinds], index=moving.index)
+    return rows[(rows["frame"] < 0) | rows.index.isin(_evenly(moving, wanted).index)]
 
 
-def limit_rows(
-    rows: pd.DataFrame, limits: dict[str, Limits], seed: int
-) -> tuple[pd.DataFrame, dict[str, int]]:
+def _evenly(rows: pd.DataFrame, wanted: pd.Series[int]) -> pd.DataFrame:
+    """Evenly spread rows of each video, as many as its rows' `wanted` says; 0 keeps none."""
+    ordered = rows.sort_values(["video", "frame", "key"], kind="stable")
+    place = ordered.groupby("video").cumcount().to_numpy()
+    stored = ordered.groupby("video")["frame"].transform("size").to_numpy()
+    asked = np.minimum(wanted.loc[ordered.index].to_numpy(), stored)
+    kept = np.zeros(len(ordered), dtype=bool)
+    for n, k in set(zip(stored.tolist(), asked.tolist(), strict=True)):
+        middles = (2 * np.arange(k) + 1) * n // (2 * k) if k else []
+        kept |= (stored == n) & (asked == k) & np.isin(place, middles)
+    return ordered[kept]
+
+
+def limit_rows(rows: pd.DataFrame, protocol: Protocol, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
     """Draw a seeded sub-sample where a method of a domain has more images in a split than allowed.
 
     Args:
         rows: Rows with a `split`.
-        limits: By source, the most images of one method and domain in each split.
+        protocol: Its `limits` say how many images each kind may have.
         seed: Seed of the experiment's splits.
 
     Returns:
         The rows kept, in their order, and how many images there were before, by
         "<source>/<domain>/<method>/<split>", where any were left out.
+
+    Raises:
+        UserError: If a limit is about a domain or method that the source does not hold.
     """
+    _check_kinds(rows, protocol)
     keep = np.ones(len(rows), dtype=bool)
     before: dict[str, int] = {}
     for kind, places in rows.groupby(["source", "domain", "method", "split"]).indices.items():
-        names = cast(tuple[str, str, str, str], kind)
-        source, _, _, split = names
-        most = getattr(limits.get(source, Limits()), split, None) if split else None
-        if most is None or len(places) <= most:
+        source, domain, method, split = cast(tuple[str, str, str, str], kind)
+        some = rows.iloc[places]
+        limit = protocol.limit(source, domain, method, int(some["label"].iloc[0]), split) if split else None
+        if limit is None or len(places) <= limit[0]:
             continue
-        before["/".join(names)] = len(places)
-        keep[places[_random_order(rows.iloc[places], seed)[most:]]] = False
+        before["/".join((source, domain, method, split))] = len(places)
+        keep[places] = some.index.isin(_draw(some, *limit, seed).index)
     return rows[keep], before
 
 
-def _random_order(rows: pd.DataFrame, seed: int) -> NDArray[np.intp]:
-    """An order in which each group has its first clip or still before any has its second.
+def _check_kinds(rows: pd.DataFrame, protocol: Protocol) -> None:
+    for kind in protocol.limits:
+        source, *more = kind.split("/")
+        here = rows[rows["source"] == source]
+        known = sorted({*(here["domain"] + "/" + here["method"])})
+        if not any([*name.split("/")][: len(more)] == more for name in known):
+            raise UserError(
+                f"limits: {kind} names no images",
+                found="\n".join(f"{source}/{name}" for name in known) or f"source {source} holds no image",
+                fix="correct the protocol's `limits`",
+            )
+
+
+def _draw(rows: pd.DataFrame, most: int, limits: Limits, seed: int) -> pd.DataFrame:
+    """At most `most` rows: as many frames of each video as of any other, and stills in a seeded order."""
+    unit = rows["video"].where(rows["video"] != "", rows["key"])
+    units = _random_order(rows.assign(unit=unit), limits.by_folder, seed)
+    stored = unit.value_counts().loc[units].to_numpy()
+    # The greatest number of frames that every video can give, as far as it has them. The first in the order
+    # give one more.
+    taken = [np.minimum(stored, level).sum() for level in range(stored.max() + 1)]
+    level = int(np.searchsorted(taken, most, "right")) - 1
+    quota = np.minimum(stored, level)
+    quota[np.flatnonzero(stored > level)[: most - int(quota.sum())]] += 1
+    wanted = unit.map(dict(zip(units, quota.tolist(), strict=True)))
+    return _evenly(rows.assign(video=unit), wanted)
+
+
+def _random_order(rows: pd.DataFrame, by_folder: bool, seed: int) -> list[str]:
+    """Clips and stills in an order in which each group has its first before any has its second.
 
     Groups come in the same seeded order whatever the method, so that a photograph is taken together with its
-    edits; the frames of a clip stay together.
+    edits. With `by_folder`, the first n of stills hold the same share of every folder.
     """
-    unit = rows["video"].where(rows["video"] != "", rows["key"])
-    units = pd.DataFrame({"unit": unit, "group": rows["group"]}).drop_duplicates()
+    units = rows[["unit", "group"]].drop_duplicates("unit")
     units = units.assign(unit_rank=ranks(units["unit"], seed), group_rank=ranks(units["group"], seed))
     units["turn"] = units.sort_values("unit_rank").groupby("group").cumcount()
-    table = units.set_index("unit").loc[unit]
-    return np.lexsort((rows["key"], table["unit_rank"], table["group_rank"], table["turn"]))
+    units = units.sort_values(["turn", "group_rank", "unit_rank", "unit"], kind="stable")
+    if by_folder:
+        folder = rows.drop_duplicates("unit").set_index("unit")["raw_path"].str.rpartition("/")[0]
+        folders = units.groupby(units["unit"].map(folder))["unit"]
+        share = (folders.cumcount() + 0.5) / folders.transform("size")
+        units = units.loc[share.sort_values(kind="stable").index]
+    ordered: list[str] = units["unit"].tolist()
+    return ordered
 
 
 def repeat_reals(rows: pd.DataFrame) -> pd.DataFrame:

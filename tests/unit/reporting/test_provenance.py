@@ -8,6 +8,7 @@ from fakeforensics.reporting.provenance import (
     count_blocks,
     flatten,
     format_table,
+    leak_table,
     settings_table,
 )
 
@@ -213,3 +214,27 @@ def test_flattened_values_read_well():
     value = {"a": None, "b": True, "c": {"d": 1e-4}, "e": "x" * 80, "f": [{"g": 1}, {"g": []}]}
     shown = {"a": "none", "b": "yes", "c.d": "0.0001", "e": "x" * 63 + "…", "f.1.g": "1", "f.2.g": ""}
     assert dict(flatten(value)) == shown
+
+
+def test_what_a_cut_by_video_shares_is_set_next_to_a_cut_by_person(project):
+    people = {"celeb": {"train": 59, "val": 59, "test": 56, "train_test": 56, "val_test": 50}}
+    leaks = {"persons_train_val": 59, "test": 518, "test_related": 438}
+    leaks |= {"real_relatives": 164, "fake_relatives": 2603}
+    project.protocol(["a"])
+    project.counts(["a"], identity_overlap=people, leaks={"celeb": leaks})
+    project.protocol(["a"], name="strict")
+    dropped = {"celeb": {"straddles": 100, "relatives": 1200}}
+    project.counts(["a"], name="strict", identity_overlap=people, dropped=dropped)
+    (table,) = leak_table([project.results(), project.results("strict")])
+    by_video, by_person = ([cell.text for cell in row.cells] for row in table.rows)
+    assert by_video == ["video", "59", "56 of 56", "438 of 518", "164", "2,603", "0"]
+    assert by_person == ["person", "0", "56 of 56", "0", "0", "0", "1,300"]
+    # What any official list shares is no fault of the cut.
+    assert [cell.alarm for cell in table.rows[0].cells] == [False, True, False, True, True, True, False]
+    assert not any(cell.alarm for cell in table.rows[1].cells)
+
+
+def test_without_persons_nothing_is_said_about_them(project):
+    project.protocol(["a"])
+    project.counts(["a"])
+    assert leak_table([project.results()]) == []

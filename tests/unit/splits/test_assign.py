@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from fakeforensics.splits.assign import (
     DROPPED_STRADDLES,
+    DROPPED_TEST_COPY,
     DROPPED_TEST_GROUP,
     assign_source,
     assign_units,
@@ -131,6 +132,22 @@ def test_swaps_between_the_splits_are_dropped_with_the_reason() -> None:
     assert (fakes["dropped"] == DROPPED_STRADDLES).sum() == 30
     # The 9 swaps made from the tested clip id0_0000 itself.
     assert (fakes["dropped"] == DROPPED_TEST_GROUP).sum() == 9
+
+
+def test_by_video_everything_but_copies_of_tests_is_kept() -> None:
+    rows = celeb_df(ALL_SWAPS, tested=(0,))
+    copy = rows["label"].eq(1) & rows["group"].eq(rows.loc[0, "group"])
+    first = rows.index[copy][0]
+    rows.loc[first, "raw_sha256"] = rows.loc[0, "raw_sha256"]
+    made = assign_source(rows, Holdout(by="video", val=0.25), 0)
+    # Swaps made from the tested clip stay, apart from the one with its bytes.
+    assert made["dropped"].replace("", None).dropna().to_dict() == {first: DROPPED_TEST_COPY}
+    kept = rows.assign(split=made["split"])[(made["split"] != "") & (rows["own_split"] == "")]
+    assert set(kept["split"]) == {"train", "val"}
+    # Between training and validation a swap stays with its original.
+    assert kept.groupby("group")["split"].nunique().max() == 1
+    # 9 groups of a real clip and 9 swaps, round(0.25 * 9) = 2 of them validate; the tenth has swaps alone.
+    assert kept.loc[kept["split"] == "val", "group"].nunique() == 2
 
 
 def test_small_components_of_identities_are_assigned_as_a_whole_and_lose_nothing() -> None:

@@ -95,6 +95,41 @@ def test_identity_overlap_with_the_official_test_videos_is_counted() -> None:
     assert overlap == {"d": {"train": 1, "val": 1, "test": 2, "train_test": 1, "val_test": 0}}
 
 
+def test_what_a_cut_by_video_lets_through_is_counted() -> None:
+    # Ten persons; of person 0 the clip is tested, and of person 1 a swap made from it with the face of 2.
+    people = range(10)
+    clips = [
+        row("d", f"r{n}", group=f"g{n}", identities=f"d/id{n}", own_split="" if n else "test") for n in people
+    ]
+    clips += [
+        row(
+            "d",
+            f"f{n}_{face}",
+            method="swap",
+            group=f"g{n}",
+            identities=f"d/id{n};d/id{face}",
+            own_split="test" if (n, face) == (1, 2) else "",
+        )
+        for n in people
+        for face in people
+        if face != n
+    ]
+    plan = {
+        "title": "t",
+        "train": [{"source": "d"}],
+        "test": {"d": [{"source": "d"}]},
+        "holdout": {"by": "video", "val": 0.25},
+    }
+    made = count(build_manifests("p", Protocol.model_validate(plan), lambda _: index(clips), 0))
+    # Both tests have relatives: 9 swaps of clip 0; clip 1 and the 8 other swaps made from it.
+    leaks = {"test": 2, "test_related": 2, "real_relatives": 1, "fake_relatives": 9 + 8}
+    assert made["leaks"]["d"] == {"persons_train_val": 10} | leaks
+    assert "2 of 2 test files have a relative in training or validation" in table(made)
+    plan["holdout"] = {"val": 0.25}
+    strict = count(build_manifests("p", Protocol.model_validate(plan), lambda _: index(clips), 0))
+    assert "leaks" not in strict
+
+
 def test_what_decided_is_counted_and_doubts_are_said(stills: Rows) -> None:
     plan = Protocol.model_validate(
         {"title": "t", "train": [{"source": "d"}], "test": {"d": [{"source": "d"}]}}

@@ -82,6 +82,13 @@ def test_a_group_in_two_splits_is_refused_by_name(stills: Rows) -> None:
     assert "test: d, test/real/0002.png" in str(caught.value)
 
 
+def test_a_cut_by_video_does_not_excuse_official_splits_that_contradict(stills: Rows) -> None:
+    rows = own_splits(stills)
+    rows.loc[rows["key"].isin(["d/train/a/0000.png", "d/test/a/0000.png"]), "group"] = "d/both"
+    with pytest.raises(UserError, match="the same group in two splits"):
+        build(protocol(holdout={"by": "video"}), d=rows)
+
+
 @pytest.mark.parametrize("column", ["sha256", "raw_sha256"])
 def test_identical_bytes_in_two_splits_are_refused_by_name(stills: Rows, column: str) -> None:
     d, e = own_splits(stills), own_splits(stills, "e")
@@ -282,6 +289,11 @@ def test_frames_are_spread_over_the_clip_and_differ_by_class() -> None:
     assert made.train.loc[made.train["label"] == 1, "frame"].tolist() == [1, 5, 8]
     assert count(made)["frames_per_video"]["fake"] == {"asked": 3, "most": 3}
     assert "raise faces.frames_per_video" not in table(count(made))
+    apart = count(
+        build(protocol(frames_per_video={"real": 5, "fake": 3, "val": {"real": 2, "fake": 3}}), d=clips)
+    )
+    asked = {name: numbers["asked"] for name, numbers in apart["frames_per_video"].items()}
+    assert asked == {"train real": 5, "val real": 2, "test real": 5, "fake": 3}
     more = count(build(protocol(frames_per_video={"real": 5, "fake": 32}), d=clips))
     assert more["frames_per_video"]["fake"] == {"asked": 32, "most": 10}
     assert "fake videos give at most 10 frames where the protocol asks for 32" in table(more)

@@ -1,5 +1,6 @@
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
-from fakeforensics.splits.protocol import Limits, PerClass, Sampling
+from fakeforensics.splits.protocol import Frames, Protocol, Sampling
 from fakeforensics.splits.sample import find_sampler, limit_rows, repeat_reals, spread_frames
 from tests.unit.splits.conftest import index, row
 
@@ -16,25 +17,29 @@ def clip(video: str, frames: list[int], **values: object) -> list[dict[str, obje
     return [row("c", f"{video}#{n}", video=video, frame=n, group=video, **values) for n in frames]
 
 
+def limit(rows: pd.DataFrame, limits: dict[str, Any], seed: int = 0) -> tuple[pd.DataFrame, dict[str, int]]:
+    plan = {"title": "t", "train": [{"source": "c"}], "test": {"x": [{"source": "other"}]}, "limits": limits}
+    return limit_rows(rows, Protocol.model_validate(plan), seed)
+
+
 @given(st.integers(1, 60), st.integers(1, 60))
 def test_frames_are_as_many_as_asked_distinct_and_evenly_spread(stored: int, wanted: int) -> None:
-    kept = spread_frames(index(clip("v", list(range(stored)))), PerClass(real=wanted, fake=1))[
-        "frame"
-    ].tolist()
+    rows = index(clip("v", list(range(stored)))).assign(split="train")
+    kept = spread_frames(rows, Frames(real=wanted, fake=1))["frame"].tolist()
     assert len(set(kept)) == min(stored, wanted)
     gaps = [later - earlier for earlier, later in pairwise(kept)]
     assert not gaps or max(gaps) - min(gaps) <= 1
 
 
 def test_stored_frames_count_not_frame_numbers() -> None:
-    rows = index(clip("v", [0, 10, 11, 12, 13, 90]))
+    rows = index(clip("v", [0, 10, 11, 12, 13, 90])).assign(split="train")
     # 6 stored, 3 stretches of 2, the second of each.
-    assert spread_frames(rows, PerClass(real=3, fake=1))["frame"].tolist() == [10, 12, 90]
+    assert spread_frames(rows, Frames(real=3, fake=1))["frame"].tolist() == [10, 12, 90]
 
 
 def test_stills_stay() -> None:
-    rows = index([row("c", f"{n}.png") for n in range(5)])
-    assert len(spread_frames(rows, PerClass(real=1, fake=1))) == 5
+    rows = index([row("c", f"{n}.png") for n in range(5)]).assign(split="train")
+    assert len(spread_frames(rows, Frames(real=1, fake=1))) == 5
 
 
 def test_repeated_reals_are_there_once_for_each_method_of_their_domain() -> None:
@@ -74,28 +79,92 @@ def test_repeated_reals_are_there_once_for_each_method_of_their_domain() -> None
     assert set(of_training[of_training["label"] == 0]["key"].value_counts()) == {3}
 
 
-def test_a_limit_takes_videos_of_many_originals_and_keeps_their_frames_together() -> None:
-    rows = index(
-        [
-            frame
-            for original in range(4)
-            for take in range(3)
-            for frame in clip(f"o{original}t{take}", [0, 1], method="swap")
-        ]
-    ).assign(split="train")
+def test_a_split_may_have_numbers_of_frames_of_its_own() -> None:
+    parts = [
+        index(clip(f"{split}{method}", list(range(40)), method=method)).assign(split=split)
+        for split in ("train", "test")
+        for method in ("real", "swap")
+    ]
+    frames = Frames.model_validate({"real": 32, "fake": 4, "test": {"real": 30, "fake": 16}})
+    kept = spread_frames(pd.concat(parts, ignore_index=True), frames)
+    assert kept["video"].value_counts().to_dict() == {
+        "trainreal": 32,
+        "trainswap": 4,
+        "testreal": 30,
+        "testswap": 16,
+    }
+
+
+def test_a_limit_takes_as_many_frames_of_every_video_and_the_rest_of_many_originals() -> None:
+    clips = [clip(f"o{o}t{t}", [0, 1, 2], method="swap") for o in range(4) for t in range(3)]
+    rows = index([frame for frames in clips for frame in frames]).assign(split="train")
     rows["group"] = rows["video"].str[:2]
-    kept, before = limit_rows(rows, {"c": Limits(train=8)}, seed=0)
-    # 8 of 24 frames are 4 clips of 2 frames: one of each of the 4 originals.
-    assert kept["video"].nunique() == kept["group"].nunique() == 4
-    assert before == {"c/faces/swap/train": 24}
+    kept, before = limit(rows, {"c": {"train": 16}})
+    # 16 frames of 12 clips: 1 of each, and a second one of 4 clips, one of each of the 4 originals.
+    sizes = kept["video"].value_counts()
+    assert sorted(sizes) == [1] * 8 + [2] * 4
+    assert {video[:2] for video in sizes.index[sizes == 2]} == {"o0", "o1", "o2", "o3"}
+    assert set(kept.loc[kept["video"].isin(sizes.index[sizes == 1]), "frame"]) == {1}  # the middle one
+    assert before == {"c/faces/swap/train": 36}
+
+
+def test_a_short_video_gives_what_it_has_and_others_make_up_for_it() -> None:
+    rows = index([*clip("a", [0]), *clip("b", list(range(9))), *clip("d", list(range(9)))]).assign(
+        split="val"
+    )
+    kept, _ = limit(rows, {"c": {"val": 11}})
+    assert kept["video"].value_counts().to_dict() == {"a": 1, "b": 5, "d": 5}
+
+
+def test_classes_domains_and_methods_may_have_limits_of_their_own() -> None:
+    kinds = [("ffhq", "real"), ("ffhq", "a"), ("ffhq", "b"), ("celeba", "real"), ("celeba", "a")]
+    rows = index([row("c", f"{d}{m}{n}", domain=d, method=m) for d, m in kinds for n in range(20)]).assign(
+        split="train"
+    )
+    limits = {
+        "c": {"train": 10, "fake": {"train": 9}},
+        "c/celeba": {"real": {"train": 8}},
+        "c/ffhq/b": {"train": 7, "val": 1},
+    }
+    kept, _ = limit(rows, limits)
+    assert (kept["domain"] + "/" + kept["method"]).value_counts().to_dict() == {
+        "ffhq/real": 10,
+        "ffhq/a": 9,
+        "ffhq/b": 7,
+        "celeba/real": 8,
+        "celeba/a": 9,
+    }
+
+
+def test_by_folder_each_folder_gives_its_share() -> None:
+    sizes = {"airplane": 30, "train": 30, "zebra": 60}
+    paths = [f"progan_val/{name}/0_real/{n}.png" for name, size in sizes.items() for n in range(size)]
+    rows = index([row("c", path) for path in paths]).assign(split="val")
+    kept, _ = limit(rows, {"c": {"val": 40, "by_folder": True}})
+    # A quarter, a quarter and a half of 40.
+    assert kept["raw_path"].str.split("/").str[1].value_counts().to_dict() == {
+        "airplane": 10,
+        "train": 10,
+        "zebra": 20,
+    }
+    without, _ = limit(rows, {"c": {"val": 40}})
+    assert set(without["key"]) != set(kept["key"])
+
+
+def test_a_limit_on_what_is_not_there_is_refused() -> None:
+    rows = index([row("c", "0.png", domain="ffhq")]).assign(split="train")
+    with pytest.raises(UserError, match="c/ffhq/stylegan names no images") as caught:
+        limit(rows, {"c/ffhq/stylegan": {"train": 5}})
+    assert "c/ffhq/real" in str(caught.value)
 
 
 def test_a_sample_does_not_depend_on_order_but_on_the_seed() -> None:
     rows = index([row("c", f"{n}.png") for n in range(40)]).assign(split="test")
-    draw = {seed: limit_rows(rows, {"c": Limits(test=10)}, seed)[0] for seed in (0, 1)}
-    again, _ = limit_rows(rows.sample(frac=1, random_state=0), {"c": Limits(test=10)}, 0)
+    draw = {seed: limit(rows, {"c": {"test": 10}}, seed)[0] for seed in (0, 1)}
+    again, _ = limit(rows.sample(frac=1, random_state=0), {"c": {"test": 10}}, 0)
+    assert len(again) == 10
     assert set(draw[0]["key"]) == set(again["key"]) != set(draw[1]["key"])
-    pd.testing.assert_frame_equal(limit_rows(rows, {"other": Limits(test=1)}, 0)[0], rows)
+    pd.testing.assert_frame_equal(limit(rows, {"c": {"train": 1}}, 0)[0], rows)
 
 
 MODULE = """

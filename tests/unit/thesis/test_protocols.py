@@ -1,7 +1,7 @@
 """The manifests of every protocol of the thesis, from a replica of its data sets' trees."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pandas as pd
 import pytest
@@ -11,6 +11,8 @@ from fakeforensics.sources.base import DatasetAdapter, adapter_class
 from fakeforensics.splits.counts import count
 from fakeforensics.splits.manifest import Manifests, build_manifests
 from fakeforensics.splits.protocol import load_protocol
+from fakeforensics.splits.sample import limit_rows
+from tests.replicas import celeb_df_v2, celeb_df_v2_tests
 from tests.unit.splits.conftest import index, row
 
 ROOT = Path(__file__).parents[3]
@@ -70,7 +72,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]
     return made
 
 
-def stored(source: str, adapter: DatasetAdapter) -> pd.DataFrame:
+def stored(source: str, adapter: DatasetAdapter, frames: int = 40) -> pd.DataFrame:
     """The index that the faces stage would write: one row per still, 40 per clip."""
     rows = [
         row(
@@ -89,7 +91,7 @@ def stored(source: str, adapter: DatasetAdapter) -> pd.DataFrame:
             raw_sha256=record.path,
         )
         for record in adapter.records()
-        for frame in (range(40) if record.kind == "video" else [-1])
+        for frame in (range(frames) if record.kind == "video" else [-1])
     ]
     return index(rows)
 
@@ -147,6 +149,8 @@ def test_each_pilot_model_has_as_many_fakes_as_real_images(
 
 
 def test_celeb_df_frames_are_as_many_as_the_test_counts_suggest(indexes: dict[str, pd.DataFrame]) -> None:
+    trained = build("mff_4_8", indexes).train.groupby(["method", "video"]).size()
+    assert set(trained["celeb_df"]) == {4}
     tests = build("mff_4_9", indexes).test
     clips = tests[tests["test_set"] == "celeb_df"].groupby(["label", "video"]).size()
     assert set(clips[0]) == {32}
@@ -159,4 +163,93 @@ def test_the_official_test_videos_are_test_and_nothing_else(indexes: dict[str, p
     clips = made.test.loc[made.test["test_set"] == "celeb_df", "video"].str.rpartition("/")[2]
     assert set(clips) == tested
     others = pd.concat([made.train, made.val])
-    assert not others["group"].isin(made.test["group"]).any()
+    assert not others["key"].isin(made.test["key"]).any()
+    strict = build("mff_4_8_strict", indexes)
+    pd.testing.assert_frame_equal(strict.test, made.test)
+    assert not pd.concat([strict.train, strict.val])["group"].isin(strict.test["group"]).any()
+
+
+@pytest.fixture(scope="module")
+def full_size(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pd.DataFrame]:
+    """Indexes of DFFD and Celeb-DF with as many names as the archives hold at least, or exactly."""
+    celeb = tmp_path_factory.mktemp("celeb")
+    names = celeb_df_v2()
+    listed = "".join(f"{int('real' in name)} {name}\n" for name in celeb_df_v2_tests(names))
+    (celeb / "List_of_testing_videos.txt").write_text(listed)
+    folders = ("ffhq", "faceapp", "stylegan_ffhq", "celeba", "stargan", "stylegan_celeba", "pggan")
+    images = [
+        f"{folder}/{split}/{start * 20000 + number:05d}.png"
+        for folder in folders
+        for start, (split, count) in enumerate({"train": 10050, "validation": 1050, "test": 4050}.items())
+        for number in range(count)
+    ]
+    made = {}
+    for source, paths, frames in (("celeb_df", names, 32), ("dffd", images, 0)):
+        adapter = adapter_class(LAYOUT[source])(source, celeb)
+        adapter.all_files = lambda paths=paths: sorted(map(PurePosixPath, paths))  # type: ignore[method-assign, misc]
+        made[source] = stored(source, adapter, frames)
+    return made
+
+
+SHORT = {"stylegan_ffhq": "ffhq/stylegan", "faceapp_ffhq": "ffhq/faceapp", "pggan_celeba": "celeba/pggan"}
+SHORT |= {"stylegan_celeba": "celeba/stylegan", "stargan_celeba": "celeba/stargan"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mff_4_6", "mff_4_7", "mff_4_8"])
+def test_every_number_of_table_4_2_is_met(name: str, full_size: dict[str, pd.DataFrame]) -> None:
+    counts = count(build(name, full_size))
+    sizes = TABLES["mff_sizes"]
+    splits = {"train": counts["train"], "val": counts["val"]}
+    for place, (split, here) in enumerate(splits.items()):
+        for test_set, kind in SHORT.items():
+            if kind in here["methods"]:
+                assert here["methods"][kind] == sizes[test_set]["fake"][place], (split, kind)
+                real = here["methods"][f"{kind.partition('/')[0]}/real"]
+                assert real == sizes[test_set]["real"][place]
+        assert here["methods"]["celeb_df/real"] == sizes["celeb_df"]["real"][place]
+        assert here["methods"]["celeb_df/celeb_df"] == sizes["celeb_df"]["fake"][place]
+    for test_set, here in counts["test"].items():
+        assert [here["real"], here["fake"]] == [sizes[test_set]["real"][2], sizes[test_set]["fake"][2]]
+    assert counts["leaks"]["celeb_df"]["persons_train_val"] == 59
+    assert counts["leaks"]["celeb_df"]["fake_relatives"] > 1000
+
+
+@pytest.mark.slow
+def test_the_strict_cut_shares_no_person_and_has_fewer_swaps(full_size: dict[str, pd.DataFrame]) -> None:
+    made = build("mff_4_8_strict", full_size)
+    drawn = pd.concat([made.train, made.val])
+    assert not drawn["group"].isin(made.test["group"]).any()
+    people = {
+        split: {name for joined in rows["identities"] if joined for name in joined.split(";")}
+        for split, rows in drawn.groupby("split")
+    }
+    assert not people["train"] & people["val"]
+    swaps = {name: build(name, full_size).train for name in ("mff_4_8", "mff_4_8_strict")}
+    videos = {name: rows.loc[rows["method"] == "celeb_df", "video"].nunique() for name, rows in swaps.items()}
+    assert videos["mff_4_8_strict"] < videos["mff_4_8"] / 2
+    # Every official test video is there, although a limit takes some of its frames.
+    tested = made.test[made.test["test_set"] == "celeb_df"].groupby("label")["video"].nunique()
+    assert tested.to_dict() == {0: 178, 1: 340}
+
+
+def test_cnn_synth_validates_on_as_many_images_of_every_category_as_the_thesis() -> None:
+    categories = [f"category{n}" for n in range(20)]
+    paths = [
+        f"{folder}/{category}/{label}/{number}.png"
+        for folder, each in (("progan_train", 10), ("progan_val", 200))
+        for category in categories
+        for label in ("0_real", "1_fake")
+        for number in range(each)
+    ]
+    plan = load_protocol("cnn_synth", ROOT / "protocols")
+    adapter = adapter_class("cnn_synth")("cnn_synth", ROOT)
+    adapter.all_files = lambda: sorted(map(PurePosixPath, paths))  # type: ignore[method-assign]
+    rows = stored("cnn_synth", adapter).assign(split=lambda index: index["own_split"])
+    kept, _ = limit_rows(rows, plan, 0)
+    val = kept[kept["split"] == "val"]
+    assert len(val) == TABLES["cnn_synth_training"]["val_images"]
+    # 200 images of each category: half of them real.
+    each = val.groupby([val["raw_path"].str.split("/").str[1], "label"]).size()
+    assert set(each) == {TABLES["cnn_synth_training"]["val_images_per_category"] // 2}
+    assert (kept["split"] == "train").sum() == 20 * 2 * 10  # fewer than the limit: all
