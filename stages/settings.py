@@ -39,6 +39,7 @@ def main(
                 where=where,
                 overrides=plan.params.model_dump(),
                 detectors=plan.detectors,
+                as_written=plan.as_written,
             )
             write_json(folder / f"{detector}.json", run.stored())
             if run.left_out is not None:

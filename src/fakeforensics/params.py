@@ -202,7 +202,7 @@ class TrainParams(Group):
 
 
 class AugmentParams(Group):
-    """Training augmentation: resize, blur, JPEG, random crop, flips; each sample draws for itself.
+    """Training augmentation: resize, blur, JPEG, crop, flips; each sample draws for itself.
 
     Args:
         resize: Length in pixels that the shorter side is brought to; null leaves the size as it is.
@@ -212,6 +212,7 @@ class AugmentParams(Group):
         jpeg_quality: Least and greatest quality, both included.
         jpeg_method: The encoder: OpenCV's, Pillow's, or each for one half of the images. They sample the
             chroma alike but round differently.
+        crop: Where the crop is cut out: at a `random` place, or at the `center`, as in scoring.
         flip_prob: Share of images that are mirrored left to right.
         vertical_flip_prob: Share of images that are mirrored top to bottom.
     """
@@ -222,6 +223,7 @@ class AugmentParams(Group):
     jpeg_prob: Probability = 0.0
     jpeg_quality: tuple[Quality, Quality] = (30, 100)
     jpeg_method: Literal["cv2", "pil", "both"] = "cv2"
+    crop: Literal["random", "center"] = "random"
     flip_prob: Probability = 0.5
     vertical_flip_prob: Probability = 0.0
 

@@ -171,6 +171,8 @@ class Protocol(Group):
         reference_set: Labeled real images unrelated to the task, for detectors that learn from such a set.
             Each source and domain is a class.
         params: Settings to override.
+        as_written: Train by the letter of the thesis where it leaves room: `training.settings.AS_WRITTEN`
+            then replaces what params.yaml says.
         demo: Whether its images are synthetic, which the report and model cards then say.
     """
 
@@ -187,6 +189,7 @@ class Protocol(Group):
     detectors: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     reference_set: tuple[Selection, ...] = ()
     params: Overrides = Overrides()
+    as_written: Flag = False
     demo: Flag = False
 
     @model_validator(mode="after")

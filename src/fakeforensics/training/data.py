@@ -71,8 +71,12 @@ class Augment:
             encode = jpeg_by_pillow if by_pillow else jpeg
             image = encode(image, worst + int(quality * (best - worst + 1)))
         image = pad(image, self.crop_size)
-        top = int(down * (image.shape[0] - self.crop_size + 1))
-        left = int(right * (image.shape[1] - self.crop_size + 1))
+        rooms = [side - self.crop_size for side in image.shape[:2]]
+        shares = (down, right)
+        top, left = (
+            room // 2 if params.crop == "center" else int(share * (room + 1))
+            for room, share in zip(rooms, shares, strict=True)
+        )
         image = image[top : top + self.crop_size, left : left + self.crop_size]
         # NumPy's mirrored view would be copied pixel by pixel, 30 times slower.
         image = cv2.flip(image, 1) if do_flip < params.flip_prob else image

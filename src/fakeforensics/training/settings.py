@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from fakeforensics.models.detector import Detector
 
 MACHINE = {"workers", "devices"}  # who does the work: a change must not train again
+# The letter of the thesis, which names no augmentation and no reduced precision, and whose L_sad is that of
+# Deep SAD, where the center stays. docs/training.md says what the defaults are instead, and why.
+AS_WRITTEN: Mapping[str, Mapping[str, Any]] = {
+    "train": {"center": "init", "precision": "32"},
+    "augment": {
+        "resize": None,
+        "blur_prob": 0.0,
+        "jpeg_prob": 0.0,
+        "crop": "center",
+        "flip_prob": 0.0,
+        "vertical_flip_prob": 0.0,
+    },
+}
 _INHERITED = {"center"}  # among the own settings of the detectors that have one
 
 
@@ -84,12 +97,13 @@ def resolve_settings(
     where: str,
     overrides: Mapping[str, dict[str, Any]],
     detectors: tuple[str, ...] | None = None,
+    as_written: bool = False,
 ) -> RunSettings:
     """Resolve what a training run depends on, with the protocol's overrides applied.
 
-    What is set later replaces what is set before: params.yaml, the detector's `recipe`, the protocol's
-    `params`, and `train` and `augment` among the `detector_settings` of params.yaml. A parameter that the
-    detector does not inherit, such as `lambda`, is not part of the result.
+    What is set later replaces what is set before: params.yaml, `AS_WRITTEN` if the protocol asks for it, the
+    detector's `recipe`, the protocol's `params`, and `train` and `augment` among the `detector_settings` of
+    params.yaml. A parameter that the detector does not inherit, such as `lambda`, is not part of the result.
 
     Args:
         params: params.yaml.
@@ -98,6 +112,7 @@ def resolve_settings(
         where: The protocol's file, for messages.
         overrides: What the protocol changes in the groups `train` and `augment`.
         detectors: The detectors that the protocol runs; all if None.
+        as_written: Whether `AS_WRITTEN` replaces what params.yaml says.
 
     Raises:
         UserError: If the detector or the backbone does not exist, or a setting is faulty.
@@ -116,6 +131,7 @@ def resolve_settings(
             if key.startswith(f"{group}.")
         }
         for changes, place in (
+            (AS_WRITTEN[group] if as_written else {}, f"{where}: as_written"),
             (recipe, f"the recipe of the detector {detector_name!r}: {group}"),
             (overrides[group], f"{where}: params.{group}"),
             (own.pop(group, {}), f"params.yaml: detector_settings.{detector_name}.{group}"),

@@ -39,6 +39,7 @@ def test_every_protocol_of_the_project_is_sound(name: str) -> None:
         ({"holdout": {"by": "face"}}, "holdout.by"),
         ({"limits": {"z/ffhq": {"train": 1}}}, "limits names z/ffhq, but the protocol takes a, b"),
         ({"limits": {"a": {"fake": {"train": 0}}}}, "limits.a.fake.train"),
+        ({"as_written": "yes"}, "as_written"),
         ({"params": {"faces": {"size": 128}}}, "unknown key `params.faces`"),
         ({"sampling": {"seen": 1}}, "`sampling.module`"),
         ({"sampling": {"module": "../thesis.py"}}, "`sampling.module`"),

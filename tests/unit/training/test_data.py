@@ -54,6 +54,11 @@ def test_without_blur_jpeg_and_flip_it_is_a_crop():
     assert len(places) == 1
 
 
+def test_a_center_crop_is_that_of_scoring():
+    for place in range(3):
+        assert np.array_equal(augment(crop="center")(IMAGE, 0, place), PREPROCESS.crop(IMAGE))
+
+
 def test_crops_reach_every_place():
     marked = np.zeros((34, 33, 3), np.uint8)
     marked[..., 0] = np.arange(34)[:, None]

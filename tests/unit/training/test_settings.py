@@ -94,10 +94,17 @@ def resolve(
     detector: str,
     overrides: dict[str, Any] = OVERRIDES,
     detectors: tuple[str, ...] | None = None,
+    as_written: bool = False,
     **values: Any,
 ) -> dict[str, Any]:
     run = resolve_settings(
-        params(**values), "p", detector, where="p.yaml", overrides=overrides, detectors=detectors
+        params(**values),
+        "p",
+        detector,
+        where="p.yaml",
+        overrides=overrides,
+        detectors=detectors,
+        as_written=as_written,
     )
     return run.stored()
 
@@ -116,6 +123,19 @@ def test_the_center_is_inherited_by_the_thesis_detectors_that_have_one() -> None
     assert own["joint"] == {"center": "init", "lambda": 0.01}
     for center in ("init", "epoch"):
         assert resolve("deep_svdd", train={"center": center})["own"]["center"] == "init"
+
+
+def test_as_written_neither_augments_nor_moves_the_center_unless_the_protocol_says_so() -> None:
+    augmenting = {"blur_prob": 0.5, "jpeg_prob": 0.5, "resize": 256}
+    overrides: dict[str, Any] = {"train": {"precision": "bf16"}, "augment": {}}
+    run = resolve("sad", overrides, as_written=True, augment=augmenting)
+    assert run["own"] == {"center": "init"}
+    assert run["train"]["precision"] == "bf16"
+    assert run["train"]["learning_rate"] == 0.0001  # what the thesis states is what params.yaml says
+    off = ("blur_prob", "jpeg_prob", "flip_prob", "vertical_flip_prob")
+    assert {name: run["augment"][name] for name in off} == dict.fromkeys(off, 0.0)
+    assert (run["augment"]["crop"], run["augment"]["resize"]) == ("center", None)
+    assert resolve("sad", overrides, augment=augmenting)["augment"]["crop"] == "random"
 
 
 def test_an_inherited_setting_takes_the_protocols_override() -> None:
