@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
+
+if TYPE_CHECKING:
+    from fakeforensics.sources.check import SourceReport
 
 app = typer.Typer(help="Check and download data sets.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -26,8 +29,9 @@ def check(
     """Check raw data before hours of computing start.
 
     Compares counts with the published ones. Says what decided split, group and label of the files, and which
-    are left out. Reports unreadable files, duplicates within and across sources, and file formats that reveal
-    the label. Exits with 1 if anything needs fixing.
+    are left out. Reports unreadable files, duplicates within and across sources, file formats that reveal
+    the label, and whether images of several folders with the same number look alike. Exits with 1 if anything
+    needs fixing.
 
     \b
     Examples:
@@ -44,12 +48,24 @@ def check(
     chosen = {name: settings.source(name) for name in sources or settings.sources}
     reports = check_sources(chosen, deep=deep, workers=workers)
     for report in reports:
+        if report.shared and not any(file.problem for file in report.files):
+            _compare_shared(report, open_source(report.name, chosen[report.name]).root)
         typer.echo(render(report))
         if update and report.is_good:
             write_inventory(open_source(report.name, chosen[report.name]), Path("data/inventory"))
             typer.echo(f"  written: data/inventory/{report.name}.csv")
     if not all(report.is_good for report in reports):
         raise typer.Exit(1)
+
+
+def _compare_shared(report: SourceReport, root: Path) -> None:
+    """Say whether images with the same number look alike, as their groups suppose."""
+    from fakeforensics.splits.duplicates import describe_shared
+
+    for shared in report.shared:
+        line, warning = describe_shared(shared, root, report.name)
+        report.remarks.append(line)
+        report.warnings += [warning] if warning else []
 
 
 @app.command()

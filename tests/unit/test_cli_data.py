@@ -35,6 +35,19 @@ def test_check_passes_a_sound_source_and_fails_with_a_missing_one(params: Path) 
     assert "how to get it: apply at" in both.output
 
 
+def test_check_compares_images_whose_names_bear_the_same_number(params: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(25):
+        pixels = rng.integers(0, 256, (16, 17, 3), dtype=np.uint8)
+        for folder in ("celeba", "stargan"):
+            path = params.parent / "nowhere" / folder / f"train/{number:05d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels + np.uint8(folder == "stargan")).save(path)
+    shown = CliRunner().invoke(app, ["data", "check", "faces", "--params", str(params)])
+    assert "stargan shares 25 of its 25 numbers with celeba" in shown.output
+    assert "the two images look alike" in shown.output
+
+
 def test_update_lists_the_files_of_sound_sources_alone(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(params.parent)
     assert CliRunner().invoke(app, ["data", "check", "--update"]).exit_code == 1

@@ -146,6 +146,27 @@ class CountCheck:
         return self.found == self.expected if self.rule == "exactly" else self.found >= self.expected
 
 
+@dataclass(frozen=True)
+class SharedNumbers:
+    """Files of two folders whose names bear the same number.
+
+    Args:
+        real: The folder of real images.
+        fake: The folder of fakes.
+        numbers: How many different numbers the fakes bear.
+        pairs: For each shared number, the paths of a real image and of a fake.
+        joined: Whether such files are one group, since the number is taken for that of a photograph.
+        across_splits: How many of the pairs are in two official splits.
+    """
+
+    real: str
+    fake: str
+    numbers: int
+    pairs: tuple[tuple[str, str], ...]
+    joined: bool
+    across_splits: int
+
+
 class AdapterOptions(Group):
     """Settings of any adapter.
 
@@ -203,6 +224,10 @@ class DatasetAdapter(ABC):
     def expected_counts(cls, records: Sequence[RawFile]) -> Iterable[CountCheck]:  # noqa: ARG003
         """Counts of the files on disk against the published ones; empty where none are published."""
         return ()
+
+    def shared_numbers(self, records: Sequence[RawFile]) -> list[SharedNumbers]:  # noqa: ARG002
+        """Folders whose files bear the same numbers: `fakeforensics data check` compares their images."""
+        return []
 
     def ignores(self, path: PurePosixPath) -> bool:  # noqa: ARG002
         """Whether the options say that this file does not count."""

@@ -21,6 +21,7 @@ from fakeforensics.sources.base import (
     CountCheck,
     DatasetAdapter,
     RawFile,
+    SharedNumbers,
     adapter_class,
     adapter_names,
     decisions,
@@ -73,7 +74,8 @@ class SourceReport:
     """What was found in one source: `errors` must be fixed, `warnings` should be known.
 
     `decided` and `left_out` count files: by what decided their split, group and label, and by their suffix.
-    `doubts` says for which files that may be wrong.
+    `doubts` says for which files that may be wrong. `shared`: folders whose files bear the same numbers, of
+    which `remarks` may say more.
     """
 
     name: str
@@ -84,6 +86,8 @@ class SourceReport:
     decided: dict[str, dict[str, int]] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
+    shared: list[SharedNumbers] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -117,6 +121,7 @@ def _check(name: str, source: SourceParams, deep: bool, workers: int) -> SourceR
         report.errors.append(str(error))
         return report
     _report_decisions(report, records)
+    report.shared = adapter.shared_numbers(records)
     _report_left_out(report, adapter, records)
     if not report.is_subset:
         report.counts = list(adapter.expected_counts(records))
@@ -227,6 +232,7 @@ def render(report: SourceReport) -> str:
         f"{count.name}: {count.found:,}, expected {count.rule} {count.expected:,} ({count.origin})"
         for count in report.counts
     ]
+    lines += [f"  {text}" for text in report.remarks]
     lines += [f"  warning: {text}".replace("\n", "\n  ") for text in (*report.warnings, *report.doubts)]
     lines += [f"  ERROR: {text}".replace("\n", "\n  ") for text in report.errors]
     if not (report.is_good or report.is_subset) and report.layout in adapter_names():

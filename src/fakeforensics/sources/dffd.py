@@ -20,6 +20,7 @@ from fakeforensics.sources.base import (
     Instructions,
     RawFile,
     Rules,
+    SharedNumbers,
 )
 from fakeforensics.sources.split_folders import SplitFolders
 
@@ -147,6 +148,36 @@ class DFFD(DatasetAdapter):
         }
         splits = SplitFolders(self, files)
         return [self._record(*each, splits, photos) for each in zip(files, kinds, strict=True)]
+
+    def shared_numbers(self, records: Sequence[RawFile]) -> list[SharedNumbers]:
+        """Each folder of fakes with each folder of real images of its domain."""
+        table = FOLDERS | self.options.folders
+        numbered: dict[str, dict[str, RawFile]] = {}
+        for record in records:
+            path = PurePosixPath(record.path)
+            for number in self._numbers(path):
+                numbered.setdefault(path.parts[0], {}).setdefault(number, record)
+        found = []
+        for fake, fakes in sorted(numbered.items()):
+            for real, reals in sorted(numbered.items()):
+                one, other = table[real], table[fake]
+                if (one.method == "real", other.method == "real") != (
+                    True,
+                    False,
+                ) or one.domain != other.domain:
+                    continue
+                pairs = [(reals[number], fakes[number]) for number in sorted(fakes.keys() & reals.keys())]
+                found.append(
+                    SharedNumbers(
+                        real,
+                        fake,
+                        len(fakes),
+                        tuple((a.path, b.path) for a, b in pairs),
+                        joined=other.photos is not None and one.photos == other.photos,
+                        across_splits=sum(a.own_split != b.own_split for a, b in pairs),
+                    )
+                )
+        return [shared for shared in found if shared.pairs]
 
     def ignores(self, path: PurePosixPath) -> bool:
         """Whether it is in a folder to skip."""

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
+from fakeforensics.errors import UserError
 from fakeforensics.splits.assign import first_of_component, ranks
+
+if TYPE_CHECKING:
+    from fakeforensics.sources.base import SharedNumbers
 
 SIDE = 16
 BITS = SIDE * SIDE
@@ -22,6 +28,10 @@ BITS = SIDE * SIDE
 NEAR = 20
 BLOCK = 256  # rows of the matrix of distances held in memory
 SHOWN = 20
+# Pairs of images from two folders. On 200 of CelebA's photographs and StarGAN's edits of them, the own
+# partner is nearer in 100 %; on 200 of FFHQ's photographs and unrelated fakes, in 52 %.
+COMPARED, FEWEST = 200, 20
+ALIKE, UNLIKE = 0.9, 0.65
 
 Pair = tuple[str, str, int]
 
@@ -112,6 +122,110 @@ def find_near_duplicates(
             closest += [(keys[i[n]], keys[j[n]], int(bits[n])) for n in first]
             closest = sorted(closest, key=lambda pair: (pair[2], pair))[:SHOWN]
     return NearDuplicates(len(some), len(files), pairs, tuple(closest))
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike the two images of pairs are, next to pairs of the same images that were put together anew.
+
+    Args:
+        pairs: How many were compared.
+        bits: Of 256, in which the two hashes of a pair differ, at the median.
+        chance: The same for an image and the partner of another.
+        nearer: The share of images to which their own partner is nearer than another's; by chance 0.5.
+    """
+
+    pairs: int
+    bits: float
+    chance: float
+    nearer: float
+
+    @property
+    def verdict(self) -> str:
+        """`alike`, `different`, or `unclear`."""
+        few = self.pairs < FEWEST
+        return (
+            "unclear"
+            if few or UNLIKE < self.nearer < ALIKE
+            else "alike"
+            if self.nearer >= ALIKE
+            else "different"
+        )
+
+
+def likeness(pairs: Sequence[tuple[Path, Path]], seed: int = 0) -> Likeness:
+    """Compare the images of pairs by their difference hashes.
+
+    Args:
+        pairs: Files; a seeded sample is compared of more than `COMPARED`.
+        seed: Seed of that sample.
+
+    Raises:
+        UserError: If a file cannot be read.
+    """
+    order = np.argsort(ranks([str(one) for one, _ in pairs], seed), kind="stable")[:COMPARED]
+    some = [pairs[place] for place in order]
+    with ThreadPoolExecutor() as pool:
+        left, right = (
+            np.stack(list(pool.map(lambda pair, side=side: difference_hash(_read(pair[side])), some))).astype(
+                int
+            )
+            for side in (0, 1)
+        )
+    own = (BITS - (left * right).sum(axis=1)) // 2
+    other = (BITS - (left * np.roll(right, 1, axis=0)).sum(axis=1)) // 2
+    nearer = (own < other).mean() + (own == other).mean() / 2
+    return Likeness(len(some), float(np.median(own)), float(np.median(other)), float(nearer))
+
+
+def _read(path: Path) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UserError(
+            f"{path} cannot be read", found=str(error), fix="restore or remove the file"
+        ) from None
+
+
+def describe_shared(shared: SharedNumbers, root: Path, source: str) -> tuple[str, str]:
+    """What the images behind the shared numbers of two folders say about them.
+
+    Returns:
+        A line for people, and a warning, or "" if the source's settings fit the images.
+    """
+    found = likeness([(root / one, root / other) for one, other in shared.pairs])
+    words = {
+        "alike": "the two images look alike",
+        "different": "the two images do not look alike",
+        "unclear": "it is unclear whether the two images look alike",
+    }
+    line = (
+        f"numbers: {shared.fake} shares {len(shared.pairs):,} of its {shared.numbers:,} numbers with "
+        f"{shared.real}, {shared.across_splits:,} of them across splits; {words[found.verdict]} "
+        f"({found.pairs} pairs, own partner nearer in {100 * found.nearer:.0f} %, "
+        f"{found.bits:.0f} of {BITS} bits differ, {found.chance:.0f} by chance)"
+    )
+    where = f"sources.{source}.options.folders"
+    warning = ""
+    if shared.joined and found.verdict != "alike":
+        warning = (
+            f"{shared.fake} and {shared.real} have files with the same number in one group, but "
+            f"{words[found.verdict]}: list {shared.fake} in {where} without `photos` if the numbers mean "
+            "different photographs, or correct `options.number`"
+        )
+    elif shared.joined and shared.across_splits:
+        warning = (
+            f"{shared.across_splits:,} numbers of {shared.fake} are in another split than the same number "
+            f"of {shared.real}, and {words[found.verdict]}: the splits stage refuses them. Remove one side"
+        )
+    elif not shared.joined and found.verdict == "alike":
+        warning = (
+            f"{shared.fake} and {shared.real} have files with the same number that look alike, but each file "
+            f"is a group of its own: list {shared.fake} in {where} with `photos`, or it and its original "
+            "may be in two splits"
+        )
+    return line, warning
 
 
 def difference_hash(rgb: NDArray[np.uint8]) -> NDArray[np.int8]:

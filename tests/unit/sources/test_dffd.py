@@ -67,3 +67,24 @@ def test_an_original_that_is_not_there_or_not_clear_is_counted(tree: Tree) -> No
     # There is no photograph 256, so that the size in front of the number misleads nobody.
     groups = [record.group for record in (absent, several, clear)]
     assert groups == ["d/celeba/00099", "d/celeba/00001", "d/celeba/00042"]
+
+
+def test_numbers_that_folders_of_a_domain_share_are_named_with_their_files(tree: Tree) -> None:
+    root = tree(
+        [
+            *(f"celeba/train/{n:05d}.png" for n in range(5)),
+            *(f"stargan/{split}/{n:06d}_Male.png" for split, n in (("train", 3), ("test", 4), ("train", 9))),
+            "pggan/train/00002.png",
+            "ffhq/train/00003.png",  # another domain
+        ]
+    )
+    adapter = DFFD("d", root)
+    pggan, stargan = adapter.shared_numbers(adapter.records())
+    assert (pggan.real, pggan.fake, pggan.joined) == ("celeba", "pggan", False)
+    assert pggan.pairs == (("celeba/train/00002.png", "pggan/train/00002.png"),)
+    # 3 and 4 are shared, 9 is not; the edit of 4 is a test image.
+    assert (stargan.numbers, stargan.joined, stargan.across_splits) == (3, True, 1)
+    assert [fake for _, fake in stargan.pairs] == [
+        "stargan/train/000003_Male.png",
+        "stargan/test/000004_Male.png",
+    ]
