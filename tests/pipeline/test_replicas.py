@@ -12,7 +12,7 @@ from torchvision import models as zoo
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from fakeforensics.params import load_params
-from fakeforensics.reporting.blocks import EMPTY, Table
+from fakeforensics.reporting.blocks import EMPTY, ContactSheet, Table
 from fakeforensics.reporting.page import build_report
 from fakeforensics.reporting.results import read_project
 from fakeforensics.splits.protocol import load_protocol
@@ -24,8 +24,9 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 DETECTORS = {"bce": ("sl",), "sad": ("cd",), "joint": ("sl", "cd")}
-# Stills alone, videos as well, and many test sets; the other protocols of chapter 4 are made of the same.
-CHAPTER_4 = ["mff_4_4", "mff_4_8", "cnn_synth"]
+# Stills alone, videos as well, cut in two ways, and many test sets; the other protocols of chapter 4 are made
+# of the same.
+CHAPTER_4 = ["mff_4_4", "mff_4_8", "mff_4_8_strict", "cnn_synth"]
 # Of the 21 protocols of the pilot study, one or two per kind of training data.
 PILOTS = [
     *("pilot_pggan_n1", "pilot_pggan_n3", "pilot_cramergan_n2"),
@@ -49,6 +50,7 @@ test:
   faceapp: [{source: dffd, domain: ffhq, methods: [real, faceapp]}]
   sngan: [{source: pilot, methods: sngan, splits: all}]
 unseen: [faceapp, sngan]
+as_written: true
 """
 
 
@@ -176,6 +178,35 @@ def test_adding_a_protocol_takes_one_file_and_its_sets_may_be_of_both_kinds(chap
     found = [row for table in tables(chapters["overview"]) for row in table.rows if row.label == "mine"]
     assert found
     assert EMPTY not in {cell.text for row in found for cell in row.cells}
+
+
+def test_the_report_sets_what_a_cut_by_video_leaks_next_to_a_cut_by_person(chapters):
+    (table,) = [table for table in tables(chapters["overview"]) if "official test videos" in table.caption]
+    cut = {row.label: [cell.text for cell in row.cells] for row in table.rows}
+    assert cut["mff_4_8"][:2] == ["video", "8"]  # all persons of the replica
+    # Of the tested clips no swap was made; the two tested swaps have relatives.
+    assert cut["mff_4_8"][3] == "2 of 4"
+    assert cut["mff_4_8_strict"][:2] == ["person", "0"]
+    assert cut["mff_4_8_strict"][3] == "0"
+
+
+def test_every_set_is_illustrated(chapters):
+    for name in CHAPTER_4:
+        sheets = [
+            block
+            for section in chapters[name].sections
+            for block in section.blocks
+            if isinstance(block, ContactSheet)
+        ]
+        (sheet,) = sheets
+        assert all(row.reals and row.fakes for row in sheet.rows)
+        assert len(sheet.rows) == 1 + len(load_protocol(name, ROOT / "protocols").test)
+    assert any(isinstance(block, ContactSheet) for block in chapters["pilot-study"].sections[-1].blocks)
+
+
+def test_a_protocol_as_written_neither_augments_nor_moves_the_center(project):
+    settings = json.loads((project / "data/settings/mine/sad.json").read_text())
+    assert (settings["own"]["center"], settings["augment"]["crop"]) == ("init", "center")
 
 
 def test_the_report_is_complete_and_stands_alone(project):

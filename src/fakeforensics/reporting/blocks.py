@@ -130,12 +130,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small JPEG with the name of its image and the detector's score."""
+    """A small JPEG with the name of its image, and the detector's score where it is about that."""
 
     jpeg: bytes
     title: str
-    score: str
-    wrong: bool
+    score: str = ""
+    wrong: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,25 @@ class Text:
     tone: Literal["plain", "note", "warning"] = "plain"
 
 
-Block = Table | Figure | Gallery | Text
+@dataclass(frozen=True)
+class Samples:
+    """Real and fake images of one set of images, without scores."""
+
+    label: str
+    reals: tuple[Thumbnail, ...]
+    fakes: tuple[Thumbnail, ...]
+    unseen: bool = False
+
+
+@dataclass(frozen=True)
+class ContactSheet:
+    """Samples of several sets, one below the other, under one caption."""
+
+    caption: str
+    rows: tuple[Samples, ...]
+
+
+Block = Table | Figure | Gallery | ContactSheet | Text
 
 
 @dataclass(frozen=True)

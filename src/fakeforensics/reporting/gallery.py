@@ -1,8 +1,8 @@
-"""The images that a detector gets most wrong, as thumbnails."""
+"""Images as thumbnails: samples of each set, and those that a detector gets most wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -13,11 +13,12 @@ from jaxtyping import UInt8
 
 from fakeforensics.images.codec import decode
 from fakeforensics.images.shards import ShardReader
-from fakeforensics.reporting.blocks import Gallery, Strip, Thumbnail
+from fakeforensics.reporting.blocks import ContactSheet, Gallery, Samples, Strip, Thumbnail
 from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.reporting.threshold_tables import thresholds_of
 
 COUNT = 8  # images per strip
+SAMPLES = 4  # images of a class in a contact sheet
 SIDE = 112  # pixels
 _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 88)
 _TITLES = ("real images that look most fake", "fakes that look most real")  # by label
@@ -32,12 +33,10 @@ def worst_gallery(results: ProtocolResults, criterion: str) -> list[Gallery]:
         results: The protocol.
         criterion: By which the threshold was chosen that decides what is wrong.
     """
-    manifest = results.test_manifest()
-    if manifest is None or not results.columns:
+    manifest = results.manifest("test")
+    if manifest is None or not results.columns or not _has_images(results, manifest):
         return []
     images = results.root / "data" / "images"
-    if not all((images / source).is_dir() for source in manifest["source"].unique()):
-        return []
     column = results.columns[-1]
     scores = results.scores(column.detector)
     if scores is None or column.spec.column not in scores:
@@ -63,6 +62,57 @@ def worst_gallery(results: ProtocolResults, criterion: str) -> list[Gallery]:
     return [Gallery(caption, tuple(strips))]
 
 
+def contact_sheet(everything: Sequence[ProtocolResults]) -> list[ContactSheet]:
+    """Real and fake samples of the training images and of each test set; none without the images.
+
+    Args:
+        everything: One protocol, or several that a chapter brings together: each of their test sets once, and
+            the training images of the last one.
+    """
+    rows: dict[str, Samples] = {}
+    for results in everything:
+        train, test = results.manifest("train"), results.manifest("test")
+        if train is None or test is None or not _has_images(results, pd.concat([train, test])):
+            continue
+        reader = ShardReader(results.root / "data" / "images")
+        rows["train"] = _samples(reader, "Training", train)
+        for name in results.protocol.test:
+            if name not in rows:
+                mine = test[test["test_set"] == name]
+                is_unseen = name in results.protocol.unseen
+                rows[name] = _samples(reader, f"Test: {results.label(name)}", mine, is_unseen)
+        reader.close()
+    caption = (
+        f"Up to {SAMPLES} real images and {SAMPLES} fakes of each set, one per video or photograph: the "
+        "middle square of the stored image."
+    )
+    return [ContactSheet(caption, tuple(rows.values()))] if rows else []
+
+
+def _has_images(results: ProtocolResults, rows: pd.DataFrame) -> bool:
+    return all((results.root / "data" / "images" / source).is_dir() for source in rows["source"].unique())
+
+
+def _samples(reader: ShardReader, label: str, rows: pd.DataFrame, unseen: bool = False) -> Samples:
+    reals, fakes = (
+        tuple(
+            Thumbnail(shrink(_pixels(reader, row)), f"{row['method']}: {_title(row)}")
+            for row in _spread(rows[rows["label"] == label])
+        )
+        for label in (0, 1)
+    )
+    return Samples(label, reals, fakes, unseen)
+
+
+def _spread(rows: pd.DataFrame) -> Iterable[dict[Hashable, Any]]:
+    """A few rows, evenly spread over sources, domains, methods and groups; of a video the middle frame."""
+    ordered = rows.sort_values(["source", "domain", "method", "group", "key"], kind="stable")
+    by_group = ordered.groupby(["source", "domain", "method", "group"])["key"]
+    ordered = ordered[by_group.cumcount() == by_group.transform("size") // 2]
+    count = min(SAMPLES, len(ordered))
+    return ordered.iloc[[(2 * n + 1) * len(ordered) // (2 * count) for n in range(count)]].to_dict("records")
+
+
 def _worst(
     reader: ShardReader, rows: pd.DataFrame, label: int, threshold: float | None
 ) -> tuple[Thumbnail, ...]:
@@ -74,11 +124,17 @@ def _worst(
 
 
 def _thumbnail(reader: ShardReader, row: dict[Hashable, Any], threshold: float | None) -> Thumbnail:
-    image = reader.read(row["source"], row["shard"], row["offset"], row["size"])
-    frame = f" frame {row['frame']}" if row["frame"] >= 0 else ""
     wrong = threshold is not None and (row["value"] >= threshold) != (row["label"] == 1)
-    title = f"{PurePosixPath(row['raw_path']).name}{frame}"
-    return Thumbnail(shrink(decode(image)), title, f"{row['value']:.3g}", wrong)
+    return Thumbnail(shrink(_pixels(reader, row)), _title(row), f"{row['value']:.3g}", wrong)
+
+
+def _pixels(reader: ShardReader, row: dict[Hashable, Any]) -> UInt8[np.ndarray, "height width 3"]:
+    return decode(reader.read(row["source"], row["shard"], row["offset"], row["size"]))
+
+
+def _title(row: dict[Hashable, Any]) -> str:
+    frame = f" frame {row['frame']}" if row["frame"] >= 0 else ""
+    return f"{PurePosixPath(row['raw_path']).name}{frame}"
 
 
 def shrink(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:

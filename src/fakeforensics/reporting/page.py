@@ -6,6 +6,7 @@ import base64
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
@@ -33,9 +34,9 @@ from fakeforensics.reporting.blocks import (
     percent,
 )
 from fakeforensics.reporting.figures import STYLE, ap_figure, curve_figures, robustness_figure, score_figure
-from fakeforensics.reporting.gallery import worst_gallery
+from fakeforensics.reporting.gallery import contact_sheet, worst_gallery
 from fakeforensics.reporting.lambda_tables import best_overview, lambda_blocks
-from fakeforensics.reporting.provenance import audit_blocks, count_blocks, settings_table
+from fakeforensics.reporting.provenance import audit_blocks, count_blocks, leak_table, settings_table
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, headings, union
 from fakeforensics.reporting.seed_tables import seed_blocks
 from fakeforensics.reporting.tables import (
@@ -70,11 +71,17 @@ def build_report(
         views: Chapters that bring several protocols together. They follow the overview.
     """
     criterion = params.thresholds.criterion
-    chapters = [_chapter(results, criterion) for results in everything]
+    covered = {name for view in views for name in view.covers}
+    chapters = [_chapter(results, criterion, results.name not in covered) for results in everything]
+    illustrated = [
+        replace(view, sections=(*view.sections, Section("Samples", contact_sheet(mine))))
+        for view in views
+        for mine in ([results for results in everything if results.name in view.covers],)
+    ]
     return Report(
         title=params.report.title,
         lead=_lead(everything, params.detectors),
-        chapters=(_overview(everything, views), *views, *chapters),
+        chapters=(_overview(everything, views), *illustrated, *chapters),
     )
 
 
@@ -92,7 +99,7 @@ def _lead(everything: Sequence[ProtocolResults], names: Sequence[str]) -> str:
     return " ".join([_LEAD, *detectors, *sees, *citations])
 
 
-def _chapter(results: ProtocolResults, criterion: Criterion) -> Chapter:
+def _chapter(results: ProtocolResults, criterion: Criterion, has_samples: bool) -> Chapter:
     precision: list[Block] = [*ap_table(results), *ap_figure(results), *video_table(results)]
     alone: list[Block] = [*fake_only_table(results)]
     thresholds = [*threshold_blocks(results, criterion), *rule_blocks(results)]
@@ -108,6 +115,7 @@ def _chapter(results: ProtocolResults, criterion: Criterion) -> Chapter:
         Section("Worst errors", worst_gallery(results, criterion)),
         Section("Robustness", [*robustness_blocks(results), *robustness_figure(results)]),
         Section("Class counts", count_blocks(results)),
+        Section("Samples", contact_sheet([results]) if has_samples else []),
         Section("Audit of the images", audit_blocks(results)),
         Section("Settings and versions", settings_table(results), folded=True),
     )
@@ -158,9 +166,10 @@ def _overview(everything: Sequence[ProtocolResults], views: Sequence[Chapter]) -
     ]
     blocks += [note for results in everything for note in _left_out(results)]
     section = Section("Unseen test sets" if ranked else "Protocols", blocks)
+    leaks = Section("What training shares with the test videos", leak_table(everything))
     demos = ", ".join(f"`{results.name}`" for results in everything if results.protocol.demo)
     banner = f"Demo data, which says nothing about real forgeries: {demos}." if demos else ""
-    return Chapter("overview", "At a glance", "Overview", (section,), banner=banner)
+    return Chapter("overview", "At a glance", "Overview", (section, leaks), banner=banner)
 
 
 def _left_out(results: ProtocolResults) -> list[Text]:

@@ -49,6 +49,12 @@ def _remarks(counts: dict[str, Any]) -> Iterator[str]:
             f"{source}: of the {people['test']} identities in test videos, {people['train_test']} are also "
             f"in training videos and {people['val_test']} in validation videos."
         )
+    for source, leaks in counts.get("leaks", {}).items():
+        if leaks["test_related"] or leaks["persons_train_val"]:
+            yield (
+                f"{source} is cut by video: {leaks['test_related']:,} of {leaks['test']:,} test videos have "
+                f"a relative in training or validation, which share {leaks['persons_train_val']} persons."
+            )
 
 
 def leak_table(everything: Sequence[ProtocolResults]) -> list[Table]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -212,9 +212,9 @@ class ProtocolResults:
         path = self.root / "plots" / self.name / detector / kind / f"{test_set}.csv"
         return pd.read_csv(path) if path.is_file() else None
 
-    def test_manifest(self) -> pd.DataFrame | None:
-        """The test manifest, or None if there is none."""
-        path = self.root / "data" / "manifests" / self.name / "test.parquet"
+    def manifest(self, split: Literal["train", "val", "test"]) -> pd.DataFrame | None:
+        """The manifest of a split, or None if there is none."""
+        path = self.root / "data" / "manifests" / self.name / f"{split}.parquet"
         return pd.read_parquet(path) if path.is_file() else None
 
     def audit(self) -> dict[str, Any] | None:

@@ -182,6 +182,7 @@ class Project:
         manifests = self.root / "data/manifests" / name
         manifests.mkdir(parents=True, exist_ok=True)
         table.to_parquet(manifests / "test.parquet")
+        table[table["test_set"] == test[0]].assign(test_set="").to_parquet(manifests / "train.parquet")
         for detector, scores in self.scores.items():
             mine = table.drop(columns=["raw_path", "shard", "offset", "size"])
             value = np.arange(len(mine)) % 8 - 3.5  # image 7 is the fakest, image 0 the most real

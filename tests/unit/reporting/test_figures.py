@@ -1,11 +1,13 @@
 """The figures, and the crops with the worst errors."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from fakeforensics.images.codec import decode
 from fakeforensics.reporting.figures import ap_figure, curve_figures, score_figure
-from fakeforensics.reporting.gallery import SIDE, shrink, worst_gallery
+from fakeforensics.reporting.gallery import SIDE, contact_sheet, shrink, worst_gallery
 from fakeforensics.reporting.page import to_svg, write_report
 
 from .conftest import REFERENCE
@@ -79,6 +81,31 @@ def test_the_worst_crops_are_the_stored_images(full):
     (gallery,) = worst_gallery(full.results(), "accuracy")
     pixels = decode(gallery.strips[0].thumbnails[0].jpeg)
     assert abs(float(pixels.mean()) - 46) < 2  # image 6, a real one: 40 + 6
+
+
+def test_a_contact_sheet_shows_reals_and_fakes_of_every_set_one_per_group(full):
+    (sheet,) = contact_sheet([full.results()])
+    assert [row.label for row in sheet.rows] == [
+        "Training",
+        *(f"Test: {name}" for name in full.results().protocol.test),
+    ]
+    for row in sheet.rows:
+        # Groups are 0-3 and 4-7, even images real, odd ones fake: of 0 and 2, the later.
+        assert [item.title.split("/")[-1] for item in row.reals] == ["real: 2.png", "real: 6.png"]
+        assert [item.title.rpartition(" ")[2] for item in row.fakes] == ["3.png", "7.png"]
+        brightness = [decode(item.jpeg).mean() for item in (*row.reals, *row.fakes)]
+        assert max(brightness[:2]) < 60 < 190 < min(brightness[2:])
+    assert [row.unseen for row in sheet.rows[1:]] == [
+        name in full.results().protocol.unseen for name in full.results().protocol.test
+    ]
+
+
+def test_test_sets_of_several_protocols_are_shown_once_and_missing_images_not_at_all(full):
+    (one,) = contact_sheet([full.results()])
+    (both,) = contact_sheet([full.results(), full.results()])
+    assert [row.label for row in both.rows] == [row.label for row in one.rows]
+    shutil.rmtree(full.root / "data/images")
+    assert contact_sheet([full.results()]) == []
 
 
 def test_a_thumbnail_is_the_middle_square():

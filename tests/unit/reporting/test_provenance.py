@@ -229,6 +229,8 @@ def test_what_a_cut_by_video_shares_is_set_next_to_a_cut_by_person(project):
     by_video, by_person = ([cell.text for cell in row.cells] for row in table.rows)
     assert by_video == ["video", "59", "56 of 56", "438 of 518", "164", "2,603", "0"]
     assert by_person == ["person", "0", "56 of 56", "0", "0", "0", "1,300"]
+    remarks = [block.text for block in count_blocks(project.results()) if isinstance(block, Text)]
+    assert any("438 of 518 test videos have a relative" in text and "59 persons" in text for text in remarks)
     # What any official list shares is no fault of the cut.
     assert [cell.alarm for cell in table.rows[0].cells] == [False, True, False, True, True, True, False]
     assert not any(cell.alarm for cell in table.rows[1].cells)
