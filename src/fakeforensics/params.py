@@ -161,7 +161,8 @@ class TrainParams(Group):
         max_epochs: Most epochs.
         max_steps: Most steps in all; null for no limit.
         center: `epoch` computes c anew after each epoch; `init` keeps the first one.
-        balance: Draw classes, or methods within classes, equally often (with replacement), or `none`.
+        balance: Draw classes, or methods within classes, equally often (with replacement), or `none`. A
+            reference set is one class.
         precision: Of the training step: `bf16` or `32`; `auto` takes bf16 where the processor has it.
         compile: Whether torch.compile optimizes the training step, which `auto` does on a single GPU.
         workers: Decoding processes for each training process; `auto` decodes in the training process on a

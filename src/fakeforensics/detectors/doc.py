@@ -34,12 +34,15 @@ class DocSettings(Group):
         compact: What is made compact: the `features` g that are compared in the end, or the `logits` of the
             reference classes, as in the public code.
         templates: Training reals that an image is compared with, evenly spread over those of the first
-            process.
+            process; 40 in the public code.
+        default_reference: What takes the place of a protocol's `reference_set` if it has none: scikit-learn's
+            1,797 handwritten `digits`, which need no download, or `none`, which is an error.
     """
 
     lambda_: Annotated[Number, Field(ge=0, alias="lambda")] = 0.1
     compact: Literal["features", "logits"] = "features"
-    templates: Annotated[Count, Field(ge=1, le=100_000)] = 1_000
+    templates: Annotated[Count, Field(ge=1, le=100_000)] = 40
+    default_reference: Literal["digits", "none"] = "digits"
 
 
 class DocOutput(NamedTuple):
@@ -67,17 +70,20 @@ class Doc(LateDetector):
 
     The two weight-shared branches are one network that sees both kinds of images in a batch. The loss is
     CE + λ l_C, where CE is the mean over a batch's reference images and l_C that over its reals: each image's
-    loss is weighed so that the batch's mean is that sum. The paper's batches hold as many of either kind
-    (32 + 32), ours what the order of all training images gives; `train.balance: class` evens classes out.
+    loss is weighed so that the batch's mean is that sum. The paper's batches hold 32 of either kind, ours as
+    many on average (`train.balance: class`).
 
-    The reference set is the protocol's `reference_set`; each of its sources and domains is a class. The paper
-    takes ImageNet; a set of real images of other things is our substitution, which needs no other download.
+    The reference set is the protocol's `reference_set`; each of its sources and domains is a class. Without
+    one, scikit-learn's digits are taken. The code takes ImageNet, and a network that was trained on it: that
+    our sets need no download is our substitution, and features that describe digits are poorer ones.
 
     In the public code compactness is computed on the logits while g, the layer before, is compared in the
-    end; it divides by n² instead of n k, its backward pass divides integers under Python 2, its step of the
-    learning rate is never reached, and a comment calls the Euclidean distance cosine. Of these only the
-    choice of the layer is a setting. There AlexNet's or VGG16's last convolutions and fully connected layers
-    are trained; here a ResNet's fourth stage, or the fully connected layers of those two.
+    end (`compact: logits`). Its loss is divided by n² instead of n k. Its gradient is that of no loss: l_C's
+    times k/(2n) as a division of integers, 15 for 1,000 logits and 32 images, less a sum over all logits;
+    `lambda: 1.5` is as near as one gets. Its step of the learning rate is never reached, biases learn at
+    twice the rate, and a comment calls the Euclidean distance cosine. There AlexNet's or VGG16's last
+    convolutions and fully connected layers are trained; here a ResNet's fourth stage, or the fully connected
+    layers of those two.
 
     Source:
         Perera and Patel, Learning Deep Features for One-Class Classification, IEEE TIP 28, 2019;
@@ -97,6 +103,7 @@ class Doc(LateDetector):
         "train.weight_decay": 5e-4,
         "train.lr_decay": 1.0,
         "train.batch_size": 64,
+        "train.balance": "class",
         "train.max_steps": 700,
         "train.patience": 700,
         "train.max_epochs": 700,

@@ -19,6 +19,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from fakeforensics.errors import UserError
 from fakeforensics.images.codec import decode
+from fakeforensics.images.digits import SOURCE as DIGITS
+from fakeforensics.images.digits import digit
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.images.transforms import AnyRgb
 
@@ -50,7 +52,7 @@ class ManifestDataset(Dataset[Sample]):
     batches where you can: the main process then decodes them in all its threads at once.
 
     Args:
-        manifest: Rows with key, source, shard, offset, size, label.
+        manifest: Rows with key, source, shard, offset, size, label; also those of `digit_rows`.
         images_root: The folder of all sources' images.
         transform: From a decoded RGB image to one of the common size, such as `Preprocess.crop`.
     """
@@ -80,7 +82,8 @@ class ManifestDataset(Dataset[Sample]):
 
     def _read(self, item: Item) -> bytes:
         row, *_ = _parts(item)
-        return self._reader.read(*self._places[row])
+        source, shard, offset, size = self._places[row]
+        return digit(offset) if source == DIGITS else self._reader.read(source, shard, offset, size)
 
     def _sample(self, item: Item, data: bytes) -> Sample:
         row, *rest = _parts(item)

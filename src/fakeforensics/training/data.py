@@ -96,7 +96,7 @@ class TrainBatches(Sampler[list[Draw]]):
         batch_size: The global batch size.
         seed: The run's seed.
         balance: `none` sees each image once per epoch. `class` draws as many images with replacement, real
-            and fake equally often; `method` also draws each class's methods equally often.
+            and fake (or reference set) equally often; `method` also draws each class's methods equally often.
         rank: This process, from 0.
         world: The number of processes.
 
@@ -247,7 +247,8 @@ class _Normalized:
 
 def _sampling_weights(methods: np.ndarray, labels: np.ndarray, balance: str) -> Float64[np.ndarray, " rows"]:
     """Probabilities of the rows so that classes, or methods within classes, are drawn equally often."""
-    rows = pd.DataFrame({"label": labels, "kind": methods if balance == "method" else ""})
+    classes = np.minimum(labels, 2)  # all classes of a reference set are one here
+    rows = pd.DataFrame({"label": classes, "kind": methods if balance == "method" else ""})
     size = rows.groupby(["label", "kind"])["kind"].transform("size").to_numpy()
     kinds = rows.groupby("label")["kind"].transform("nunique").to_numpy()
     weights = 1 / size / kinds / rows["label"].nunique()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +17,7 @@ from lightning.fabric import Fabric
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import hold, write_json
+from fakeforensics.images.digits import SOURCE, digit_rows
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import Detector, ForeignDetector, HeadDetector, NetworkDetector
 from fakeforensics.models.features import FeatureStore
@@ -28,6 +32,8 @@ from fakeforensics.training.loop import Run, make_fabric, untrained_row, write_h
 from fakeforensics.training.record import Stopwatch, card_values, fingerprint
 from fakeforensics.training.schedule import Row, best_row
 from fakeforensics.training.settings import RunSettings
+
+log = logging.getLogger(__name__)
 
 _REFERENCE = 2  # label of the reference set's first class
 
@@ -81,8 +87,9 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     if kind.sees == "reals+reference":
         files["reference"] = places.manifests / "reference.parquet"
     everything = {name: _read(path) for name, path in files.items()}
-    manifests = seen_rows(everything, kind)
+    manifests = seen_rows(everything, kind, settings.own)
     cropped = everything["train"] if kind.sees == "elsewhere" else manifests["train"]
+    cropped = cropped[cropped["label"] < _REFERENCE]
     check_classes(manifests["train"], manifests["val"], kind)
     device = describe_device(params)
     identity = fingerprint(settings, faces, [*files.values()], [__name__, kind.__module__], device)
@@ -159,8 +166,19 @@ def _fit(
     )
 
 
-def seen_rows(manifests: dict[str, pd.DataFrame], detector: type[Detector]) -> dict[str, pd.DataFrame]:
+def seen_rows(
+    manifests: dict[str, pd.DataFrame], detector: type[Detector], own: Mapping[str, Any]
+) -> dict[str, pd.DataFrame]:
     """Select the training and validation rows that the detector may see, with those of its reference set.
+
+    Args:
+        manifests: `train` and `val`, and `reference` for a detector that learns from a reference set.
+        detector: Its class.
+        own: Its own settings. `default_reference: digits` takes scikit-learn's digits where the protocol has
+            no reference set.
+
+    Returns:
+        Images of the reference set have the label 2 + their class, and "reference" as their method.
 
     Raises:
         UserError: If the detector needs a reference set and there is none.
@@ -175,11 +193,16 @@ def seen_rows(manifests: dict[str, pd.DataFrame], detector: type[Detector]) -> d
         return seen
     reference = manifests["reference"]
     if reference.empty:
-        raise UserError(
-            f"the detector {detector.name!r} learns from a labeled reference set, and the protocol has none",
-            fix="add `reference_set` to the protocol's file: selections of labeled images, for instance "
-            "several domains of CNN Synth",
-        )
+        if own.get("default_reference") != "digits":
+            raise UserError(
+                f"the detector {detector.name!r} learns from a labeled reference set, and the protocol has "
+                "none",
+                fix="add `reference_set` to the protocol's file: selections of labeled images, for instance "
+                f"several domains of CNN Synth; or set detector_settings.{detector.name}.default_reference, "
+                "if the detector has that setting",
+            )
+        reference = digit_rows()
+        log.info("the protocol has no `reference_set`: its place takes %s", SOURCE)
     classes = {
         str(split): set(rows["reference_class"].tolist()) for split, rows in reference.groupby("split")
     }
@@ -190,7 +213,7 @@ def seen_rows(manifests: dict[str, pd.DataFrame], detector: type[Detector]) -> d
             found="; ".join(f"{split}: classes {sorted(known)}" for split, known in classes.items()),
             fix="take sources or domains with more images, or raise `holdout.val` in the protocol",
         )
-    labeled = reference.assign(label=_REFERENCE + reference["reference_class"])
+    labeled = reference.assign(label=_REFERENCE + reference["reference_class"], method="reference")
     return {
         split: pd.concat([rows, labeled.loc[labeled["split"] == split, rows.columns]], ignore_index=True)
         for split, rows in seen.items()

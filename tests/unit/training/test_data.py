@@ -284,6 +284,13 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(project, batch_size):
         run_data(project, world=3, batch_size=batch_size)
 
 
+def test_reals_and_a_reference_set_are_drawn_equally_often_whatever_its_classes():
+    # 2 reals and 6 reference images of three classes: half of all draws for each, so 1/4 and 1/12 an image
+    labels = np.array([0, 0, 2, 2, 3, 3, 4, 4])
+    batches = TrainBatches(np.full(8, "any"), labels, 4, seed=0, balance="class")
+    assert batches.weights == pytest.approx([1 / 4] * 2 + [1 / 12] * 6)
+
+
 def test_labels_of_a_reference_set_are_kept(project):
     manifest, images = project
     labeled = pd.concat([manifest, manifest.iloc[:2].assign(label=[2, 3])], ignore_index=True)

@@ -11,8 +11,10 @@ from lightning.fabric import Fabric
 from sklearn.svm import OneClassSVM
 
 from fakeforensics import detectors
+from fakeforensics.detectors.doc import Doc
 from fakeforensics.detectors.oc_svm import OcSvm
 from fakeforensics.errors import UserError
+from fakeforensics.images.digits import digit_rows
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.latent import away_from_zero
 from fakeforensics.models.registry import build_detector
@@ -20,7 +22,7 @@ from fakeforensics.models.saving import load_detector
 from fakeforensics.params import FacesParams
 from fakeforensics.training.loop import Run
 from fakeforensics.training.settings import load_settings
-from fakeforensics.training.train import train_detector
+from fakeforensics.training.train import seen_rows, train_detector
 from tests.tiny_images import tiny_project
 from tests.unit.training._runs import LABELS, history, places, plain, shorten_resnet, train
 
@@ -241,7 +243,8 @@ def test_a_reference_set_is_seen_with_its_classes_and_the_reals_but_no_fakes(tmp
     assert sorted(seen[False]) == [0, 0, 0, 0, 2, 3, 3, 4]
     detector, card = load_detector(model)
     assert detector.head.out_features == 4
-    assert card["counts"]["train"] == {"src_reference": {"real": 4}, "src_train": {"real": 10}}
+    assert card["counts"]["train"] == {"src_reference": {"reference": 4}, "src_train": {"real": 10}}
+    assert set(card["images"]["crop"]) == {"src_train"}
     assert card["detector"]["sees"] == "reals+reference"
 
 
@@ -254,6 +257,22 @@ def test_without_a_reference_set_it_says_what_to_add(tmp_path):
     with pytest.raises(UserError, match=r"'toy' learns from a labeled reference(?s:.*)add `reference_set`"):
         train(tmp_path, detector="toy")
     assert not (tmp_path / "scratch").exists()
+
+
+def test_digits_take_the_place_of_a_missing_reference_set_where_a_setting_says_so(tmp_path):
+    rows = digit_rows()
+    reals = rows.iloc[[0, 1]].assign(source="src", method="real", label=[0, 1])
+    manifests = {"train": reals, "val": reals, "reference": rows[:0]}
+    with pytest.raises(UserError, match=r"the protocol has none(?s:.*)default_reference"):
+        seen_rows(manifests, Doc, {"default_reference": "none"})
+    seen = seen_rows(manifests, Doc, {"default_reference": "digits"})
+    for rows in seen.values():
+        assert set(rows["label"]) == {0, *range(2, 12)}  # one class per digit, and no fake
+        assert (rows["label"] == 0).sum() == 1
+        assert set(rows.loc[rows["label"] >= 2, "method"]) == {"reference"}
+    # 1,797 digits, every seventh for validation: 257
+    assert [len(seen[split]) - 1 for split in ("train", "val")] == [1540, 257]
+    assert not {*seen["train"]["key"][1:]} & {*seen["val"]["key"][1:]}
 
 
 @pytest.mark.usefixtures("toy")
