@@ -268,7 +268,8 @@ class ThresholdsParams(Group):
         known_reals: Numbers k of known real images of the target domain.
         false_positive_rates: Rates asked of a threshold that is set by known reals.
         draws: Draws of the known reals to average over.
-        calibrator: What turns the deciding score into a probability.
+        calibrator: What turns the deciding score into a probability. `auto` is Platt's, and nothing where
+            validation holds no fakes; the others are then refused.
     """
 
     criterion: Literal["accuracy", "f1", "youden", "eer"] = "accuracy"
@@ -277,7 +278,7 @@ class ThresholdsParams(Group):
     known_reals: tuple[Annotated[Count, Field(ge=1)], ...] = (10, 50, 200)
     false_positive_rates: tuple[Annotated[Number, Field(gt=0, lt=1)], ...] = (0.01, 0.05, 0.1)
     draws: Annotated[Count, Field(ge=1)] = 200
-    calibrator: Literal["temperature", "platt", "isotonic"] = "platt"
+    calibrator: Literal["auto", "temperature", "platt", "isotonic"] = "auto"
 
 
 class CompareParams(Group):

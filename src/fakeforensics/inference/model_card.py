@@ -113,6 +113,8 @@ def decision_text(package: Package) -> str:
     if (measured := decision.measured_on) is not None:
         counts = f"{measured.reals:,} real and {measured.fakes:,} fake images"
         text += f" Measured on {counts} ({measured.images})."
+        if not measured.fakes:
+            text += " Without fakes nothing could be calibrated, and no rate of missed fakes is known."
     return text
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, write_json, write_json_tables
 from fakeforensics.metrics.operating import (
     CRITERIA,
@@ -19,7 +20,7 @@ from fakeforensics.metrics.operating import (
     validation_threshold,
 )
 from fakeforensics.metrics.ranking import rank
-from fakeforensics.metrics.spec import Scores
+from fakeforensics.metrics.spec import CalibratorKind, Scores
 from fakeforensics.metrics.table import VALIDATION, by_test_set
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.thresholds.calibrate import calibration_table, decide, fit_calibrators
@@ -76,14 +77,35 @@ def analyze(
         seed: Of the bootstrap and of the draws of known reals.
 
     Raises:
-        UserError: If validation has no reals or lacks a score, or a score is not finite.
+        UserError: If validation has no reals or lacks a score, a score is not finite, or a calibrator is
+            asked for by name and validation has no fakes.
     """
+    kind = calibrator_kind(params, validation)
     rules, summary = measure_selectors(table, validation, scores, params, seed)
     thresholds = threshold_table(table, validation, scores)
     calibrators = fit_calibrators(validation, scores)
     calibration, reliability = calibration_table(table, scores, calibrators)
-    decision = decide(validation, scores, calibrators, params.criterion, params.calibrator)
+    decision = decide(validation, scores, calibrators, params.criterion, kind)
     return Analysis(scores, thresholds, rules, summary, calibration, reliability, decision, params.criterion)
+
+
+def calibrator_kind(params: ThresholdsParams, validation: pd.DataFrame) -> CalibratorKind:
+    """The preferred calibrator; `auto` is Platt's.
+
+    Raises:
+        UserError: If one is asked for by name and validation has no fakes.
+    """
+    if params.calibrator == "auto":
+        return "platt"
+    if (validation["label"] == 0).all():
+        raise UserError(
+            f"`thresholds.calibrator: {params.calibrator}` asks for probabilities of fake",
+            expected="validation images of both classes",
+            found=f"{len(validation)} real and 0 fake ones",
+            fix="set `thresholds.calibrator: auto`, with which there is a threshold and no calibrated "
+            "probability; or train the protocol on fakes as well",
+        )
+    return params.calibrator
 
 
 def threshold_table(table: pd.DataFrame, validation: pd.DataFrame | None, scores: Scores) -> list[Row]:

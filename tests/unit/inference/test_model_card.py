@@ -51,6 +51,10 @@ def test_expected_errors_and_their_images_are_given(package, tmp_path):
     assert "Fake from 2 in S_CD" in text
     assert "reals called fake 4.3%, fakes called real 20.0%" in text
     assert "1,200 real and 80 fake images" in text
+    rates = {"expected_fpr": 0.05, "measured_on": measured_on | {"fakes": 0}}
+    write_json(folder / "decision.json", {"score": "cd", "threshold": 2.0, "chosen": "c"} | rates)
+    text = decision_text(Package(folder))
+    assert "1,200 real and 0 fake images (validation). Without fakes nothing could be calibrated" in text
 
 
 def test_the_demos_card_warns(package, tmp_path):

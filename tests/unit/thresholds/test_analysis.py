@@ -8,7 +8,7 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import EXTERNAL
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.thresholds.analysis import analyze, threshold_table, write_analysis
+from fakeforensics.thresholds.analysis import analyze, calibrator_kind, threshold_table, write_analysis
 from fakeforensics.thresholds.pictures import titles
 from tests.score_specs import SCORES
 from tests.score_tables import MIXED, make_scores
@@ -43,6 +43,18 @@ def test_without_validation_there_are_oracles_alone():
     table = pd.concat([make_scores({"a": 0}, "bce"), make_scores({"b": 0}, "bce", share=1.0)])
     rows = threshold_table(table, None, SCORES["bce"])
     assert {(row["test_set"], row["chosen_on"]) for row in rows} == {("a", "oracle")}
+
+
+def test_a_calibrator_that_is_asked_for_needs_validation_fakes():
+    both = make_scores({"validation": 0}, "sad", images=20)
+    reals = both[both["label"] == 0]
+    asked = QUICK.model_copy(update={"calibrator": "isotonic"})
+    assert [calibrator_kind(params, both) for params in (QUICK, asked)] == ["platt", "isotonic"]
+    assert analyze(both, reals, SCORES["sad"], QUICK, seed=0).decision.calibrator is None
+    with pytest.raises(
+        UserError, match=rf"isotonic(?s:.*){len(reals)} real and 0 fake(?s:.*)`thresholds.cal"
+    ):
+        analyze(both, reals, SCORES["sad"], asked, seed=0)
 
 
 @pytest.mark.parametrize(("sets", "tables"), [(["a", "b"], {"fakes_alone"}), (["a"], set())])
