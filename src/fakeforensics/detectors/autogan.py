@@ -68,18 +68,21 @@ class AutoGan(NetworkDetector):
     The paper's classifiers learn from pictures of CycleGAN's data sets; this simulator learns from the
     protocol's reals, so that a protocol needs no fakes. Images are not enlarged to 286 pixels before they are
     cropped. Softmax over two outputs and their cross-entropy are here a single logit. λ is the code's; what
-    the paper's was could not be read. The code's label 1 is real; it tests the weights of epoch 10 of 20,
-    where here validation on reals and their simulations chooses; its run_training.py does not start.
+    the paper's was could not be read. `nearest` in the code has two convolutions with leaky ReLU and ends in
+    one of 1 x 1; here it differs from `transposed` in the enlargement alone. The code's label 1 is real; it
+    tests the weights of epoch 10 of 20, where here validation on reals and their simulations chooses; its
+    run_training.py does not start.
 
     Source:
         Zhang, Karaman and Chang, Detecting and Simulating Artifacts in GAN Fake Images, WIFS 2019;
-        ColumbiaDVMM/AutoGAN at 01172b3.
+        ColumbiaDVMM/AutoGAN at 01172b3, and spongezhang/pytorch-CycleGAN-and-pix2pix at 5edd6df for the
+        simulator.
     """
 
     name: ClassVar[str] = "autogan"
     label: ClassVar[str] = "AutoGAN"
     title: ClassVar[str] = "spectra of reals against those of its own simulated fakes"
-    sees: ClassVar[Sees] = "reals"
+    sees: ClassVar[Sees] = "reals+simulated"
     scores: ClassVar[Scores] = (S_AG,)
     Settings: ClassVar[type[Group]] = AutoGanSettings
     recipe: ClassVar[Mapping[str, Any]] = {
@@ -92,6 +95,7 @@ class AutoGan(NetworkDetector):
         "train.lr_decay": 1.0,
         "train.batch_size": 16,
         "train.max_epochs": 20,
+        "augment.flip_prob": 0.0,
     }
     settings: AutoGanSettings
 

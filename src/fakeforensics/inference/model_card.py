@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package, ScoreRule
 from fakeforensics.metrics.spec import Scale, ScoreSpec
-from fakeforensics.models.card import CARD, WEIGHTS, Sees
+from fakeforensics.models.card import CARD, WEIGHTS, seen
 from fakeforensics.thresholds.policy import DECISION
 
 README = "README.md"
@@ -21,12 +21,6 @@ FILES = {
     "thresholds.json": "what each way to choose a threshold costs",
     "robustness.json": "metrics under compression, blur, resizing and noise",
     ABOUT: "the protocol's title and its unseen test sets",
-}
-SEES: dict[Sees, str] = {
-    "reals": "real images alone",
-    "reals+fakes": "real and fake images",
-    "reals+reference": "real images and a labeled reference set, and no fake images",
-    "elsewhere": "images that are not known here",
 }
 RANGES: dict[Scale, str] = {
     "logit": "any real number",
@@ -54,7 +48,7 @@ def model_card(package: Package, folder: Path | None = None) -> str:
         f"# Fake-image detector `{package.name}`",
         *([f"> {DEMO_WARNING}"] if package.is_demo else []),
         f"{package.title}. The detector is *{package.detector.label}* ({package.detector.title}). It was "
-        f"trained on {SEES[package.detector.sees]}.",
+        f"trained on {seen(package.raw_card)}.",
         *(["## Files", listed] if listed else []),
         "## Input and output",
         _usage(package),

@@ -15,7 +15,15 @@ from fakeforensics.params import Count, Group, Name, parse
 WEIGHTS, CARD = "model.safetensors", "model.json"
 FORMAT = {"name": "fake-forensics detector", "version": 2}
 
-Sees = Literal["reals", "reals+fakes", "reals+reference", "elsewhere"]
+Sees = Literal["reals", "reals+simulated", "reals+fakes", "reals+reference", "elsewhere"]
+SEES: dict[Sees, str] = {
+    "reals": "real images alone",
+    "reals+simulated": "real images alone, and fakes that it makes of them itself",
+    "reals+fakes": "real and fake images",
+    "reals+reference": "real images and a labeled reference set, no fakes",
+    "elsewhere": "images that are not known here",
+}
+REFERENCE = "reference"  # the method of a reference set's images
 
 
 class Architecture(Group):
@@ -67,6 +75,18 @@ def detector_card(card: dict[str, Any], where: str = CARD) -> DetectorCard:
         UserError: If it lacks a key or holds an unknown one.
     """
     return parse(DetectorCard, card.get("detector"), f"{where}: detector")
+
+
+def seen(card: dict[str, Any]) -> str:
+    """In words, what images a detector was trained on, with the sources of its reference set.
+
+    Args:
+        card: From `read_card`.
+    """
+    words = SEES[detector_card(card).sees]
+    sources = card.get("counts", {}).get("train", {}).items()
+    named = [source for source, methods in sources if REFERENCE in methods]
+    return f"{words} ({', '.join(named)})" if named else words
 
 
 def trained_on(card: dict[str, Any]) -> str:

@@ -40,8 +40,8 @@ class Detector(nn.Module, ABC):
         label: Short name for tables.
         title: A description in a few words.
         sees: What it is trained and validated on. `reals` never gets a fake, whatever the protocol holds;
-            `reals+reference` gets reals and the labeled images of the protocol's `reference_set`, no fake;
-            `elsewhere` gets nothing here.
+            `reals+simulated` neither, but makes its own; `reals+reference` gets reals and the labeled images
+            of a reference set, no fake; `elsewhere` gets nothing here.
         scores: Its scores. The first is the main one; among equally good ones the last is preferred.
         Settings: Schema of its own settings, which `detector_settings` in params.yaml may change.
         inherits: For a setting, the parameter of params.yaml that is its default, such as

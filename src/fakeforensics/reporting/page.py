@@ -10,6 +10,7 @@ from dataclasses import replace
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -18,12 +19,16 @@ from matplotlib.figure import Figure as Canvas
 
 from fakeforensics.files import atomic_directory
 from fakeforensics.metrics.operating import Criterion
+from fakeforensics.models.card import REFERENCE, seen
 from fakeforensics.palette import COLORS
 from fakeforensics.params import Params
 from fakeforensics.reporting.blocks import (
+    EMPTY,
     SUBSCRIPT,
     Block,
+    Cell,
     Chapter,
+    Column,
     Figure,
     Report,
     Row,
@@ -86,17 +91,46 @@ def build_report(
 
 
 def _lead(everything: Sequence[ProtocolResults], names: Sequence[str]) -> str:
-    """What the report is about: each detector with its scores, and which of them learn from reals alone."""
+    """What the report is about: each detector with its scores."""
     known = {name: card for results in everything for name, card in results.detectors.items()}
     cards = [known[name] for name in names if name in known]
     detectors = []
     for card in cards:
         scores = " or ".join(f"{score.label} ({score.title})" for score in card.scores)
         detectors.append(f"{card.label}: {card.title}, scored by {scores}.")
-    one_class = [card.label for card in cards if card.sees == "reals"]
-    sees = [f"Trained on real images alone: {', '.join(one_class)}."] if one_class else []
     citations = dict.fromkeys(results.reference.citation for results in everything if results.reference)
-    return " ".join([_LEAD, *detectors, *sees, *citations])
+    return " ".join([_LEAD, *detectors, *citations])
+
+
+def _detectors_table(everything: Sequence[ProtocolResults]) -> list[Block]:
+    """What each detector is, what it was trained on, and how many images that were."""
+    known: dict[str, list[ProtocolResults]] = {}
+    for results in everything:
+        for name in results.detectors:
+            known.setdefault(name, []).append(results)
+    rows = [
+        Row(
+            where[-1].detectors[name].label,
+            (
+                Cell("; ".join(dict.fromkeys(seen(results.cards[name]) for results in where))),
+                Cell("; ".join(dict.fromkeys(_training_images(results.cards[name]) for results in where))),
+            ),
+            where[-1].detectors[name].title,
+        )
+        for name, where in known.items()
+    ]
+    columns = (Column("Trained on", numeric=False), Column("Training images", numeric=False))
+    return [Table("The detectors, and what each of them saw.", "Detector", columns, tuple(rows))]
+
+
+def _training_images(card: dict[str, Any]) -> str:
+    """Training images by kind, such as `260 real, 130 fake`."""
+    kinds: dict[str, int] = {}
+    for methods in card.get("counts", {}).get("train", {}).values():
+        for method, count in methods.items():
+            kind = method if method in ("real", REFERENCE) else "fake"
+            kinds[kind] = kinds.get(kind, 0) + count
+    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or EMPTY
 
 
 def _chapter(results: ProtocolResults, criterion: Criterion, has_samples: bool) -> Chapter:
@@ -169,7 +203,8 @@ def _overview(everything: Sequence[ProtocolResults], views: Sequence[Chapter]) -
     leaks = Section("What training shares with the test videos", leak_table(everything))
     demos = ", ".join(f"`{results.name}`" for results in everything if results.protocol.demo)
     banner = f"Demo data, which says nothing about real forgeries: {demos}." if demos else ""
-    return Chapter("overview", "At a glance", "Overview", (section, leaks), banner=banner)
+    detectors = Section("Detectors", _detectors_table(everything))
+    return Chapter("overview", "At a glance", "Overview", (section, detectors, leaks), banner=banner)
 
 
 def _left_out(results: ProtocolResults) -> list[Text]:

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from fakeforensics.models.card import trained_on
+from fakeforensics.models.card import Sees, trained_on
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
 from fakeforensics.reporting.results import ProtocolResults
 
-SEES = {
+_SEES: dict[Sees, str] = {
     "reals": "reals",
+    "reals+simulated": "reals, own fakes",
     "reals+fakes": "reals, fakes",
     "reals+reference": "reals, reference set",
     "elsewhere": "trained elsewhere",
 }
-_ONE_CLASS = ("reals", "reals+reference")
+_ONE_CLASS: tuple[Sees, ...] = ("reals", "reals+simulated", "reals+reference")
 _UNSEEN, _ALL = "mean_unseen", "mean"
 
 
@@ -25,7 +26,7 @@ class Ranked(NamedTuple):
 
     detector: str
     label: str
-    sees: str
+    sees: Sees
     cost: dict[str, float]
     ap: dict[str, dict[str, float]]
     difference: dict[str, dict[str, float]]
@@ -103,7 +104,7 @@ def _table(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranked
         Row(
             one.label,
             (
-                Cell(SEES[one.sees]),
+                Cell(_SEES[one.sees]),
                 _mean(one.ap[main]),
                 _difference(one.difference.get(main)),
                 *(_mean(one.ap[name]) if name in one.ap else Cell(EMPTY) for name in sets),

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 CLASSES = {0: "real", 1: "fake"}
 NEEDED: dict[Sees, tuple[int, ...]] = {
     "reals": (0,),
+    "reals+simulated": (0,),
     "reals+fakes": (0, 1),
     "reals+reference": (0,),
     "elsewhere": (),

@@ -18,7 +18,7 @@ from lightning.fabric import Fabric
 from fakeforensics.errors import UserError
 from fakeforensics.files import hold, write_json
 from fakeforensics.images.digits import SOURCE, digit_rows
-from fakeforensics.models.card import Architecture
+from fakeforensics.models.card import REFERENCE, Architecture
 from fakeforensics.models.detector import Detector, ForeignDetector, HeadDetector, NetworkDetector
 from fakeforensics.models.features import FeatureStore
 from fakeforensics.models.registry import build_detector, detector_class
@@ -189,7 +189,7 @@ def seen_rows(
     if detector.sees == "elsewhere":
         return {split: rows.iloc[:0] for split, rows in seen.items()}
     seen = {split: rows[rows["label"] == 0].reset_index(drop=True) for split, rows in seen.items()}
-    if detector.sees == "reals":
+    if detector.sees != "reals+reference":
         return seen
     reference = manifests["reference"]
     if reference.empty:
@@ -213,7 +213,7 @@ def seen_rows(
             found="; ".join(f"{split}: classes {sorted(known)}" for split, known in classes.items()),
             fix="take sources or domains with more images, or raise `holdout.val` in the protocol",
         )
-    labeled = reference.assign(label=_REFERENCE + reference["reference_class"], method="reference")
+    labeled = reference.assign(label=_REFERENCE + reference["reference_class"], method=REFERENCE)
     return {
         split: pd.concat([rows, labeled.loc[labeled["split"] == split, rows.columns]], ignore_index=True)
         for split, rows in seen.items()

@@ -86,7 +86,7 @@ def test_what_the_simulator_does_is_called_fake(monkeypatch):
 def test_contract(monkeypatch):
     shorten_resnet(monkeypatch)
     detector = build("autogan", **SMALL)
-    assert detector.sees == "reals"
+    assert detector.sees == "reals+simulated"
     check_contract(detector, torch.zeros(4))
 
 

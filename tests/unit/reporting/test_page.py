@@ -114,13 +114,23 @@ def test_a_view_over_protocols_takes_their_place_in_the_overview(project):
 
 
 def test_the_lead_describes_each_detector_and_what_it_sees(full):
-    full.card("sad", sees="reals")
     lead = full.report("p", reference=REFERENCE).lead
     for text in ("BCE: what bce is", "S_SL (logit of the classifier)", "BCE+SAD: what joint is", "Somebody"):
         assert text in lead
-    assert "real images alone: SAD." in lead
-    full.card("sad")
-    assert "real images alone" not in full.report("p").lead
+
+
+def test_a_table_says_what_each_detector_saw(full):
+    full.card("bce", counts={"train": {"one": {"real": 1200, "pggan": 30}, "two": {"real": 1, "stargan": 4}}})
+    counts = {"train": {"one": {"real": 7}, "objects": {"reference": 5}}}
+    full.card("sad", sees="reals+reference", counts=counts)
+    full.card("joint", sees="reals+simulated")
+    table = full.report("p").chapters[0].sections[1].blocks[0]
+    assert [column.title for column in table.columns] == ["Trained on", "Training images"]
+    assert {row.label: [cell.text for cell in row.cells] for row in table.rows} == {
+        "BCE": ["real and fake images", "1,201 real, 34 fake"],
+        "SAD": ["real images and a labeled reference set, no fakes (objects)", "7 real, 5 reference"],
+        "BCE+SAD": ["real images alone, and fakes that it makes of them itself", EMPTY],
+    }
 
 
 def test_writing_replaces_the_folder(full, tmp_path):
