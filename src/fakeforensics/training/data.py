@@ -172,6 +172,7 @@ class RunData:
         plain: All training images, each once, in the manifest's order, normalized and not augmented; can be
             read repeatedly.
         reals: The real ones among them.
+        others: The rest of them.
         labels: The label of each training image.
         train_keys: Key of each row of the training manifest.
         val_keys: Key of each row of the validation manifest.
@@ -221,8 +222,9 @@ class RunData:
         self.plain: Iterable[Float[Tensor, "batch 3 h w"]] = _Normalized(
             in_order(plain, np.arange(len(plain))), preprocess
         )
-        self.reals: Iterable[Float[Tensor, "batch 3 h w"]] = _Normalized(
-            in_order(plain, np.flatnonzero(self.labels == 0)), preprocess
+        self.reals, self.others = (
+            _Normalized(in_order(plain, np.flatnonzero(chosen)), preprocess)
+            for chosen in (self.labels == 0, self.labels != 0)
         )
 
     def use_labels(self, labels: Int[np.ndarray, " images"]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float64
 from lightning.fabric import Fabric
 
 from fakeforensics.errors import UserError
@@ -243,10 +244,7 @@ def fit_head(
             fix="set `train.devices: 1`, and do not start it through torchrun or several Slurm tasks",
         )
     head.eval()
-    found = store.features(
-        head, data.preprocess, data.plain, digests, batch_size=data.size, condition="clean"
-    )
-    table = found.astype(np.float64)
+    table = _features(head, data, np.array(digests), store)
     if not np.isfinite(table).all():
         raise UserError(f"the features of the detector {head.name!r} hold values that are not finite")
     fitted = head.fit(table, data.labels, seed)
@@ -256,6 +254,32 @@ def fit_head(
         )
     head.set_fitted(fitted)
     return untrained_row()
+
+
+def _features(
+    head: HeadDetector, data: RunData, digests: np.ndarray, store: FeatureStore
+) -> Float64[np.ndarray, "n dim"]:
+    """The features of all training images; the reals apart, whose table heads that see no others share."""
+    real = data.labels == 0
+    found = [
+        (
+            rows,
+            store.features(
+                head,
+                data.preprocess,
+                batches,
+                digests[rows].tolist(),
+                batch_size=data.size,
+                condition="clean",
+            ),
+        )
+        for rows, batches in ((real, data.reals), (~real, data.others))
+        if rows.any()
+    ]
+    table = np.empty((len(digests), found[0][1].shape[1]))
+    for rows, features in found:
+        table[rows] = features
+    return table
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -2,6 +2,7 @@ import gc
 import json
 import multiprocessing
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from fakeforensics.detectors.oc_svm import OcSvm
 from fakeforensics.errors import UserError
 from fakeforensics.images.digits import digit_rows
 from fakeforensics.models.card import Architecture
+from fakeforensics.models.detector import HeadDetector
 from fakeforensics.models.latent import away_from_zero
 from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import load_detector
@@ -157,6 +159,29 @@ def test_oc_svm_starts_as_other_detectors_do_and_repeats(tmp_path):
     start = build_detector("bce", Architecture(crop_size=32), {}).backbone.state_dict()
     saved = load_detector(first)[0].backbone.state_dict()
     assert all(torch.equal(saved[name], start[name]) for name in start)
+
+
+def test_heads_of_one_backbone_encode_each_training_image_once(tmp_path, monkeypatch):
+    encoded = []
+    features = HeadDetector.features
+
+    def counted(self, images):
+        encoded.append(len(images))
+        return features(self, images)
+
+    monkeypatch.setattr(HeadDetector, "features", counted)
+    for name in ("oc_svm", "svdd", "svdd_fakes"):
+        settings = load_settings(tiny_project(tmp_path, LABELS, LABELS[:8], detector=name))
+        shared = replace(places(tmp_path, name), features=tmp_path / "features")
+        train_detector(settings, shared, FacesParams())
+    # the 10 reals for oc_svm, nothing for svdd, the 9 fakes alone for svdd_fakes
+    assert sum(encoded) == 19
+    assert len(list((tmp_path / "features").iterdir())) == 2
+    # each image's code stands in its own row: fitted alone, the ball is the same
+    own = load_settings(tiny_project(tmp_path, LABELS, LABELS[:8], detector="svdd_fakes"))
+    train_detector(own, places(tmp_path, "alone"), FacesParams())
+    alone, together = (load_detector(tmp_path / name)[0].fitted for name in ("alone", "svdd_fakes"))
+    assert all(torch.equal(alone[name], together[name]) for name in alone)
 
 
 def test_a_head_is_fitted_by_one_process(tmp_path, monkeypatch):
