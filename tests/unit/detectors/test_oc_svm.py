@@ -4,6 +4,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.svm import OneClassSVM
 
+from fakeforensics.detectors.oc_svm import GRID, choose_gamma
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.registry import build_detector
 
@@ -49,6 +50,29 @@ def test_a_feature_that_never_changes_is_no_division_by_zero():
     fitted = detector().fit(constant, REALS, seed=0)
     assert all(np.isfinite(array).all() for array in fitted.values())
     assert fitted["deviation"][1] == 1.0
+
+
+def test_the_reals_choose_the_tightest_boundary_that_holds_for_others():
+    # Of 60 reals the last 48 of the seed's order are fitted, the first 12 judge: at ν = 0.1 at most
+    # 0.1 + 2 √(0.1 · 0.9 / 12) = 0.273 of them, 3 of 12, may lie outside.
+    order = np.random.default_rng(5).permutation(60)
+    x = (FEATURES - FEATURES.mean(axis=0)) / FEATURES.std(axis=0)
+    outside = [
+        int((OneClassSVM(nu=0.1, gamma=gamma).fit(x[order[12:]]).predict(x[order[:12]]) == -1).sum())
+        for gamma in GRID
+    ]
+    first_bad = next(place for place, count in enumerate(outside) if count > 3)
+    assert 0 < first_bad < len(GRID)  # the grid reaches from too wide to too tight
+    assert choose_gamma(x, 0.1, seed=5) == GRID[first_bad - 1]
+    fitted = detector(gamma="grid").fit(FEATURES, REALS, seed=5)
+    assert fitted["gamma"].tolist() == [GRID[first_bad - 1]]
+
+
+def test_where_no_boundary_holds_the_widest_is_taken():
+    # Far from each other, reals lie outside any boundary that is drawn around the others: the kernel of two
+    # of them is exp(−100²/1024) = 6e-5 at the smallest γ.
+    x = 100.0 * np.eye(20)
+    assert choose_gamma(x, 0.1, seed=0) == 2.0**-10
 
 
 def test_of_many_reals_a_seeded_sample_is_taken():
