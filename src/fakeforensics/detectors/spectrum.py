@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional
 
 from fakeforensics.metrics.spec import Scores, ScoreSpec
 from fakeforensics.models.card import DetectorCard, Sees
@@ -33,6 +32,7 @@ S_PS = ScoreSpec(
 )
 _GRAY = (0.299, 0.587, 0.114)
 _EPS = 1e-8
+_C = {"svm_rbf": 6.37, "svm_linear": 1.0, "logistic": 1.0}
 _FLOOR = 1e-8  # under the power; only a blank image comes near
 
 
@@ -47,11 +47,12 @@ class SpectrumSettings(Group):
         normalize: `standard` standardizes each number by the training images. `first` divides by the first
             number, as the public code does for FaceForensics++ and CelebA; `none` leaves them, as it does for
             Faces-HQ.
-        bins: To how many numbers the profile is interpolated (linearly); null leaves them. The public code
-            takes 300 for FaceForensics++ and 80 for CelebA.
+        bins: To how many numbers the profile is interpolated, by cubic splines as in the public code; null
+            leaves them. The code takes 300 for FaceForensics++ and 80 for CelebA.
         head: `svm_rbf`, `svm_linear` or `logistic`.
-        c: C, the weight of errors. 6.37 with a γ of 0.86 are the public code's of `svm_rbf` on CelebA.
-        gamma: γ of `svm_rbf`; `scale` takes 1 / (number of features · their variance).
+        c: C, the weight of errors. By default the public code's: 6.37 for `svm_rbf`, 1 for the others.
+        gamma: γ of `svm_rbf`; `scale` takes 1 / (number of features · their variance). The code's 0.86 is for
+            profiles that are divided by their first number.
         most_images: The most training images that are used; a seeded sample is drawn from more.
     """
 
@@ -59,7 +60,7 @@ class SpectrumSettings(Group):
     normalize: Literal["standard", "first", "none"] = "standard"
     bins: Annotated[Count, Field(ge=2, le=1024)] | None = None
     head: Literal["svm_rbf", "svm_linear", "logistic"] = "svm_rbf"
-    c: Annotated[Number, Field(gt=0)] = 6.37
+    c: Annotated[Number, Field(gt=0)] | None = None
     gamma: Annotated[Number, Field(gt=0)] | Literal["scale"] = "scale"
     most_images: Annotated[Count, Field(ge=2)] = 10_000
 
@@ -89,6 +90,7 @@ class Spectrum(HeadDetector):
     Settings: ClassVar[type[Group]] = SpectrumSettings
     settings: SpectrumSettings
     rings: Tensor
+    spline: Tensor
 
     def build(self) -> None:
         """Prepare the circles; there is no network."""
@@ -100,6 +102,9 @@ class Spectrum(HeadDetector):
             rings = code_rings(size)
             self.first, self.end = 1, int(rings.max())
         self.register_buffer("rings", rings, persistent=False)
+        if self.settings.bins is not None:
+            matrix = spline_matrix(self.end - self.first, self.settings.bins)
+            self.register_buffer("spline", matrix, persistent=False)
 
     @property
     def preprocess(self) -> Preprocess:
@@ -142,11 +147,15 @@ class Spectrum(HeadDetector):
             return fitted | self._machine(x, labels[rows])
         return fitted | self._line(x, labels[rows], seed)
 
+    @property
+    def _c(self) -> float:
+        return _C[self.settings.head] if self.settings.c is None else self.settings.c
+
     def _machine(self, x: Float[np.ndarray, "n dim"], labels: Int[np.ndarray, " n"]) -> dict[str, np.ndarray]:
         from sklearn.svm import SVC
 
         gamma = resolve_gamma(self.settings.gamma, x)
-        machine = SVC(C=self.settings.c, kernel="rbf", gamma=gamma).fit(x, labels)
+        machine = SVC(C=self._c, kernel="rbf", gamma=gamma).fit(x, labels)
         return {
             "support": machine.support_vectors_,
             "weights": machine.dual_coef_[0],
@@ -161,9 +170,9 @@ class Spectrum(HeadDetector):
         from sklearn.svm import SVC
 
         if self.settings.head == "svm_linear":
-            fit = SVC(C=self.settings.c, kernel="linear").fit(x, labels)
+            fit = SVC(C=self._c, kernel="linear").fit(x, labels)
         else:
-            fit = LogisticRegression(C=self.settings.c, solver="liblinear", random_state=seed, max_iter=1000)
+            fit = LogisticRegression(C=self._c, solver="liblinear", random_state=seed, max_iter=1000)
             fit.fit(x, labels)
         return {"slope": fit.coef_[0], "offset": fit.intercept_}
 
@@ -177,13 +186,21 @@ class Spectrum(HeadDetector):
         """The profile, interpolated and divided as the settings say."""
         x: Tensor = features
         if self.settings.bins is not None:
-            rows: Tensor = functional.interpolate(
-                x.unsqueeze(1), size=self.settings.bins, mode="linear", align_corners=True
-            )
-            x = rows.squeeze(1)
+            x = x @ self.spline.to(x.device, x.dtype)
         if self.settings.normalize == "first":
             x = torch.div(x, x[:, :1])
         return x
+
+
+def spline_matrix(size: int, bins: int) -> Float[Tensor, "size bins"]:
+    """The matrix that interpolates `size` numbers to `bins` by a cubic spline through all of them.
+
+    Both run from the first number to the last. Fewer than four numbers have no cubic spline.
+    """
+    from scipy.interpolate import make_interp_spline
+
+    curve = make_interp_spline(np.linspace(0, bins, size), np.eye(size), k=3)
+    return torch.from_numpy(np.ascontiguousarray(curve(np.linspace(0, bins, bins)).T))
 
 
 def code_rings(size: int) -> Int[Tensor, "n n"]:

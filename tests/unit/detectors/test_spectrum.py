@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-from fakeforensics.detectors.spectrum import code_rings
+from fakeforensics.detectors.spectrum import code_rings, spline_matrix
 from fakeforensics.errors import UserError
 from tests.unit.detectors.networks import build
 
@@ -95,9 +95,23 @@ def test_up_sampled_noise_is_told_from_noise(profile, head):
 
 def test_bins_interpolate():
     head = build("spectrum", 32, bins=3, normalize="none")
+    assert head.features(images(2, 32, upsampled=False, seed=0)).shape == (2, 16)
+    assert head._shaped(torch.ones(2, 16, dtype=torch.float64)).shape == (2, 3)
     # from 5 numbers to 3: the first, the middle and the last
-    line = torch.tensor([[0.0, 1.0, 4.0, 9.0, 16.0]], dtype=torch.float64)
-    assert head._shaped(line).tolist() == [[0.0, 4.0, 16.0]]
+    squares = torch.tensor([[0.0, 1.0, 4.0, 9.0, 16.0]], dtype=torch.float64)
+    head.spline = spline_matrix(5, 3)
+    assert head._shaped(squares)[0].tolist() == pytest.approx([0, 4, 16])
+    # a cubic spline through cubes is their cube: from 5 numbers x³ at 0 … 4 to 9 at each half
+    cubes = torch.tensor([[0.0, 1.0, 8.0, 27.0, 64.0]], dtype=torch.float64)
+    head.spline = spline_matrix(5, 9)
+    assert head._shaped(cubes)[0].tolist() == pytest.approx([(number / 2) ** 3 for number in range(9)])
+
+
+@pytest.mark.parametrize(("head", "c"), [("svm_rbf", 6.37), ("svm_linear", 1), ("logistic", 1)])
+def test_errors_weigh_as_in_the_public_code(head, c):
+    default, given = (scores(build("spectrum", 32, head=head, **own)) for own in ({}, {"c": c}))
+    assert default == pytest.approx(given)
+    assert default != pytest.approx(scores(build("spectrum", 32, head=head, c=30 * c)))
 
 
 def test_a_sample_is_said_and_no_buffer_is_saved_but_what_was_fitted():
