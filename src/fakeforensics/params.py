@@ -154,6 +154,8 @@ class TrainParams(Group):
         milestones: Epochs, from 0, at which the schedule `steps` lowers the rate.
         plateau_patience: Epochs without improvement that the schedule `plateau` tolerates.
         plateau_threshold: The least change of what is monitored that counts as an improvement there.
+        plateau_restart: If set, the record starts anew whenever the rate has fallen, also for the weights
+            that are kept, and from then on this is the least change that counts.
         min_learning_rate: Training ends when the rate falls below it.
         monitor: What stops training and selects the epoch: the validation `loss`, or `accuracy`, the share of
             validation images on the right side of the value at which the main score changes sides.
@@ -189,6 +191,7 @@ class TrainParams(Group):
     milestones: tuple[Annotated[Count, Field(ge=1)], ...] = ()
     plateau_patience: Annotated[Count, Field(ge=0)] = 5
     plateau_threshold: Annotated[Number, Field(ge=0)] = 0.001
+    plateau_restart: Annotated[Number, Field(ge=0)] | None = None
     min_learning_rate: Annotated[Number, Field(ge=0)] = 0.0
     monitor: Literal["loss", "accuracy"] = "loss"
     patience: Annotated[Count, Field(ge=1)] = 10

@@ -17,9 +17,15 @@ MONITORED = {"loss": "val_loss", "accuracy": "val_accuracy"}
 
 
 def best_row(history: list[Row], params: TrainParams) -> Row:
-    """The first row of the lowest validation loss, or of the highest accuracy with `monitor: accuracy`."""
+    """The first row of the lowest validation loss, or of the highest accuracy with `monitor: accuracy`.
+
+    With `plateau_restart` only rows since the learning rate last fell count, once there are any.
+    """
     sign = -1 if params.monitor == "accuracy" else 1
-    return min(history, key=lambda row: sign * float(row[MONITORED[params.monitor]]))
+    begins = [0]
+    if params.schedule == "plateau" and params.plateau_restart is not None:
+        begins += [begin for begin in _plateau(history, params)[1] if begin < len(history)]
+    return min(history[begins[-1] :], key=lambda row: sign * float(row[MONITORED[params.monitor]]))
 
 
 def is_over(history: list[Row], params: TrainParams, steps: int) -> bool:
@@ -48,15 +54,32 @@ def learning_rate(history: list[Row], params: TrainParams) -> float:
         return first * params.lr_decay**epoch
     if params.schedule == "steps":
         return first * params.lr_factor ** bisect_right(params.milestones, epoch)
-    optimizer = torch.optim.SGD([torch.zeros(1)], lr=first)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer,
+    return _plateau(history, params)[0]
+
+
+def _plateau(history: list[Row], params: TrainParams) -> tuple[float, list[int]]:
+    """The rate after `history`, and the epochs whose rate was the first after a fall."""
+    rate, falls = params.learning_rate, list[int]()
+    scheduler = _reduce_on_plateau(rate, params.plateau_threshold, params)
+    for epoch, row in enumerate(history):
+        scheduler.step(row[MONITORED[params.monitor]])
+        now = float(scheduler.get_last_lr()[0])
+        if now < rate:
+            rate = now
+            falls.append(epoch + 1)
+            if params.plateau_restart is not None:
+                scheduler = _reduce_on_plateau(rate, params.plateau_restart, params)
+    return rate, falls
+
+
+def _reduce_on_plateau(
+    rate: float, threshold: float, params: TrainParams
+) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(
+        torch.optim.SGD([torch.zeros(1)], lr=rate),
         mode="max" if params.monitor == "accuracy" else "min",
         factor=params.lr_factor,
         patience=params.plateau_patience,
-        threshold=params.plateau_threshold,
+        threshold=threshold,
         threshold_mode="abs",
     )
-    for row in history:
-        plateau.step(row[MONITORED[params.monitor]])
-    return float(optimizer.param_groups[0]["lr"])

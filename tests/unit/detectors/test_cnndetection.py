@@ -27,7 +27,8 @@ def test_the_classifier_starts_near_zero():
 def test_the_version_decides_how_often_images_are_blurred_and_compressed(settings, share):
     recipe = CnnDetection.recipe_of(settings)
     assert (recipe["augment.blur_prob"], recipe["augment.jpeg_prob"]) == (share, share)
-    assert {**recipe, "augment.blur_prob": 0.5, "augment.jpeg_prob": 0.5} == CnnDetection.recipe
+    shares = {"augment.blur_prob": 0.5, "augment.jpeg_prob": 0.5}
+    assert {**recipe, **shares} == {**CnnDetection.recipe, "train.plateau_restart": None}
 
 
 def test_the_version_reaches_the_resolved_settings_and_params_go_before_it():
@@ -45,7 +46,7 @@ def test_the_version_reaches_the_resolved_settings_and_params_go_before_it():
     assert (settings.augment.blur_prob, settings.augment.jpeg_prob) == (0.7, 0.1)
     assert (settings.augment.resize, settings.augment.jpeg_method) == (256, "both")
     assert (settings.train.backbone, settings.train.schedule) == ("resnet50", "plateau")
-    assert settings.own == {"version": 0.1}
+    assert settings.own == {"version": 0.1, "plateau": "paper"}
 
 
 def test_it_separates_stripes(monkeypatch):
@@ -58,6 +59,12 @@ def test_contract(monkeypatch):
     detector = build("cnndetection")
     assert detector.sees == "reals+fakes"
     check_contract(detector, torch.tensor([0.0, 1.0, 0.0, 1.0]))
+
+
+def test_the_codes_way_with_a_plateau():
+    params = train_params(CnnDetection.recipe_of({"plateau": "code"}))
+    assert params.plateau_restart == 0.002
+    assert train_params(CnnDetection.recipe_of({})).plateau_restart is None
 
 
 @pytest.mark.parametrize("version", [0.3, 1, "half"])

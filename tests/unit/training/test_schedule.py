@@ -62,3 +62,20 @@ def test_a_plateau_of_accuracy_is_one_that_does_not_rise():
     params = TrainParams(schedule="plateau", monitor="accuracy", learning_rate=1.0, plateau_patience=0)
     assert learning_rate(rows([1, 1], [0.5, 0.6]), params) == 1.0
     assert learning_rate(rows([1, 1], [0.6, 0.5]), params) == pytest.approx(0.1)
+
+
+def test_after_a_fall_the_record_may_start_anew():
+    # Epoch 0 is the best; 1 and 2 bring no rise, so the rate falls after epoch 2. Then epoch 3 is the new
+    # best, 4 is 0.0015 above it, less than 0.002: with 5 two epochs without a rise, and the rate falls again.
+    accuracies = [0.9, 0.8, 0.8, 0.7, 0.7015, 0.7]
+    params = TrainParams(
+        schedule="plateau", monitor="accuracy", learning_rate=1.0, plateau_patience=1, plateau_restart=0.002
+    )
+    past = rows([1.0] * 6, accuracies)
+    rates = [learning_rate(past[:epoch], params) for epoch in range(7)]
+    assert rates == pytest.approx([1, 1, 1, 0.1, 0.1, 0.1, 0.01])
+    # The weights that are kept follow: those of epoch 0, then of 3 and 4, the first above it.
+    assert [best_row(past[: epoch + 1], params)["epoch"] for epoch in range(6)] == [0, 0, 0, 3, 4, 4]
+    usual = params.model_copy(update={"plateau_restart": None})
+    assert [best_row(past[: epoch + 1], usual)["epoch"] for epoch in range(6)] == [0] * 6
+    assert learning_rate(past, usual) == pytest.approx(0.01)
