@@ -60,7 +60,7 @@ class DeepSad(LatentDetector):
 
     The paper starts from an autoencoder's weights. Its public code means to, but looks for them under other
     names and copies none, so that its published runs start from random weights; here `train.weights` says.
-    The recipe is the paper's but for the patience, which is that of params.yaml.
+    The recipe is that of its README but for the patience, which is that of params.yaml.
 
     Source:
         Ruff et al., Deep Semi-Supervised Anomaly Detection, ICLR 2020; lukasruff/Deep-SAD-PyTorch at 2e7aca3.

@@ -33,8 +33,9 @@ class DpVae(VaeDetector):
     thesis's own future work (section 4.5), a VAE with a constraint that separates real and fake. Scores take
     z at its mean. The ensembles of five of the paper are left out: train with five seeds.
 
-    No code of the authors is public. We chose what we could not read: the decoder's layers and the Gaussian
-    likelihood on 64 x 64 pixels. Backbone and training recipe are those of params.yaml.
+    No code of the authors is public, and only the paper's abstract was at hand when this was checked: priors,
+    α and scores are unconfirmed. The decoder's layers and the Gaussian likelihood on 64 x 64 pixels are ours.
+    Backbone and training recipe are those of params.yaml.
 
     Source:
         Daniel, Kurutach and Tamar, Deep Variational Semi-Supervised Novelty Detection, arXiv 1911.04971, the

@@ -42,7 +42,8 @@ class MmlVae(VaeDetector):
     CUBO₂ has no lower end: the fakes' term falls as long as training lasts, and so may the validation loss.
     Scores take z at its mean; in validation the k draws are the same for every image.
 
-    No code of the authors is public. We chose what we could not read, as in `dp_vae`, and also γ and k.
+    No code of the authors is public, and only the paper's abstract was at hand when this was checked: the two
+    bounds and the score are unconfirmed. What `dp_vae` chose is chosen here as well, and γ and k.
 
     Source:
         Daniel, Kurutach and Tamar, Deep Variational Semi-Supervised Novelty Detection, arXiv 1911.04971, the

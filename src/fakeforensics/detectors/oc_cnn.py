@@ -54,8 +54,9 @@ class OcCnn(LateDetector):
 
     The paper trains the fully connected layers of AlexNet or VGG16 on frozen convolutions; with a ResNet its
     fourth stage is trained here. `train.backbone: vgg16` gives the paper's network. Its code counts the
-    target as class 0 where the text says 1; the score is the same. OC-SVM+, a one-class SVM on the learned
-    features, is not part of this module.
+    target as class 0 where the text says 1, takes the features before their last ReLU, and scores by the
+    output for noise alone, without the softmax; the last two are not followed. OC-SVM+, a one-class SVM on
+    the learned features, is not part of this module.
 
     Source:
         Oza and Patel, One-Class Convolutional Neural Network, IEEE Signal Processing Letters 26, 2019;
