@@ -31,10 +31,13 @@ def main(
             folders=[plots / "pr", plots / "roc"],
             tables=[
                 *(robustness, thresholds, thresholds.with_suffix(".summary.csv")),
-                plots / "reliability.csv",
+                *(plots / "reliability.csv", plots / "tippett.csv"),
             ],
             metrics=metrics.values(),
-            pictures=[plots / f"{name}.png" for name in ("robustness", "thresholds", "gap", "reliability")],
+            pictures=[
+                plots / f"{name}.png"
+                for name in ("robustness", "thresholds", "gap", "reliability", "tippett")
+            ],
         )
         return
 
@@ -52,6 +55,8 @@ def main(
     bootstrap = test_sets.unseen, settings.seed, settings.evaluate.bootstrap
     undetected = read_undetected_videos(Path(f"data/manifests/{protocol}/counts.json"))
     summary, details = measure_run(table, validation, scores, *bootstrap, undetected)
+    analysis = analyze(table, validation, scores, settings.thresholds, settings.seed)
+    summary |= analysis.likelihood.summary(settings.thresholds.likelihood_ratio, test_sets.unseen)
     # Text, so that `dvc metrics diff` shows when two commits were trained on different machines.
     write_json(metrics[""], summary | {"trained_on": trained_on})
     write_json(metrics["details"], details)
@@ -70,7 +75,7 @@ def main(
         picture=plots / "robustness.png",
     )
     write_analysis(
-        analyze(table, validation, scores, settings.thresholds, settings.seed),
+        analysis,
         metrics=metrics["thresholds"],
         decision=metrics["decision"],
         details=thresholds,

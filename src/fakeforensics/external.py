@@ -23,7 +23,7 @@ from fakeforensics.metrics.spec import EXTERNAL
 from fakeforensics.metrics.summary import DIGITS, measure_run, summarize, write_curves
 from fakeforensics.metrics.table import TAKEN, VALIDATION, has_both_classes, need_one_label, read_scores
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.thresholds.analysis import analyze, threshold_table, write_analysis
+from fakeforensics.thresholds.analysis import Analysis, analyze, threshold_table, write_analysis
 from fakeforensics.thresholds.pictures import draw_thresholds
 
 SCORES = (EXTERNAL,)  # a file of the pipeline is read as if it came from elsewhere
@@ -45,6 +45,7 @@ class Report:
         metrics: The metrics by test set, with intervals; with several runs also their mean and deviation.
         thresholds: Rows of the best thresholds by test labels, and of validation's if there is validation.
         selectors: The summary of deployable thresholds; empty without validation.
+        likelihood: Rows of what likelihood ratios fitted on validation are worth; empty without its fakes.
         comparison: Paired differences by metric; empty without a second detector.
         remarks: For the reader.
     """
@@ -52,6 +53,7 @@ class Report:
     metrics: dict[str, Any]
     thresholds: list[dict[str, Any]]
     selectors: list[dict[str, Any]]
+    likelihood: list[dict[str, Any]]
     comparison: dict[str, list[dict[str, Any]]]
     remarks: list[str]
 
@@ -103,29 +105,35 @@ def evaluate_scores(
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{out}: cannot be a folder", found=error.strerror, fix="change --out") from None
-    thresholds, selectors = _analyze_thresholds(runs[0], params, seed, out)
+    thresholds, analysis = _analyze_thresholds(runs[0], params, seed, out)
+    if analysis is not None:
+        metrics |= analysis.likelihood.summary(params.likelihood_ratio, ())
+        if analysis.likelihood.missing:
+            remarks.append(f"there are no likelihood ratios: {analysis.likelihood.missing}")
     if out is not None:
         write_curves(table, SCORES, out)
         write_json(out / "metrics.json", metrics)  # last: where it stands, the other files do
-    return Report(metrics, thresholds, selectors, comparison, remarks)
+    selectors = analysis.summary if analysis else []
+    likelihood = analysis.likelihood.rows if analysis else []
+    return Report(metrics, thresholds, selectors, likelihood, comparison, remarks)
 
 
 def _analyze_thresholds(
     run: Run, params: ThresholdsParams, seed: int, out: Path | None
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Oracle thresholds and, with validation, the summary of deployable ones."""
+) -> tuple[list[dict[str, Any]], Analysis | None]:
+    """Oracle thresholds and, with validation, the whole analysis."""
     if run.validation is None:
         oracle = threshold_table(run.test, None, SCORES)
         if out is not None:
             write_json(out / "thresholds.json", {"table_4_10": oracle})
             draw_thresholds(oracle, SCORES, out / "thresholds.png", params.criterion)
-        return oracle, []
+        return oracle, None
     analysis = analyze(run.test, run.validation, SCORES, params, seed)
     if out is not None:
         write_analysis(
             analysis, metrics=out / "thresholds.json", decision=None, details=out / "rules.csv", plots=out
         )
-    return analysis.thresholds, analysis.summary
+    return analysis.thresholds, analysis
 
 
 def _read_run(path: Path, score: str | None, remarks: list[str]) -> Run:
@@ -199,6 +207,15 @@ def render(report: Report) -> str:
                     f"{row['rule']:24}  {row['sets']:>4}  {row['accuracy']:13.4f}  {closed:>10}  "
                     f"{row['worst_set']} {row['worst_accuracy']:.4f}{leaning}"
                 )
+    if report.likelihood:
+        lines += ["", f"{'test set':{widest}}  likelihood ratio    Cllr  Cllr_min  misleading reals  fakes"]
+        for row in report.likelihood:
+            cells = [
+                f"{row[name]:.4f}" if name in row else "–"
+                for name in ("cllr", "cllr_min", "misleading_reals", "misleading_fakes")
+            ]
+            shown = f"{cells[0]:>6}  {cells[1]:>8}  {cells[2]:>16}  {cells[3]:>6}"
+            lines.append(f"{row['test_set']:{widest}}  {row['calibrator']:16}  {shown}")
     labels = {metric.name: metric.label for metric in compared() if not metric.fakes_alone}
     for metric, label in labels.items():
         if "over_runs" in metrics:

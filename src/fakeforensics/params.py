@@ -27,6 +27,7 @@ Sigma = Annotated[Number, Field(ge=0, le=20)]
 Quality = Annotated[Count, Field(ge=1, le=100)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 Lambda = Annotated[Number, Field(ge=0)]
+LikelihoodRatioKind = Literal["logistic", "isotonic"]
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -273,6 +274,7 @@ class ThresholdsParams(Group):
         draws: Draws of the known reals to average over.
         calibrator: What turns the deciding score into a probability. `auto` is Platt's, and nothing where
             validation holds no fakes; the others are then refused.
+        likelihood_ratio: What turns it into a likelihood ratio.
     """
 
     criterion: Literal["accuracy", "f1", "youden", "eer"] = "accuracy"
@@ -282,6 +284,7 @@ class ThresholdsParams(Group):
     false_positive_rates: tuple[Annotated[Number, Field(gt=0, lt=1)], ...] = (0.01, 0.05, 0.1)
     draws: Annotated[Count, Field(ge=1)] = 200
     calibrator: Literal["auto", "temperature", "platt", "isotonic"] = "auto"
+    likelihood_ratio: LikelihoodRatioKind = "logistic"
 
 
 class CompareParams(Group):

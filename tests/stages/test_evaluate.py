@@ -28,6 +28,7 @@ FILES = [
     *("metrics/p/{}.thresholds.json", "metrics/p/{}.decision.json", "data/robustness/p/{}.csv"),
     *("data/thresholds/p/{}.csv", "data/thresholds/p/{}.summary.csv", "plots/p/{}/robustness.png"),
     *("plots/p/{}/thresholds.png", "plots/p/{}/gap.png", "plots/p/{}/reliability.png"),
+    *("plots/p/{}/tippett.png", "plots/p/{}/tippett.csv"),
     *("plots/p/{}/reliability.csv", "plots/p/{}/pr/stylegan.csv", "plots/p/{}/roc/stargan.csv"),
 ]
 
@@ -81,13 +82,16 @@ def test_files_follow_the_contract(project, detector, scores):
     for name in FILES:
         assert (project / name.format(detector)).stat().st_size > 0
     metrics = read(project, f"{detector}.json")
-    assert list(metrics) == ["ap", "auc", "eer", "validation", "trained_on"]
+    assert list(metrics) == ["ap", "auc", "eer", "validation", "cllr", "cllr_min", "trained_on"]
     assert list(metrics["validation"]) == (["ap", "log_loss"] if "sl" in scores else ["ap"])
     for metric in ("ap", "auc", "eer"):
         assert list(metrics[metric]) == scores
         for values in metrics[metric].values():
             assert list(values) == ["stylegan", "stargan", "mean", "mean_unseen"]
             assert values["mean_unseen"] == values["stylegan"]
+    for metric in ("cllr", "cllr_min"):
+        for values in metrics[metric].values():
+            assert list(values) == ["validation", "stylegan", "stargan", "mean", "mean_unseen"]
     details = read(project, f"{detector}.details.json")
     assert list(details) == ["ap_interval", "auc_interval", "details"]
     low, high = details["ap_interval"][scores[0]]["stylegan"]
@@ -141,7 +145,8 @@ def test_sets_of_fakes_alone_have_an_accuracy(own, detector, key):
     evaluate.main("p", detector)
     score = SCORES[detector][0]
     metrics = read(own, f"{detector}.json")
-    assert list(metrics) == [key, "validation", "trained_on"]
+    assert list(metrics) == [key, "validation", "cllr", "cllr_min", "trained_on"]
+    assert list(metrics["cllr"][score.name]) == ["validation"]  # no other set holds reals
     details = read(own, f"{detector}.details.json")
     assert list(details) == ["details", "fakes_alone"]
     table = pd.read_parquet(own / f"data/scores/p/{detector}.parquet")

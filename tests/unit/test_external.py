@@ -43,6 +43,28 @@ def test_metrics_thresholds_and_files(tmp_path):
     json.loads((tmp_path / "out/thresholds.json").read_text())
 
 
+def test_likelihood_ratios_are_fitted_on_validation_and_measured_everywhere(tmp_path):
+    report = evaluate_scores([write(tmp_path / "scores.csv")], tmp_path / "out", params=QUICK)
+    rows = {(row["calibrator"], row["test_set"]): row for row in report.likelihood}
+    costs = report.metrics["cllr"]["score"]
+    assert list(costs) == ["validation", "stargan", "stylegan", "mean"]
+    assert costs["stargan"] == rows["logistic", "stargan"]["cllr"]
+    assert costs["stylegan"] > costs["stargan"]  # it lies 3 deviations lower
+    printed = render(report)
+    assert f"{costs['stylegan']:.4f}" in printed
+    assert (tmp_path / "out/tippett.png").stat().st_size > 0
+
+
+def test_without_validation_fakes_there_is_a_remark_and_no_likelihood_ratio(tmp_path):
+    path = write(tmp_path / "scores.csv")
+    rows = pd.read_csv(path)
+    rows[(rows["split"] == "test") | (rows["label"] == 0)].to_csv(path, index=False)
+    report = evaluate_scores([path], params=QUICK)
+    assert report.likelihood == []
+    assert "cllr" not in report.metrics
+    assert "there are no likelihood ratios: validation holds no fakes" in report.remarks[-1]
+
+
 def test_three_columns_are_enough(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_text("score,label,test_set\n0.9,1,a\n0.8,0,a\n0.7,1,a\n0.1,0,a\n")

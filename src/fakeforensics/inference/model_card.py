@@ -15,7 +15,7 @@ FILES = {
     "model.onnx": "the network, for ONNX Runtime and others",
     "model.pt2": "the network, for `torch.export.load`",
     CARD: "how the detector was trained",
-    DECISION: "the threshold, how it was chosen, and the calibration",
+    DECISION: "the threshold, how it was chosen, the calibration and the likelihood ratio",
     "metrics.json": "metrics on each test set",
     "details.json": "intervals of the metrics; results by frame and by video",
     "thresholds.json": "what each way to choose a threshold costs",
@@ -28,6 +28,7 @@ RANGES: dict[Scale, str] = {
     "probability": "in [0, 1]",
     "real": "any real number",
 }
+SUMMARIES = {"mean": "mean over all", "mean_unseen": "mean over unseen"}
 LIMITS = (
     "A score is a hint, not proof. Detectors err more often on methods, cameras and codecs that they never "
     "saw than their test sets suggest.",
@@ -37,6 +38,8 @@ LIMITS = (
     "look the same to a detector.",
     "The probability holds for a mixture of real and fake images like the validation set. Where fakes are "
     "rare, most alarms are false.",
+    "The likelihood ratio needs no such mixture, but it compares the validation set's fakes with its reals. "
+    "On unseen methods it can point the wrong way; the metric Cllr of each test set says how often it helps.",
 )
 
 
@@ -58,6 +61,7 @@ def model_card(package: Package, folder: Path | None = None) -> str:
         ap_table(package) or "No average precision was measured.",
         "## Decision",
         decision_text(package),
+        *(["## Likelihood ratio", likelihood_text(package)] if package.decision else []),
         "## What a verdict does not mean",
         "\n".join(f"- {limit}" for limit in LIMITS),
         "## Versions",
@@ -80,7 +84,7 @@ def ap_table(package: Package) -> str:
     for row in package.test_set_ap():
         interval = "" if row.interval is None else f"{row.interval[0]:.2f} – {row.interval[1]:.2f}"
         seen = "" if row.test_set == "mean" else {None: "", True: "no", False: "yes"}[row.unseen]
-        name = {"mean": "mean over all", "mean_unseen": "mean over unseen"}.get(row.test_set, row.test_set)
+        name = SUMMARIES.get(row.test_set, row.test_set)
         lines.append(f"| {name} | {row.score} | {row.ap:.2f} | {interval} | {seen} |")
     return "\n".join(lines) if len(lines) > 2 else ""
 
@@ -110,6 +114,37 @@ def decision_text(package: Package) -> str:
         if not measured.fakes:
             text += " Without fakes nothing could be calibrated, and no rate of missed fakes is known."
     return text
+
+
+def likelihood_text(package: Package) -> str:
+    """What the likelihood ratio is, how far it is supported, and what it costs on each set."""
+    decision = package.decision
+    if decision is None or decision.likelihood_ratio is None:
+        reason = (decision and decision.no_likelihood_ratio) or (
+            "this package was made before there were any; `dvc repro` makes a new one"
+        )
+        return f"There is no likelihood ratio: {reason}."
+    ratio = decision.likelihood_ratio
+    text = (
+        "The likelihood ratio (LR) says how many times more probable a score is among fakes than among "
+        "reals, both as in the validation set. It is given as log10: 0 says nothing, 1 means ten times. It "
+        f"was fitted by {ratio.kind} regression on {ratio.reals:,} groups of real and {ratio.fakes:,} groups "
+        "of fake validation images, which support values from"
+        f" {ratio.lower:.2f} to {ratio.upper:.2f}; none beyond is given."
+    )
+    costs = package.metrics.get("cllr", {}).get(decision.score, {})
+    if not costs:
+        return text
+    least = package.metrics.get("cllr_min", {}).get(decision.score, {})
+    lines = ["| set | Cllr | Cllr_min |", "|---|---:|---:|"]
+    lines += [
+        f"| {SUMMARIES.get(name, name)} | {cost:.3f} | {least[name]:.3f} |" for name, cost in costs.items()
+    ]
+    return (
+        f"{text}\n\nCllr is its cost in bits per image: 0 is perfect, 1 is as good as always answering "
+        "LR = 1, above 1 the answers do harm. Cllr_min is what remains if the calibration were ideal on that "
+        "very set; the difference is the cost of calibration.\n\n" + "\n".join(lines)
+    )
 
 
 def score_name(score: ScoreSpec) -> str:

@@ -23,6 +23,8 @@ from fakeforensics.metrics.spec import Scores, find_score
 Style = Literal["table", "json", "csv"]
 _VERDICT_COLORS = {"fake": typer.colors.RED, "real": typer.colors.GREEN}
 _FACE, _NUMBER, _LABEL = 17, 11, 8
+# What only a program needs: it is in decision.json.
+_CURVES: Any = {"calibrator": True, "likelihood_ratio": {"slope", "intercept", "x", "y"}}
 _AS_IS_WARNING = (
     "The model was trained on aligned faces. With --as-is the images must be such crops; the scores of other "
     "images mean nothing."
@@ -125,7 +127,7 @@ def as_json(package: Package, predictions: Iterable[Prediction]) -> Iterator[str
         "model": package.name,
         "demo": package.is_demo,
         "weights_sha256": package.raw_card["weights_sha256"],
-        "decision": None if decision is None else decision.model_dump(mode="json", exclude={"calibrator"}),
+        "decision": None if decision is None else decision.model_dump(mode="json", exclude=_CURVES),
         "files": [as_dict(prediction, package.scores) for prediction in predictions],
     }
     yield json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
@@ -158,7 +160,7 @@ def csv_columns(scores: Scores) -> tuple[str, ...]:
     return (
         *("file", "kind", "face", "frame", "left", "top", "right", "bottom"),
         *(column for score in scores for column in (score.probability_column, score.column) if column),
-        *("score", "probability", "verdict", "error"),
+        *("score", "probability", "log10_lr", "verdict", "error"),
     )
 
 
@@ -187,7 +189,7 @@ def table_lines(items: Sequence[Item], predictions: Iterable[Prediction]) -> Ite
     counts: Counter[str] = Counter()
     for prediction in predictions:
         if not counts:  # the first prediction shows that the model could be loaded
-            yield _table_line(f"{'FILE':<{width}}", "FACE", "SCORE", "PROBABILITY", "VERDICT")
+            yield _table_line(f"{'FILE':<{width}}", "FACE", "SCORE", "PROBABILITY", "LOG10 LR", "VERDICT")
         name = f"{printable_name(prediction.path):<{width}}"
         if prediction.reason is not None:
             counts["failed"] += 1
@@ -197,7 +199,8 @@ def table_lines(items: Sequence[Item], predictions: Iterable[Prediction]) -> Ite
         for face, one in _rows(prediction):
             probability = "-" if one.probability is None else f"{one.probability:.3f}"
             verdict = typer.style(one.verdict or "-", fg=_VERDICT_COLORS.get(one.verdict or ""))
-            yield _table_line(name, face, f"{one.score:.4f}", probability, verdict)
+            ratio = "-" if one.log10_lr is None else f"{one.log10_lr:.2f}"
+            yield _table_line(name, face, f"{one.score:.4f}", probability, ratio, verdict)
             name = " " * width
     order = ("fake", "real", "without verdict", "failed")
     total, listed = counts.total(), ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
@@ -210,8 +213,10 @@ def printable_name(path: Path) -> str:
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in name)
 
 
-def _table_line(file: str, face: str, score: str, probability: str, verdict: str) -> str:
-    return f"{file}  {face:<{_FACE}} {score:>{_NUMBER}}  {probability:>{_NUMBER}}  {verdict}"
+def _table_line(file: str, face: str, score: str, probability: str, ratio: str, verdict: str) -> str:
+    return (
+        f"{file}  {face:<{_FACE}} {score:>{_NUMBER}}  {probability:>{_NUMBER}}  {ratio:>{_LABEL}}  {verdict}"
+    )
 
 
 def _rows(prediction: Prediction) -> list[tuple[str, Assessment]]:

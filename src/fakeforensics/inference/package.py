@@ -256,10 +256,19 @@ def _default(root: Path) -> Path:
 
 @dataclass(frozen=True)
 class Assessment:
-    """The deciding score on its own scale, and, if there are any, its probability of fake and the verdict."""
+    """The deciding score on its own scale, and what the policy says of it.
+
+    Attributes:
+        score: On the score's own scale.
+        probability: Of fake; None if the score has none.
+        log10_lr: log10 of the likelihood ratio, the score's probability among fakes over that among reals;
+            None if the policy has none.
+        verdict: None without a policy.
+    """
 
     score: float
     probability: float | None
+    log10_lr: float | None
     verdict: Verdict | None
 
 
@@ -276,8 +285,13 @@ class ScoreRule:
 
     def assess(self, score: float) -> Assessment:
         """Assess one score."""
-        verdict = self.decision.verdict(score) if self.decision else None
-        if self.decision is not None and self.decision.calibrator is not None:
-            return Assessment(score, self.decision.calibrator(score), verdict)
-        probability = self.spec.probability(score)
-        return Assessment(score, None if probability is None else float(probability), verdict)
+        decision = self.decision
+        uncalibrated = self.spec.probability(score)
+        probability = None if uncalibrated is None else float(uncalibrated)
+        if decision is None:
+            return Assessment(score, probability, None, None)
+        if decision.calibrator is not None:
+            probability = decision.calibrator(score)
+        ratio = decision.likelihood_ratio
+        log10_lr = None if ratio is None else ratio(score)
+        return Assessment(score, probability, log10_lr, decision.verdict(score))

@@ -41,6 +41,7 @@ from fakeforensics.reporting.blocks import (
 from fakeforensics.reporting.figures import STYLE, ap_figure, curve_figures, robustness_figure, score_figure
 from fakeforensics.reporting.gallery import contact_sheet, worst_gallery
 from fakeforensics.reporting.lambda_tables import best_overview, lambda_blocks
+from fakeforensics.reporting.likelihood import likelihood_blocks
 from fakeforensics.reporting.provenance import audit_blocks, count_blocks, leak_table, settings_table
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, headings, union
 from fakeforensics.reporting.seed_tables import seed_blocks
@@ -146,6 +147,7 @@ def _chapter(results: ProtocolResults, criterion: Criterion, has_samples: bool) 
         Section("Other metrics", metric_table(results), folded=True),
         Section("Curves", curve_figures(results)),
         Section("Scores and thresholds", [*score_figure(results, criterion), *thresholds]),
+        Section("Likelihood ratios", likelihood_blocks(results)),
         Section("Worst errors", worst_gallery(results, criterion)),
         Section("Robustness", [*robustness_blocks(results), *robustness_figure(results)]),
         Section("Class counts", count_blocks(results)),

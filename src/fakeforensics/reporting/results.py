@@ -212,6 +212,11 @@ class ProtocolResults:
         path = self.root / "plots" / self.name / detector / kind / f"{test_set}.csv"
         return pd.read_csv(path) if path.is_file() else None
 
+    def tippett(self, detector: str) -> pd.DataFrame | None:
+        """Tippett curves, one row per point, score, kind, set and label, or None if there are none."""
+        path = self.root / "plots" / self.name / detector / "tippett.csv"
+        return pd.read_csv(path) if path.is_file() else None
+
     def manifest(self, split: Literal["train", "val", "test"]) -> pd.DataFrame | None:
         """The manifest of a split, or None if there is none."""
         path = self.root / "data" / "manifests" / self.name / f"{split}.parquet"

@@ -22,10 +22,11 @@ from fakeforensics.metrics.operating import (
 from fakeforensics.metrics.ranking import rank
 from fakeforensics.metrics.spec import CalibratorKind, Scores
 from fakeforensics.metrics.table import VALIDATION, by_test_set
-from fakeforensics.params import ThresholdsParams
+from fakeforensics.params import LikelihoodRatioKind, ThresholdsParams
 from fakeforensics.thresholds.calibrate import calibration_table, decide, fit_calibrators
+from fakeforensics.thresholds.likelihood import LikelihoodAnalysis, analyze_likelihood
 from fakeforensics.thresholds.measure import measure_selectors
-from fakeforensics.thresholds.pictures import draw_gap, draw_reliability, draw_thresholds
+from fakeforensics.thresholds.pictures import draw_gap, draw_reliability, draw_thresholds, draw_tippett
 from fakeforensics.thresholds.policy import Decision
 
 Row = dict[str, Any]
@@ -50,6 +51,8 @@ class Analysis:
         summary: The same over the sets.
         calibration: ECE, NLL and Brier score of each calibrator on each set.
         reliability: Points of the reliability diagrams.
+        likelihood: Likelihood ratios, and what they are worth on validation and on each set.
+        likelihood_kind: The kind of likelihood ratio that the policy uses.
         decision: The policy for inference.
         criterion: What validation's threshold maximized.
     """
@@ -60,6 +63,8 @@ class Analysis:
     summary: list[Row]
     calibration: list[Row]
     reliability: pd.DataFrame
+    likelihood: LikelihoodAnalysis
+    likelihood_kind: LikelihoodRatioKind
     decision: Decision
     criterion: Criterion
 
@@ -85,8 +90,21 @@ def analyze(
     thresholds = threshold_table(table, validation, scores)
     calibrators = fit_calibrators(validation, scores)
     calibration, reliability = calibration_table(table, scores, calibrators)
+    likelihood = analyze_likelihood(table, validation, scores, seed)
     decision = decide(validation, scores, calibrators, params.criterion, kind)
-    return Analysis(scores, thresholds, rules, summary, calibration, reliability, decision, params.criterion)
+    decision = decision.model_copy(update=likelihood.of_decision(decision.score, params.likelihood_ratio))
+    return Analysis(
+        scores=scores,
+        thresholds=thresholds,
+        rules=rules,
+        summary=summary,
+        calibration=calibration,
+        reliability=reliability,
+        likelihood=likelihood,
+        likelihood_kind=params.likelihood_ratio,
+        decision=decision,
+        criterion=params.criterion,
+    )
 
 
 def calibrator_kind(params: ThresholdsParams, validation: pd.DataFrame) -> CalibratorKind:
@@ -160,19 +178,22 @@ def write_analysis(
         analysis: The results.
         metrics: JSON of what is compared between commits, one row per line: the mean accuracy at the two ends
             of the gap; table 4.10; each selector on each set, and over the sets, at the sets' own prevalence;
-            which selectors do not apply; calibration.
+            which selectors do not apply; calibration; likelihood ratios.
         decision: The policy for inference; None writes none.
         details: CSV of each selector on each set at each prevalence, with intervals and notes. Next to it,
             with the suffix `.summary.csv`, the same over the sets.
-        plots: A folder for `thresholds.png`, `gap.png`, `reliability.png` and `reliability.csv`.
+        plots: A folder for `thresholds.png` and `gap.png`; `reliability.png` and `tippett.png`, and what is
+            drawn in these as CSV.
     """
     both_classes = [row for row in analysis.thresholds if "accuracy" in row]
     fake_only = [row for row in analysis.thresholds if "accuracy" not in row]
     draw_thresholds(both_classes, analysis.scores, plots / "thresholds.png", analysis.criterion)
     draw_gap(analysis.summary, analysis.scores, plots / "gap.png")
     draw_reliability(analysis.reliability, analysis.scores, plots / "reliability.png")
+    draw_tippett(analysis.likelihood.curves, analysis.scores, plots / "tippett.png")
     for path, rows in (
         (plots / "reliability.csv", analysis.reliability),
+        (plots / "tippett.csv", analysis.likelihood.curves),
         (details, analysis.rules),
         (details.with_suffix(".summary.csv"), pd.DataFrame(map(_flat, analysis.summary))),
     ):
@@ -189,6 +210,11 @@ def write_analysis(
         "rules": _by_set(analysis.rules),
         "no_answer": _not_applicable(analysis.rules),
         "calibration": analysis.calibration,
+        "likelihood_ratio": {
+            "calibrator": analysis.likelihood_kind,
+            "missing": analysis.likelihood.missing,
+        },
+        "likelihood_ratio_by_set": analysis.likelihood.rows,
     }
     write_json_tables(metrics, _rounded(tables))
 

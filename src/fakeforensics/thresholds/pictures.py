@@ -1,4 +1,4 @@
-"""The pictures of the threshold analysis: thresholds, the accuracy gap, and reliability diagrams."""
+"""The pictures of the threshold analysis: thresholds, the accuracy gap, reliability and Tippett diagrams."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import numpy as np
 import pandas as pd
 from matplotlib import ticker
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from fakeforensics.files import atomic_path
 from fakeforensics.metrics.operating import CRITERIA, Criterion
 from fakeforensics.metrics.spec import FUSED, CalibratorKind, Scores
+from fakeforensics.palette import COLORS as BY_MEANING
 from fakeforensics.palette import SERIES, series_color
+from fakeforensics.params import LikelihoodRatioKind
 
 Row = dict[str, Any]
 
 CALIBRATOR_KINDS = get_args(CalibratorKind)  # their order is that of the lines' colors
-PANELS = 4  # reliability diagrams side by side
+LIKELIHOOD_STYLES: dict[LikelihoodRatioKind, str] = {"logistic": "-", "isotonic": "--"}
+PANELS = 4  # diagrams side by side
 LONGEST = 60  # characters of a name that leave room for the axes
 COLORS = {"oracle": SERIES[2], "validation": SERIES[3], "sensitive": SERIES[1]}
 SELECTORS = {
@@ -110,6 +114,44 @@ def draw_reliability(points: pd.DataFrame, scores: Scores, path: Path) -> None:
     figure.supxlabel("probability of fake, calibrated on validation", fontsize=9)
     figure.supylabel("share of fakes", fontsize=9)
     _save(figure, path)
+
+
+def draw_tippett(curves: pd.DataFrame, scores: Scores, path: Path) -> None:
+    """Draw as a PNG a Tippett plot for each score and set: the share of each class with log10 LR ≥ x.
+
+    `curves` are those of `analyze_likelihood`.
+    """
+    if curves.empty:
+        _draw_nothing("There are no likelihood ratios: validation holds no fakes.", path)
+        return
+    panels = list(curves.groupby(["score", "test_set"], sort=False))
+    rows = math.ceil(len(panels) / PANELS)
+    figure = Figure((3 * PANELS, 2.5 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, PANELS, squeeze=False, sharex=True, sharey=True)
+    for axis in axes.flat[len(panels) :]:
+        axis.axis("off")
+    for axis, ((score, name), here) in zip(axes.flat, panels, strict=False):
+        axis.axvline(0, color="gray", linewidth=0.8, linestyle=":")
+        for (kind, label), line in here.groupby(["calibrator", "label"], sort=False):
+            draw_tippett_curve(axis, line, int(label), LIKELIHOOD_STYLES[kind])
+        axis.set_title(f"{_short(str(name))}\n{titles(scores)[str(score)]}", fontsize=8, parse_math=False)
+    figure.supxlabel("x: log10 of the likelihood ratio, fitted on validation", fontsize=9)
+    figure.supylabel("share of the images at or above x", fontsize=9)
+    lines = {(label, kind): BY_MEANING[label] for label in ("real", "fake") for kind in LIKELIHOOD_STYLES}
+    handles = [
+        Line2D([], [], color=color, linestyle=LIKELIHOOD_STYLES[kind], label=f"{label}, {kind}")
+        for (label, kind), color in lines.items()
+    ]
+    figure.legend(handles=handles, loc="outside upper left", ncols=4, fontsize=8, frameon=False)
+    _save(figure, path)
+
+
+def draw_tippett_curve(axis: Any, points: pd.DataFrame, label: int, style: str) -> None:
+    """Draw one class's curve: `points` are its rows of `analyze_likelihood`'s curves."""
+    # The share of the images at or above x holds back to the value before, and is 0 beyond the last.
+    x, share = points["log10_lr"].to_numpy(), points["share"].to_numpy()
+    color = BY_MEANING["fake" if label else "real"]
+    axis.plot(np.append(x, x[-1]), np.append(share, 0.0), style, color=color, drawstyle="steps-pre")
 
 
 def _draw_nothing(why: str, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The decision policy: which score decides, from which threshold on, and how it becomes a probability.
+"""The decision policy: which score decides, from which threshold on, and what it becomes for the reader.
 
 `fakeforensics.thresholds` fits a policy, `decision.json` stores it, and `fakeforensics.inference` applies it.
 """
@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import CalibratorKind
-from fakeforensics.params import Count, Group, Name, Number, Probability, parse
+from fakeforensics.params import Count, Group, LikelihoodRatioKind, Name, Number, Probability, parse
 
 DECISION = "decision.json"
 Verdict = Literal["real", "fake"]
@@ -78,6 +78,71 @@ class Calibrator(Group):
         return probabilities if isinstance(scores, np.ndarray) else float(probabilities)
 
 
+class LikelihoodRatio(Group):
+    """A non-decreasing function from a score to log10 of its likelihood ratio (LR).
+
+    The LR says how many times more probable the score is among the validation fakes than among the validation
+    reals. It holds for no particular share of fakes.
+
+    Args:
+        kind: `logistic` or `isotonic` regression.
+        slope: For `logistic`: log10 LR = slope * score + intercept.
+        intercept: Likewise.
+        x: For `isotonic`: scores, ascending. log10 LR is linear between them and constant outside of them.
+        y: For `isotonic`: log10 LR at these scores.
+        lower: Least log10 LR that the validation images support; no smaller one is given.
+        upper: Greatest, likewise.
+        reals: Number of groups of validation reals behind it; a group is a video, or a photograph with its
+            edits.
+        fakes: Number of groups of validation fakes.
+    """
+
+    kind: LikelihoodRatioKind
+    slope: Annotated[Number, Field(ge=0)] = 0.0
+    intercept: Number = 0.0
+    x: tuple[Number, ...] = ()
+    y: tuple[Number, ...] = ()
+    lower: Annotated[Number, Field(le=0)]
+    upper: Annotated[Number, Field(ge=0)]
+    reals: Annotated[Count, Field(ge=1)]
+    fakes: Annotated[Count, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _fields_suit_the_kind(self) -> LikelihoodRatio:
+        points = bool(self.x or self.y)
+        if (self.kind == "isotonic") != points:
+            raise ValueError(f"{self.kind} regression {'needs' if not points else 'has no'} points x and y")
+        if len(self.x) != len(self.y):
+            raise ValueError(f"{len(self.x)} scores x and {len(self.y)} values y")
+        if list(self.x) != sorted(self.x) or list(self.y) != sorted(self.y):
+            raise ValueError("x and y must ascend")
+        return self
+
+    @model_serializer
+    def _serialize(self) -> dict[str, Any]:
+        unused = ("slope", "intercept") if self.kind == "isotonic" else ("x", "y")
+        return {name: value for name, value in self if name not in unused}
+
+    @overload
+    def __call__(self, scores: float) -> float: ...
+    @overload
+    def __call__(self, scores: np.ndarray) -> np.ndarray: ...
+    def __call__(self, scores: float | np.ndarray) -> float | np.ndarray:
+        """log10 LR of a score or of an array of scores, between the bounds.
+
+        Raises:
+            UserError: If a score is not finite.
+        """
+        values = self.unbounded(_finite(scores)).clip(self.lower, self.upper)
+        return values if isinstance(scores, np.ndarray) else float(values)
+
+    def unbounded(self, scores: np.ndarray) -> np.ndarray:
+        """log10 LR before the bounds."""
+        if self.kind == "isotonic":
+            return np.asarray(np.interp(scores, self.x, self.y))
+        return np.asarray(self.slope * scores + self.intercept)
+
+
 class MeasuredOn(Group):
     """The images on which the expected rates were measured.
 
@@ -100,6 +165,8 @@ class Decision(Group):
         threshold: On that score's own scale; the verdict is fake at or above it.
         chosen: How the threshold was chosen, for the reader.
         calibrator: From the score to a probability; None if none was fitted.
+        likelihood_ratio: From the score to a likelihood ratio; None if validation supports none.
+        no_likelihood_ratio: Why there is none.
         expected_fpr: Share of reals called fake on data like the validation set; None if unknown.
         expected_fpr_upper: One-sided 95% upper bound of `expected_fpr`.
         expected_fnr: Share of fakes called real on data like the validation set; None if unknown.
@@ -111,6 +178,8 @@ class Decision(Group):
     threshold: Number
     chosen: str
     calibrator: Calibrator | None = None
+    likelihood_ratio: LikelihoodRatio | None = None
+    no_likelihood_ratio: str | None = None
     expected_fpr: Probability | None = None
     expected_fpr_upper: Probability | None = None
     expected_fnr: Probability | None = None

@@ -57,6 +57,31 @@ def test_expected_errors_and_their_images_are_given(package, tmp_path):
     assert "1,200 real and 0 fake images (validation). Without fakes nothing could be calibrated" in text
 
 
+RATIO = {"kind": "logistic", "slope": 0.5, "intercept": -1.0, "lower": -1.25, "upper": 1.5}
+
+
+def test_the_card_says_what_the_likelihood_ratio_is_worth(package, tmp_path):
+    folder = shutil.copytree(package.directory, tmp_path / "m")
+    policy = {"score": "sl", "threshold": 2.0, "chosen": "c"}
+    write_json(folder / "decision.json", policy | {"likelihood_ratio": RATIO | {"reals": 64, "fakes": 80}})
+    costs = {"cllr": {"sl": {"validation": 0.1, "mean_unseen": 1.25}}}
+    write_json(
+        folder / "metrics.json", costs | {"cllr_min": {"sl": {"validation": 0.05, "mean_unseen": 0.7}}}
+    )
+    card = model_card(Package(folder))
+    assert "64 groups of real and 80 groups of fake" in card
+    assert "from -1.25 to 1.50" in card
+    assert "| validation | 0.100 | 0.050 |\n| mean over unseen | 1.250 | 0.700 |" in card
+
+
+def test_the_card_says_why_there_is_no_likelihood_ratio(package, tmp_path):
+    assert "There is no likelihood ratio: this package was made before" in model_card(package)
+    folder = shutil.copytree(package.directory, tmp_path / "m")
+    policy = {"score": "sl", "threshold": 2.0, "chosen": "c", "no_likelihood_ratio": "no fakes here"}
+    write_json(folder / "decision.json", policy)
+    assert "There is no likelihood ratio: no fakes here." in model_card(Package(folder))
+
+
 def test_the_demos_card_warns(package, tmp_path):
     folder = shutil.copytree(package.directory, tmp_path / "m")
     write_json(folder / "package.json", {"title": "t", "demo": True})

@@ -19,7 +19,7 @@ from fakeforensics.inference.output import (
 )
 from fakeforensics.inference.package import Package, ScoreRule
 from fakeforensics.inference.predict import Prediction, combine
-from fakeforensics.thresholds.policy import Decision
+from fakeforensics.thresholds.policy import Decision, LikelihoodRatio
 from tests.score_specs import SCORES
 from tests.unit.inference.conftest import TOY, make_model, make_package
 
@@ -73,7 +73,8 @@ def test_csv_holds_every_face_and_every_failure():
 def test_json_holds_people_frames_and_reasons():
     video = as_dict(VIDEO, JOINT)
     assert video["people"] == [
-        {"face": 0, "score": -1.5, "probability": pytest.approx(1 / (1 + np.exp(1.5))), "verdict": "real"}
+        {"face": 0, "score": -1.5, "probability": pytest.approx(1 / (1 + np.exp(1.5)))}
+        | {"log10_lr": None, "verdict": "real"}
     ]
     assert [face["frame"] for face in video["faces"]] == [0, 1]
     assert video["frames_without_face"] == 1
@@ -129,8 +130,11 @@ def test_the_csv_columns_are_those_of_the_models_scores(detector, columns):
     assert csv_columns(SCORES[detector]) == (
         *("file", "kind", "face", "frame", "left", "top", "right", "bottom"),
         *columns,
-        *("score", "probability", "verdict", "error"),
+        *("score", "probability", "log10_lr", "verdict", "error"),
     )
+
+
+RATIO = LikelihoodRatio(kind="logistic", slope=0.5, lower=-1.0, upper=1.25, reals=9, fakes=9)
 
 
 @pytest.mark.parametrize(
@@ -142,23 +146,27 @@ def test_the_csv_columns_are_those_of_the_models_scores(detector, columns):
     ],
 )
 def test_scores_of_any_scale_go_through_table_json_and_csv(deciding, score, probability):
-    rule = ScoreRule(Decision(score=deciding, threshold=0.25, chosen="c"), TOY)
+    policy = Decision(score=deciding, threshold=0.25, chosen="c", likelihood_ratio=RATIO)
+    rule = ScoreRule(policy, TOY)
+    log10_lr = {"gap": 1.25, "share": 0.125, "edge": -1.0}[deciding]  # half of 4, 0.25 and −3, bounded
     values = {"gap": 4.0, "share": 0.25, "edge": -3.0}
     prediction = combine(rule, FileCrops(Path("a.png"), [FoundCrop(b"", -1, 0, ())]), "image", [values])
     verdict = "real" if deciding == "edge" else "fake"
 
     _, line, _ = table_lines([Item(prediction.path, "image")], [prediction])
     shown_probability = "-" if probability is None else "0.250"
-    assert line.split()[:4] == ["a.png", "whole", f"{score:.4f}", shown_probability]
+    shown = [f"{score:.4f}", shown_probability, f"{log10_lr:.2f}", verdict]
+    assert line.split() == ["a.png", "whole", *shown]
 
     (face,) = as_dict(prediction, TOY)["faces"]
-    answer = {"score": score, "probability": probability, "verdict": verdict}
+    answer = {"score": score, "probability": probability, "log10_lr": log10_lr, "verdict": verdict}
     assert face == {"face": 0, "frame": None, "box": None} | values | answer
 
     head, row = csv_lines([prediction], TOY)
     assert head == (
-        "file,kind,face,frame,left,top,right,bottom,gap,share,edge,score,probability,verdict,error"
+        "file,kind,face,frame,left,top,right,bottom,gap,share,edge,score,probability,log10_lr,verdict,error"
     )
     assert row == (
-        f"a.png,image,0,,,,,,4.0,0.25,-3.0,{score},{'' if probability is None else 0.25},{verdict},"
+        f"a.png,image,0,,,,,,4.0,0.25,-3.0,{score},{'' if probability is None else 0.25},{log10_lr},"
+        f"{verdict},"
     )

@@ -31,7 +31,9 @@ from fakeforensics.sources.base import RawFile
 
 
 def face(frame=-1, number=0, box=(10.0, 30.0, 50.0, 70.0), score=1.0, verdict="fake"):
-    return ScoredFace(FoundCrop(b"", frame, number, box), {"logit": score}, Assessment(score, 0.75, verdict))
+    return ScoredFace(
+        FoundCrop(b"", frame, number, box), {"logit": score}, Assessment(score, 0.75, None, verdict)
+    )
 
 
 def test_a_box_is_drawn_where_the_face_is():
@@ -49,8 +51,8 @@ def test_a_whole_image_is_framed():
 
 
 def test_captions():
-    assert caption(Assessment(1.0, 0.756, "fake")) == "fake p 0.76"
-    assert caption(Assessment(3.14159, None, None)) == "3.14"
+    assert caption(Assessment(1.0, 0.756, 2.0, "fake")) == "fake p 0.76"
+    assert caption(Assessment(3.14159, None, None, None)) == "3.14"
 
 
 def test_an_overlay_colors_only_what_raises_the_score():

@@ -21,7 +21,7 @@ from fakeforensics.inference.predict import Predictor, combine
 from fakeforensics.models.saving import load_detector
 from fakeforensics.scoring import score_manifest
 from fakeforensics.sources.base import RawFile
-from fakeforensics.thresholds.policy import Calibrator, Decision
+from fakeforensics.thresholds.policy import Calibrator, Decision, LikelihoodRatio
 from tests.score_specs import CD, SCORES, SL
 from tests.unit.inference.conftest import TOY, make_model
 
@@ -176,6 +176,14 @@ def test_a_calibrator_gives_the_probability_and_the_threshold_the_verdict():
     rule = ScoreRule(Decision(score="cd", threshold=3.0, chosen="c", calibrator=calibrator), SCORES["joint"])
     one = rule.assess(2.0)  # σ(2 · 2 - 4) = σ(0)
     assert (one.probability, one.verdict) == (0.5, "real")
+
+
+def test_a_policy_gives_a_bounded_likelihood_ratio_if_it_has_one():
+    ratio = LikelihoodRatio(kind="logistic", slope=0.5, intercept=-1, lower=-0.75, upper=2, reals=9, fakes=9)
+    policy = Decision(score="cd", threshold=3.0, chosen="c", likelihood_ratio=ratio)
+    rule = ScoreRule(policy, SCORES["joint"])
+    assert [rule.assess(score).log10_lr for score in (0.0, 3.0, 9.0)] == [-0.75, 0.5, 2.0]
+    assert ScoreRule(Decision(score="cd", threshold=3.0, chosen="c"), (CD,)).assess(3.0).log10_lr is None
 
 
 def test_a_person_gets_the_mean_of_their_frames_and_a_file_its_highest_score():

@@ -7,7 +7,7 @@ import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
-from fakeforensics.thresholds.policy import Calibrator, Decision, read_decision
+from fakeforensics.thresholds.policy import Calibrator, Decision, LikelihoodRatio, read_decision
 
 
 def test_at_the_threshold_the_verdict_is_fake():
@@ -57,6 +57,54 @@ def test_a_calibrator_is_stored_with_the_fields_of_its_kind():
     assert platt.model_dump() == {"kind": "platt", "slope": 2.0, "intercept": -1.0}
     isotonic = Calibrator(kind="isotonic", x=(1.0,), y=(0.5,))
     assert isotonic.model_dump() == {"kind": "isotonic", "x": [1.0], "y": [0.5]}
+
+
+def test_a_likelihood_ratio_is_bounded():
+    line = LikelihoodRatio(kind="logistic", slope=2, intercept=-1, lower=-2, upper=1.5, reals=9, fakes=9)
+    assert line(np.array([-9.0, 0.5, 1.0, 9.0])).tolist() == [-2, 0, 1, 1.5]
+    assert line(0.5) == 0
+    steps = LikelihoodRatio(
+        kind="isotonic", x=(0.0, 2.0, 4.0), y=(-1.0, 0.0, 3.0), lower=-0.75, upper=2, reals=9, fakes=9
+    )
+    # A quarter of the way from −1 to 0 is −0.75; half way from 0 to 3 is 1.5.
+    assert steps(np.array([-9.0, 0.5, 1.0, 3.0, 9.0])).tolist() == [-0.75, -0.75, -0.5, 1.5, 2]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"kind": "logistic", "slope": 2.0, "intercept": -1.0},
+        {"kind": "isotonic", "x": (0.0, 1.0), "y": (-0.5, 0.5)},
+    ],
+)
+def test_a_likelihood_ratio_is_read_back_with_the_fields_of_its_kind(tmp_path, fields):
+    support = {"lower": -1.0, "upper": 1.0, "reals": 8, "fakes": 9}
+    ratio = LikelihoodRatio(**fields, **support)
+    assert ratio.model_dump() == fields | support
+    decision = Decision(score="cd", threshold=4.0, chosen="c", likelihood_ratio=ratio)
+    write_json(tmp_path / "decision.json", decision.model_dump(mode="json"))
+    assert read_decision(tmp_path / "decision.json") == decision
+
+
+SUPPORT = {"lower": -1, "upper": 1, "reals": 9, "fakes": 9}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "message"),
+    [
+        ({"kind": "logistic", "slope": -1}, "slope"),
+        ({"kind": "logistic", "upper": -1}, "upper"),
+        ({"kind": "logistic", "x": [0], "y": [0]}, "logistic regression has no points"),
+        ({"kind": "isotonic"}, "isotonic regression needs points"),
+        ({"kind": "isotonic", "x": [0, 1], "y": [1, 0]}, "must ascend"),
+        ({"kind": "isotonic", "x": [0, 1], "y": [1]}, "2 scores x and 1 values y"),
+    ],
+)
+def test_a_damaged_likelihood_ratio_is_refused_with_the_reason(tmp_path, ratio, message):
+    path = tmp_path / "decision.json"
+    path.write_text(json.dumps(POLICY | {"likelihood_ratio": SUPPORT | ratio}))
+    with pytest.raises(UserError, match=message):
+        read_decision(path)
 
 
 POLICY = {"score": "sl", "threshold": 1, "chosen": "c"}

@@ -63,7 +63,7 @@ def build_page(
             image, outlines, colors = outlined(result)
             frames = scores_by_frame(result.prediction, package.decision)
             return [
-                f"{summary(result.prediction)}\n\n{decision_text(package)}",
+                f"{summary(result.prediction)}\n\n{decision_text(package)}\n\n{ratio_text(package.decision)}",
                 gradio.update(visible=True),
                 gradio.update(value=values, visible=bool(values)),
                 gradio.update(value=(image, outlines), color_map=colors),
@@ -102,6 +102,8 @@ def summary(prediction: Prediction) -> str:
     text = f"{'This video' if prediction.kind == 'video' else 'This image'}: score {one.score:.3g}"
     if one.probability is not None:
         text += f", probability of fake {100 * one.probability:.1f}%"
+    if one.log10_lr is not None:
+        text += f", log10 likelihood ratio {one.log10_lr:+.2f}"
     if prediction.kind == "video":
         text += f", mean over {len({scored.frame for scored in prediction.faces})} frames"
         if prediction.lost_frames:
@@ -113,6 +115,19 @@ def summary(prediction: Prediction) -> str:
         )
         return f"{text}; face {face} is the most suspicious of {len(rows)}:\n\n{listed}"
     return f"{text}."
+
+
+def ratio_text(decision: Decision | None) -> str:
+    """What the likelihood ratio means, or why there is none; empty without a policy."""
+    ratio = decision and decision.likelihood_ratio
+    if ratio:
+        return (
+            "The likelihood ratio says how many times more probable such a score is among the validation "
+            "set's fakes than among its reals; its log10 is 0 where the score says nothing. The validation "
+            f"set supports values from {ratio.lower:.2f} to {ratio.upper:.2f}."
+        )
+    reason = decision and decision.no_likelihood_ratio
+    return f"There is no likelihood ratio: {reason}." if reason else ""
 
 
 def probabilities(prediction: Prediction) -> dict[str, float]:

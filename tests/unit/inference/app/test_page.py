@@ -11,6 +11,7 @@ from fakeforensics.inference.app.page import (
     header,
     outlined,
     probabilities,
+    ratio_text,
     scores_by_frame,
     summary,
 )
@@ -20,7 +21,7 @@ from fakeforensics.inference.inputs import UploadLimits, View
 from fakeforensics.inference.package import ScoreRule
 from fakeforensics.inference.pictures import VERDICT_COLORS
 from fakeforensics.inference.predict import combine
-from fakeforensics.thresholds.policy import Decision
+from fakeforensics.thresholds.policy import Decision, LikelihoodRatio
 from tests.score_specs import CD, SL
 
 RULE = ScoreRule(Decision(score="sl", threshold=0.25, chosen="c"), (SL,))
@@ -48,6 +49,18 @@ def test_several_faces_are_listed_and_the_most_suspicious_decides():
     assert text.startswith("## Fake")
     assert "face 1 is the most suspicious of 2" in text
     assert text.endswith("- face 0: real p 0.12, score -2\n- face 1: fake p 0.73, score 1")  # σ(-2), σ(1)
+
+
+def test_the_likelihood_ratio_is_stated_with_its_meaning_or_why_there_is_none():
+    ratio = LikelihoodRatio(kind="logistic", slope=0.5, lower=-1, upper=1.5, reals=9, fakes=9)
+    policy = Decision(score="sl", threshold=0.25, chosen="c", likelihood_ratio=ratio)
+    text = summary(predicted("image", (-1, 0, 2.0), rule=ScoreRule(policy, (SL,))))
+    assert "log10 likelihood ratio +1.00" in text
+    assert "from -1.00 to 1.50" in ratio_text(policy)
+    assert "log10" not in summary(predicted("image", (-1, 0, 2.0)))
+    none = Decision(score="sl", threshold=0.25, chosen="c", no_likelihood_ratio="no fakes here")
+    assert "no fakes here" in ratio_text(none)
+    assert ratio_text(None) == ""
 
 
 def test_the_bars_are_those_of_the_most_suspicious_face():

@@ -1,0 +1,267 @@
+"""Likelihood ratios: fitted on validation, bounded by what it supports, measured on validation and test sets.
+
+Nothing is judged on images that it was fitted on: validation is judged by cross-fitting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int, Shaped
+
+from fakeforensics.metrics.bootstrap import group_names
+from fakeforensics.metrics.likelihood import cllr, cllr_min, empirical_bounds, tippett
+from fakeforensics.metrics.ranking import need_both_classes, rank
+from fakeforensics.metrics.spec import Scores
+from fakeforensics.metrics.summary import thin
+from fakeforensics.metrics.table import VALIDATION, by_test_set
+from fakeforensics.params import LikelihoodRatioKind
+from fakeforensics.thresholds.calibrate import fit_calibrator
+from fakeforensics.thresholds.policy import LikelihoodRatio
+
+Row = dict[str, Any]
+Vector = Float[np.ndarray, " n"]
+Labels = Shaped[np.ndarray, " n"]
+Groups = Int[np.ndarray, " n"]
+Answers = Callable[[np.ndarray], np.ndarray]
+
+KINDS: tuple[LikelihoodRatioKind, ...] = get_args(LikelihoodRatioKind)
+FOLDS = 5
+DIGITS = 6
+POINTS = 200  # of a Tippett curve
+CURVES = ("score", "calibrator", "test_set", "label", "log10_lr", "share")
+NO_FAKES = "validation holds no fakes, so it is unknown how probable a score is among fakes"
+
+
+@dataclass(frozen=True)
+class LikelihoodAnalysis:
+    """Likelihood ratios of a run, and what they are worth.
+
+    Attributes:
+        fitted: By name of the score and kind.
+        rows: A row for each score, kind and set, validation first; see `likelihood_rows`.
+        curves: Tippett curves: score, calibrator, test_set, label, log10_lr, share (of the label's images at
+            or above that value).
+        missing: Why there is none; None if there is.
+    """
+
+    fitted: dict[tuple[str, LikelihoodRatioKind], LikelihoodRatio]
+    rows: list[Row]
+    curves: pd.DataFrame
+    missing: str | None = None
+
+    def of_decision(self, score: str, kind: LikelihoodRatioKind) -> dict[str, Any]:
+        """The fields of a decision policy."""
+        return {
+            "likelihood_ratio": self.fitted.get((score, kind)),
+            "no_likelihood_ratio": self.missing,
+        }
+
+    def summary(
+        self, kind: LikelihoodRatioKind, unseen: tuple[str, ...]
+    ) -> dict[str, dict[str, dict[str, float]]]:
+        """Cllr and Cllr_min by score and set, validation first; empty if there are none.
+
+        `mean` and `mean_unseen` are over the test sets.
+        """
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for name in ("cllr", "cllr_min"):
+            for row in self.rows:
+                if row["calibrator"] == kind and name in row:
+                    found.setdefault(name, {}).setdefault(row["score"], {})[row["test_set"]] = row[name]
+            for by_set in found.get(name, {}).values():
+                tested = {one: value for one, value in by_set.items() if one != VALIDATION}
+                groups = {"mean": list(tested.values())}
+                groups["mean_unseen"] = [value for one, value in tested.items() if one in unseen]
+                by_set |= {
+                    mean: round(math.fsum(values) / len(values), DIGITS)
+                    for mean, values in groups.items()
+                    if values
+                }
+        return found
+
+
+def analyze_likelihood(
+    table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, seed: int
+) -> LikelihoodAnalysis:
+    """Fit every kind of likelihood ratio to every score on validation, and measure it on every set.
+
+    Args:
+        table: The test scores in the protocol's order of sets.
+        validation: The validation scores.
+        scores: Describes the columns.
+        seed: Of the folds.
+
+    Raises:
+        UserError: If validation has no reals, or a score is not finite.
+    """
+    labels = validation["label"].to_numpy()
+    if (labels == 0).all():
+        return LikelihoodAnalysis({}, [], pd.DataFrame(columns=list(CURVES)), NO_FAKES)
+    groups = pd.factorize(group_names(validation))[0]
+    fitted: dict[tuple[str, LikelihoodRatioKind], LikelihoodRatio] = {}
+    rows: list[Row] = []
+    curves: list[pd.DataFrame] = []
+    for score in scores:
+        values = validation[score.column].to_numpy(dtype=np.float64)
+        sets = {
+            str(name): (images[score.column].to_numpy(dtype=np.float64), images["label"].to_numpy())
+            for name, images in by_test_set(table)
+        }
+        least = {name: cllr_min(*one) for name, one in sets.items() if _has_both(one[1])}
+        least[VALIDATION] = cllr_min(values, labels)
+        for kind in KINDS:
+            found = fit_likelihood_ratio(kind, values, labels, groups, seed)
+            fitted[score.name, kind] = found
+            answers = {VALIDATION: (cross_fitted(kind, values, labels, groups, seed), labels)}
+            answers |= {name: (found(of_set), truth) for name, (of_set, truth) in sets.items()}
+            for name, (log10_lr, truth) in answers.items():
+                where = {"score": score.name, "calibrator": kind, "test_set": name}
+                rows.append(where | _worth(log10_lr, truth, least.get(name)))
+                curves += [part.assign(**where) for part in _curves(log10_lr, truth)]
+    return LikelihoodAnalysis(fitted, rows, pd.concat(curves, ignore_index=True)[list(CURVES)])
+
+
+def _has_both(labels: Labels) -> bool:
+    return bool(0 < np.count_nonzero(labels) < labels.size)
+
+
+def _worth(log10_lr: Vector, labels: Labels, least: float | None) -> Row:
+    """Cost and misleading answers on one set; a set with one class has no cost."""
+    row: Row = {"reals": int((labels == 0).sum()), "fakes": int((labels == 1).sum())}
+    if least is not None:
+        row |= {"cllr": cllr(log10_lr, labels), "cllr_min": least}
+    if row["reals"]:
+        row["misleading_reals"] = float(np.mean(log10_lr[labels == 0] > 0))
+    if row["fakes"]:
+        row["misleading_fakes"] = float(np.mean(log10_lr[labels == 1] < 0))
+    return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _curves(log10_lr: Vector, labels: Labels) -> list[pd.DataFrame]:
+    parts = []
+    for label in (0, 1):
+        if (labels == label).any():
+            x, share = tippett(log10_lr[labels == label])
+            kept = thin(x, share, POINTS)
+            points = {"log10_lr": x[kept].round(DIGITS), "share": share[kept].round(DIGITS)}
+            parts.append(pd.DataFrame(points).assign(label=label))
+    return parts
+
+
+def fit_likelihood_ratio(
+    kind: LikelihoodRatioKind, scores: Vector, labels: Labels, groups: Groups, seed: int
+) -> LikelihoodRatio:
+    """Fit a likelihood ratio to validation scores, and bound it by what they support.
+
+    The bounds are those of `empirical_bounds` on answers by cross-fitting, with each group counted once. If a
+    class is in one group alone, nothing can be tested, and both bounds are 0: the answer is always LR = 1.
+
+    Args:
+        kind: `logistic`: Platt's regression of the label on the score, less the log odds of the labels, as if
+            both classes were as frequent. `isotonic`: pool adjacent violators, likewise, after one misleading
+            image was added to each class, beyond all others, so that no LR is 0 or infinite.
+        scores: Finite, of any scale; higher is more likely fake.
+        labels: 0 real, 1 fake.
+        groups: Number of each image's group: images of a group are not independent.
+        seed: Of the folds.
+
+    Returns:
+        Never a decreasing function: where fakes score below reals, and for constant scores, LR is always 1.
+
+    Raises:
+        UserError: If a class is absent or a score is not finite.
+
+    Source:
+        Brümmer and du Preez, Application-independent evaluation of speaker detection, Computer Speech and
+        Language 20, 2006. For the bounds Vergeer et al., Science and Justice 56, 2016.
+    """
+    need_both_classes(rank(scores, labels, VALIDATION), VALIDATION)
+    found = _fit(kind, scores, labels, groups)
+
+    def fit(kept: np.ndarray) -> Answers:
+        return _fit(kind, scores[kept], labels[kept], groups[kept]).unbounded
+
+    answers = _cross_fit(scores, labels, groups, seed, fit)
+    lower, upper = empirical_bounds(answers, labels, group_weights(labels, groups))
+    return found.model_copy(update={"lower": lower, "upper": upper})
+
+
+def cross_fitted(
+    kind: LikelihoodRatioKind, scores: Vector, labels: Labels, groups: Groups, seed: int
+) -> Vector:
+    """log10 LR of each image by a function, bounds and all, that was fitted without the image's group."""
+
+    def fit(kept: np.ndarray) -> Answers:
+        return fit_likelihood_ratio(kind, scores[kept], labels[kept], groups[kept], seed)
+
+    return _cross_fit(scores, labels, groups, seed, fit)
+
+
+def _cross_fit(
+    scores: Vector, labels: Labels, groups: Groups, seed: int, fit: Callable[[np.ndarray], Answers]
+) -> Vector:
+    """Each image's answer by what `fit` makes of the other folds; 0 where these lack a class."""
+    fold = folds(labels, groups, seed)
+    answers = np.zeros(scores.size)
+    for number in range(fold.max() + 1):
+        kept = fold != number
+        if _has_both(labels[kept]):
+            answers[~kept] = fit(kept)(scores[~kept])
+    return answers
+
+
+def folds(labels: Labels, groups: Groups, seed: int) -> Groups:
+    """The fold of each image: a group is in one fold, and each class spreads over all of them.
+
+    There are `FOLDS`, or as many as the rarer class has groups.
+    """
+    names, place = np.unique(groups, return_inverse=True)
+    holds = np.zeros((2, names.size), dtype=bool)
+    for label in (0, 1):
+        holds[label, place[labels == label]] = True
+    number = min(FOLDS, int(holds.sum(axis=1).min()))
+    # Reals alone, both, fakes alone: in this order the groups of either class are neighbors.
+    kind = holds[1].astype(np.int64) - holds[0]
+    order = np.lexsort((np.random.default_rng(seed).random(names.size), kind))
+    fold = np.empty(names.size, dtype=np.int64)
+    fold[order] = np.arange(names.size) % max(number, 1)
+    return fold[place]
+
+
+def group_weights(labels: Labels, groups: Groups) -> Vector:
+    """The weight of each image: 1 over the number of images of its class in its group."""
+    place, counts = np.unique(2 * groups + (labels == 1), return_inverse=True, return_counts=True)[1:]
+    return 1 / counts[place]
+
+
+def _fit(kind: LikelihoodRatioKind, scores: Vector, labels: Labels, groups: Groups) -> LikelihoodRatio:
+    """Without bounds: both are 0, until they are known."""
+    reals, fakes = int(np.count_nonzero(labels == 0)), int(np.count_nonzero(labels == 1))
+    fields: dict[str, Any] = {"kind": kind, "lower": 0.0, "upper": 0.0}
+    fields |= {name: np.unique(groups[labels == at]).size for at, name in enumerate(("reals", "fakes"))}
+    if kind == "isotonic":
+        values, place = np.unique(scores, return_inverse=True)
+        fake = np.bincount(place, labels).astype(np.float64)
+        images = np.bincount(place).astype(np.float64)
+        fake[0] += 1  # the added fake scores below all others, the added real above
+        images[[0, -1]] += 1 if values.size > 1 else 2
+        from sklearn.isotonic import IsotonicRegression
+
+        share = IsotonicRegression().fit_transform(
+            np.arange(values.size), fake / images, sample_weight=images
+        )
+        log10_lr = np.log10(share / (1 - share)) - math.log10((fakes + 1) / (reals + 1))
+        # The ends of a block of equal values stand for all of it.
+        ends = np.flatnonzero(np.diff(log10_lr))
+        kept = np.unique(np.concatenate([[0], ends, ends + 1, [values.size - 1]]))
+        fields |= {"x": values[kept].tolist(), "y": log10_lr[kept].tolist()}
+    elif (platt := fit_calibrator("platt", scores, labels)).slope > 0:
+        intercept = platt.intercept - math.log(fakes / reals)
+        fields |= {"slope": platt.slope / math.log(10), "intercept": intercept / math.log(10)}
+    return LikelihoodRatio(**fields)
