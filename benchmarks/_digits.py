@@ -154,7 +154,7 @@ class LeNet(nn.Sequential):
 
     def forward(self, images: Float[Tensor, "batch 3 28 28"]) -> Float[Tensor, "batch 32"]:
         """Encode gray images, of which the three channels are alike."""
-        code: Tensor = super().forward(images[:, :1])
+        code: Tensor = super().forward(images[:, :1])  # type: ignore[no-untyped-call]
         return code
 
 
@@ -230,6 +230,7 @@ def pretrain(task: Task, train: Mapping[str, Any], seed: int) -> dict[str, Tenso
     for rows in steps(len(images), params, optimizer, seed):
         wanted = images[rows]
         optimizer.zero_grad()
-        functional.mse_loss(decoder(encoder(wanted)), wanted[:, :1]).backward()
+        loss = functional.mse_loss(decoder(encoder(wanted)), wanted[:, :1])
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return encoder.state_dict()

@@ -63,7 +63,7 @@ def fit(
     for number, rows in enumerate(steps(len(labels), params, optimizer, seed), start=1):
         images = task.images[rows]
         optimizer.zero_grad()
-        detector.losses(images, detector(images), labels[rows]).mean().backward()
+        detector.losses(images, detector(images), labels[rows]).mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         if number % per_epoch == 0:
             _call(detector, "on_epoch_end", plain)

@@ -170,13 +170,13 @@ def measure_autogan(pictures: Pictures, seed: int) -> dict[str, Found]:
     for way, how in (("plain nearest", cv2.INTER_NEAREST), ("plain bilinear", cv2.INTER_LINEAR)):
         sets[way] = _tiles(_tensor(_rescaled(tested, how)))
     detector.eval()
-    found = {}
+    found: dict[str, Found] = {}
     with torch.inference_mode():
         column = detector.scores[0].column
         known = detector.score(reals)[column].numpy()
-        for kind, fakes in sets.items():
+        for name, fakes in sets.items():
             scores = np.concatenate([known, detector.score(fakes)[column].numpy()])
-            found[kind] = _figures(scores, np.repeat([0, 1], [len(known), len(fakes)]))
+            found[name] = _figures(scores, np.repeat([0, 1], [len(known), len(fakes)]))
     return found
 
 

@@ -211,11 +211,11 @@ def render(report: Report) -> str:
         lines += ["", f"{'test set':{widest}}  likelihood ratio    Cllr  Cllr_min  misleading reals  fakes"]
         for row in report.likelihood:
             cells = [
-                f"{row[name]:.4f}" if name in row else "–"
-                for name in ("cllr", "cllr_min", "misleading_reals", "misleading_fakes")
+                f"{row[key]:.4f}" if key in row else "–"
+                for key in ("cllr", "cllr_min", "misleading_reals", "misleading_fakes")
             ]
-            shown = f"{cells[0]:>6}  {cells[1]:>8}  {cells[2]:>16}  {cells[3]:>6}"
-            lines.append(f"{row['test_set']:{widest}}  {row['calibrator']:16}  {shown}")
+            figures = f"{cells[0]:>6}  {cells[1]:>8}  {cells[2]:>16}  {cells[3]:>6}"
+            lines.append(f"{row['test_set']:{widest}}  {row['calibrator']:16}  {figures}")
     labels = {metric.name: metric.label for metric in compared() if not metric.fakes_alone}
     for metric, label in labels.items():
         if "over_runs" in metrics:

@@ -126,7 +126,7 @@ def _draw(results: ProtocolResults, found: dict[ScoreColumn, pd.DataFrame]) -> C
         for axes, name in zip(grid[:, place], sets, strict=True):
             axes.axvline(0, color=COLORS["muted"], linewidth=1, linestyle=":")
             for label, points in curves[curves["test_set"] == name].groupby("label"):
-                draw_tippett_curve(axes, points, int(label), "-")
+                draw_tippett_curve(axes, points, int(str(label)), "-")
             axes.set_ylim(-0.04, 1.04)
             axes.set_yticks((0, 1))
         grid[0, place].set_title(column_title(column), fontsize=9, loc="left", color=column.color)

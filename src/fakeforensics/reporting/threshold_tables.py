@@ -113,7 +113,9 @@ def _published_table(results: ProtocolResults, column: ScoreColumn) -> Table:
             _threshold(found) if found else EMPTY, reference=f"{printed.threshold:.4g}" if printed else ""
         )
         rates = tuple(
-            _rate_cell(found and 100 * float(found[rate]), printed and float(getattr(printed, rate)))
+            _rate_cell(
+                100 * float(found[rate]) if found else None, getattr(printed, rate) if printed else None
+            )
             for rate in _RATES
         )
         rows.append(Row(results.label(name), (threshold, *rates), unseen=name in results.protocol.unseen))

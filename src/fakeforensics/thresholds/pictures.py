@@ -17,12 +17,11 @@ from fakeforensics.metrics.operating import CRITERIA, Criterion
 from fakeforensics.metrics.spec import FUSED, CalibratorKind, Scores
 from fakeforensics.palette import COLORS as BY_MEANING
 from fakeforensics.palette import SERIES, series_color
-from fakeforensics.params import LikelihoodRatioKind
 
 Row = dict[str, Any]
 
 CALIBRATOR_KINDS = get_args(CalibratorKind)  # their order is that of the lines' colors
-LIKELIHOOD_STYLES: dict[LikelihoodRatioKind, str] = {"logistic": "-", "isotonic": "--"}
+LIKELIHOOD_STYLES: dict[str, Any] = {"logistic": "-", "isotonic": "--"}
 PANELS = 4  # diagrams side by side
 LONGEST = 60  # characters of a name that leave room for the axes
 COLORS = {"oracle": SERIES[2], "validation": SERIES[3], "sensitive": SERIES[1]}
@@ -133,7 +132,7 @@ def draw_tippett(curves: pd.DataFrame, scores: Scores, path: Path) -> None:
     for axis, ((score, name), here) in zip(axes.flat, panels, strict=False):
         axis.axvline(0, color="gray", linewidth=0.8, linestyle=":")
         for (kind, label), line in here.groupby(["calibrator", "label"], sort=False):
-            draw_tippett_curve(axis, line, int(label), LIKELIHOOD_STYLES[kind])
+            draw_tippett_curve(axis, line, int(str(label)), LIKELIHOOD_STYLES[str(kind)])
         axis.set_title(f"{_short(str(name))}\n{titles(scores)[str(score)]}", fontsize=8, parse_math=False)
     figure.supxlabel("x: log10 of the likelihood ratio, fitted on validation", fontsize=9)
     figure.supylabel("share of the images at or above x", fontsize=9)
