@@ -22,21 +22,22 @@ from fakeforensics.params import Group, Number
 _WIDTHS = (8, 16, 32, 64, 128)
 _DERIVATIVE = (-1.0, 3.0, -3.0, 1.0)  # third order, along a line
 _CHANNELS = 6  # three colors in two directions
+_EPS = 1e-8  # of both activations together, which may be 0
 
 
 class ForensicTransferSettings(Group):
     """Settings of ForensicTransfer. The first choice of each is the paper's.
 
     Args:
-        gamma: γ, the weight of the reconstruction.
-        reconstruction: `l1`, the mean absolute error, or `mse`, the mean squared error, as public
-            reimplementations have it.
-        select: Which half of the code is decoded: that of the true class (`label`), or the more active one
-            (`prediction`), as in a public reimplementation.
+        gamma: γ, the weight of the reconstruction; 0.8 in a public reimplementation.
+        activation: L_ACT: `halves`, the distance of both halves' activations from 0 or 1, or `share`,
+            (a_1/(a_0 + a_1) − y)², as in that reimplementation.
+        select: Which half of the code is decoded: that of the true class (`label`), or the one that is less
+            active (`prediction`). That reimplementation sets the predicted class's half to zero.
     """
 
     gamma: Annotated[Number, Field(ge=0)] = 0.1
-    reconstruction: Literal["l1", "mse"] = "l1"
+    activation: Literal["halves", "share"] = "halves"
     select: Literal["label", "prediction"] = "label"
 
 
@@ -64,15 +65,17 @@ class ForensicTransfer(NetworkDetector):
     L_ACT = |a_1 − 1(y = 1)| + |a_0 − 1(y = 0)|. L_REC is the mean error of decoding h with the half of the
     other class set to zero, the class being the true one.
 
-    No code of the authors is public. Public reimplementations disagree: nivba/Mamo-ForensicTransfer takes the
-    squared error, decodes the predicted half, scores a_1/(a_0 + a_1), has dropout and puts the fake half
-    first; the first two are settings here. What Deep Distribution Transfer compares with under this name is
-    the detector `forensic_transfer_resnet`. Few-shot transfer is a run from other weights and no part of this
-    module.
+    No code of the authors is public, and the paper's text was not at hand when this was checked. A public
+    reimplementation, nivba/Mamo-ForensicTransfer, has the same widths, strides, halves, up-sampling and
+    absolute error. It differs in what the settings offer, and in a gray input without a residual, dropout, no
+    normalization in the first and last layer of the encoder, the score a_1/(a_0 + a_1) and the fake half
+    first. Residual, γ, rate and patience are not confirmed by it. What the authors of Deep Distribution
+    Transfer compare with is the detector `forensic_transfer_resnet`. Few-shot transfer is a run from other
+    weights and no part of this module.
 
     Source:
         Cozzolino et al., ForensicTransfer: Weakly-supervised Domain Adaptation for Forgery Detection, arXiv
-        1812.02510.
+        1812.02510; nivba/Mamo-ForensicTransfer at 15af2d4.
     """
 
     name: ClassVar[str] = "forensic_transfer"
@@ -82,6 +85,7 @@ class ForensicTransfer(NetworkDetector):
     scores: ClassVar[Scores] = (S_ACT,)
     Settings: ClassVar[type[Group]] = ForensicTransferSettings
     recipe: ClassVar[Mapping[str, Any]] = {
+        "train.crop_size": 256,
         "train.learning_rate": 1e-3,
         "train.lr_decay": 1.0,
         "train.batch_size": 64,
@@ -132,15 +136,20 @@ class ForensicTransfer(NetworkDetector):
         self, images: Float[Tensor, "batch 3 h w"], output: ForensicTransferOutput, labels: Labels
     ) -> Labels:
         """γ L_REC + L_ACT of each image; decodes, which scoring need not."""
-        chosen = labels if self.settings.select == "label" else (output.fake > output.real).float()
+        chosen = labels if self.settings.select == "label" else (output.fake <= output.real).float()
         half = _WIDTHS[-1] // 2
         belongs = (torch.arange(2 * half, device=labels.device) >= half).float()
         kept = (chosen[:, None] == belongs).float()[:, :, None, None]
         residual = self.residual(images)
         error = self.decode(output.latent.float() * kept, images.shape[-2:]) - residual
-        size = error.abs() if self.settings.reconstruction == "l1" else error.square()
-        reconstruction = size.mean(dim=(1, 2, 3))
-        return self.settings.gamma * reconstruction + activation_loss(output.real, output.fake, labels)
+        return self.settings.gamma * error.abs().mean(dim=(1, 2, 3)) + self._activation(output, labels)
+
+    def _activation(self, output: ForensicTransferOutput, labels: Labels) -> Labels:
+        """L_ACT of each image."""
+        if self.settings.activation == "halves":
+            return activation_loss(output.real, output.fake, labels)
+        share = output.fake / (output.real + output.fake).clamp_min(_EPS)
+        return (share - labels).square()
 
     def decode(
         self, latent: Float[Tensor, "batch 128 down across"], size: torch.Size

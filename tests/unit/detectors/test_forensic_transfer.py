@@ -31,23 +31,34 @@ def test_activations_are_means_of_halves():
     assert torch.allclose(output.fake, output.latent[:, 64:].mean(dim=(1, 2, 3)), atol=1e-6)
 
 
-@pytest.mark.parametrize(("reconstruction", "expected"), [("l1", 2.0), ("mse", 4.0)])
-def test_hand_worked_losses(monkeypatch, reconstruction, expected):
-    detector = build("forensic_transfer", 32, reconstruction=reconstruction)
+@pytest.mark.parametrize(("activation", "expected"), [("halves", [0.3, 1.7]), ("share", [1 / 16, 9 / 16])])
+def test_hand_worked_losses(monkeypatch, activation, expected):
+    detector = build("forensic_transfer", 32, activation=activation)
     images = torch.zeros(2, 3, 32, 32)
-    # a gray image has the residual 0; a decoder that gives 2 everywhere errs by 2, squared 4
+    # a gray image has the residual 0; a decoder that gives 2 everywhere errs by 2
     monkeypatch.setattr(detector, "decode", lambda latent, size: torch.full((2, 6, 32, 32), 2.0))
     output = ForensicTransferOutput(
         torch.zeros(2, 128, 2, 2), torch.tensor([0.9, 0.9]), torch.tensor([0.2, 0.2])
     )
-    # L_ACT as of the variant: 0.3 and 1.7
+    if activation == "share":  # a_1/(a_0 + a_1) = 1/4: (1/4 − 0)² and (1/4 − 1)²
+        output = output._replace(real=torch.tensor([0.6, 0.6]))
+    # else as of the variant: |0.2 − 0| + |0.9 − 1| = 0.3 and |0.2 − 1| + |0.9 − 0| = 1.7
     losses = detector.losses(images, output, torch.tensor([0.0, 1.0])).tolist()
-    assert losses == pytest.approx([0.1 * expected + 0.3, 0.1 * expected + 1.7])
-    assert detector.read(images, output)["score_act"].tolist() == pytest.approx([-0.7, -0.7])
+    assert losses == pytest.approx([0.2 + one for one in expected])
+    assert detector.read(images, output)["score_act"].tolist() == pytest.approx(
+        (output.fake - output.real).tolist()
+    )
 
 
-@pytest.mark.parametrize(("select", "kept"), [("label", [0, 1]), ("prediction", [1, 1])])
-def test_the_half_of_the_class_is_decoded(monkeypatch, select, kept):
+def test_a_silent_code_has_a_finite_loss():
+    detector = build("forensic_transfer", 32, activation="share", gamma=0)
+    zero = torch.zeros(2)
+    output = ForensicTransferOutput(torch.zeros(2, 128, 2, 2), zero, zero)
+    assert detector.losses(torch.zeros(2, 3, 32, 32), output, torch.tensor([0.0, 1.0])).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(("select", "kept"), [("label", [0, 1]), ("prediction", [0, 0])])
+def test_the_half_of_the_class_is_decoded_or_the_less_active_one(monkeypatch, select, kept):
     detector, seen = build("forensic_transfer", 32, select=select), []
 
     def decode(latent, size):
@@ -74,7 +85,7 @@ def test_contract():
     check_contract(detector, torch.tensor([0.0, 1.0, 0.0, 1.0]))
 
 
-@pytest.mark.parametrize("wrong", [{"gamma": -1}, {"reconstruction": "l2"}, {"select": "random"}])
+@pytest.mark.parametrize("wrong", [{"gamma": -1}, {"activation": "l2"}, {"select": "random"}])
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(UserError):
         build("forensic_transfer", 32, **wrong)
