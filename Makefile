@@ -36,7 +36,7 @@ PROTOCOL ?= demo
 lambda-grid: $(INSTALLED) ## Train PROTOCOL with each of LAMBDAS and SEEDS, then write which lambda validation picks
 	dvc exp run --queue -S 'lambda=$(LAMBDAS)' -S 'seed=$(SEEDS)' -S 'protocols=[$(PROTOCOL)]'
 	dvc exp run --run-all
-	python -m fakeforensics.lambda_grid --protocol $(PROTOCOL) --lambdas '$(LAMBDAS)' --seeds '$(SEEDS)'
+	python -m fakeforensics.lambda_grid --protocol '$(PROTOCOL)' --lambdas '$(LAMBDAS)' --seeds '$(SEEDS)'
 
 SYSTEMS := bce,sad,joint,deep_sad,deep_svdd,oc_svm,svdd,svdd_fakes,oc_cnn,doc,spectrum,autogan
 SYSTEMS := $(SYSTEMS),ddt,dp_vae,mml_vae,forensic_transfer,forensic_transfer_resnet,cnndetection

@@ -26,7 +26,7 @@ Numbers = dict[str, float]
 
 
 def main(
-    protocol: Annotated[str, typer.Option(help="The protocol's name.")] = "demo",
+    protocol: Annotated[str, typer.Option(help="Names of protocols, separated by commas.")] = "demo",
     lambdas: Annotated[str, typer.Option(help="The grid, separated by commas.")] = LAMBDAS,
     seeds: Annotated[str, typer.Option(help="The seeds of each lambda, separated by commas.")] = "0",
     folder: Annotated[Path, typer.Option(help="Folder of the metrics.")] = Path("metrics"),
@@ -34,11 +34,12 @@ def main(
     """Write what each lambda gives to metrics/<protocol>/lambda.json for the report, and print it."""
     from fakeforensics.files import write_json
 
-    grid = lambda_grid(shown_experiments(), protocol, _numbers(lambdas, float), _numbers(seeds, int))
-    path = folder / protocol / FILE
-    write_json(path, grid)
-    typer.echo(grid_text(grid), nl=False)
-    typer.echo(f"{path}: written; `dvc repro report` shows it")
+    shown = shown_experiments()
+    for name in filter(None, map(str.strip, protocol.split(","))):
+        grid = lambda_grid(shown, name, _numbers(lambdas, float), _numbers(seeds, int))
+        path = folder / name / FILE
+        write_json(path, grid)
+        typer.echo(f"{name}, {grid_text(grid)}{path}: written; `dvc repro report` shows it")
 
 
 def lambda_grid(

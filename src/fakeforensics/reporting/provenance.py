@@ -29,7 +29,9 @@ def count_blocks(results: ProtocolResults) -> list[Block]:
         unseen = name in results.protocol.unseen
         rows.append(_count_row(f"Test: {results.label(name)}", count, unseen))
     columns = (Column("Real"), Column("Fake"), Column("By method", numeric=False))
-    table = Table("Images per class and split.", "Split", columns, tuple(rows))
+    repeated = "Training and validation take each real image once for every forgery method of its domain."
+    notes = (repeated,) if results.protocol.reals == "repeated" else ()
+    table = Table("Images per class and split.", "Split", columns, tuple(rows), notes)
     return [table, *(Text(remark, "note") for remark in _remarks(counts))]
 
 

@@ -188,6 +188,13 @@ def test_counts_are_shown_per_split_and_test_set(project):
     assert all(number in overlap.text for number in ("59", "40", "6"))
 
 
+def test_repeated_reals_are_told_where_they_are_counted(project):
+    for how, notes in (("shared", 0), ("repeated", 1)):
+        project.protocol(["a"], reals=how)
+        project.counts(["a"])
+        assert len(count_blocks(project.results())[0].notes) == notes
+
+
 def test_missing_counts_are_a_warning(project):
     project.protocol(["a"])
     (block,) = count_blocks(project.results())
