@@ -25,18 +25,19 @@ def main(
         return
 
     from fakeforensics.files import atomic_directory, write_text
+    from fakeforensics.inference.background import describe_background
     from fakeforensics.inference.model_card import README, model_card
     from fakeforensics.inference.package import About, Package, write_package
     from fakeforensics.params import load_params
     from fakeforensics.splits.protocol import load_protocol
     from fakeforensics.thresholds.policy import DECISION
 
-    found = load_protocol(protocol)
+    found, settings = load_protocol(protocol), load_params(params)
     about = About(
         title=found.title,
         demo=found.demo,
         unseen=found.unseen,
-        order=load_params(params).detectors.index(detector),
+        order=settings.detectors.index(detector),
     )
     results = {
         DECISION: Path(f"metrics/{run}.{DECISION}"),
@@ -47,6 +48,12 @@ def main(
     }
     with atomic_directory(out) as folder:
         write_package(folder, Path("models") / run, results, about)
+        scores = Path(f"data/scores/{run}.parquet")
+        corrupted = {
+            name: scores.with_suffix(".corrupted") / f"{name}.parquet"
+            for name in settings.evaluate.corruptions
+        }
+        describe_background(Package(folder), Path("data/manifests") / protocol, scores, corrupted)
         write_text(folder / README, model_card(Package(folder), folder))
 
 

@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import write_json
+from fakeforensics.files import sha256_file, write_json, write_parquet
 from fakeforensics.images.codec import encode_png
 from fakeforensics.inference.package import Package, find_packages, open_package
+from fakeforensics.metrics.table import ScoreTable, write_scores
 from stages import package
+from tests.score_specs import SCORES
+from tests.score_tables import make_scores
 from tests.unit.inference.conftest import CROP, make_model
+from tests.unit.splits.conftest import index, row
 
 PROTOCOL = """
 title: Trained on this
@@ -25,7 +29,7 @@ unseen: [strange]
 """
 FILES = {
     *("model.safetensors", "model.json", "decision.json", "package.json", "README.md"),
-    *("metrics.json", "details.json", "thresholds.json", "robustness.json"),
+    *("metrics.json", "details.json", "thresholds.json", "robustness.json", "training.json", "errors.json"),
 }
 
 
@@ -38,7 +42,18 @@ def project(tmp_path, monkeypatch):
     (root / "protocols/p.yaml").write_text(PROTOCOL)
     (root / "params.yaml").write_text(
         "protocols: [p]\ndetectors: [bce, joint]\ncompare: {baseline: bce}\nsources: {}\n"
+        "evaluate: {corruptions: [jpeg_50]}\n"
     )
+    # What the card of `make_model` counts.
+    rows = [row("src", f"{name}.png", method=name) for name in ("real", "pggan", "stargan")]
+    manifests = root / "data/manifests/p"
+    for name in ("train", "val"):
+        write_parquet(manifests / f"{name}.parquet", index(rows))
+    empty = index(rows).iloc[:0].assign(split="", reference_class=0)
+    write_parquet(manifests / "reference.parquet", empty)
+    scores = ScoreTable(make_scores({"known": 40.0, "strange": 40.0}, images=20), SCORES["joint"])
+    for path in ("joint.parquet", "joint.corrupted/jpeg_50.parquet"):
+        write_scores(root / "data/scores/p" / path, scores)
     metrics = {"ap": {"sl": {"known": 0.9, "strange": 0.6}}, "validation": {"ap": {"sl": 0.95}}}
     write_json(root / "metrics/p/joint.json", metrics)
     write_json(root / "metrics/p/joint.decision.json", {"score": "cd", "threshold": 40.0, "chosen": "c"})
@@ -92,6 +107,21 @@ def test_describes_protocol_and_results(project):
         "order": 1,
     }
     assert json.loads((found.directory / "robustness.json").read_text()) == {"from": "robustness"}
+    assert found.training.manifests["train.parquet"] == sha256_file(
+        project / "data/manifests/p/train.parquet"
+    )
+    assert found.training.formats == {"PNG": 3}
+    # 10 reals and 10 fakes in each of the two sets; every distance lies far above the threshold.
+    rates = [(one.corruption, one.label, one.name, one.seen, one.count, one.rate) for one in found.errors]
+    assert rates == [
+        (corruption, *row)
+        for corruption in ("clean", "jpeg_50")
+        for row in (
+            ("real", "celeba", False, 20, 1.0),
+            ("fake", "known", False, 10, 0.0),
+            ("fake", "strange", False, 10, 0.0),
+        )
+    ]
     readme = (found.directory / "README.md").read_text()
     assert "> Demo model" in readme
     assert "| strange | S_SL | 60.00 |  | no |" in readme
@@ -112,6 +142,14 @@ def test_without_results_there_is_no_package(project):
     with pytest.raises(UserError, match=r"joint\.details\.json: no such file"):
         package.main("p", "joint")
     assert not (project / "packages/p/joint").exists()
+
+
+def test_a_manifest_of_another_training_is_refused(project):
+    write_parquet(
+        project / "data/manifests/p/train.parquet", index([row("src", "a.png"), row("src", "b.png")])
+    )
+    with pytest.raises(UserError, match=r"not the images that p/joint was trained on(.|\n)*pggan of src"):
+        package.main("p", "joint")
 
 
 def test_imports_no_torch(project):

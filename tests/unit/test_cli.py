@@ -68,7 +68,7 @@ def here(package, photo, tmp_path, monkeypatch):
 def test_predict_prints_a_table_and_fails_if_a_file_does(here):
     text = run("predict", "one face.png", "nothing.png", status=1)
     head, photo, missing, total = text.splitlines()
-    assert head.split() == ["FILE", "FACE", "SCORE", "PROBABILITY", "VERDICT"]
+    assert head.split() == ["FILE", "FACE", "SCORE", "PROBABILITY", "LOG10", "LR", "VERDICT"]
     assert photo.startswith("one face.png  0 ")
     assert re.search(r"(real|fake)$", photo)
     assert missing.split("  ")[-1].strip() == "failed: no such file"
@@ -96,7 +96,7 @@ def test_predict_as_is_takes_crops(here):
     assert "no face found" in run("predict", crop, status=1)
     result = CliRunner().invoke(cli.app, ["predict", str(crop), "--as-is", "--csv"])
     assert "crop.png,image,0,,,,,," in result.stdout
-    assert ",score_sl,logit,score_cd,score,probability,verdict,error" in result.stdout
+    assert ",score_sl,logit,score_cd,score,probability,log10_lr,verdict,outside,error" in result.stdout
     assert "trained on aligned faces" in result.stderr
 
 

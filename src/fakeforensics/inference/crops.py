@@ -12,6 +12,7 @@ from typing import Literal
 from fakeforensics.faces.detect import Box
 from fakeforensics.faces.extract import FaceExtractor, WorkItem
 from fakeforensics.faces.results import Extraction, MemoryStore
+from fakeforensics.faces.still import FileMetadata
 from fakeforensics.faces.video import UnreadableError
 from fakeforensics.inference.inputs import Item, View, pick_frames, read_views
 from fakeforensics.params import FacesParams
@@ -65,7 +66,8 @@ class FoundCrop:
 class FileCrops:
     """The crops of one file by frame and face, or the reason why there are none.
 
-    `lost_frames` counts sampled frames without a crop; `views` are frames with one, for display.
+    `lost_frames` counts sampled frames without a crop; `views` are frames with one, for display. `metadata`
+    is None if the file could not be read.
     """
 
     path: Path
@@ -73,6 +75,7 @@ class FileCrops:
     reason: str | None = None
     lost_frames: int = 0
     views: Sequence[View] = field(default=(), compare=False)
+    metadata: FileMetadata | None = None
 
 
 def load_extractors(settings: ExtractionSettings) -> None:
@@ -95,15 +98,16 @@ def extract_crops(settings: ExtractionSettings, item: Item, views: int = 0) -> F
     if item.missing is not None:
         return FileCrops(item.path, (), item.missing)
     extraction, crops = _extract(item, settings.crop, settings.faces)
+    metadata = extraction.metadata if extraction.metadata.format else None
     if not crops:
-        return FileCrops(item.path, (), extraction.rejections[0].reason)
+        return FileCrops(item.path, (), extraction.rejections[0].reason, metadata=metadata)
     if settings.everybody is not None and (settings.people == "all" or item.kind == "image"):
         # The main face keeps the pixels of the faces stage. A search for everybody may find a slightly
         # different box.
         crops = _joined(crops, _extract(item, "faces", settings.everybody)[1])
     frames = pick_frames((crop.frame for crop in crops), views)
     lost = len({one.frame for one in extraction.rejections})
-    return FileCrops(item.path, crops, lost_frames=lost, views=read_views(item, frames))
+    return FileCrops(item.path, crops, lost_frames=lost, views=read_views(item, frames), metadata=metadata)
 
 
 def crops_or_reason(item: Item, future: Future[FileCrops]) -> FileCrops:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package, ScoreRule
+from fakeforensics.inference.training_data import TRAINING
 from fakeforensics.metrics.spec import Scale, ScoreSpec
 from fakeforensics.models.card import CARD, WEIGHTS, seen
+from fakeforensics.thresholds.errors import ERRORS
 from fakeforensics.thresholds.policy import DECISION
 
 README = "README.md"
@@ -20,6 +22,8 @@ FILES = {
     "details.json": "intervals of the metrics; results by frame and by video",
     "thresholds.json": "what each way to choose a threshold costs",
     "robustness.json": "metrics under compression, blur, resizing and noise",
+    ERRORS: "the decision's error rates by forgery method, clean and corrupted",
+    TRAINING: "formats, sizes and JPEG qualities of the training images; hashes of their lists",
     ABOUT: "the protocol's title and its unseen test sets",
 }
 RANGES: dict[Scale, str] = {

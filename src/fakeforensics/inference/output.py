@@ -136,6 +136,8 @@ def as_json(package: Package, predictions: Iterable[Prediction]) -> Iterator[str
 def as_dict(prediction: Prediction, scores: Scores) -> dict[str, Any]:
     """One file's prediction for JSON; `scores` are the detector's."""
     result: dict[str, Any] = {"file": printable_name(prediction.path), "kind": prediction.kind}
+    outside = prediction.outside
+    result["outside"] = None if outside is None else [one.model_dump(mode="json") for one in outside]
     if prediction.reason is not None:
         return result | {"error": prediction.reason}
     result |= vars(prediction.most_suspicious()[1])
@@ -160,7 +162,7 @@ def csv_columns(scores: Scores) -> tuple[str, ...]:
     return (
         *("file", "kind", "face", "frame", "left", "top", "right", "bottom"),
         *(column for score in scores for column in (score.probability_column, score.column) if column),
-        *("score", "probability", "log10_lr", "verdict", "error"),
+        *("score", "probability", "log10_lr", "verdict", "outside", "error"),
     )
 
 
@@ -173,6 +175,7 @@ def csv_lines(predictions: Iterable[Prediction], scores: Scores) -> Iterator[str
     for prediction in predictions:
         data = as_dict(prediction, scores)
         common = {"file": data["file"], "kind": data["kind"]}
+        common["outside"] = "; ".join(map(str, prediction.outside or ()))
         if "error" in data:
             writer.writerow(common | {"error": data["error"]})
         for person in data.get("people", ()):
@@ -194,6 +197,7 @@ def table_lines(items: Sequence[Item], predictions: Iterable[Prediction]) -> Ite
         if prediction.reason is not None:
             counts["failed"] += 1
             yield f"{name}  {typer.style(f'failed: {prediction.reason}', fg=typer.colors.YELLOW)}"
+            yield from _outside_lines(prediction)
             continue
         counts[prediction.most_suspicious()[1].verdict or "without verdict"] += 1
         for face, one in _rows(prediction):
@@ -202,6 +206,7 @@ def table_lines(items: Sequence[Item], predictions: Iterable[Prediction]) -> Ite
             ratio = "-" if one.log10_lr is None else f"{one.log10_lr:.2f}"
             yield _table_line(name, face, f"{one.score:.4f}", probability, ratio, verdict)
             name = " " * width
+        yield from _outside_lines(prediction)
     order = ("fake", "real", "without verdict", "failed")
     total, listed = counts.total(), ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
     yield f"{total} file{'' if total == 1 else 's'}: {listed}"
@@ -217,6 +222,13 @@ def _table_line(file: str, face: str, score: str, probability: str, ratio: str, 
     return (
         f"{file}  {face:<{_FACE}} {score:>{_NUMBER}}  {probability:>{_NUMBER}}  {ratio:>{_LABEL}}  {verdict}"
     )
+
+
+def _outside_lines(prediction: Prediction) -> Iterator[str]:
+    """A warning if the file lies outside of the training data."""
+    if prediction.outside:
+        listed = "; ".join(map(str, prediction.outside))
+        yield "  " + typer.style(f"outside of the training data: {listed}", fg=typer.colors.YELLOW)
 
 
 def _rows(prediction: Prediction) -> list[tuple[str, Assessment]]:

@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
+from fakeforensics.inference.training_data import TRAINING, TrainingData
 from fakeforensics.metrics.spec import Scores, find_score
 from fakeforensics.models.card import CARD, WEIGHTS, DetectorCard, detector_card, read_card
 from fakeforensics.params import Count, FacesParams, Flag, Group, Name, parse
+from fakeforensics.thresholds.errors import ERRORS, ErrorRate
 from fakeforensics.thresholds.policy import DECISION, Decision, Verdict, read_decision
 
 PACKAGES = Path("packages")
@@ -128,6 +130,18 @@ class Package:
                 fix="run `dvc repro`, or copy the whole folder of this model",
             )
         return decision
+
+    @cached_property
+    def training(self) -> TrainingData | None:
+        """What the training images were like; None in a training folder."""
+        value = self._read(TRAINING)
+        return None if value is None else parse(TrainingData, value, str(self.directory / TRAINING))
+
+    @cached_property
+    def errors(self) -> list[ErrorRate]:
+        """The policy's error rates on the test images, by method; empty in a training folder."""
+        rows = (self._read(ERRORS) or {}).get("rows", [])
+        return [parse(ErrorRate, row, str(self.directory / ERRORS)) for row in rows]
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
-from fakeforensics.faces.still import read_still
+from fakeforensics.faces.still import FileMetadata, read_still
 from fakeforensics.faces.video import UnreadableError
 from fakeforensics.images.codec import decode, encode_png
 from fakeforensics.inference.crops import (
@@ -28,6 +28,7 @@ from fakeforensics.inference.crops import (
 )
 from fakeforensics.inference.inputs import Item, Kind, Rgb
 from fakeforensics.inference.package import Assessment, Package, ScoreRule
+from fakeforensics.inference.training_data import Outside, TrainingData, find_outside
 from fakeforensics.models.card import CARD
 from fakeforensics.params import parse
 from fakeforensics.processes import WorkerPool, look_ahead
@@ -60,6 +61,8 @@ class Prediction:
         people: For a video, each person's assessment, from the mean of the frames' scores.
         reason: Why the file could not be scored; None if it was.
         lost_frames: Sampled frames without a face.
+        metadata: How the file is coded; None if it could not be read.
+        outside: Where the file lies outside of the training data; None if that is not known.
     """
 
     path: Path
@@ -68,6 +71,8 @@ class Prediction:
     people: dict[int, Assessment]
     reason: str | None = None
     lost_frames: int = 0
+    metadata: FileMetadata | None = None
+    outside: tuple[Outside, ...] | None = None
 
     def by_face(self) -> list[tuple[int, Assessment]]:
         """Each face of a still, or each person of a video, with their assessment."""
@@ -81,9 +86,16 @@ class Prediction:
 
 
 def combine(
-    rule: ScoreRule, found: FileCrops, kind: Kind, scores: Sequence[Mapping[str, float]]
+    rule: ScoreRule,
+    found: FileCrops,
+    kind: Kind,
+    scores: Sequence[Mapping[str, float]],
+    training: TrainingData | None = None,
 ) -> Prediction:
-    """Combine the scores of a file's crops; of a video as the video-level metrics do."""
+    """Combine the scores of a file's crops; of a video as the video-level metrics do.
+
+    `training`: what the detector was trained on, if known.
+    """
     faces = [
         ScoredFace(crop, one, rule.assess(one[rule.spec.column]))
         for crop, one in zip(found.crops, scores, strict=True)
@@ -94,7 +106,12 @@ def combine(
     people = {
         person: rule.assess(math.fsum(values) / len(values)) for person, values in sorted(by_person.items())
     }
-    return Prediction(found.path, kind, faces, people, found.reason, found.lost_frames)
+    outside = None
+    if training is not None and found.metadata is not None:
+        outside = find_outside(training, found.metadata, [crop.box for crop in found.crops])
+    return Prediction(
+        found.path, kind, faces, people, found.reason, found.lost_frames, found.metadata, outside
+    )
 
 
 class LoadedModel:
@@ -113,6 +130,7 @@ class LoadedModel:
         from fakeforensics.models.saving import load_detector
 
         self.rule = ScoreRule(package.decision, package.scores)
+        self.training = package.training
         detector, card = load_detector(package.directory)
         self.preprocess = parse(Preprocess, card["preprocess"], f"{package.directory / CARD}: preprocess")
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -208,7 +226,8 @@ class Predictor:
             [one for start in batches for one in self.model.score(pixels[start : start + self._batch_size])]
         )
         for item, found, own in waiting:
-            yield combine(self.model.rule, found, item.kind, [next(scores) for _ in own])
+            values = [next(scores) for _ in own]
+            yield combine(self.model.rule, found, item.kind, values, self.model.training)
 
     def _is_whole_still(self, item: Item) -> bool:
         return self._settings.crop == "whole" and item.kind == "image" and item.missing is None
@@ -223,5 +242,5 @@ def _whole_still(model: LoadedModel, item: Item) -> _Ready:
     except OSError as error:
         return _Ready(item, FileCrops(item.path, (), f"cannot be opened: {error.strerror}"), ())
     data = still.data if still.plain else encode_png(still.frame.rgb)
-    found = FileCrops(item.path, (FoundCrop(data, -1, 0, ()),))
+    found = FileCrops(item.path, (FoundCrop(data, -1, 0, ()),), metadata=still.metadata)
     return _Ready(item, found, (model.preprocess.crop(still.frame.rgb),))

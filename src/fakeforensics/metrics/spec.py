@@ -24,7 +24,7 @@ FUSED = "fused"  # all scores of a detector combined
 IDENTITY = ("key", "test_set", "method", "domain", "source", "label", "group", "video", "frame")
 # Columns of score tables, and keys of `predict`'s CSV and JSON, that are not scores.
 RESERVED = {*IDENTITY, "file", "kind", "face", "box", "left", "top", "right", "bottom"} | {
-    *("faces", "people", "probability", "log10_lr", "verdict", "error")
+    *("faces", "people", "probability", "log10_lr", "verdict", "outside", "error")
 }
 _SMALLEST = 1e-12  # zero has no logarithm, and a probability of zero or one has no logit
 

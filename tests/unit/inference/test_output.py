@@ -1,6 +1,7 @@
 import csv
 import io
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from fakeforensics.inference.output import (
 )
 from fakeforensics.inference.package import Package, ScoreRule
 from fakeforensics.inference.predict import Prediction, combine
+from fakeforensics.inference.training_data import Outside
 from fakeforensics.thresholds.policy import Decision, LikelihoodRatio
 from tests.score_specs import SCORES
 from tests.unit.inference.conftest import TOY, make_model, make_package
@@ -78,8 +80,25 @@ def test_json_holds_people_frames_and_reasons():
     ]
     assert [face["frame"] for face in video["faces"]] == [0, 1]
     assert video["frames_without_face"] == 1
-    assert as_dict(FAILED, JOINT) == {"file": "c.png", "kind": "image", "error": "no face found"}
+    assert as_dict(FAILED, JOINT) == {
+        "file": "c.png",
+        "kind": "image",
+        "outside": None,  # training is not known
+        "error": "no face found",
+    }
     assert as_dict(STILL, JOINT)["faces"][1]["score_cd"] == 2.5
+
+
+def test_a_file_outside_of_the_training_data_is_told_everywhere():
+    webp = Outside(property="format", found="WEBP", trained_on="JPEG")
+    odd = replace(STILL, outside=(webp,))
+    assert as_dict(odd, JOINT)["outside"] == [{"property": "format", "found": "WEBP", "trained_on": "JPEG"}]
+    rows = list(csv.DictReader(io.StringIO("\n".join(csv_lines([odd], JOINT)))))
+    assert [row["outside"] for row in rows] == ["format WEBP, trained on JPEG"] * 2
+    lines = list(table_lines([Item(odd.path, odd.kind)], [odd]))
+    assert "format WEBP, trained on JPEG" in lines[3]  # below the header and two faces
+    failed = replace(FAILED, outside=(webp,))
+    assert "format WEBP" in list(table_lines([Item(failed.path, failed.kind)], [failed]))[2]
 
 
 def test_names_cannot_disturb_the_terminal():
@@ -130,7 +149,7 @@ def test_the_csv_columns_are_those_of_the_models_scores(detector, columns):
     assert csv_columns(SCORES[detector]) == (
         *("file", "kind", "face", "frame", "left", "top", "right", "bottom"),
         *columns,
-        *("score", "probability", "log10_lr", "verdict", "error"),
+        *("score", "probability", "log10_lr", "verdict", "outside", "error"),
     )
 
 
@@ -164,9 +183,10 @@ def test_scores_of_any_scale_go_through_table_json_and_csv(deciding, score, prob
 
     head, row = csv_lines([prediction], TOY)
     assert head == (
-        "file,kind,face,frame,left,top,right,bottom,gap,share,edge,score,probability,log10_lr,verdict,error"
+        "file,kind,face,frame,left,top,right,bottom,gap,share,edge,score,probability,log10_lr,verdict,outside,"
+        "error"
     )
     assert row == (
         f"a.png,image,0,,,,,,4.0,0.25,-3.0,{score},{'' if probability is None else 0.25},{log10_lr},"
-        f"{verdict},"
+        f"{verdict},,"
     )

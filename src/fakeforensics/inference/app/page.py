@@ -57,13 +57,14 @@ def build_page(
         def respond(name: str | None) -> list[Any]:
             result = predict(name) if name else None
             if result is None or result.prediction.reason is not None:
-                text = "" if result is None else failure(str(result.prediction.reason))
+                text = "" if result is None else failure(result.prediction)
                 return [text, gradio.update(visible=False), *[gradio.update()] * 4]
             values = probabilities(result.prediction)
             image, outlines, colors = outlined(result)
             frames = scores_by_frame(result.prediction, package.decision)
             return [
-                f"{summary(result.prediction)}\n\n{decision_text(package)}\n\n{ratio_text(package.decision)}",
+                f"{summary(result.prediction)}{outside(result.prediction)}\n\n{decision_text(package)}\n\n"
+                f"{ratio_text(package.decision)}",
                 gradio.update(visible=True),
                 gradio.update(value=values, visible=bool(values)),
                 gradio.update(value=(image, outlines), color_map=colors),
@@ -89,10 +90,26 @@ def header(package: Package, limits: UploadLimits) -> str:
     )
 
 
-def failure(reason: str) -> str:
+def failure(prediction: Prediction) -> str:
     """Why a file could not be scored."""
-    escaped = re.sub(r"([^\w\s])", r"\\\1", reason[:1].upper() + reason[1:])
-    return f"## Not scored\n{escaped}.\n\nImages: JPEG, PNG, WebP, TIFF, BMP. Videos: MP4, MOV, MKV, WebM."
+    reason = str(prediction.reason)
+    text = f"## Not scored\n{_escaped(reason[:1].upper() + reason[1:])}.{outside(prediction)}"
+    return f"{text}\n\nImages: JPEG, PNG, WebP, TIFF, BMP. Videos: MP4, MOV, MKV, WebM."
+
+
+def outside(prediction: Prediction) -> str:
+    """A warning if the file lies outside of what the detector was trained on; else empty."""
+    if not prediction.outside:
+        return ""
+    listed = "\n".join(f"> - {_escaped(str(one))}" for one in prediction.outside)
+    return (
+        "\n\n> ⚠ **Outside of the training data.** The measured error rates do not hold for such a file:\n>\n"
+        + listed
+    )
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([^\w\s])", r"\\\1", text)
 
 
 def summary(prediction: Prediction) -> str:

@@ -68,7 +68,7 @@ class UploadPredictor:
         with self._lock:  # one file at a time uses the network's threads and captum's hooks
             crops = [self._model.read(crop) for crop in found.crops]
             scores = self._model.score(crops) if crops else []
-            prediction = combine(self._model.rule, found, item.kind, scores)
+            prediction = combine(self._model.rule, found, item.kind, scores, self._model.training)
             explained = self._explain(prediction)
         return UploadResult(prediction, found.views, explained)
 

@@ -10,6 +10,7 @@ from fakeforensics.inference.app.page import (
     gallery,
     header,
     outlined,
+    outside,
     probabilities,
     ratio_text,
     scores_by_frame,
@@ -20,7 +21,8 @@ from fakeforensics.inference.crops import FileCrops, FoundCrop
 from fakeforensics.inference.inputs import UploadLimits, View
 from fakeforensics.inference.package import ScoreRule
 from fakeforensics.inference.pictures import VERDICT_COLORS
-from fakeforensics.inference.predict import combine
+from fakeforensics.inference.predict import Prediction, combine
+from fakeforensics.inference.training_data import Outside
 from fakeforensics.thresholds.policy import Decision, LikelihoodRatio
 from tests.score_specs import CD, SL
 
@@ -117,9 +119,17 @@ def test_the_timeline_has_a_series_per_person_and_one_for_the_threshold():
 
 
 def test_reasons_cannot_bring_markup():
-    text = failure("<script>alert(1)</script> [x](http://y)")
+    text = failure(Prediction(Path("f"), "image", (), {}, "<script>alert(1)</script> [x](http://y)"))
     assert "<script>" not in text
     assert "](" not in text
+
+
+def test_a_file_outside_of_the_training_data_is_called_that():
+    webp = Outside(property="format", found="WEBP", trained_on="JPEG")
+    told = Prediction(Path("f"), "image", (), {}, "no face found", outside=(webp,))
+    assert "WEBP" in outside(told)
+    assert outside(told) in failure(told)
+    assert outside(Prediction(Path("f"), "image", (), {}, outside=())) == ""
 
 
 def test_the_header_names_model_and_limits(package):

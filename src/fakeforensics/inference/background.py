@@ -1,0 +1,75 @@
+"""What a package tells about a detector's past: the images that it learned from, and its errors by method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import write_json, write_json_tables
+from fakeforensics.inference.package import Package
+from fakeforensics.inference.training_data import TRAINING, describe_training
+from fakeforensics.metrics.spec import find_score
+from fakeforensics.metrics.table import read_scores
+from fakeforensics.thresholds.errors import CLEAN, ERRORS, error_rates
+
+
+def describe_background(
+    package: Package, manifests: Path, scores: Path, corrupted: Mapping[str, Path]
+) -> None:
+    """Write `training.json` and, if there is a decision policy, `errors.json` into a package's folder.
+
+    Args:
+        package: It holds the card and the policy.
+        manifests: The folder of the protocol's manifests.
+        scores: The table of the test scores.
+        corrupted: The tables of the corrupted test images' scores, by corruption.
+
+    Raises:
+        UserError: If a file is missing or damaged, or the manifest lacks images that the card counts.
+    """
+    rows = _seen_rows(package, manifests)
+    files = {name: manifests / name for name in ("train.parquet", "val.parquet")}
+    training = describe_training(rows, files)
+    write_json(package.directory / TRAINING, training.model_dump(mode="json"))
+    if package.decision is None:
+        return
+    seen: dict[Literal["real", "fake"], set[str]] | None = None
+    if package.detector.sees != "elsewhere":
+        seen = {"real": {*training.reals}, "fake": {*package.training_images()} - {"real"}}
+    tables = {name: read_scores(path).rows for name, path in ({CLEAN: scores} | dict(corrupted)).items()}
+    score = find_score(package.scores, package.decision.score)
+    rates = error_rates(tables, package.decision, score, seen)
+    listed = {"score": score.name, "threshold": package.decision.threshold}
+    write_json_tables(
+        package.directory / ERRORS, listed | {"rows": [row.model_dump(mode="json") for row in rates]}
+    )
+
+
+def _seen_rows(package: Package, manifests: Path) -> pd.DataFrame:
+    """The training rows that the detector saw, as its card counts them by source and method."""
+    train, reference = (_read(manifests / name) for name in ("train.parquet", "reference.parquet"))
+    if not reference.empty:
+        train = pd.concat([train, reference.loc[reference["split"] == "train", train.columns]])
+    counted = {
+        (source, method)
+        for source, methods in package.card.counts.get("train", {}).items()
+        for method in methods
+    }
+    pairs = pd.Series([*zip(train["source"], train["method"], strict=True)], index=train.index, dtype=object)
+    if missing := counted - {*pairs}:
+        raise UserError(
+            f"{manifests / 'train.parquet'}: not the images that {package.name} was trained on",
+            expected=", ".join(f"{method} of {source}" for source, method in sorted(missing)),
+            fix="run `dvc repro`",
+        )
+    return train[pairs.isin(counted)].drop_duplicates("key")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file", fix="run `dvc repro`")
+    return pd.read_parquet(path)

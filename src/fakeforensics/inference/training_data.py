@@ -1,0 +1,148 @@
+"""What the files were like that a detector was trained on, and whether another file lies outside of that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from fakeforensics.params import Count, Group, Number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fakeforensics.faces.still import FileMetadata
+
+TRAINING = "training.json"
+_LOW, _HIGH = 0.01, 0.99  # quantiles between which a file counts as ordinary
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Property = Literal["format", "short side", "long side", "JPEG quality", "face", "face width"]
+
+
+class Range(Group):
+    """The 1st percentile, the median and the 99th percentile of a property."""
+
+    low: Number
+    median: Number
+    high: Number
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies between the percentiles."""
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        return f"{self.low:g}" if self.low == self.high else f"{self.low:g} to {self.high:g}"
+
+
+class TrainingData(Group):
+    """What the images were like that a detector learned from.
+
+    Args:
+        manifests: SHA-256 of each manifest, by its file name: the lists of all training and validation
+            images with the SHA-256 of each.
+        images: Number of training images.
+        files: Number of raw files behind them.
+        formats: Raw files by format.
+        short_side: Of the upright raw files, in pixels.
+        long_side: Likewise.
+        jpeg_quality: As libjpeg counts, estimated, of the JPEGs; None if there are none.
+        face_width: Of the faces in the raw files, in pixels; None for whole images.
+        reals: Image domains of the reals.
+    """
+
+    manifests: dict[str, Sha256] = Field(default={})
+    images: Annotated[Count, Field(ge=0)] = 0
+    files: Annotated[Count, Field(ge=0)] = 0
+    formats: dict[str, Count] = Field(default={})
+    short_side: Range | None = None
+    long_side: Range | None = None
+    jpeg_quality: Range | None = None
+    face_width: Range | None = None
+    reals: tuple[str, ...] = ()
+
+
+class Outside(Group):
+    """A property of a file that was not, or hardly, seen in training.
+
+    Args:
+        property: What it is.
+        found: Its value in this file.
+        trained_on: The values of the training files.
+    """
+
+    property: Property
+    found: str
+    trained_on: str
+
+    def __str__(self) -> str:
+        return f"{self.property} {self.found}, trained on {self.trained_on}"
+
+
+def describe_training(rows: pd.DataFrame, manifests: Mapping[str, Path]) -> TrainingData:
+    """Describe the images that a detector learned from.
+
+    Args:
+        rows: Of the training manifest, those that the detector saw.
+        manifests: Files to hash, by name.
+    """
+    from fakeforensics.files import sha256_file
+
+    hashes = {name: sha256_file(path) for name, path in manifests.items()}
+    if rows.empty:
+        return TrainingData(manifests=hashes)
+    files = rows.drop_duplicates(["source", "raw_path"])
+    sides = files[["raw_width", "raw_height"]]
+    width = rows.loc[rows["box"].map(len) == 4, "box"].map(lambda box: box[2] - box[0])
+    return TrainingData(
+        manifests=hashes,
+        images=len(rows),
+        files=len(files),
+        formats={str(name): int(count) for name, count in files["raw_format"].value_counts().items()},
+        short_side=_range(sides.min(axis=1)),
+        long_side=_range(sides.max(axis=1)),
+        jpeg_quality=_range(files.loc[files["jpeg_quality"] > 0, "jpeg_quality"]),
+        face_width=_range(width.astype(float)),
+        reals=tuple(sorted(rows.loc[rows["label"] == 0, "domain"].unique().tolist())),
+    )
+
+
+def find_outside(
+    training: TrainingData, metadata: FileMetadata, boxes: Iterable[tuple[float, ...]]
+) -> tuple[Outside, ...]:
+    """The properties in which a file lies outside of the training data.
+
+    A property is left out where its range is not known: a detector that was trained elsewhere has none.
+
+    Args:
+        training: What training was like.
+        metadata: Of the file.
+        boxes: Left, top, right, bottom of its faces; empty for a whole image.
+    """
+    found = []
+    if training.formats and metadata.format not in training.formats:
+        listed = ", ".join(sorted(training.formats))
+        found.append(Outside(property="format", found=metadata.format or "not recognized", trained_on=listed))
+    values: list[tuple[Property, float, Range | None]] = [
+        ("short side", min(metadata.width, metadata.height), training.short_side),
+        ("long side", max(metadata.width, metadata.height), training.long_side),
+    ]
+    if metadata.jpeg_quality > 0:
+        values.append(("JPEG quality", metadata.jpeg_quality, training.jpeg_quality))
+    if widths := [box[2] - box[0] for box in boxes if box]:
+        values += [("face width", width, training.face_width) for width in sorted({min(widths), max(widths)})]
+    elif training.face_width is not None:
+        trained_on = f"faces {training.face_width} pixels wide"
+        found.append(Outside(property="face", found="not found", trained_on=trained_on))
+    for name, value, known in values:
+        if known is not None and value > 0 and not known.holds(value):
+            found.append(Outside(property=name, found=f"{value:.0f}", trained_on=str(known)))
+    return tuple(found)
+
+
+def _range(values: pd.Series[float]) -> Range | None:
+    if values.empty:
+        return None
+    low, median, high = values.quantile([_LOW, 0.5, _HIGH]).round(1)
+    return Range(low=float(low), median=float(median), high=float(high))

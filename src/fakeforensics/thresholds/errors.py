@@ -1,0 +1,136 @@
+"""The error rates of a decision policy by forgery method and domain of reals, clean and corrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from fakeforensics.metrics.spec import ScoreSpec
+from fakeforensics.params import Count, Flag, Group, Probability
+from fakeforensics.thresholds.policy import Decision
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ERRORS = "errors.json"
+CLEAN = "clean"
+_LEVEL = 0.95
+
+
+class ErrorRate(Group):
+    """How often the policy calls images of one kind the wrong thing; fractions.
+
+    Args:
+        level: Whether images (`frame`) or whole videos are counted.
+        corruption: What was done to the images, such as `jpeg_50`; `clean` for nothing.
+        label: `real` or `fake`; a real one is wrong if it is called fake.
+        name: The forgery method of fakes, the image domain of reals.
+        seen: Whether training saw this method, or reals of this domain; None if that is unknown.
+        test_sets: The test sets that hold it.
+        count: Images or videos, each once.
+        groups: Independent groups among them: a video with its frames, a photograph with its edits.
+        rate: Share that is called the wrong thing.
+        low: Lower end of its 95% interval.
+        high: Upper end.
+    """
+
+    level: Literal["frame", "video"]
+    corruption: str
+    label: Literal["real", "fake"]
+    name: str
+    seen: Flag | None
+    test_sets: tuple[str, ...]
+    count: Annotated[Count, Field(ge=1)]
+    groups: Annotated[Count, Field(ge=1)]
+    rate: Probability
+    low: Probability
+    high: Probability
+
+
+def error_rates(
+    tables: Mapping[str, pd.DataFrame],
+    decision: Decision,
+    score: ScoreSpec,
+    seen: Mapping[Literal["real", "fake"], set[str]] | None,
+) -> list[ErrorRate]:
+    """Count the errors of a policy on test scores.
+
+    Args:
+        tables: Corruption → rows of a score table; `clean` among them.
+        decision: The policy.
+        score: Its score.
+        seen: The methods of fakes and the domains of reals that training saw; None if unknown.
+
+    Raises:
+        UserError: If a score is not finite.
+    """
+    rows = []
+    for corruption, table in tables.items():
+        for level, images in _levels(table, score):
+            wrong = np.asarray(decision.is_fake(images[score.column].to_numpy())) != (images["label"] == 1)
+            named = images.assign(
+                wrong=wrong, name=images["method"].where(images["label"] == 1, images["domain"])
+            )
+            for (label, name), same in named.groupby(["label", "name"], sort=True):
+                once = same.drop_duplicates(["source", "key"])
+                kind: Literal["real", "fake"] = "fake" if label == 1 else "real"
+                groups, rate = _groups(once), float(once["wrong"].mean())
+                low, high = exact_interval(rate, groups)
+                rows.append(
+                    ErrorRate(
+                        level=level,
+                        corruption=corruption,
+                        label=kind,
+                        name=str(name),
+                        seen=None if seen is None else str(name) in seen[kind],
+                        test_sets=tuple(same["test_set"].unique().tolist()),
+                        count=len(once),
+                        groups=groups,
+                        rate=round(rate, 6),
+                        low=round(low, 6),
+                        high=round(high, 6),
+                    )
+                )
+    return rows
+
+
+def exact_interval(rate: float, groups: int) -> tuple[float, float]:
+    """The 95% interval of a share, as if each group had given one answer.
+
+    Images of one group are alike, so that they count as one; this is cautious where they differ. Unlike a
+    bootstrap's, the interval of a share of 0 has a width.
+
+    Args:
+        rate: The share, in [0, 1].
+        groups: Number of independent groups, at least 1.
+
+    Source:
+        Clopper and Pearson, Biometrika 26, 1934; with an effective sample size, Korn and Graubard, Survey
+        Methodology 24, 1998.
+    """
+    from scipy.stats import beta
+
+    hits, tail = rate * groups, (1 - _LEVEL) / 2
+    low = float(beta.ppf(tail, hits, groups - hits + 1)) if hits > 0 else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, groups - hits)) if hits < groups else 1.0
+    return low, high
+
+
+def _levels(
+    table: pd.DataFrame, score: ScoreSpec
+) -> Iterator[tuple[Literal["frame", "video"], pd.DataFrame]]:
+    from fakeforensics.metrics.table import video_level
+
+    yield "frame", table
+    videos = video_level(table, (score,))
+    if not videos.empty:
+        yield "video", videos
+
+
+def _groups(rows: pd.DataFrame) -> int:
+    from fakeforensics.metrics.bootstrap import group_names
+
+    return len(np.unique(group_names(rows).astype(str)))
