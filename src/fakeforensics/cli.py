@@ -73,6 +73,9 @@ def predict(
     csv: Annotated[bool, Option("--csv", help="Print CSV.")] = False,
     boxes: Annotated[Path | None, Option(help="Folder for copies with the faces marked.")] = None,
     explain: Annotated[Path | None, Option(help="Folder for heat maps (Grad-CAM) over the faces.")] = None,
+    report: Annotated[
+        Path | None, Option(help="New folder for a case: a record and a page to print; see `verify`.")
+    ] = None,
     workers: Annotated[int, Option(min=0, help="Processes that find faces; 0 is one per core.")] = 0,
     batch_size: Annotated[int, Option(min=1, max=4096, help="Crops per forward pass.")] = 128,
 ) -> None:
@@ -88,7 +91,10 @@ def predict(
       fakeforensics predict holiday/ --csv > scores.csv
       fakeforensics predict 'shots/**/*.png' --model packages/mff_4_6/joint --boxes marked --explain maps
       find . -name '*.jpg' | fakeforensics predict - --json
+      fakeforensics predict portrait.jpg --report case-12
     """  # noqa: D301 (\b keeps the lines of the examples)
+    from contextlib import ExitStack
+
     from fakeforensics.inference.crops import ExtractionSettings
     from fakeforensics.inference.inputs import find_inputs
     from fakeforensics.inference.output import Style, print_predictions
@@ -105,8 +111,54 @@ def predict(
     pictures = PictureFolders(predictor, [item.path for item in inputs.items], boxes, explain)
     predictions = pictures.written(predictor.predict(inputs.items))
     style: Style = "json" if json else "csv" if csv else "table"
-    if not print_predictions(package, inputs, predictions, style, is_cropped=as_is):
+    with ExitStack() as stack:
+        case = None
+        if report is not None:
+            from fakeforensics.inference.evidence.build import case_folder
+
+            case = stack.enter_context(
+                case_folder(report, package, predictor, settings, inputs.items, sys.argv, batch_size)
+            )
+            predictions = case.recorded(predictions)
+        is_scored = print_predictions(package, inputs, predictions, style, is_cropped=as_is)
+    if case is not None:
+        typer.echo(f"{report}: SHA-256 of its SHA256SUMS {case.digest} (keep it elsewhere)", err=True)
+    if not is_scored:
         raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    case: Annotated[Path, Argument(help="A folder that `predict --report` wrote.")],
+    model: Annotated[
+        Path | None, Option(help="The detector's package; by default where it lay when the case was made.")
+    ] = None,
+    hashes_only: Annotated[bool, Option("--hashes-only", help="Do not score the files again.")] = False,
+    workers: Annotated[int, Option(min=0, help="Processes that find faces; 0 is one per core.")] = 0,
+) -> None:
+    """Check a case: compare every hash, score its files again, and compare the scores.
+
+    What was changed is named: a file of the case, an original, the weights, the decision policy. Another
+    program, library or machine is a remark. The exit status is 0 if nothing was changed, otherwise 1.
+
+    \b
+    Examples:
+      fakeforensics verify case-12
+      fakeforensics verify case-12 --model packages/mff_4_6/joint
+    """  # noqa: D301 (\b keeps the lines of the examples)
+    from fakeforensics.inference.evidence.case import BOUND
+    from fakeforensics.inference.evidence.verify import verify_case
+
+    found = verify_case(case, model, workers, hashes_only=hashes_only)
+    for remark in found.remarks:
+        typer.echo(f"note: {remark}")
+    for problem in found.problems:
+        typer.secho(problem, fg=typer.colors.RED)
+    if found.difference is not None:
+        typer.echo(f"scored again: scores differ by at most {found.difference:.1e} (bound {BOUND:g})")
+    if found.problems:
+        raise typer.Exit(1)
+    typer.secho(f"{case}: nothing was changed", fg=typer.colors.GREEN)
 
 
 @app.command()

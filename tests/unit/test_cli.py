@@ -15,7 +15,7 @@ from fakeforensics.images.codec import encode_png
 from tests.unit.inference import conftest
 
 COMMANDS = (
-    *(["predict"], ["serve"], ["export"], ["models"], ["crops"], ["evaluate"]),
+    *(["predict"], ["verify"], ["serve"], ["export"], ["models"], ["crops"], ["evaluate"]),
     *(["data", "check"], ["data", "fetch"]),
 )
 photo, portrait, package = conftest.photo, conftest.portrait, conftest.package
@@ -98,6 +98,17 @@ def test_predict_as_is_takes_crops(here):
     assert "crop.png,image,0,,,,,," in result.stdout
     assert ",score_sl,logit,score_cd,score,probability,log10_lr,verdict,outside,error" in result.stdout
     assert "trained on aligned faces" in result.stderr
+
+
+def test_a_report_is_verified_and_a_changed_policy_is_named(here):
+    run("predict", "one face.png", "nothing.png", "--report", "case", status=1)  # one file is not there
+    assert {path.name for path in (here / "case").iterdir()} == {
+        *("case.json", "report.html", "SHA256SUMS", "inputs", "pictures")
+    }
+    assert "nothing was changed" in run("verify", "case", "--hashes-only")
+    policy = here / "packages/p/joint/decision.json"
+    policy.write_text(policy.read_text().replace("0.25", "0.26"))
+    assert "the decision policy decision.json of the detector was changed" in run("verify", "case", status=1)
 
 
 def test_predict_without_anything_to_score(here, capsys, monkeypatch):

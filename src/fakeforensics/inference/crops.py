@@ -9,12 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from fakeforensics.faces.detect import Box
+import cv2
+
+from fakeforensics.faces.align import align
+from fakeforensics.faces.detect import Box, LandmarkPredictor
 from fakeforensics.faces.extract import FaceExtractor, WorkItem
 from fakeforensics.faces.results import Extraction, MemoryStore
 from fakeforensics.faces.still import FileMetadata
 from fakeforensics.faces.video import UnreadableError
-from fakeforensics.inference.inputs import Item, View, pick_frames, read_views
+from fakeforensics.inference.inputs import Item, Rgb, View, pick_frames, read_views
 from fakeforensics.params import FacesParams
 from fakeforensics.processes import TaskLostError
 
@@ -110,6 +113,13 @@ def extract_crops(settings: ExtractionSettings, item: Item, views: int = 0) -> F
     return FileCrops(item.path, crops, lost_frames=lost, views=read_views(item, frames), metadata=metadata)
 
 
+def cut_faces(faces: FacesParams, rgb: Rgb, boxes: Sequence[tuple[float, ...]]) -> list[Rgb]:
+    """Cut the faces at known boxes out of a picture as the faces stage does; landmarks are found anew."""
+    gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    predict = _landmark_predictor(faces.landmarks)
+    return [align(rgb, predict(gray, Box(*box)), faces.size, faces.padding) for box in boxes]
+
+
 def crops_or_reason(item: Item, future: Future[FileCrops]) -> FileCrops:
     """What a worker process found, or why it found nothing.
 
@@ -122,6 +132,11 @@ def crops_or_reason(item: Item, future: Future[FileCrops]) -> FileCrops:
         return FileCrops(item.path, (), str(error))
     except MemoryError:
         return FileCrops(item.path, (), "it takes too much memory")
+
+
+@cache
+def _landmark_predictor(landmarks: Literal[5, 68]) -> LandmarkPredictor:
+    return LandmarkPredictor(landmarks)
 
 
 @cache

@@ -160,6 +160,22 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A PNG or JPEG in its own size, with a title below it."""
+
+    data: bytes
+    title: str
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures next to each other under one caption."""
+
+    caption: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
 class Text:
     """A paragraph; `backticks` set code. Notes and warnings stand out."""
 
@@ -185,7 +201,7 @@ class ContactSheet:
     rows: tuple[Samples, ...]
 
 
-Block = Table | Figure | Gallery | ContactSheet | Text
+Block = Table | Figure | Gallery | ContactSheet | Pictures | Text
 
 
 @dataclass(frozen=True)

@@ -316,8 +316,9 @@ def column_groups(table: Table) -> list[tuple[str, int]]:
     ]
 
 
-def _data_uri(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+def _data_uri(picture: bytes) -> str:
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64," + base64.b64encode(picture).decode()
 
 
 def _save_png(figure: Canvas, path: Path) -> None:

@@ -1,0 +1,87 @@
+"""What a result depends on besides the files: the program, its libraries, the machine, the detector."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import fakeforensics
+from fakeforensics.errors import UserError
+from fakeforensics.files import sha256_file
+from fakeforensics.inference.evidence.case import Library, Machine, ModelRecord, Program
+from fakeforensics.inference.package import Package, ScoreRule
+
+# Those that touch a pixel or a score on its way; others do not change a result.
+LIBRARIES = (
+    *("torch", "torchvision", "numpy", "scipy", "opencv-python-headless", "pillow", "av"),
+    *("dlib-bin", "dlib", "face_recognition_models", "safetensors", "captum", "pydantic"),
+)
+
+
+def describe_program() -> Program:
+    """This program and its libraries, with hashes of what is installed."""
+    root = Path(fakeforensics.__file__).parent
+    files = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    listed = "".join(f"{sha256_file(path)}  {path.relative_to(root).as_posix()}\n" for path in files)
+    return Program(
+        version=fakeforensics.__version__,
+        sha256=hashlib.sha256(listed.encode()).hexdigest(),
+        python=platform.python_version(),
+        libraries={name: found for name in LIBRARIES if (found := _library(name)) is not None},
+    )
+
+
+def describe_machine(device: str) -> Machine:
+    """This machine; `device` is where the network runs."""
+    import torch
+
+    from fakeforensics.models.runtime import processor
+
+    return Machine(
+        system=platform.platform(),
+        processor=processor(),
+        device=device,
+        threads=torch.get_num_threads(),
+        precision="float32",
+    )
+
+
+def describe_model(package: Package) -> ModelRecord:
+    """The package with the hashes of all its files.
+
+    Raises:
+        UserError: If a file of it is damaged.
+    """
+    decision, training = package.decision, package.training
+    return ModelRecord(
+        name=package.name,
+        folder=str(package.directory.resolve()),
+        demo=package.is_demo,
+        files=hash_package(package.directory),
+        manifests={} if training is None else training.manifests,
+        score=ScoreRule(decision, package.scores).spec.name,
+        threshold=None if decision is None else decision.threshold,
+    )
+
+
+def hash_package(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a package by name.
+
+    Raises:
+        UserError: If there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder", fix="name the package with --model")
+    return {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _library(name: str) -> Library | None:
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
+        return None
+    record = found.read_text("RECORD")
+    digest = None if record is None else hashlib.sha256(record.encode()).hexdigest()
+    return Library(version=found.version, record_sha256=digest)

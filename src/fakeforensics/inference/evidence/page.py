@@ -1,0 +1,145 @@
+"""The case folder's page: one HTML file for people who must explain the result, made to be printed."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from fakeforensics.files import sha256_file
+from fakeforensics.inference.evidence.case import (
+    CASE,
+    SUMS,
+    Case,
+)
+from fakeforensics.inference.evidence.file_chapter import (
+    ASSESSMENT,
+    assessment_cells,
+    code,
+    error_table,
+    facts,
+    file_anchor,
+    file_chapter,
+    plain,
+)
+from fakeforensics.inference.model_card import LIMITS, decision_text, training_text
+from fakeforensics.inference.package import DEMO_WARNING, Package
+from fakeforensics.reporting.blocks import (
+    EMPTY,
+    Block,
+    Cell,
+    Chapter,
+    Report,
+    Row,
+    Section,
+    Table,
+    Text,
+)
+from fakeforensics.reporting.page import render
+from fakeforensics.reporting.provenance import flatten
+from fakeforensics.thresholds.errors import CLEAN
+from fakeforensics.thresholds.policy import DECISION
+
+
+def case_page(case: Case, package: Package, folder: Path) -> str:
+    """The page as HTML without links to the outside.
+
+    Args:
+        case: The record; `case.json` and the pictures are in `folder` already.
+        package: The detector, for its training, error rates and limits.
+        folder: The case folder.
+    """
+    files = [file_chapter(number, file, case, package, folder) for number, file in enumerate(case.files, 1)]
+    judged = f"{len(case.files)} file{'' if len(case.files) == 1 else 's'}"
+    return render(
+        Report(
+            title="Evidence: is it real or fake?",
+            lead=f"What the detector {case.model.name} says about {judged}, and all that is needed to check "
+            f"it. Scored from {case.started} to {case.finished} (UTC). The record behind this page is "
+            f"`{CASE}`, SHA-256 `{sha256_file(folder / CASE)}`.",
+            chapters=(_result(case, package), *files, _detector(package), _making(case)),
+        )
+    )
+
+
+def _result(case: Case, package: Package) -> Chapter:
+    rows = []
+    for number, file in enumerate(case.files, 1):
+        one = file.decisive
+        cells = (
+            (Cell(file.reason or "not scored", alarm=True), *[Cell(EMPTY)] * 3)
+            if one is None
+            else assessment_cells(one.assessment)
+        )
+        listed = "; ".join(map(str, file.outside or ()))
+        detail = f"outside of the training data: {listed}" if listed else ""
+        rows.append(Row(plain(file.name), cells, detail=plain(detail), link=file_anchor(number)))
+    notes = (
+        "A higher score is more likely fake. Probability: of fake, in percent. LR: the likelihood ratio, "
+        "how many times more often fakes than reals have such a score; its log10 is 0 where the score says "
+        "nothing.",
+        "Of several faces, the one with the highest score stands for the file.",
+    )
+    sections = (
+        Section("Result", [Table("The verdict on each file.", "File", ASSESSMENT, tuple(rows), notes)]),
+        Section("What decides", [Text(decision_text(package))]),
+        Section("What a verdict does not mean", [Text(limit) for limit in LIMITS]),
+    )
+    banner = DEMO_WARNING if case.model.demo else ""
+    return Chapter("overview", "At a glance", "Result", sections, banner=banner)
+
+
+def _detector(package: Package) -> Chapter:
+    blocks: list[Block] = [Text(f"{package.title}."), Text(training_text(package))]
+    if (training := package.training) is not None and training.images:
+        blocks.append(
+            facts(
+                "What the training files were like: 1st to 99th percentile; number of files by format.",
+                flatten(training.model_dump(mode="json", exclude={"manifests"})),
+            )
+        )
+    tested: list[Block] = []
+    if package.errors:
+        seen = sorted({rate.name for rate in package.errors if rate.label == "fake" and rate.seen})
+        never = sorted({rate.name for rate in package.errors if rate.label == "fake" and rate.seen is False})
+        tested.append(Text(f"Tested methods that training saw: {', '.join(seen) or 'none'}."))
+        tested.append(Text(f"Tested methods that training never saw: {', '.join(never) or 'none'}."))
+        tested.append(error_table(package.errors, [CLEAN], "frame"))
+    sections = (Section("Training", blocks), Section("Errors by method", tested))
+    return Chapter("detector", f"The detector {package.name}", "The detector", sections)
+
+
+def _making(case: Case) -> Chapter:
+    model = case.model
+    names = {"model.safetensors": "weights", "model.json": "card", DECISION: "decision policy"}
+    hashes = [(names.get(name, name), code(digest)) for name, digest in model.files.items()]
+    hashes += [(f"training list {name}", code(digest)) for name, digest in model.manifests.items()]
+    program = case.program
+    listed = [
+        ("fakeforensics", f"{program.version}, SHA-256 {code(program.sha256)}"),
+        ("python", program.python),
+    ]
+    listed += [
+        (name, f"{one.version}, SHA-256 of its list of files {code(one.record_sha256 or 'unknown')}")
+        for name, one in program.libraries.items()
+    ]
+    settings = [("command", code(shlex.join(case.command))), *flatten(case.settings.model_dump(mode="json"))]
+    settings += [
+        ("package", code(model.folder)),
+        ("started (UTC)", case.started),
+        ("finished (UTC)", case.finished),
+    ]
+    check = (
+        f"`fakeforensics verify` with this folder's path compares every hash, scores the files again and "
+        f"compares the scores, which may differ by {case.bound:g} times the larger of 1 and their size. "
+        f"`sha256sum -c {SUMS}` in the folder checks its files without this program. Hashes show a change "
+        "only if someone keeps a copy of them elsewhere: keep this page on paper, or the hash that the "
+        "command printed."
+    )
+    sections = (
+        Section("How to check it", [Text(check)]),
+        Section("Settings", [facts("The command and its settings.", settings)]),
+        Section("Machine", [facts("Where it was computed.", flatten(case.machine.model_dump(mode="json")))]),
+        Section("The detector's files", [facts("SHA-256 of each file of the package.", hashes)]),
+        Section("Program and libraries", [facts("What computed.", listed)]),
+    )
+    return Chapter("making", "How this was made, and how to check it", "How to check it", sections)

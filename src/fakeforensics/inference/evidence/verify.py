@@ -1,0 +1,205 @@
+"""Checking a case folder: its files, the detector, the originals, and the scores by scoring again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import printable_path, sha256_file
+from fakeforensics.inference.crops import ExtractionSettings
+from fakeforensics.inference.evidence.build import pixel_digest
+from fakeforensics.inference.evidence.case import (
+    BOUND,
+    CASE,
+    SUMS,
+    AssessmentRecord,
+    Case,
+    FileRecord,
+    read_case,
+    read_sums,
+)
+from fakeforensics.inference.evidence.environment import describe_program, hash_package
+from fakeforensics.inference.inputs import Item, read_frames
+from fakeforensics.inference.package import Package, ScoreRule, open_package
+from fakeforensics.inference.predict import Prediction, Predictor
+from fakeforensics.models.card import CARD, WEIGHTS
+from fakeforensics.thresholds.policy import DECISION
+
+_ROLES = {WEIGHTS: "the weights", CARD: "the card", DECISION: "the decision policy"}
+
+
+class Verification(NamedTuple):
+    """The result of a check.
+
+    Args:
+        problems: What is not as it was, one line each; empty if all is well.
+        remarks: What differs without making the case wrong, such as another machine.
+        difference: The largest difference of a score, as a share of the larger of 1 and its size; None if
+            nothing was scored again.
+    """
+
+    problems: list[str]
+    remarks: list[str]
+    difference: float | None
+
+
+def verify_case(
+    folder: Path, model: Path | None = None, workers: int = 0, *, hashes_only: bool = False
+) -> Verification:
+    """Check every hash of a case folder, score its files again, and compare.
+
+    Args:
+        folder: The case folder.
+        model: The detector's package; by default where it lay when the case was made.
+        workers: Processes that find faces; 0 is one per core.
+        hashes_only: Whether to leave out the scoring.
+
+    Raises:
+        UserError: If there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder", fix="name the folder that --report wrote")
+    problems = [*_folder_problems(folder)]
+    remarks: list[str] = []
+    if any(problem.startswith(f"{CASE}:") for problem in problems):
+        return Verification(problems, ["the files were not scored again, as the record was changed"], None)
+    case = read_case(folder)
+    originals, gone = _check_originals(case)
+    problems += originals
+    remarks += gone + _program_remarks(case)
+    package = Path(case.model.folder) if model is None else model
+    broken = [*_model_problems(case, package)]
+    problems += broken
+    stored = {file.stored for file in case.files if file.stored}
+    if broken or any(problem.partition(":")[0] in stored for problem in problems):
+        remarks.append("the files were not scored again, as the detector or a file was changed")
+        return Verification(problems, remarks, None)
+    if hashes_only:
+        return Verification(problems, remarks, None)
+    again, difference = _score_again(folder, case, open_package(package), workers)
+    return Verification(problems + again, remarks, difference)
+
+
+def _folder_problems(folder: Path) -> Iterator[str]:
+    """Files of the folder that were changed, are missing, or do not belong there."""
+    try:
+        expected = read_sums(folder)
+    except UserError as error:
+        yield str(error)
+        return
+    found = {
+        printable_path(path.relative_to(folder).as_posix()): path
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    for name in sorted(expected.keys() - found.keys()):
+        yield f"{name}: missing"
+    for name, path in sorted(found.items()):
+        if name == SUMS:
+            continue
+        if name not in expected:
+            yield f"{name}: does not belong to the case"
+        elif path.is_symlink() or not path.is_file():
+            yield f"{name}: not a regular file"
+        elif sha256_file(path) != expected[name]:
+            yield f"{name}: changed"
+
+
+def _check_originals(case: Case) -> tuple[list[str], list[str]]:
+    changed, gone = [], []
+    for file in case.files:
+        if file.sha256 is None:
+            continue
+        path = Path(file.path)
+        if not path.is_file():
+            gone.append(f"{file.name}: the original is no longer there; its copy was checked")
+        elif path.stat().st_size != file.size or sha256_file(path) != file.sha256:
+            changed.append(f"{file.name}: the original was changed since")
+    return changed, gone
+
+
+def _program_remarks(case: Case) -> list[str]:
+    then, now = case.program, describe_program()
+    remarks = []
+    if then.sha256 != now.sha256:
+        remarks.append(f"the program differs: version {then.version} then, {now.version} now")
+    if then.python != now.python:
+        remarks.append(f"Python differs: {then.python} then, {now.python} now")
+    for name in sorted(then.libraries.keys() | now.libraries.keys()):
+        before, after = then.libraries.get(name), now.libraries.get(name)
+        if before != after:
+            versions = ["not there" if one is None else one.version for one in (before, after)]
+            remarks.append(f"the library {name} differs: {versions[0]} then, {versions[1]} now")
+    return remarks
+
+
+def _model_problems(case: Case, package: Path) -> Iterator[str]:
+    try:
+        found = hash_package(package)
+    except UserError as error:
+        yield str(error)
+        return
+    for name, digest in case.model.files.items():
+        role = f"{_ROLES[name]} {name}" if name in _ROLES else name
+        if name not in found:
+            yield f"{package}: {role} of the detector is missing"
+        elif found[name] != digest:
+            yield f"{package}: {role} of the detector was changed"
+    for name in sorted(found.keys() - case.model.files.keys()):
+        if name in _ROLES:
+            yield f"{package}: {_ROLES[name]} {name} of the detector was not there before"
+
+
+def _score_again(folder: Path, case: Case, package: Package, workers: int) -> tuple[list[str], float]:
+    settings = ExtractionSettings(case.settings.crop, case.settings.faces, case.settings.people)
+    predictor = Predictor(package, settings, case.settings.batch_size, workers)
+    files = [file for file in case.files if file.stored is not None]
+    items = [Item(folder / str(file.stored), file.kind) for file in files]
+    problems: list[str] = []
+    largest = 0.0
+    for file, item, prediction in zip(files, items, predictor.predict(items), strict=True):
+        found, difference = _compare(file, item, prediction, predictor.model.rule)
+        problems += [f"{file.stored} ({file.name}): {problem}" for problem in found]
+        largest = max(largest, difference)
+    return problems, largest
+
+
+def _compare(
+    file: FileRecord, item: Item, prediction: Prediction, rule: ScoreRule
+) -> tuple[list[str], float]:
+    """What differs when a file is scored again, and the largest difference of a score."""
+    if (file.reason is None) != (prediction.reason is None):
+        outcomes = [reason or "scored" for reason in (file.reason, prediction.reason)]
+        return [f"then {outcomes[0]}, now {outcomes[1]}"], 0.0
+    before = {(one.frame, one.face): one for one in file.faces}
+    after = {(face.frame if face.frame >= 0 else None, face.crop.face): face for face in prediction.faces}
+    people = {one.face: one.assessment for one in file.people}
+    if before.keys() != after.keys() or people.keys() != dict(prediction.by_face()).keys():
+        return [f"{len(before)} crops then, {len(after)} now, or of other faces"], 0.0
+    problems = []
+    if frames := sorted({face.frame for face in prediction.faces}):
+        pixels = pixel_digest(rgb for _, rgb in read_frames(item.path, item.kind, frames))
+        if pixels != file.pixels_sha256:
+            problems.append("its decoded pixels differ")
+    scores = {
+        f"crop {place}, {column}": (value, after[face].scores.get(column, math.inf))
+        for place, (face, one) in enumerate(before.items())
+        for column, value in {**one.scores, rule.spec.column: one.assessment.score}.items()
+    }
+    scores |= {f"face {face}": (people[face].score, now.score) for face, now in prediction.by_face()}
+    differences = {name: abs(now - then) / max(1.0, abs(then)) for name, (then, now) in scores.items()}
+    problems += [
+        f"{name}: {scores[name][0]:.6g} then, {scores[name][1]:.6g} now"
+        for name, difference in differences.items()
+        if difference > BOUND
+    ]
+    # Near the threshold a score may cross it on another machine: the verdict follows from the recorded one.
+    problems += [
+        f"its verdict, probability or likelihood ratio does not follow from the score {one.score:.6g}"
+        for one in dict.fromkeys([*people.values(), *(face.assessment for face in file.faces)])
+        if AssessmentRecord(**vars(rule.assess(one.score))) != one
+    ]
+    return problems, max(differences.values(), default=0.0)

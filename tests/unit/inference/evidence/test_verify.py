@@ -1,0 +1,140 @@
+"""Every change of a case, of an original or of the detector is named."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.inference.evidence.case import BOUND, read_case, write_sums
+from fakeforensics.inference.evidence.verify import verify_case
+
+
+def flip(path, place):
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1 << (place % 8)
+    path.write_bytes(data)
+
+
+@pytest.fixture
+def copy(case, tmp_path):
+    return shutil.copytree(case, tmp_path / "copy")
+
+
+def names(problems):
+    return {problem.partition(":")[0] for problem in problems}
+
+
+def test_an_untouched_case_is_scored_again_and_found_the_same(case):
+    found = verify_case(case, workers=1)
+    assert found.problems == []
+    assert found.difference <= BOUND
+
+
+def test_one_changed_byte_names_the_file(copy):
+    rng = np.random.default_rng(0)
+    files = sorted(path for path in copy.rglob("*") if path.is_file())
+    assert len(files) > 20
+    for path in files:
+        size = path.stat().st_size
+        for place in {0, size // 2, size - 1, *rng.integers(0, size, 3).tolist()}:
+            flip(path, place)
+            found = verify_case(copy, hashes_only=True)
+            assert names(found.problems) == {path.relative_to(copy).as_posix()}, (path, place)
+            flip(path, place)
+    assert verify_case(copy, hashes_only=True).problems == []
+
+
+def test_missing_and_foreign_files_are_named(copy, tmp_path):
+    gone = copy / read_case(copy).files[0].faces[0].crop
+    gone.unlink()
+    (copy / "pictures/extra.png").write_bytes(b"")
+    (copy / "inputs/link.png").symlink_to("/etc/hostname")
+    os.mkfifo(copy / "pipe")
+    problems = verify_case(copy, hashes_only=True).problems
+    assert names(problems) == {
+        *(gone.relative_to(copy).as_posix(), "pictures/extra.png", "inputs/link.png", "pipe")
+    }
+
+
+@pytest.mark.parametrize("name", ["case.json", "SHA256SUMS"])
+def test_without_its_record_or_its_hashes_a_case_is_not_sound(copy, name):
+    (copy / name).unlink()
+    assert names(verify_case(copy, hashes_only=True).problems) == {name}
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("model.safetensors", "the weights"),
+        ("model.json", "the card"),
+        ("decision.json", "the decision policy"),
+        ("errors.json", "errors.json"),
+    ],
+)
+def test_a_changed_detector_is_named_and_does_not_score_again(case, documented, tmp_path, name, role):
+    package = shutil.copytree(documented.directory, tmp_path / "joint")
+    flip(package / name, (package / name).stat().st_size // 2)
+    found = verify_case(case, package)
+    (problem,) = found.problems
+    assert role in problem
+    assert name in problem
+    assert found.difference is None
+
+
+def test_a_changed_original_is_named_and_one_that_is_gone_is_remarked(case, evidence):
+    original = evidence / "clip.mp4"
+    data = original.read_bytes()
+    try:
+        flip(original, 9)
+        (problem,) = verify_case(case, hashes_only=True).problems
+        assert "clip.mp4: the original was changed" in problem
+        original.unlink()
+        found = verify_case(case, hashes_only=True)
+        assert found.problems == []
+        assert any("clip.mp4" in remark for remark in found.remarks)
+    finally:
+        original.write_bytes(data)
+
+
+def forge(copy, change):
+    """Change the record and hash everything again, as somebody does who knows how."""
+    record = json.loads((copy / "case.json").read_text())
+    change(record)
+    (copy / "case.json").write_text(json.dumps(record))
+    write_sums(copy)
+
+
+def test_a_forged_score_or_verdict_is_found_by_scoring_again(copy):
+    def change(record):
+        score = record["files"][0]["faces"][0]["assessment"]
+        score["score"] += 20 * BOUND * max(1, abs(score["score"]))
+        person = record["files"][1]["people"][0]["assessment"]
+        person["verdict"] = "real" if person["verdict"] == "fake" else "fake"
+
+    forge(copy, change)
+    problems = verify_case(copy, workers=1).problems
+    assert any(problem.startswith("inputs/0001.png") and " then, " in problem for problem in problems)
+    assert any(problem.startswith("inputs/0002.mp4") and "does not follow" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "inputs/../../x.png", "inputs/0001.png/.."]
+)
+def test_a_name_in_a_record_never_leads_out_of_the_folder(copy, name):
+    forge(copy, lambda record: record["files"][0].update(stored=name))
+    with pytest.raises(UserError, match="stored"):
+        verify_case(copy, hashes_only=True)
+
+
+def test_a_record_of_another_version_is_refused(copy):
+    forge(copy, lambda record: record.update(schema_version=2))
+    with pytest.raises(UserError, match=r"expected: schema_version 1(.|\n)*found: 2"):
+        verify_case(copy, hashes_only=True)
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        verify_case(tmp_path / "nothing")
