@@ -139,11 +139,12 @@ def _colors(images: Float[Tensor, "n h w"]) -> Float[Tensor, "n 3 h w"]:
     return images.unsqueeze(1).expand(-1, 3, -1, -1)
 
 
-class LeNet(nn.Sequential):
+class LeNet(nn.Module):
     """Deep SVDD's network for MNIST: 8 and 4 filters of 5 x 5, a code of 32 numbers, no biases."""
 
     def __init__(self) -> None:
-        super().__init__(
+        super().__init__()
+        self.layers = nn.Sequential(
             nn.Conv2d(1, 8, 5, padding=2, bias=False),
             *(nn.BatchNorm2d(8, eps=1e-4, affine=False), nn.LeakyReLU(), nn.MaxPool2d(2)),
             nn.Conv2d(8, 4, 5, padding=2, bias=False),
@@ -154,7 +155,7 @@ class LeNet(nn.Sequential):
 
     def forward(self, images: Float[Tensor, "batch 3 28 28"]) -> Float[Tensor, "batch 32"]:
         """Encode gray images, of which the three channels are alike."""
-        code: Tensor = super().forward(images[:, :1])  # type: ignore[no-untyped-call]
+        code: Tensor = self.layers(images[:, :1])
         return code
 
 
@@ -230,7 +231,7 @@ def pretrain(task: Task, train: Mapping[str, Any], seed: int) -> dict[str, Tenso
     for rows in steps(len(images), params, optimizer, seed):
         wanted = images[rows]
         optimizer.zero_grad()
-        loss = functional.mse_loss(decoder(encoder(wanted)), wanted[:, :1])
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss: Any = functional.mse_loss(decoder(encoder(wanted)), wanted[:, :1])
+        loss.backward()
         optimizer.step()
     return encoder.state_dict()

@@ -63,7 +63,8 @@ def fit(
     for number, rows in enumerate(steps(len(labels), params, optimizer, seed), start=1):
         images = task.images[rows]
         optimizer.zero_grad()
-        detector.losses(images, detector(images), labels[rows]).mean().backward()  # type: ignore[no-untyped-call]
+        loss: Any = detector.losses(images, detector(images), labels[rows]).mean()
+        loss.backward()
         optimizer.step()
         if number % per_epoch == 0:
             _call(detector, "on_epoch_end", plain)
