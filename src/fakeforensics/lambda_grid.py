@@ -65,6 +65,7 @@ def lambda_grid(
         UserError: If there are fewer than two lambdas, a run is missing, a run has no validation figures, or
             no detector uses lambda.
     """
+    lambdas, seeds = sorted(set(lambdas)), sorted(set(seeds))
     wanted = [(lambda_, seed) for lambda_ in lambdas for seed in seeds]
     found: dict[tuple[float, int], dict[str, dict[str, Any]]] = {}
     for _, params, metrics in comparable_runs(shown, protocol, {"lambda", "seed"}):
@@ -89,8 +90,8 @@ def lambda_grid(
         found[key][name].get("trained_on") or "unknown machine" for key in wanted for name in detectors
     }
     return {
-        "lambdas": sorted(lambdas),
-        "seeds": sorted(seeds),
+        "lambdas": lambdas,
+        "seeds": seeds,
         "trained_on": sorted(machines),
         "detectors": detectors,
     }
@@ -103,7 +104,7 @@ def _check_complete(
     found: Mapping[tuple[float, int], Any],
 ) -> None:
     again = f"run `make lambda-grid PROTOCOL={protocol}`"
-    if len(set(lambdas)) < FEWEST or not seeds:
+    if len(lambdas) < FEWEST or not seeds:
         raise UserError(
             "a grid has at least two values of lambda and a seed",
             found=f"lambda {', '.join(f'{one:g}' for one in lambdas) or '(none)'}",

@@ -72,7 +72,7 @@ def test_the_grid_holds_each_score_of_the_detectors_that_use_lambda():
     assert sl["best_by_test"] == {"mean_unseen": 1.0, "mean": 1.0}  # 0.6 against 0.5
     # Validation cannot tell S_CD's runs apart, so the smaller λ is picked.
     assert (cd["picked"], cd["best_by_test"]["mean"]) == (0.01, 1.0)
-    assert [(row["lambda"], row["test"]["b"]) for row in sl["runs"]] == [(1.0, 0.6), (0.01, 0.5)]
+    assert [(row["lambda"], row["test"]["b"]) for row in sl["runs"]] == [(0.01, 0.5), (1.0, 0.6)]
 
 
 def test_the_best_by_test_depends_on_the_mean_that_it_is_judged_by():

@@ -132,11 +132,16 @@ def _is_stale(results: ProtocolResults, column: ScoreColumn) -> bool:
     seed = results.cards[column.detector].get("settings", {}).get("seed")
     same = [run for run in found["runs"] if (run["lambda"], run["seed"]) == (column.lambda_, seed)]
     return any(
-        (ours := results.value(found["measure"], column, name)) is None or abs(ours - value) > _SAME
+        _differ(results.value(found["measure"], column, name), run["test"].get(name))
         for run in same
-        for name, value in run["test"].items()
-        if name in results.protocol.test
+        for name in results.protocol.test
     )
+
+
+def _differ(ours: float | None, grid: float | None) -> bool:
+    if ours is None or grid is None:
+        return ours is not grid
+    return abs(ours - grid) > _SAME
 
 
 def _best_table(results: ProtocolResults, picked: Choice, best: Choice) -> Table:
@@ -227,10 +232,10 @@ def _grid_table(results: ProtocolResults, columns: Sequence[ScoreColumn]) -> Tab
 
 
 def _grid_cells(results: ProtocolResults, column: ScoreColumn, lambda_: float) -> list[Cell]:
-    found, mean = _found(results, column), judged_by(results, column)
-    validation, test = (at_lambda(found["runs"], lambda_, kind) for kind in ("validation", "test"))
-    picked, best = lambda_ == found["picked"], lambda_ == found["best_by_test"][mean]
+    found, kind = _found(results, column), judged_by(results, column)
+    validation, test = (at_lambda(found["runs"], lambda_, images) for images in ("validation", "test"))
+    picked, best = lambda_ == found["picked"], lambda_ == found["best_by_test"][kind]
     return [
         Cell(in_percent(validation["ap"]), "picked" if picked else "", best=picked),
-        Cell(in_percent(test[mean]), "best: oracle" if best else ""),
+        Cell(in_percent(test[kind]), "best: oracle" if best else ""),
     ]

@@ -132,6 +132,9 @@ def test_a_grid_that_does_not_fit_the_report_is_told(trained):
     assert warning.tone == "warning"
     assert "BCE+SAD S_SL" in warning.text
     assert "S_CD" not in warning.text
+    del metrics["ap"]["sl"]["faceapp_ffhq"]  # a test set that only one of the two knows
+    trained.write("metrics/p/joint.json", json.dumps(metrics))
+    assert "BCE+SAD S_SL" in lambda_blocks(results_with(trained, GRID))[0].text
 
 
 def test_several_seeds_stand_as_mean_and_deviation(trained):
