@@ -32,10 +32,14 @@ sample: $(INSTALLED) ## Run the protocol `sample` on the real images below $FAKE
 LAMBDAS ?= 0.001,0.01,0.1,1
 SEEDS ?= 0
 PROTOCOL ?= demo
+COMMA := ,
+# One after the other, each in a workspace of its own. The worker of DVC's queue may end before its tasks on a busy
+# machine, and `dvc exp run --run-all` then waits for ever.
+EXPERIMENT = dvc exp run --temp -S 'protocols=[$(PROTOCOL)]'
 
 lambda-grid: $(INSTALLED) ## Train PROTOCOL with each of LAMBDAS and SEEDS, then write which lambda validation picks
-	dvc exp run --queue -S 'lambda=$(LAMBDAS)' -S 'seed=$(SEEDS)' -S 'protocols=[$(PROTOCOL)]'
-	dvc exp run --run-all
+	@set -e; for lambda in $(subst $(COMMA), ,$(LAMBDAS)); do for seed in $(subst $(COMMA), ,$(SEEDS)); do \
+	  $(EXPERIMENT) -S "lambda=$$lambda" -S "seed=$$seed"; done; done
 	python -m fakeforensics.lambda_grid --protocol '$(PROTOCOL)' --lambdas '$(LAMBDAS)' --seeds '$(SEEDS)'
 
 SYSTEMS := bce,sad,joint,deep_sad,deep_svdd,oc_svm,svdd,svdd_fakes,oc_cnn,doc,spectrum,autogan
@@ -43,8 +47,7 @@ SYSTEMS := $(SYSTEMS),ddt,dp_vae,mml_vae,forensic_transfer,forensic_transfer_res
 
 seeds systems: SEEDS = 0,1,2
 seeds: $(INSTALLED) ## Train PROTOCOL with each of SEEDS, then rank its detectors with the scatter of seeds
-	dvc exp run --queue -S 'seed=$(SEEDS)' -S 'protocols=[$(PROTOCOL)]' $(EXTRA)
-	dvc exp run --run-all
+	@set -e; for seed in $(subst $(COMMA), ,$(SEEDS)); do $(EXPERIMENT) -S "seed=$$seed" $(EXTRA); done
 	python -m fakeforensics.seeds --protocol $(PROTOCOL)
 
 systems: EXTRA = -S 'detectors=[$(SYSTEMS)]' -S 'evaluate.corruptions=[]'

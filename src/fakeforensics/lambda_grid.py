@@ -116,7 +116,7 @@ def _check_complete(
             f"protocol {protocol!r}: the grid lacks {len(missing)} of {len(lambdas) * len(seeds)} runs",
             expected="an experiment of this commit with the workspace's other settings",
             found="no metrics for " + ", ".join(f"lambda {one:g} with seed {seed}" for one, seed in missing),
-            fix=f"{again}; `dvc queue status` names failed runs, and `dvc queue logs NAME` says why",
+            fix=f"{again}; of queued runs `dvc queue status` names those that failed",
         )
 
 
