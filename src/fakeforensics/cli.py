@@ -71,6 +71,22 @@ def predict(
     ] = People.STILLS,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
     csv: Annotated[bool, Option("--csv", help="Print CSV.")] = False,
+    inconclusive: Annotated[
+        float | None,
+        Option(
+            min=0,
+            max=1,
+            help="Error rate of the verdicts real and fake, such as 0.05; a score that supports neither is "
+            "inconclusive. By default what the model's policy says: usually no such verdict.",
+        ),
+    ] = None,
+    known_reals: Annotated[
+        list[str] | None,
+        Option(
+            help="Images known to be real, from where the files come: with --inconclusive they stand for "
+            "validation's reals. A file, folder or glob; again for more."
+        ),
+    ] = None,
     boxes: Annotated[Path | None, Option(help="Folder for copies with the faces marked.")] = None,
     explain: Annotated[Path | None, Option(help="Folder for heat maps (Grad-CAM) over the faces.")] = None,
     report: Annotated[
@@ -90,6 +106,7 @@ def predict(
       fakeforensics predict portrait.jpg clip.mp4
       fakeforensics predict holiday/ --csv > scores.csv
       fakeforensics predict 'shots/**/*.png' --model packages/mff_4_6/joint --boxes marked --explain maps
+      fakeforensics predict shots/ --inconclusive 0.05 --known-reals own-photos/
       find . -name '*.jpg' | fakeforensics predict - --json
       fakeforensics predict portrait.jpg --report case-12
     """  # noqa: D301 (\b keeps the lines of the examples)
@@ -98,9 +115,9 @@ def predict(
     from fakeforensics.inference.crops import ExtractionSettings
     from fakeforensics.inference.inputs import find_inputs
     from fakeforensics.inference.output import Style, print_predictions
-    from fakeforensics.inference.package import open_package
+    from fakeforensics.inference.package import open_package, with_inconclusive
     from fakeforensics.inference.pictures import PictureFolders
-    from fakeforensics.inference.predict import Predictor
+    from fakeforensics.inference.predict import Predictor, known_real_scores
 
     if json and csv:
         raise typer.BadParameter("choose one of --json and --csv")
@@ -108,6 +125,10 @@ def predict(
     inputs = find_inputs([path for path in paths if path != "-"], sys.stdin if "-" in paths else ())
     settings = ExtractionSettings("whole" if as_is else package.crop, package.faces, people.value)
     predictor = Predictor(package, settings, batch_size, workers)
+    if inconclusive is not None or known_reals:
+        reals = known_real_scores(predictor, find_inputs(known_reals)) if known_reals else None
+        package = with_inconclusive(package, inconclusive, reals)
+        predictor = Predictor(package, settings, batch_size, workers)
     pictures = PictureFolders(predictor, [item.path for item in inputs.items], boxes, explain)
     predictions = pictures.written(predictor.predict(inputs.items))
     style: Style = "json" if json else "csv" if csv else "table"

@@ -13,6 +13,7 @@ COLORS = {
     **{f"series-{number}": color for number, color in enumerate(SERIES)},
     "real": "#2a78b8",  # blue and red stay apart for color-blind readers; green and red do not
     "fake": "#c8423a",
+    "inconclusive": "#b07d00",
 }
 
 

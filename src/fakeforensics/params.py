@@ -270,11 +270,14 @@ class ThresholdsParams(Group):
         bootstrap: Replicates of the group bootstrap behind each interval.
         fake_shares: Prevalences of fakes at which every rule is judged, besides the sets as they are.
         known_reals: Numbers k of known real images of the target domain.
-        false_positive_rates: Rates asked of a threshold that is set by known reals.
+        false_positive_rates: Rates asked of a threshold that is set by known reals, and error rates at which
+            inconclusive verdicts are tried.
         draws: Draws of the known reals to average over.
         calibrator: What turns the deciding score into a probability. `auto` is Platt's, and nothing where
             validation holds no fakes; the others are then refused.
         likelihood_ratio: What turns it into a likelihood ratio.
+        inconclusive: Error rate of either verdict; scores that support neither are inconclusive. null gives
+            no such verdict.
     """
 
     criterion: Literal["accuracy", "f1", "youden", "eer"] = "accuracy"
@@ -285,6 +288,7 @@ class ThresholdsParams(Group):
     draws: Annotated[Count, Field(ge=1)] = 200
     calibrator: Literal["auto", "temperature", "platt", "isotonic"] = "auto"
     likelihood_ratio: LikelihoodRatioKind = "logistic"
+    inconclusive: Annotated[Number, Field(gt=0, lt=1)] | None = None
 
 
 class CompareParams(Group):

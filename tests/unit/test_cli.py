@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fakeforensics import cli
+from fakeforensics.errors import UserError
 from fakeforensics.images.codec import encode_png
 from tests.unit.inference import conftest
 
@@ -88,6 +89,23 @@ def test_predict_json_lists_and_pictures(here):
     assert face["score"] == face["logit"]
     assert file["verdict"] == ("fake" if face["logit"] >= 0.25 else "real")
     assert len(list((here / "marked").iterdir())) == len(list((here / "maps").iterdir())) == 1
+
+
+def test_predict_gives_inconclusive_verdicts_if_asked(here):
+    policy = here / "packages/p/joint/decision.json"
+    cuts = [{"error_rate": 0.5, "fake_from": 1e9, "real_to": -1e9}]  # no image lies beyond either
+    policy.write_text(json.dumps(json.loads(policy.read_text()) | {"conformal": cuts}))
+    assert run("predict", "one face.png").split()[-1] in ("real", "fake")
+    assert run("predict", "one face.png", "--inconclusive", 0.5).splitlines()[-1] == "1 file: 1 inconclusive"
+    # The photo is the only known real: above its own score it is fake, at it not.
+    options = ("--inconclusive", 0.5, "--known-reals", "one face.png", "--json")
+    answer = json.loads(run("predict", "one face.png", *options))
+    (file,) = answer["files"]
+    assert (file["verdict"], answer["decision"]["known_reals"]) == ("inconclusive", 1)
+    (cut,) = answer["decision"]["conformal"]
+    assert cut["fake_from"] == np.nextafter(file["score"], np.inf)
+    with pytest.raises(UserError, match=r"0\.05"):
+        run("predict", "one face.png", "--inconclusive", 0.05)
 
 
 def test_predict_as_is_takes_crops(here):

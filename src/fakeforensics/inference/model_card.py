@@ -9,7 +9,7 @@ from fakeforensics.inference.training_data import TRAINING
 from fakeforensics.metrics.spec import Scale, ScoreSpec
 from fakeforensics.models.card import CARD, WEIGHTS, seen
 from fakeforensics.thresholds.errors import ERRORS
-from fakeforensics.thresholds.policy import DECISION
+from fakeforensics.thresholds.policy import DECISION, Decision
 
 README = "README.md"
 FILES = {
@@ -104,6 +104,8 @@ def decision_text(package: Package) -> str:
     text = f"Fake from {decision.threshold:.6g} in {score_name(rule.spec)}{there}: {decision.chosen}."
     if probability is not None and decision.calibrator is None:
         text += " The probability is not calibrated; its expected error is unknown."
+    if decision.cut is not None:
+        return f"By {score_name(rule.spec)}: {cut_text(decision)}."
     rates = {
         "reals called fake": decision.expected_fpr,
         "fakes called real": decision.expected_fnr,
@@ -118,6 +120,22 @@ def decision_text(package: Package) -> str:
         if not measured.fakes:
             text += " Without fakes nothing could be calibrated, and no rate of missed fakes is known."
     return text
+
+
+def cut_text(decision: Decision) -> str:
+    """From where to where verdicts are given, and their error rates; empty if the threshold decides."""
+    cut = decision.cut
+    if cut is None:
+        return ""
+    fake = "never fake" if cut.fake_from is None else f"fake from {cut.fake_from:.4g}"
+    real = "never real" if cut.real_to is None else f"real up to {cut.real_to:.4g}"
+    if cut.fake_from is not None and cut.real_to is not None and cut.fake_from <= cut.real_to:
+        fake, real = f"fake above {cut.real_to:.4g}", f"real below {cut.fake_from:.4g}"
+    reals = "validation" if decision.known_reals is None else f"the {decision.known_reals} known"
+    return (
+        f"{fake}, {real}, otherwise inconclusive: at most {100 * cut.error_rate:g}% of reals like {reals} "
+        f"ones are called fake, and {100 * cut.error_rate:g}% of fakes like validation ones real"
+    )
 
 
 def likelihood_text(package: Package) -> str:

@@ -15,13 +15,17 @@ import typer
 from fakeforensics.errors import UserError
 from fakeforensics.files import printable_path
 from fakeforensics.inference.inputs import Inputs, Item
-from fakeforensics.inference.model_card import score_name
+from fakeforensics.inference.model_card import cut_text, score_name
 from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Assessment, Package, find_packages
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.metrics.spec import Scores, find_score
 
 Style = Literal["table", "json", "csv"]
-_VERDICT_COLORS = {"fake": typer.colors.RED, "real": typer.colors.GREEN}
+_VERDICT_COLORS = {
+    "fake": typer.colors.RED,
+    "real": typer.colors.GREEN,
+    "inconclusive": typer.colors.YELLOW,
+}
 _FACE, _NUMBER, _LABEL = 17, 11, 8
 # What only a program needs: it is in decision.json.
 _CURVES: Any = {"calibrator": True, "likelihood_ratio": {"slope", "intercept", "x", "y"}}
@@ -112,8 +116,10 @@ def policy_line(package: Package) -> str:
     """What decides, in one line."""
     decision, name = package.decision, package.name
     if decision is not None:
-        how = f"{score_name(find_score(package.scores, decision.score))}; {decision.chosen}"
-        return f"model {name}: fake from {decision.threshold:.4g} ({how})"
+        score = score_name(find_score(package.scores, decision.score))
+        if decision.cut is not None:
+            return f"model {name}: {cut_text(decision)} ({score})"
+        return f"model {name}: fake from {decision.threshold:.4g} ({score}; {decision.chosen})"
     return (
         f"model {name}: {package.directory} has no threshold, so there are scores but no verdicts. "
         f"`dvc repro package@{name.replace('/', '-')}` writes a package that has one: {PACKAGES / name}"
@@ -207,7 +213,7 @@ def table_lines(items: Sequence[Item], predictions: Iterable[Prediction]) -> Ite
             yield _table_line(name, face, f"{one.score:.4f}", probability, ratio, verdict)
             name = " " * width
         yield from _outside_lines(prediction)
-    order = ("fake", "real", "without verdict", "failed")
+    order = ("fake", "inconclusive", "real", "without verdict", "failed")
     total, listed = counts.total(), ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
     yield f"{total} file{'' if total == 1 else 's'}: {listed}"
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from fakeforensics.errors import UserError
@@ -81,9 +83,11 @@ class Package:
     Args:
         directory: A folder `packages/<protocol>/<detector>` or a copy of one. A training folder
             `models/<protocol>/<detector>` has only weights and card, and gives scores without verdicts.
+        policy: Decides in place of the folder's own policy, if given.
     """
 
     directory: Path
+    policy: Decision | None = None
 
     @cached_property
     def raw_card(self) -> dict[str, Any]:
@@ -118,6 +122,8 @@ class Package:
         Raises:
             UserError: If it is damaged or asks for a score that the detector does not have.
         """
+        if self.policy is not None:
+            return self.policy
         path = self.directory / DECISION
         if not path.is_file():
             return None
@@ -266,6 +272,52 @@ def _default(root: Path) -> Path:
         )
     orders = {one.directory: -1 if one.about is None else one.about.order for one in packages}
     return max(precision, key=lambda path: (max(precision[path].values()), orders[path], path))
+
+
+def with_inconclusive(
+    package: Package, error_rate: float | None, known_reals: Sequence[float] | None = None
+) -> Package:
+    """The package with a policy that gives inconclusive verdicts.
+
+    Args:
+        package: The model.
+        error_rate: Of "real" and of "fake"; None takes what its policy asks for.
+        known_reals: Deciding scores of images known to be real, from where the files come. From them follows
+            from where on a score is fake, in place of validation's reals.
+
+    Raises:
+        UserError: If the policy has no cuts for that rate, no rate is given, or there are too few reals.
+    """
+    decision, where = package.decision, package.directory / DECISION
+    rebuild = f"run `dvc repro package@{package.name.replace('/', '-')}`"
+    if decision is None:
+        raise UserError(f"{where}: no such file, so there are no verdicts", fix=rebuild)
+    rate = decision.inconclusive if error_rate is None else error_rate
+    if rate is None:
+        problem = "known reals need the error rate that verdicts may have"
+        raise UserError(problem, fix="add --inconclusive 0.05, or set thresholds.inconclusive")
+    cut = next((one for one in decision.conformal if one.error_rate == rate), None)
+    if cut is None:
+        rates = ", ".join(f"{one.error_rate:g}" for one in decision.conformal)
+        raise UserError(
+            f"{where}: the policy gives no inconclusive verdicts with an error rate of {rate:g}",
+            expected=rates or "a package made since there are inconclusive verdicts",
+            found=f"{rate:g}" if rates else "one from before",
+            fix=f"add the rate to thresholds.false_positive_rates, then {rebuild}" if rates else rebuild,
+        )
+    if known_reals is None:
+        return replace(package, policy=decision.model_copy(update={"inconclusive": rate}))
+    from fakeforensics.metrics.operating import conformal_threshold
+
+    fake_from = conformal_threshold(np.asarray(known_reals, dtype=np.float64), rate)
+    if fake_from is None:
+        raise UserError(
+            f"{len(known_reals)} known reals are too few for an error rate of {rate:g}",
+            expected=f"at least {math.ceil(1 / rate - 1e-9) - 1}",
+        )
+    own = cut.model_copy(update={"fake_from": fake_from})
+    update = {"conformal": (own,), "inconclusive": rate, "known_reals": len(known_reals)}
+    return replace(package, policy=decision.model_copy(update=update))
 
 
 @dataclass(frozen=True)

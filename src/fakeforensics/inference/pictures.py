@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from fakeforensics.inference.predict import Predictor
 
 Heat = Float[np.ndarray, "height width"]
-VERDICT_COLORS = {"fake": COLORS["fake"], "real": COLORS["real"], None: COLORS["muted"]}
+VERDICT_COLORS = {
+    **{name: COLORS[name] for name in ("fake", "real", "inconclusive")},
+    None: COLORS["muted"],
+}
 _EXPLAINED_FRAMES = 4
 _TILES, _TILE_WIDTH = 9, 640
 _FONT = cv2.FONT_HERSHEY_SIMPLEX

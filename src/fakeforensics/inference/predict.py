@@ -15,8 +15,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
+from fakeforensics.errors import UserError
 from fakeforensics.faces.still import FileMetadata, read_still
 from fakeforensics.faces.video import UnreadableError
+from fakeforensics.files import printable_path
 from fakeforensics.images.codec import decode, encode_png
 from fakeforensics.inference.crops import (
     ExtractionSettings,
@@ -26,7 +28,7 @@ from fakeforensics.inference.crops import (
     extract_crops,
     load_extractors,
 )
-from fakeforensics.inference.inputs import Item, Kind, Rgb
+from fakeforensics.inference.inputs import Inputs, Item, Kind, Rgb
 from fakeforensics.inference.package import Assessment, Package, ScoreRule
 from fakeforensics.inference.training_data import Outside, TrainingData, find_outside
 from fakeforensics.models.card import CARD
@@ -154,6 +156,26 @@ class LoadedModel:
             scores = self.detector.score(self.preprocess.normalize(stacked.to(self.device)))
         columns = {column: values.cpu().tolist() for column, values in scores.items()}
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def known_real_scores(predictor: Predictor, inputs: Inputs) -> list[float]:
+    """The deciding scores of images known to be real, each file's highest, as for its verdict.
+
+    Raises:
+        UserError: If there is no file, or one cannot be scored.
+    """
+    if not inputs.items:
+        raise UserError("there are no known reals", expected="images or videos, or folders that hold some")
+    scores = []
+    for prediction in predictor.predict(inputs.items):
+        if prediction.reason is not None:
+            raise UserError(
+                f"{printable_path(str(prediction.path))}: this known real cannot be scored",
+                found=prediction.reason,
+                fix="leave it out of --known-reals",
+            )
+        scores.append(prediction.most_suspicious()[1].score)
+    return scores
 
 
 class _Ready(NamedTuple):

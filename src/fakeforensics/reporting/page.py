@@ -18,10 +18,9 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure as Canvas
 
 from fakeforensics.files import atomic_directory
-from fakeforensics.metrics.operating import Criterion
 from fakeforensics.models.card import REFERENCE, seen
 from fakeforensics.palette import COLORS
-from fakeforensics.params import Params
+from fakeforensics.params import Params, ThresholdsParams
 from fakeforensics.reporting.blocks import (
     EMPTY,
     SUBSCRIPT,
@@ -54,7 +53,7 @@ from fakeforensics.reporting.tables import (
     robustness_blocks,
     video_table,
 )
-from fakeforensics.reporting.threshold_tables import rule_blocks, threshold_blocks
+from fakeforensics.reporting.threshold_tables import rule_blocks, threshold_blocks, verdict_blocks
 
 PAGE, FIGURES = "report.html", "figures"
 _LEAD = "How well detectors trained on a few forgery methods recognize methods that they have never seen."
@@ -76,9 +75,8 @@ def build_report(
         params: The project's settings.
         views: Chapters that bring several protocols together. They follow the overview.
     """
-    criterion = params.thresholds.criterion
     covered = {name for view in views for name in view.covers}
-    chapters = [_chapter(results, criterion, results.name not in covered) for results in everything]
+    chapters = [_chapter(results, params.thresholds, results.name not in covered) for results in everything]
     illustrated = [
         replace(view, sections=(*view.sections, Section("Samples", contact_sheet(mine))))
         for view in views
@@ -134,7 +132,8 @@ def _training_images(card: dict[str, Any]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or EMPTY
 
 
-def _chapter(results: ProtocolResults, criterion: Criterion, has_samples: bool) -> Chapter:
+def _chapter(results: ProtocolResults, chosen: ThresholdsParams, has_samples: bool) -> Chapter:
+    criterion = chosen.criterion
     precision: list[Block] = [*ap_table(results), *ap_figure(results), *video_table(results)]
     alone: list[Block] = [*fake_only_table(results)]
     thresholds = [*threshold_blocks(results, criterion), *rule_blocks(results)]
@@ -148,6 +147,7 @@ def _chapter(results: ProtocolResults, criterion: Criterion, has_samples: bool) 
         Section("Curves", curve_figures(results)),
         Section("Scores and thresholds", [*score_figure(results, criterion), *thresholds]),
         Section("Likelihood ratios", likelihood_blocks(results)),
+        Section("Inconclusive verdicts", verdict_blocks(results, chosen.inconclusive)),
         Section("Worst errors", worst_gallery(results, criterion)),
         Section("Robustness", [*robustness_blocks(results), *robustness_figure(results)]),
         Section("Class counts", count_blocks(results)),

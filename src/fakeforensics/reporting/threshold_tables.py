@@ -1,4 +1,4 @@
-"""What thresholds are worth: each test set's best one, the one from validation, and those of all rules."""
+"""What thresholds are worth: each test set's best one, validation's, all rules', inconclusive verdicts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ _LEFT = (
 )
 _RATES = ("precision", "recall", "accuracy")
 _OWN_SHARE, _ORACLE = "own", "oracle"
+_SHOWN_RATE = 0.05  # of inconclusive verdicts, if the policy gives none and its rates include it
+_SHARES = {
+    "reals_called_fake": "reals called fake",
+    "fakes_called_real": "fakes called real",
+    "reals_inconclusive": "reals",
+    "fakes_inconclusive": "fakes",
+}
+_VERDICT_NOTES = (
+    "Inconclusive: the score is compatible with real and with fake images, or with neither.",
+    "The stated rate holds in the mean for images like those behind it: reals like validation's (or like the "
+    "known reals), fakes made by the methods in validation. Errors above it, in red, are what unseen methods "
+    "and image domains cost.",
+)
 _RULE_NOTES = (
     "The oracle is an upper bound that no user can reach. Other rules use only the data named below them.",
     "Closes: how much of the gap between validation and oracle the rule closes, over the test sets to which "
@@ -195,3 +208,60 @@ def _rule_cell(row: dict[str, Any] | None) -> Cell:
     if row["leans_on_fake_share"]:
         remarks.append("sensitive")
     return Cell(f"{100 * row['accuracy']:.1f}", ",\n".join(remarks))
+
+
+def verdict_blocks(results: ProtocolResults, error_rate: float | None) -> list[Block]:
+    """Errors and inconclusive verdicts on each test set, a table per detector; nothing if none were measured.
+
+    Args:
+        results: The protocol.
+        error_rate: That of the policy; None if it gives no inconclusive verdicts.
+    """
+    tables = []
+    for detector, analysis in results.thresholds.items():
+        rows = analysis.get("inconclusive", ())
+        rates = sorted({float(row["error_rate"]) for row in rows})
+        if rates:
+            wanted = error_rate or _SHOWN_RATE
+            rate = wanted if wanted in rates else rates[0]
+            tables.append(
+                _verdict_table(results, detector, [row for row in rows if row["error_rate"] == rate])
+            )
+    return list(tables)
+
+
+def _verdict_table(results: ProtocolResults, detector: str, found: list[dict[str, Any]]) -> Table:
+    rate = float(found[0]["error_rate"])
+    by_place = {(row["reals_from"], row["test_set"]): row for row in found}
+    origins = sorted(
+        {origin for origin, _ in by_place}, key=lambda origin: (origin != "validation", len(origin))
+    )
+    rows = []
+    for name in (*results.ranked, *results.fake_only):
+        cells = [
+            _share_cell(by_place.get((origin, name), {}).get(share), rate if "called" in share else 1.0)
+            for origin in origins
+            for share in _SHARES
+        ]
+        rows.append(Row(results.label(name), tuple(cells), unseen=name in results.protocol.unseen))
+    columns = tuple(
+        Column(title, f"{_origin_name(origin)}: {'errors' if 'called' in share else 'inconclusive'}")
+        for origin in origins
+        for share, title in _SHARES.items()
+    )
+    column = next(one for one in results.columns if one.key == (detector, found[0]["score"]))
+    caption = (
+        f"{column.name}: verdicts with a stated error rate of {100 * rate:g}% for “real” and for “fake”, in "
+        "percent of the reals or of the fakes."
+    )
+    return Table(caption, "Test set", columns, tuple(rows), _VERDICT_NOTES)
+
+
+def _origin_name(origin: str) -> str:
+    if origin == "validation":
+        return "Validation reals"
+    return f"{origin.removeprefix('reals_k')} known reals"
+
+
+def _share_cell(value: float | None, stated: float) -> Cell:
+    return Cell(EMPTY) if value is None else Cell(f"{100 * value:.1f}", alarm=value > stated)

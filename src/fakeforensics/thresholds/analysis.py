@@ -20,10 +20,11 @@ from fakeforensics.metrics.operating import (
     validation_threshold,
 )
 from fakeforensics.metrics.ranking import rank
-from fakeforensics.metrics.spec import CalibratorKind, Scores
+from fakeforensics.metrics.spec import CalibratorKind, Scores, find_score
 from fakeforensics.metrics.table import VALIDATION, by_test_set
 from fakeforensics.params import LikelihoodRatioKind, ThresholdsParams
 from fakeforensics.thresholds.calibrate import calibration_table, decide, fit_calibrators
+from fakeforensics.thresholds.conformal import fit_conformal, verdict_table
 from fakeforensics.thresholds.likelihood import LikelihoodAnalysis, analyze_likelihood
 from fakeforensics.thresholds.measure import measure_selectors
 from fakeforensics.thresholds.pictures import draw_gap, draw_reliability, draw_thresholds, draw_tippett
@@ -53,6 +54,7 @@ class Analysis:
         reliability: Points of the reliability diagrams.
         likelihood: Likelihood ratios, and what they are worth on validation and on each set.
         likelihood_kind: The kind of likelihood ratio that the policy uses.
+        verdicts: Errors and inconclusive verdicts of the deciding score on each set; see `verdict_table`.
         decision: The policy for inference.
         criterion: What validation's threshold maximized.
     """
@@ -65,6 +67,7 @@ class Analysis:
     reliability: pd.DataFrame
     likelihood: LikelihoodAnalysis
     likelihood_kind: LikelihoodRatioKind
+    verdicts: list[Row]
     decision: Decision
     criterion: Criterion
 
@@ -92,7 +95,11 @@ def analyze(
     calibration, reliability = calibration_table(table, scores, calibrators)
     likelihood = analyze_likelihood(table, validation, scores, seed)
     decision = decide(validation, scores, calibrators, params.criterion, kind)
-    decision = decision.model_copy(update=likelihood.of_decision(decision.score, params.likelihood_ratio))
+    deciding = find_score(scores, decision.score)
+    cuts = fit_conformal(validation, deciding, params)
+    more = likelihood.of_decision(decision.score, params.likelihood_ratio)
+    more |= {"conformal": cuts, "inconclusive": params.inconclusive}
+    decision = decision.model_copy(update=more)
     return Analysis(
         scores=scores,
         thresholds=thresholds,
@@ -102,6 +109,7 @@ def analyze(
         reliability=reliability,
         likelihood=likelihood,
         likelihood_kind=params.likelihood_ratio,
+        verdicts=verdict_table(table, deciding, cuts, params, seed),
         decision=decision,
         criterion=params.criterion,
     )
@@ -178,7 +186,7 @@ def write_analysis(
         analysis: The results.
         metrics: JSON of what is compared between commits, one row per line: the mean accuracy at the two ends
             of the gap; table 4.10; each selector on each set, and over the sets, at the sets' own prevalence;
-            which selectors do not apply; calibration; likelihood ratios.
+            which selectors do not apply; calibration; likelihood ratios; inconclusive verdicts.
         decision: The policy for inference; None writes none.
         details: CSV of each selector on each set at each prevalence, with intervals and notes. Next to it,
             with the suffix `.summary.csv`, the same over the sets.
@@ -215,6 +223,7 @@ def write_analysis(
             "missing": analysis.likelihood.missing,
         },
         "likelihood_ratio_by_set": analysis.likelihood.rows,
+        "inconclusive": analysis.verdicts,
     }
     write_json_tables(metrics, _rounded(tables))
 

@@ -18,7 +18,8 @@ from fakeforensics.metrics.spec import CalibratorKind
 from fakeforensics.params import Count, Group, LikelihoodRatioKind, Name, Number, Probability, parse
 
 DECISION = "decision.json"
-Verdict = Literal["real", "fake"]
+Verdict = Literal["real", "fake", "inconclusive"]
+ErrorRate = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class Calibrator(Group):
@@ -143,6 +144,30 @@ class LikelihoodRatio(Group):
         return np.asarray(self.slope * scores + self.intercept)
 
 
+class ConformalCut(Group):
+    """From where to where a verdict has a stated error rate.
+
+    Args:
+        error_rate: The most reals called fake, and the most fakes called real, in the mean over images like
+            those behind the cuts.
+        fake_from: Scores at or above it are compatible with reals no longer; None if that cannot be known, as
+            with too few reals.
+        real_to: Scores at or below it are compatible with fakes no longer; None likewise.
+    """
+
+    error_rate: ErrorRate
+    fake_from: Number | None = None
+    real_to: Number | None = None
+
+    def verdict(self, score: float) -> Verdict:
+        """Fake or real if the score is compatible with that class alone, otherwise inconclusive."""
+        fits_real = self.fake_from is None or score < self.fake_from
+        fits_fake = self.real_to is None or score > self.real_to
+        if fits_real == fits_fake:
+            return "inconclusive"
+        return "real" if fits_real else "fake"
+
+
 class MeasuredOn(Group):
     """The images on which the expected rates were measured.
 
@@ -162,11 +187,17 @@ class Decision(Group):
 
     Args:
         score: Name of the deciding score, one of the model's.
-        threshold: On that score's own scale; the verdict is fake at or above it.
+        threshold: On that score's own scale; the verdict is fake at or above it, unless `inconclusive` is
+            given.
         chosen: How the threshold was chosen, for the reader.
         calibrator: From the score to a probability; None if none was fitted.
         likelihood_ratio: From the score to a likelihood ratio; None if validation supports none.
         no_likelihood_ratio: Why there is none.
+        conformal: Cuts from validation, by error rate.
+        inconclusive: The error rate of `conformal` by which verdicts are given: fake and real with at most
+            that rate of errors, and otherwise inconclusive. None decides by the threshold alone.
+        known_reals: Number of known real images of the user's own that the cuts of reals come from; None for
+            validation.
         expected_fpr: Share of reals called fake on data like the validation set; None if unknown.
         expected_fpr_upper: One-sided 95% upper bound of `expected_fpr`.
         expected_fnr: Share of fakes called real on data like the validation set; None if unknown.
@@ -180,11 +211,28 @@ class Decision(Group):
     calibrator: Calibrator | None = None
     likelihood_ratio: LikelihoodRatio | None = None
     no_likelihood_ratio: str | None = None
+    conformal: tuple[ConformalCut, ...] = ()
+    inconclusive: ErrorRate | None = None
+    known_reals: Count | None = None
     expected_fpr: Probability | None = None
     expected_fpr_upper: Probability | None = None
     expected_fnr: Probability | None = None
     expected_calibration_error: Probability | None = None
     measured_on: MeasuredOn | None = None
+
+    @model_validator(mode="after")
+    def _inconclusive_is_listed(self) -> Decision:
+        if self.inconclusive is not None and self.cut is None:
+            rates = ", ".join(f"{one.error_rate:g}" for one in self.conformal) or "none"
+            raise ValueError(
+                f"inconclusive verdicts at an error rate of {self.inconclusive:g}, but cuts for {rates}"
+            )
+        return self
+
+    @property
+    def cut(self) -> ConformalCut | None:
+        """The cut in force; None if the threshold decides."""
+        return next((one for one in self.conformal if one.error_rate == self.inconclusive), None)
 
     def is_fake(self, scores: float | np.ndarray) -> np.ndarray:
         """Whether a score, or each of several, lies at or above the threshold.
@@ -195,8 +243,11 @@ class Decision(Group):
         return np.asarray(_finite(scores) >= self.threshold)
 
     def verdict(self, score: float) -> Verdict:
-        """Fake at or above the threshold."""
-        return "fake" if self.is_fake(score) else "real"
+        """Fake at or above the threshold; by the cut in force, if inconclusive verdicts are asked for."""
+        called_fake = self.is_fake(score)  # refuses NaN and infinity
+        if self.cut is not None:
+            return self.cut.verdict(score)
+        return "fake" if called_fake else "real"
 
 
 def _finite(scores: float | np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from fakeforensics.inference.output import (
 from fakeforensics.inference.package import Package, ScoreRule
 from fakeforensics.inference.predict import Prediction, combine
 from fakeforensics.inference.training_data import Outside
-from fakeforensics.thresholds.policy import Decision, LikelihoodRatio
+from fakeforensics.thresholds.policy import ConformalCut, Decision, LikelihoodRatio
 from tests.score_specs import SCORES
 from tests.unit.inference.conftest import TOY, make_model, make_package
 
@@ -111,6 +111,32 @@ def test_one_line_names_threshold_score_and_origin(package):
     assert policy_line(package) == (
         "model p/joint: fake from 0.25 (S_SL, logit of the classifier; highest accuracy on validation)"
     )
+
+
+def test_with_inconclusive_verdicts_the_line_states_their_error_rates(package):
+    cut = ConformalCut(error_rate=0.05, fake_from=2.5, real_to=-1.5)
+    policy = Decision(score="sl", threshold=0.25, chosen="c", conformal=(cut,), inconclusive=0.05)
+    line = policy_line(replace(package, policy=policy))
+    assert "fake from 2.5, real up to -1.5, otherwise inconclusive: at most 5% of reals" in line
+    known = policy.model_copy(update={"known_reals": 30})
+    assert "the 30 known ones" in policy_line(replace(package, policy=known))
+    gap = policy.model_copy(update={"conformal": (cut.model_copy(update={"real_to": 4.0}),)})
+    assert "fake above 4, real below 2.5" in policy_line(replace(package, policy=gap))
+
+
+def test_inconclusive_verdicts_are_shown_and_counted():
+    cut = ConformalCut(error_rate=0.05, fake_from=2.5, real_to=-1.5)
+    policy = Decision(score="edge", threshold=0.25, chosen="c", conformal=(cut,), inconclusive=0.05)
+    rule = ScoreRule(policy, TOY)
+    found = FileCrops(Path("a.png"), [FoundCrop(b"", -1, 0, ())])
+    predictions = [
+        combine(rule, found, "image", [{"gap": 4.0, "share": 0.25, "edge": edge}]) for edge in (0.0, 3.0)
+    ]
+    _, first, second, total = table_lines([Item(found.path, "image")], predictions)
+    assert "inconclusive" in first
+    assert "fake" in second
+    assert total == "2 files: 1 fake, 1 inconclusive"
+    assert as_dict(predictions[0], TOY)["verdict"] == "inconclusive"
 
 
 def test_a_training_folder_leads_to_its_package(tmp_path):

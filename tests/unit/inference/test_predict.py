@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,14 @@ from fakeforensics.images.codec import encode_png
 from fakeforensics.images.index import read_index
 from fakeforensics.inference import predict
 from fakeforensics.inference.crops import ExtractionSettings, FileCrops, FoundCrop
-from fakeforensics.inference.inputs import Item
+from fakeforensics.inference.inputs import Item, find_inputs
 from fakeforensics.inference.output import as_dict
-from fakeforensics.inference.package import Package, ScoreRule
-from fakeforensics.inference.predict import Predictor, combine
+from fakeforensics.inference.package import Package, ScoreRule, with_inconclusive
+from fakeforensics.inference.predict import Prediction, Predictor, combine, known_real_scores
 from fakeforensics.models.saving import load_detector
 from fakeforensics.scoring import score_manifest
 from fakeforensics.sources.base import RawFile
-from fakeforensics.thresholds.policy import Calibrator, Decision, LikelihoodRatio
+from fakeforensics.thresholds.policy import Calibrator, ConformalCut, Decision, LikelihoodRatio
 from tests.score_specs import CD, SCORES, SL
 from tests.unit.inference.conftest import TOY, make_model
 
@@ -184,6 +185,63 @@ def test_a_policy_gives_a_bounded_likelihood_ratio_if_it_has_one():
     rule = ScoreRule(policy, SCORES["joint"])
     assert [rule.assess(score).log10_lr for score in (0.0, 3.0, 9.0)] == [-0.75, 0.5, 2.0]
     assert ScoreRule(Decision(score="cd", threshold=3.0, chosen="c"), (CD,)).assess(3.0).log10_lr is None
+
+
+CUT = ConformalCut(error_rate=0.1, fake_from=2.0, real_to=-2.0)
+
+
+def asked(package, policy):
+    """The package with that policy in place of its own."""
+    return replace(package, policy=policy)
+
+
+def test_known_reals_move_the_cut_of_fakes_verdict_alone(package):
+    policy = Decision(score="sl", threshold=0.25, chosen="c", conformal=(CUT,))
+    own = asked(package, policy)
+    found = with_inconclusive(own, 0.1).decision
+    assert (found.cut, found.known_reals) == (CUT, None)
+    # Nine reals 1 … 9 and a rate of 0.1: fake above the highest of them.
+    found = with_inconclusive(own, 0.1, [float(score) for score in range(1, 10)]).decision
+    assert found.cut.fake_from == np.nextafter(9.0, 10)
+    assert found.cut.real_to == -2.0
+    assert found.known_reals == 9
+    assert [found.verdict(score) for score in (-3.0, 0.0, 9.0, 9.1)] == [
+        *("real", "inconclusive", "inconclusive", "fake")
+    ]
+    # A policy that asks for it needs no rate.
+    asking = asked(package, policy.model_copy(update={"inconclusive": 0.1}))
+    assert with_inconclusive(asking, None, [1.0] * 9).decision.inconclusive == 0.1
+
+
+def test_what_an_inconclusive_verdict_lacks_is_said(package, tmp_path):
+    policy = Decision(score="sl", threshold=0.25, chosen="c", conformal=(CUT,))
+    own = asked(package, policy)
+    with pytest.raises(UserError, match=r"8 known reals are too few[\s\S]*at least 9"):
+        with_inconclusive(own, 0.1, [1.0] * 8)
+    with pytest.raises(UserError, match=r"error rate of 0\.05[\s\S]*0\.1[\s\S]*false_positive_rates"):
+        with_inconclusive(own, 0.05)
+    with pytest.raises(UserError, match="known reals need the error rate"):
+        with_inconclusive(own, None, [1.0] * 9)
+    # Packages from before there were such verdicts load, and say what to do.
+    with pytest.raises(UserError, match=r"one from before[\s\S]*dvc repro package@p-joint"):
+        with_inconclusive(package, 0.1)
+    with pytest.raises(UserError, match="there are no verdicts"):
+        with_inconclusive(Package(make_model(tmp_path / "models/p/joint")), 0.1)
+
+
+def test_known_reals_that_cannot_be_scored_are_named():
+    class Failing(Predictor):
+        def __init__(self):
+            pass
+
+        def predict(self, items):
+            return [Prediction(item.path, "image", [], {}, "no face found") for item in items]
+
+    inputs = find_inputs(["no such file.png"])
+    with pytest.raises(UserError, match=r"no such file\.png[\s\S]*no face found[\s\S]*--known-reals"):
+        known_real_scores(Failing(), inputs)
+    with pytest.raises(UserError, match="there are no known reals"):
+        known_real_scores(Failing(), find_inputs([]))
 
 
 def test_a_person_gets_the_mean_of_their_frames_and_a_file_its_highest_score():

@@ -6,7 +6,12 @@ import pytest
 
 from fakeforensics.reporting.blocks import EMPTY
 from fakeforensics.reporting.reference import PublishedThreshold, ThresholdReference
-from fakeforensics.reporting.threshold_tables import rule_blocks, threshold_blocks, thresholds_of
+from fakeforensics.reporting.threshold_tables import (
+    rule_blocks,
+    threshold_blocks,
+    thresholds_of,
+    verdict_blocks,
+)
 from tests.score_specs import SL
 
 from .conftest import REFERENCE, pair
@@ -77,7 +82,37 @@ def test_rules_are_compared_on_the_test_sets_as_they_are(project):
     assert table.rows[2].cells[1].interval == "74.0 … 76.0,\n1 of 2 sets,\ncloses 50 %,\nsensitive"
 
 
+def verdicts(test_set, rate, origin="validation", **more):
+    shares = {"reals_called_fake": 0.04, "reals_inconclusive": 0.3, "fakes_called_real": 0.4}
+    shares |= {"fakes_inconclusive": 0.2, "inconclusive": 0.25}
+    row = {"score": "cd", "error_rate": rate, "reals_from": origin, "test_set": test_set}
+    return row | shares | more
+
+
+def test_inconclusive_verdicts_and_errors_above_the_stated_rate(project):
+    project.protocol(["a", "b"], unseen=["b"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8), "b": (0.5, 0.6, 0.7, 0.8)})
+    rows = [verdicts(name, rate) for rate in (0.01, 0.05, 0.1) for name in ("a", "b")]
+    rows.append(verdicts("b", 0.05, "reals_k50", reals_inconclusive=0.5))
+    project.write("metrics/p/sad.thresholds.json", {"table_4_10": [], "inconclusive": rows})
+    (table,) = verdict_blocks(project.results(), None)
+    assert "5%" in table.caption
+    assert [one.group for one in table.columns[::2]] == [
+        *("Validation reals: errors", "Validation reals: inconclusive"),
+        *("50 known reals: errors", "50 known reals: inconclusive"),
+    ]
+    first, second = table.rows
+    assert cells(first) == ["4.0", "40.0", "30.0", "20.0", *[EMPTY] * 4]
+    assert cells(second) == ["4.0", "40.0", "30.0", "20.0", "4.0", "40.0", "50.0", "20.0"]
+    assert second.unseen
+    # 4% of the reals is within 5%, 40% of the fakes is not; no rate is stated for inconclusive ones.
+    assert [cell.alarm for cell in first.cells[:4]] == [False, True, False, False]
+    (table,) = verdict_blocks(project.results(), 0.01)
+    assert [cell.alarm for cell in table.rows[0].cells] == [True, True, False, False]
+
+
 def test_no_thresholds_no_table(project):
     project.protocol(["a"])
     assert threshold_blocks(project.results(), "accuracy") == []
     assert rule_blocks(project.results()) == []
+    assert verdict_blocks(project.results(), 0.05) == []

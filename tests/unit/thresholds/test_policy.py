@@ -7,7 +7,13 @@ import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
-from fakeforensics.thresholds.policy import Calibrator, Decision, LikelihoodRatio, read_decision
+from fakeforensics.thresholds.policy import (
+    Calibrator,
+    ConformalCut,
+    Decision,
+    LikelihoodRatio,
+    read_decision,
+)
 
 
 def test_at_the_threshold_the_verdict_is_fake():
@@ -104,6 +110,38 @@ def test_a_damaged_likelihood_ratio_is_refused_with_the_reason(tmp_path, ratio, 
     path = tmp_path / "decision.json"
     path.write_text(json.dumps(POLICY | {"likelihood_ratio": SUPPORT | ratio}))
     with pytest.raises(UserError, match=message):
+        read_decision(path)
+
+
+def test_a_verdict_needs_one_class_that_alone_is_compatible():
+    # Overlapping: both are compatible from 2 to 5.
+    cut = ConformalCut(error_rate=0.1, fake_from=5.0, real_to=2.0)
+    assert [cut.verdict(score) for score in (2.0, 2.1, 4.9, 5.0)] == [
+        *("real", "inconclusive", "inconclusive", "fake")
+    ]
+    # Far apart: none is, from 2 to 5.
+    cut = ConformalCut(error_rate=0.1, fake_from=2.0, real_to=5.0)
+    assert [cut.verdict(score) for score in (1.9, 2.0, 5.0, 5.1)] == [
+        *("real", "inconclusive", "inconclusive", "fake")
+    ]
+    assert ConformalCut(error_rate=0.1).verdict(9.0) == "inconclusive"
+
+
+def test_without_being_asked_for_the_threshold_decides():
+    cuts = (ConformalCut(error_rate=0.1, fake_from=5.0, real_to=2.0),)
+    policy = Decision(score="sl", threshold=3.0, chosen="c", conformal=cuts)
+    assert [policy.verdict(score) for score in (2.9, 3.0)] == ["real", "fake"]
+    asked = Decision(score="sl", threshold=3.0, chosen="c", conformal=cuts, inconclusive=0.1)
+    assert [asked.verdict(score) for score in (1.0, 3.0, 5.0)] == ["real", "inconclusive", "fake"]
+    with pytest.raises(UserError, match="not finite"):
+        asked.verdict(np.nan)
+
+
+def test_an_error_rate_without_cuts_is_refused(tmp_path):
+    path = tmp_path / "decision.json"
+    cuts = [{"error_rate": 0.1, "fake_from": 5, "real_to": 2}]
+    path.write_text(json.dumps(POLICY | {"inconclusive": 0.05, "conformal": cuts}))
+    with pytest.raises(UserError, match=r"error rate of 0\.05, but cuts for 0\.1"):
         read_decision(path)
 
 

@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 
 # Files in gradio's folder are deleted after this many seconds.
 KEEP_SECONDS = 600
-_HEADLINES = {"fake": "Fake", "real": "No forgery found", None: "Scored, without a verdict"}
+_HEADLINES = {
+    "fake": "Fake",
+    "real": "No forgery found",
+    "inconclusive": "Inconclusive",
+    None: "Scored, without a verdict",
+}
 _HEAT = "Next to each crop is its heat map (Grad-CAM): brighter regions contribute more to the score."
 _NO_HEAT = "The crops are what the detector saw. This detector has no heat maps."
 _STROKE = 3  # pixels
-_THRESHOLD = "threshold"
-_SERIES = {_THRESHOLD: COLORS["ink"]} | {f"person {place}": series_color(place + 1) for place in range(7)}
+_THRESHOLD, _FAKE_FROM, _REAL_TO = "threshold", "fake from", "real up to"
+_LIMITS = {_THRESHOLD: COLORS["ink"], _FAKE_FROM: COLORS["fake"], _REAL_TO: COLORS["real"]}
+_SERIES = _LIMITS | {f"person {place}": series_color(place + 1) for place in range(7)}
 Predict = Callable[[str], UploadResult]
 
 
@@ -187,13 +193,17 @@ def gallery(result: UploadResult) -> list[tuple[Rgb, str]]:
 
 
 def scores_by_frame(prediction: Prediction, decision: Decision | None) -> pd.DataFrame | None:
-    """Each person's scores over a video's frames, and the threshold; None for a still."""
+    """Each person's scores over a video's frames, and what they are compared with; None for a still."""
     if prediction.kind == "image":
         return None
     import pandas as pd
 
     rows = [(one.frame, one.assessment.score, f"person {one.crop.face}") for one in prediction.faces]
     if decision is not None:
-        ends = {min(rows)[0], max(rows)[0]}
-        rows += [(frame, decision.threshold, _THRESHOLD) for frame in sorted(ends)]
+        ends = sorted({min(rows)[0], max(rows)[0]})
+        limits = {_THRESHOLD: decision.threshold}
+        if (cut := decision.cut) is not None:
+            both = {_FAKE_FROM: cut.fake_from, _REAL_TO: cut.real_to}
+            limits = {name: at for name, at in both.items() if at is not None}
+        rows += [(frame, at, name) for name, at in limits.items() for frame in ends]
     return pd.DataFrame(rows, columns=["frame", "score", "series"])

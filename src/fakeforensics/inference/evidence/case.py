@@ -15,7 +15,7 @@ from fakeforensics.inference.inputs import Kind
 from fakeforensics.inference.package import CropKind
 from fakeforensics.inference.training_data import Outside, Sha256
 from fakeforensics.params import Count, FacesParams, Flag, Group, Number, Probability, parse
-from fakeforensics.thresholds.policy import Verdict
+from fakeforensics.thresholds.policy import Decision, Verdict
 
 CASE, PAGE, SUMS = "case.json", "report.html", "SHA256SUMS"
 INPUTS, PICTURES = "inputs", "pictures"
@@ -192,6 +192,8 @@ class ModelRecord(Group):
         manifests: SHA-256 of the lists of its training and validation images; empty if they are not known.
         score: The deciding score.
         threshold: From which on the verdict is fake; None without a decision policy.
+        policy: What decided in place of the package's own policy, as with `predict --inconclusive`; None if
+            nothing did.
     """
 
     name: str
@@ -201,6 +203,7 @@ class ModelRecord(Group):
     manifests: dict[str, Sha256]
     score: str
     threshold: Number | None
+    policy: Decision | None = None
 
 
 class Settings(Group):

@@ -63,6 +63,7 @@ def describe_model(package: Package) -> ModelRecord:
         manifests={} if training is None else training.manifests,
         score=ScoreRule(decision, package.scores).spec.name,
         threshold=None if decision is None else decision.threshold,
+        policy=package.policy,
     )
 
 

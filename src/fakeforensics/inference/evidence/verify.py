@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +80,8 @@ def verify_case(
         return Verification(problems, remarks, None)
     if hashes_only:
         return Verification(problems, remarks, None)
-    again, difference = _score_again(folder, case, open_package(package), workers)
+    decided = replace(open_package(package), policy=case.model.policy)
+    again, difference = _score_again(folder, case, decided, workers)
     return Verification(problems + again, remarks, difference)
 
 

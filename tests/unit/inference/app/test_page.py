@@ -23,7 +23,7 @@ from fakeforensics.inference.package import ScoreRule
 from fakeforensics.inference.pictures import VERDICT_COLORS
 from fakeforensics.inference.predict import Prediction, combine
 from fakeforensics.inference.training_data import Outside
-from fakeforensics.thresholds.policy import Decision, LikelihoodRatio
+from fakeforensics.thresholds.policy import ConformalCut, Decision, LikelihoodRatio
 from tests.score_specs import CD, SL
 
 RULE = ScoreRule(Decision(score="sl", threshold=0.25, chosen="c"), (SL,))
@@ -63,6 +63,20 @@ def test_the_likelihood_ratio_is_stated_with_its_meaning_or_why_there_is_none():
     none = Decision(score="sl", threshold=0.25, chosen="c", no_likelihood_ratio="no fakes here")
     assert "no fakes here" in ratio_text(none)
     assert ratio_text(None) == ""
+
+
+CUT = ConformalCut(error_rate=0.05, fake_from=2.5, real_to=-1.5)
+
+
+def test_an_inconclusive_verdict_is_stated_with_what_bounds_it():
+    policy = Decision(score="sl", threshold=0.25, chosen="c", conformal=(CUT,), inconclusive=0.05)
+    video = predicted("video", (0, 0, 1.0), (5, 0, 2.0), rule=ScoreRule(policy, (SL,)))
+    assert summary(video).startswith("## Inconclusive")
+    frames = scores_by_frame(video, policy)
+    limits = frames[~frames["series"].str.startswith("person")]
+    assert limits["series"].tolist() == ["fake from", "fake from", "real up to", "real up to"]
+    assert limits["score"].tolist() == [2.5, 2.5, -1.5, -1.5]
+    assert VERDICT_COLORS["inconclusive"] not in (VERDICT_COLORS["real"], VERDICT_COLORS["fake"])
 
 
 def test_the_bars_are_those_of_the_most_suspicious_face():

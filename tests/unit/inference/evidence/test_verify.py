@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.inference.evidence.case import BOUND, read_case, write_sums
 from fakeforensics.inference.evidence.verify import verify_case
+from fakeforensics.thresholds.policy import ConformalCut
+from tests.unit.inference.evidence.conftest import make_case
 
 
 def flip(path, place):
@@ -118,6 +121,19 @@ def test_a_forged_score_or_verdict_is_found_by_scoring_again(copy):
     problems = verify_case(copy, workers=1).problems
     assert any(problem.startswith("inputs/0001.png") and " then, " in problem for problem in problems)
     assert any(problem.startswith("inputs/0002.mp4") and "does not follow" in problem for problem in problems)
+
+
+def test_inconclusive_verdicts_that_were_asked_for_follow_from_the_recorded_policy(
+    documented, photo, tmp_path
+):
+    # No image lies beyond either cut: the package's own threshold would have called it real or fake.
+    cut = ConformalCut(error_rate=0.5, fake_from=1e9, real_to=-1e9)
+    policy = documented.decision.model_copy(update={"conformal": (cut,), "inconclusive": 0.5})
+    make_case(tmp_path / "case", replace(documented, policy=policy), [photo])
+    record = read_case(tmp_path / "case")
+    assert record.model.policy == policy
+    assert [one.assessment.verdict for one in record.files[0].people] == ["inconclusive"]
+    assert verify_case(tmp_path / "case", workers=1).problems == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,169 @@
+"""Verdicts with stated error rates: conformal cuts for reals and for fakes, and what they cost on each set.
+
+A score is inconclusive if it is compatible with both classes, or with none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int, Shaped
+
+from fakeforensics.metrics.bootstrap import group_names
+from fakeforensics.metrics.spec import ScoreSpec
+from fakeforensics.metrics.table import by_test_set, has_both_classes
+from fakeforensics.params import ThresholdsParams
+from fakeforensics.thresholds.likelihood import group_weights
+from fakeforensics.thresholds.policy import ConformalCut
+from fakeforensics.thresholds.selectors import conformal_draws
+from fakeforensics.thresholds.targets import Target
+
+Row = dict[str, Any]
+Vector = Float[np.ndarray, " n"]
+Labels = Shaped[np.ndarray, " n"]
+Groups = Int[np.ndarray, " n"]
+
+DIGITS = 6
+
+
+def upper_cut(scores: Vector, weights: Vector, error_rate: float) -> float | None:
+    """The score from which on an image is held not to be one of these, with a stated error rate.
+
+    The p-value of a score is (1 + W) / (1 + G), where W is the weight of the images that score at least as
+    high, and G the number of groups. For an image of a further group it is at most `error_rate` with at most
+    that probability, whatever the distribution, if the groups are exchangeable. The guarantee is about the
+    mean over draws of the groups.
+
+    Args:
+        scores: Of images of one class.
+        weights: 1 over the number of images of the class in the image's group, so that a group counts once.
+        error_rate: In (0, 1).
+
+    Returns:
+        The least score whose p-value is at most `error_rate`; None if there is none, as with fewer than
+        1 / `error_rate` − 1 groups.
+
+    Source:
+        Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005. For groups: Lee, Barber and
+        Willett, Distribution-free inference with hierarchical data, 2023.
+    """
+    values, place = np.unique(scores, return_inverse=True)
+    by_value = np.bincount(place, weights)
+    # Sums of thirds and rates such as 0.1 are not exact in binary.
+    allowed = error_rate * (1 + by_value.sum()) - 1 + 1e-9
+    if allowed < 0:
+        return None
+    above = np.cumsum(by_value[::-1])[::-1]
+    return float(np.nextafter(values[above > allowed][-1], np.inf))
+
+
+def conformal_cuts(
+    scores: Vector, labels: Labels, groups: Groups, rates: Sequence[float]
+) -> tuple[ConformalCut, ...]:
+    """The cuts of each class for each error rate; without images of a class it has none.
+
+    Args:
+        scores: Finite; higher is more likely fake.
+        labels: 0 real, 1 fake.
+        groups: Number of each image's group.
+        rates: Error rates, in (0, 1).
+    """
+    weights = group_weights(labels, groups)
+    cuts = []
+    for rate in rates:
+        found: list[float | None] = []
+        for label, sign in ((0, 1), (1, -1)):
+            mine = labels == label
+            cut = upper_cut(sign * scores[mine], weights[mine], rate) if mine.any() else None
+            found.append(None if cut is None else sign * cut)
+        cuts.append(ConformalCut(error_rate=rate, fake_from=found[0], real_to=found[1]))
+    return tuple(cuts)
+
+
+def fit_conformal(
+    validation: pd.DataFrame, score: ScoreSpec, params: ThresholdsParams
+) -> tuple[ConformalCut, ...]:
+    """The cuts of a score from validation, at each rate that the settings name."""
+    rates = {*params.false_positive_rates} | ({params.inconclusive} if params.inconclusive else set())
+    return conformal_cuts(
+        validation[score.column].to_numpy(dtype=np.float64),
+        validation["label"].to_numpy(),
+        pd.factorize(group_names(validation))[0],
+        sorted(rates),
+    )
+
+
+def verdict_table(
+    table: pd.DataFrame,
+    score: ScoreSpec,
+    cuts: Sequence[ConformalCut],
+    params: ThresholdsParams,
+    seed: int,
+) -> list[Row]:
+    """Errors and inconclusive verdicts of a score on each test set.
+
+    Args:
+        table: The test scores in the protocol's order of sets.
+        score: The deciding one.
+        cuts: From validation.
+        params: Numbers of known reals of a set that replace validation's, and draws of them.
+        seed: Of the draws.
+
+    Returns:
+        A row for each error rate, origin of the reals (`validation`, or `reals_k` and a number of known reals
+        of the set itself) and set: shares of reals called fake and inconclusive, and of fakes called real and
+        inconclusive; `inconclusive` is over all images. Shares of a class that is absent are left out. Known
+        reals that are too few for a rate, or leave too few to measure on, have no rows.
+    """
+    unit = pd.factorize(group_names(table))[0]
+    rows: list[Row] = []
+    for name, images in by_test_set(table):
+        values, labels = images[score.column].to_numpy(dtype=np.float64), images["label"].to_numpy()
+        fake = labels == 1
+        for cut in cuts:
+            beyond = np.zeros(fake.size) if cut.fake_from is None else (values >= cut.fake_from).astype(float)
+            rows.append(_head(score, cut, "validation", name) | _shares(values, fake, beyond, cut))
+        if not has_both_classes(images):
+            continue
+        target = Target(name, values, fake, unit[images.index], unit[images.index])
+        rates = tuple(cut.error_rate for cut in cuts)
+        for size in params.known_reals:
+            draws = conformal_draws(target, size, rates, params.draws, seed)
+            for cut in cuts:
+                if not isinstance(draws, str) and cut.error_rate in draws:
+                    # An image that no draw judged gets its class's mean, which changes no share.
+                    called = pd.Series(draws[cut.error_rate].called)
+                    beyond = called.fillna(called.groupby(fake).transform("mean")).to_numpy()
+                    rows.append(
+                        _head(score, cut, f"reals_k{size}", name) | _shares(values, fake, beyond, cut)
+                    )
+    return rows
+
+
+def _head(score: ScoreSpec, cut: ConformalCut, reals_from: str, test_set: str) -> Row:
+    return {
+        "score": score.name,
+        "error_rate": cut.error_rate,
+        "reals_from": reals_from,
+        "test_set": test_set,
+    }
+
+
+def _shares(values: Vector, fake: Shaped[np.ndarray, " n"], beyond: Vector, cut: ConformalCut) -> Row:
+    """Shares of verdicts; `beyond` is the probability that an image lies at or above the cut of the reals."""
+    below = np.zeros(fake.size, dtype=bool) if cut.real_to is None else values <= cut.real_to
+    called_fake, called_real = np.where(below, 0.0, beyond), np.where(below, 1 - beyond, 0.0)
+    inconclusive = 1 - called_fake - called_real
+    row: Row = {}
+    for label, mine, wrong in (("reals", ~fake, called_fake), ("fakes", fake, called_real)):
+        if mine.any():
+            error = "called_fake" if label == "reals" else "called_real"
+            row |= {
+                f"{label}_{error}": wrong[mine].mean(),
+                f"{label}_inconclusive": inconclusive[mine].mean(),
+            }
+    row["inconclusive"] = inconclusive.mean()
+    return {name: round(float(value), DIGITS) for name, value in row.items()}
