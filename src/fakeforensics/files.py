@@ -178,10 +178,11 @@ def _unfinished(path: Path, *, folder: bool) -> Iterator[Path]:
 def _remove_unfinished(folder: Path) -> None:
     """Remove what killed processes left in a folder, once per process.
 
-    Whoever is still writing holds a lock on what it writes, and on the folder while it begins.
+    Whoever is still writing holds a lock on what it writes, and on the folder while it begins. A folder that
+    is locked is left as it is: it may be one that this process writes as a whole.
     """
     # Where a file system has no such locks, nothing can be told to be dead, and it stays.
-    with suppress(OSError), _flocked(folder, fcntl.LOCK_EX):
+    with suppress(OSError), _flocked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
         for left in folder.glob(f"{UNFINISHED}*"):
             with suppress(OSError), _flocked(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()

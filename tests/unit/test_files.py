@@ -72,6 +72,14 @@ def test_a_failed_directory_keeps_the_old_one(tmp_path):
     assert names(tmp_path) == ["model"]
 
 
+def test_a_file_is_written_whole_inside_of_a_directory_that_is(tmp_path):
+    with atomic_directory(tmp_path / "package") as folder:
+        write_text(folder / "a.txt", "1")  # this process holds a lock on the folder, and must not wait for it
+        with atomic_directory(folder / "inner") as inner:
+            write_json(inner / "b.json", 2)
+    assert names(tmp_path / "package") == ["a.txt", "inner"]
+
+
 def test_json_keeps_the_order_of_keys_and_refuses_nan(tmp_path):
     write_json(tmp_path / "a.json", {"z": 1, "a": "é"})
     assert (tmp_path / "a.json").read_text() == '{\n  "z": 1,\n  "a": "é"\n}\n'
