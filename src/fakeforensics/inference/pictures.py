@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from fakeforensics.inference.predict import Predictor
 
 Heat = Float[np.ndarray, "height width"]
-VERDICT_COLORS = {
-    **{name: COLORS[name] for name in ("fake", "real", "inconclusive")},
+VERDICT_COLORS: dict[str | None, str] = {
     None: COLORS["muted"],
+    **{name: COLORS[name] for name in ("fake", "real", "inconclusive")},
 }
 _EXPLAINED_FRAMES = 4
 _TILES, _TILE_WIDTH = 9, 640
