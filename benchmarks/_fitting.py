@@ -51,7 +51,11 @@ def fit(
         detector.set_fitted(detector.fit(table, task.labels, seed))
         return
     assert isinstance(detector, NetworkDetector)
-    recipe = {name.removeprefix("train."): value for name, value in type(detector).recipe.items()}
+    recipe = {
+        name.removeprefix("train."): value
+        for name, value in type(detector).recipe.items()
+        if name.startswith("train.")
+    }
     params = TrainParams.model_validate(recipe | dict(train))
     torch.manual_seed(seed)
     labels = torch.from_numpy(detector.relabel(task.labels, seed)).float()

@@ -28,7 +28,7 @@ from fakeforensics.models.registry import build_detector
 SIDE = 128  # of a picture, in pixels
 TILE = 64  # of what AutoGAN's classifier sees
 _LESSONS = 24  # pictures from which up-sampling networks learn, and which nobody else sees
-_STEPS = 100
+_STEPS = {"convolution": 100, "network": 60}  # in which up-sampling is learned
 # What two cores train in minutes. From random weights the paper's optimizer would need many more epochs.
 _SIMULATOR = {"width": 8, "blocks": 2, "epochs": 8}
 _CLASSIFIER = {"max_epochs": 4, "optimizer": "adam", "learning_rate": 1e-3}
@@ -88,7 +88,12 @@ def plain_ways(lessons: Pictures) -> dict[str, Enlarge]:
         lessons: What the transposed convolution learns from.
     """
     network = train_upsampler(
-        "transposed", [(one, one) for one in lessons], seed=0, steps=_STEPS, code=0, doublings=1
+        "transposed",
+        [(one, one) for one in lessons],
+        seed=0,
+        steps=_STEPS["convolution"],
+        code=0,
+        doublings=1,
     )
     return {
         "nearest": lambda pictures: _rescaled(pictures, cv2.INTER_NEAREST),
@@ -166,7 +171,7 @@ def measure_autogan(pictures: Pictures, seed: int) -> dict[str, Found]:
     fit(detector, Task(images, nothing, reals, nothing[: len(reals)]), _CLASSIFIER, seed)
     sets: dict[str, Tensor] = {"its simulator": detector.simulate(reals)}  # type: ignore[operator]
     for kind in NETWORKS:
-        network = train_upsampler(kind, [(one, one) for one in lessons], seed=seed, steps=_STEPS)
+        network = train_upsampler(kind, [(one, one) for one in lessons], seed=seed, steps=_STEPS["network"])
         sets[kind] = _tiles(_tensor(np.stack([generate(network, one) for one in tested])))
     for way, how in (("plain nearest", cv2.INTER_NEAREST), ("plain bilinear", cv2.INTER_LINEAR)):
         sets[way] = _tiles(_tensor(_rescaled(tested, how)))

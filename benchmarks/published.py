@@ -299,7 +299,7 @@ def autogan(given: Given) -> Iterator[Row]:
     """Average precision on up-sampling networks that it never saw, and AUC."""
     from benchmarks._upsampled import measure_autogan, read_pictures
 
-    photos = read_pictures(given.pictures, 144)
+    photos = read_pictures(given.pictures, 120)
     each = [measure_autogan(photos, seed) for seed in range(given.runs)]
     for kind in each[0]:
         published = (AUTO_SPEC[kind][1],) if kind in AUTO_SPEC else ()
