@@ -186,7 +186,9 @@ def write_analysis(
         analysis: The results.
         metrics: JSON of what is compared between commits, one row per line: the mean accuracy at the two ends
             of the gap; table 4.10; each selector on each set, and over the sets, at the sets' own prevalence;
-            which selectors do not apply; calibration; likelihood ratios; inconclusive verdicts.
+            thresholds from known reals and unlabeled scores at every prevalence, with validation's and the
+            oracle's accuracy there and the estimated prevalence; which selectors do not apply; calibration;
+            likelihood ratios; inconclusive verdicts.
         decision: The policy for inference; None writes none.
         details: CSV of each selector on each set at each prevalence, with intervals and notes. Next to it,
             with the suffix `.summary.csv`, the same over the sets.
@@ -216,6 +218,7 @@ def write_analysis(
         **({"fakes_alone": {"rows": fake_only, "undefined": UNDEFINED}} if fake_only else {}),
         "deployable": summary,
         "rules": _by_set(analysis.rules),
+        "any_share": _at_any_share(analysis.rules),
         "no_answer": _not_applicable(analysis.rules),
         "calibration": analysis.calibration,
         "likelihood_ratio": {
@@ -263,6 +266,23 @@ def _by_set(rules: pd.DataFrame) -> list[Row]:
         return []
     own = rules[rules["fake_share"] == "own"]
     return [{str(name): value for name, value in row.items()} for row in own[list(BRIEF)].to_dict("records")]
+
+
+def _at_any_share(rules: pd.DataFrame) -> list[Row]:
+    if rules.empty or "estimate_mean" not in rules:
+        return []
+    where = ["score", "test_set", "fake_share"]
+    mine = rules[rules["estimate_mean"].notna()]
+    for bound in (VALIDATION, "oracle"):
+        accuracies = rules.loc[rules["rule"] == bound, [*where, "accuracy"]]
+        renamed = accuracies.rename(columns={"accuracy": f"{bound}_accuracy"})
+        mine = mine.merge(renamed, on=where, how="left", validate="many_to_one")
+    names = ["rule", *where, "threshold", "accuracy", f"{VALIDATION}_accuracy", "oracle_accuracy"]
+    estimates = [name for name in map(str, mine) if name.startswith("estimate_")]
+    return [
+        {str(name): value for name, value in row.items()}
+        for row in mine[names + estimates].to_dict("records")
+    ]
 
 
 def _not_applicable(rules: pd.DataFrame) -> list[Row]:

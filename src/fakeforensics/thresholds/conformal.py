@@ -16,9 +16,9 @@ from fakeforensics.metrics.bootstrap import group_names
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.metrics.table import by_test_set, has_both_classes
 from fakeforensics.params import ThresholdsParams
+from fakeforensics.thresholds.known_reals import conformal_draws, draw_known_reals, fill_unjudged
 from fakeforensics.thresholds.likelihood import group_weights
 from fakeforensics.thresholds.policy import ConformalCut
-from fakeforensics.thresholds.selectors import conformal_draws
 from fakeforensics.thresholds.targets import Target
 
 Row = dict[str, Any]
@@ -131,12 +131,11 @@ def verdict_table(
         target = Target(name, values, fake, unit[images.index], unit[images.index])
         rates = tuple(cut.error_rate for cut in cuts)
         for size in params.known_reals:
-            draws = conformal_draws(target, size, rates, params.draws, seed)
+            known = draw_known_reals(target, size, params.draws, seed)
+            draws = {} if isinstance(known, str) else conformal_draws(target, known, rates)
             for cut in cuts:
-                if not isinstance(draws, str) and cut.error_rate in draws:
-                    # An image that no draw judged gets its class's mean, which changes no share.
-                    called = pd.Series(draws[cut.error_rate].called)
-                    beyond = called.fillna(called.groupby(fake).transform("mean")).to_numpy()
+                if cut.error_rate in draws:
+                    beyond = fill_unjudged(draws[cut.error_rate].called, fake)
                     rows.append(
                         _head(score, cut, f"reals_k{size}", name) | _shares(values, fake, beyond, cut)
                     )

@@ -17,8 +17,10 @@ from fakeforensics.metrics.bootstrap import Resampling, resample_groups
 from fakeforensics.metrics.spec import Scores
 from fakeforensics.metrics.table import VALIDATION
 from fakeforensics.params import ThresholdsParams
+from fakeforensics.thresholds.known_reals import draw_known_reals
 from fakeforensics.thresholds.selectors import (
     INFORMATION_USED,
+    KnownDraws,
     Prevalence,
     Selection,
     Unavailable,
@@ -85,10 +87,14 @@ def measure_selectors(
     by_score = [make_targets(table, score.test, resampling.unit) for score in working]
     if not by_score[0]:
         return pd.DataFrame(), []
+    known: list[KnownDraws] = [
+        {size: draw_known_reals(target, size, params.draws, seed) for size in params.known_reals}
+        for target in by_score[0]
+    ]
     found = []
     for score, targets in zip(working, by_score, strict=True):
         source = Target(VALIDATION, score.validation, labels == 1, outside, outside)
-        found.append(list(select_thresholds(targets, source, params, seed)))
+        found.append(list(select_thresholds(targets, source, params, known)))
     selections = [one for of_score in found for one in of_score if isinstance(one, Selection)]
     everything = iter(measure(by_score[0], selections, resampling, params.bootstrap))
     rows: list[Row] = []
@@ -115,27 +121,41 @@ def measure(
     The sets may be those of any score: their scores are not used.
     """
     given = [[one for one in selections if one.target == number] for number in range(len(targets))]
-    counts = [_count_by_group(target, mine) for target, mine in zip(targets, given, strict=True)]
-    sums = [[of_group.sum(axis=0, dtype=np.float64, keepdims=True)] for _, of_group in counts]
+    counts = [
+        [_count_by_group(target, mine, fake=fake) for fake in (False, True)]
+        for target, mine in zip(targets, given, strict=True)
+    ]
+    shares = [
+        [np.empty((of_group.shape[1] - 1, replicates + 1)) for _, of_group in kinds] for kinds in counts
+    ]
+    for kinds, places in zip(counts, shares, strict=True):
+        for (_, of_group), share in zip(kinds, places, strict=True):
+            share[:, 0] = _shares(of_group.sum(axis=0, dtype=np.float64))
     for begin in range(0, replicates, CHUNK):
-        draws = np.stack([resampling.draw(r) for r in range(begin, min(begin + CHUNK, replicates))])
-        for (units, of_group), parts in zip(counts, sums, strict=True):
-            parts.append(draws[:, units].astype(np.float32) @ of_group)
-    rates = []
-    for parts in sums:
-        columns = np.concatenate(parts).T
-        rates.append(zip(columns[2::2] / columns[0], columns[3::2] / columns[1], strict=True))
+        end = min(begin + CHUNK, replicates)
+        draws = np.stack([resampling.draw(r) for r in range(begin, end)])
+        for kinds, places in zip(counts, shares, strict=True):
+            for (units, of_group), share in zip(kinds, places, strict=True):
+                sums = draws[:, units].astype(np.float32) @ of_group
+                share[:, 1 + begin : 1 + end] = _shares(sums.astype(np.float64)).T
+    rates = [zip(fpr, fnr, strict=True) for fpr, fnr in shares]
     return [ErrorRates(one, *next(rates[one.target])) for one in selections]
 
 
+def _shares(sums: Float[np.ndarray, "... columns"]) -> Float[np.ndarray, "... selections"]:
+    """Each column's share of the first, which holds the number of images."""
+    found: np.ndarray = sums[..., 1:] / sums[..., :1]
+    return found
+
+
 def _count_by_group(
-    target: Target, selections: list[Selection]
+    target: Target, selections: list[Selection], *, fake: bool
 ) -> tuple[Int[np.ndarray, " groups"], Float32[np.ndarray, "groups columns"]]:
-    """A set's groups, and for each the number of reals, fakes, and each selection's two kinds of error."""
-    units, place = np.unique(target.unit, return_inverse=True)
-    columns = [~target.fake, target.fake]
-    for one in selections:
-        columns += [np.where(target.fake, 0, one.called), np.where(target.fake, 1 - one.called, 0)]
+    """The groups of a set's reals or fakes: for each the number of images, and of each selection's errors."""
+    mine = target.fake == fake
+    units, place = np.unique(target.unit[mine], return_inverse=True)
+    columns = [np.ones(place.size)]
+    columns += [1 - one.called[mine] if fake else one.called[mine] for one in selections]
     counts = [np.bincount(place, column, units.size) for column in columns]
     return units, np.stack(counts, axis=1).astype(np.float32, order="C")
 
@@ -153,15 +173,25 @@ def _rows(score: WorkingScore, targets: Sequence[Target], measured: Sequence[Err
     rows = []
     for one in measured:
         selection, target = one.selection, targets[one.selection.target]
+        at = [target.prevalence if share is None else share for share in selection.prevalences]
+        rates = [rate for share in at for rate in one.rates(share).items()]
+        bounds = iter(np.quantile([values[1:] for _, values in rates], QUANTILES, axis=1).T)
+        found = iter(rates)
         for prevalence in selection.prevalences:
             row = _head(score, selection, _name(prevalence))
             row |= {"test_set": target.name, "threshold": score.native(selection.threshold)}
-            rates = one.rates(target.prevalence if prevalence is None else prevalence)
-            for name, values in rates.items():
-                low, high = _interval(values)
-                row |= {name: _round(values[0]), f"{name}_low": low, f"{name}_high": high}
-            rows.append(row | {"note": selection.note})
+            for _ in RATES:
+                (name, values), (low, high) = next(found), next(bounds)
+                row |= {name: _round(values[0]), f"{name}_low": _round(low), f"{name}_high": _round(high)}
+            rows.append(row | {"note": selection.note} | _estimate(selection))
     return rows
+
+
+def _estimate(selection: Selection) -> Row:
+    estimate = selection.estimate
+    return (
+        {} if estimate is None else {f"estimate_{key}": _round(of) for key, of in estimate._asdict().items()}
+    )
 
 
 def _summary(

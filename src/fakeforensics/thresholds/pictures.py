@@ -232,6 +232,8 @@ def _selector_name(selector: str) -> str:
     if selector.startswith("reals_k"):
         known, rate = selector.removeprefix("reals_k").split("_fpr")
         return f"{known} known reals, FPR ≤ {rate}%"
+    if selector.startswith("any_share_k"):
+        return f"{selector.removeprefix('any_share_k')} known reals and unlabeled"
     return SELECTORS[selector]
 
 

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
-from fakeforensics.metrics.operating import conformal_threshold, deployed_threshold, sweep
+from fakeforensics.metrics.operating import deployed_threshold, sweep
 from fakeforensics.metrics.ranking import rank
 from fakeforensics.metrics.table import VALIDATION
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.thresholds.adapt import METHODS, ValidationSummary, histogram
 from fakeforensics.thresholds.calibrate import fit_calibrator
+from fakeforensics.thresholds.known_reals import KnownReals, ScoreCells, conformal_draws, fill_unjudged
 from fakeforensics.thresholds.targets import Target
 
 Prevalence = float | None  # None leaves the set as it is
-Information = Literal["oracle", "validation", "universal", "unlabelled", "reals"]
+KnownDraws = dict[int, KnownReals | str]  # by k
+Information = Literal["oracle", "validation", "universal", "unlabelled", "reals", "reals_and_scores"]
 Aim = Literal["mean", "worst"]
 
 AIMS: tuple[Aim, ...] = ("mean", "worst")
@@ -30,8 +31,24 @@ INFORMATION_USED: dict[Information, str] = {
     "universal": "the other test sets' scores and labels",
     "unlabelled": "the set's own scores without labels, and validation",
     "reals": "a few known reals of the set's domain",
+    "reals_and_scores": "a few known reals, the set's own scores without labels, and validation's threshold",
 }
-MEASURED_AT_LEAST = 10  # groups of reals that must be left to measure on
+
+
+class Estimate(NamedTuple):
+    """What a selector estimates besides the threshold: means over its draws.
+
+    Attributes:
+        mean: The share of fakes.
+        low: Lower end of its 95% interval.
+        high: Upper end.
+        fallbacks: Share of the draws that leave it open.
+    """
+
+    mean: float
+    low: float
+    high: float
+    fallbacks: float
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,7 @@ class Selection:
         threshold: The threshold, or its mean over the draws.
         note: For the reader.
         is_fallback: Whether this is validation's threshold, as the selector found none.
+        estimate: Of the share of fakes, where the selector makes one.
     """
 
     selector: str
@@ -58,6 +76,7 @@ class Selection:
     threshold: float
     note: str = ""
     is_fallback: bool = False
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True)
@@ -70,26 +89,8 @@ class Unavailable:
     note: str
 
 
-@dataclass(frozen=True)
-class ConformalDraws:
-    """What the conformal threshold does on a set, over many random calibration sets.
-
-    Attributes:
-        called: For each image, the share of the draws that call it fake, among those that leave it in the
-            evaluation; NaN if none does.
-        thresholds: Of each draw.
-        fpr: Of each draw, over the reals of the groups that gave no known real.
-        fpr_by_group: Mean over the groups of the share of their reals called fake: the guaranteed rate.
-    """
-
-    called: Float[np.ndarray, " n"]
-    thresholds: Float[np.ndarray, " draws"]
-    fpr: Float[np.ndarray, " draws"]
-    fpr_by_group: float
-
-
 def select_thresholds(
-    targets: list[Target], validation: Target, params: ThresholdsParams, seed: int
+    targets: list[Target], validation: Target, params: ThresholdsParams, known: Sequence[KnownDraws]
 ) -> Iterator[Selection | Unavailable]:
     """Apply every selector to every set, at its own and each given prevalence.
 
@@ -97,7 +98,7 @@ def select_thresholds(
         targets: The test sets.
         validation: The validation images.
         params: Which selectors are tried, and where.
-        seed: Of the draws of known reals.
+        known: The draws of known reals, for each set.
     """
     chosen = deployed_threshold(validation.ranking, params.criterion, VALIDATION)
     summary = _summarize(validation, chosen)
@@ -120,7 +121,7 @@ def select_thresholds(
                 found = method(scores, summary)
                 note = "finds no threshold: validation's is used" if found is None else ""
                 yield cut(selector, "unlabelled", (prevalence,), chosen if found is None else found, note)
-        yield from _select_by_known_reals(place, target, params, seed)
+        yield from _select_by_known_reals(place, target, known[place], chosen, params)
 
 
 def oracle_threshold(target: Target, prevalence: Prevalence) -> float:
@@ -161,62 +162,6 @@ def leave_one_set_out(target: Target, others: Sequence[Target]) -> dict[Aim, flo
     return {"mean": points.best(accuracies.mean(axis=0)), "worst": points.best(accuracies.min(axis=0))}
 
 
-def conformal_draws(
-    target: Target, size: int, alphas: tuple[float, ...], draws: int, seed: int
-) -> dict[float, ConformalDraws] | str:
-    """Draw calibration sets from a set's reals, select the conformal threshold, and evaluate on the rest.
-
-    A draw takes one image of each of `size` random groups of reals. These groups leave the evaluation with
-    all their images, fakes included: what is known is not predicted.
-
-    What is exchangeable with the known reals is one random real of a further random group. Its probability of
-    being called fake, averaged over draws, is at most alpha: every group counts once, however many images it
-    has. The rate over images weighs groups by their size. Both are the same where groups are of equal size;
-    elsewhere the rate over images has no guarantee, and lies above alpha where large groups score higher.
-
-    Args:
-        target: The set.
-        size: k, the number of known reals.
-        alphas: False-positive rates asked for.
-        draws: Number of draws.
-        seed: Of the draws.
-
-    Returns:
-        The result for each attainable alpha; or, as text, why there is none.
-    """
-    reals = np.flatnonzero(~target.fake)
-    unit = np.unique(target.unit, return_inverse=True)[1]
-    groups, group_of_real = np.unique(unit[reals], return_inverse=True)
-    if groups.size < size + MEASURED_AT_LEAST:
-        return f"{groups.size} groups of reals do not leave {MEASURED_AT_LEAST} to measure on"
-    attainable = [alpha for alpha in alphas if alpha >= 1 / (size + 1) - 1e-12]
-    if not attainable:
-        return _not_attainable(size)
-    order = np.argsort(group_of_real, kind="stable")
-    sizes = np.bincount(group_of_real)
-    firsts = np.append(0, np.cumsum(sizes))[:-1]
-    generator = np.random.default_rng([seed, size])
-    calibration = np.empty((draws, size))
-    known = np.zeros((draws, unit.max() + 1), dtype=bool)
-    for draw in range(draws):
-        chosen = generator.choice(groups.size, size, replace=False, shuffle=False)
-        picked = order[firsts[chosen] + (generator.random(size) * sizes[chosen]).astype(np.int64)]
-        calibration[draw] = target.scores[reals[picked]]
-        known[draw, groups[chosen]] = True
-    judged = ~known[:, unit]
-    judgments = judged.sum(axis=0)
-    found = {}
-    for alpha in attainable:
-        thresholds = np.array([conformal_threshold(one, alpha) for one in calibration], dtype=np.float64)
-        called = judged & (target.scores >= thresholds[:, None])
-        share = np.full(target.scores.size, np.nan)
-        np.divide(called.sum(axis=0), judgments, out=share, where=judgments > 0)
-        fpr = called[:, reals].sum(axis=1) / judged[:, reals].sum(axis=1)
-        by_group = pd.Series(share[reals]).groupby(group_of_real).mean().mean()
-        found[alpha] = ConformalDraws(share, thresholds, fpr, float(by_group))
-    return found
-
-
 def _cut(
     place: int,
     target: Target,
@@ -231,28 +176,63 @@ def _cut(
 
 
 def _select_by_known_reals(
-    place: int, target: Target, params: ThresholdsParams, seed: int
+    place: int, target: Target, known: KnownDraws, chosen: float, params: ThresholdsParams
 ) -> Iterator[Selection | Unavailable]:
-    rates = params.false_positive_rates
-    for size in params.known_reals:
-        found = conformal_draws(target, size, rates, params.draws, seed)
-        for rate in rates:
+    """The rules that are given known reals; `chosen` is validation's threshold."""
+    everywhere = (None, *params.fake_shares)
+    for size, drawn in known.items():
+        found = {} if isinstance(drawn, str) else conformal_draws(target, drawn, params.false_positive_rates)
+        for rate in params.false_positive_rates:
             selector = f"reals_k{size}_fpr{100 * rate:g}"
-            if isinstance(found, str) or rate not in found:
-                note = found if isinstance(found, str) else _not_attainable(size)
+            if rate not in found:
+                note = drawn if isinstance(drawn, str) else _not_attainable(size)
                 yield Unavailable(selector, "reals", place, note)
                 continue
             result = found[rate]
-            # An image that no draw judged gets its class's mean, which changes no rate.
-            judged = pd.Series(result.called)
-            called = judged.fillna(judged.groupby(target.fake).transform("mean")).to_numpy()
             low, high = np.quantile(result.fpr, [0.05, 0.95])
             note = (
                 f"FPR by group, as guaranteed: {result.fpr_by_group:.4f}; "
                 f"over images in single draws: 5% below {low:.4f}, 5% above {high:.4f}"
             )
-            mean, everywhere = float(result.thresholds.mean()), (None, *params.fake_shares)
+            called, mean = fill_unjudged(result.called, target.fake), float(result.thresholds.mean())
             yield Selection(selector, "reals", place, everywhere, called, mean, note)
+    for size, drawn in known.items():
+        yield from _select_at_any_share(place, target, size, drawn, chosen, everywhere)
+
+
+def _select_at_any_share(
+    place: int,
+    target: Target,
+    size: int,
+    drawn: KnownReals | str,
+    chosen: float,
+    everywhere: tuple[Prevalence, ...],
+) -> Iterator[Selection | Unavailable]:
+    selector = f"any_share_k{size}"
+    if isinstance(drawn, str):
+        yield Unavailable(selector, "reals_and_scores", place, drawn)
+        return
+    cells = ScoreCells(target, drawn)
+    for prevalence in everywhere:
+        found = cells.any_share(prevalence, chosen)
+        if isinstance(found, str):
+            yield Unavailable(selector, "reals_and_scores", place, found)
+            return
+        low, high = found.interval
+        note = (
+            f"estimated share of fakes {found.fake_share:.3f}, interval {low:.3f} to {high:.3f} (means over "
+            f"draws); {100 * found.fallbacks:.1f}% of the draws leave it open: known reals alone decide there"
+        )
+        yield Selection(
+            selector,
+            "reals_and_scores",
+            place,
+            (prevalence,),
+            fill_unjudged(found.called, target.fake),
+            float(found.thresholds.mean()),
+            note,
+            estimate=Estimate(found.fake_share, low, high, found.fallbacks),
+        )
 
 
 def _not_attainable(size: int) -> str:

@@ -1,0 +1,257 @@
+"""What a set's threshold rules do when they are given a few known reals of it, over many random draws."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from fakeforensics.metrics.operating import ONE_CLASS_FPR
+from fakeforensics.thresholds.any_share import SCORES_AT_LEAST, choose
+from fakeforensics.thresholds.targets import Target
+
+MEASURED_AT_LEAST = 10  # groups of reals that must be left to measure on
+CELLS = 256  # of scores, of about equal size, in a set with more distinct scores
+
+
+@dataclass(frozen=True)
+class KnownReals:
+    """Random draws of known reals from a set; they depend on its groups and labels, not on its scores.
+
+    A draw takes one image of each of k random groups of reals. These groups leave the evaluation with all
+    their images, fakes included: what is known is not predicted.
+
+    Attributes:
+        picked: Places of the known reals in the set, by draw.
+        draw: The draw of each (draw, image that leaves the evaluation).
+        image: The place of that image in the set.
+    """
+
+    picked: Int[np.ndarray, "draws k"]
+    draw: Int[np.ndarray, " pairs"]
+    image: Int[np.ndarray, " pairs"]
+
+    @property
+    def size(self) -> int:
+        """k, the number of known reals."""
+        return int(self.picked.shape[1])
+
+    def judge(
+        self, target: Target, thresholds: Float[np.ndarray, " draws"]
+    ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " draws"]]:
+        """Apply each draw's threshold to what the draw leaves.
+
+        Returns:
+            For each image, the share of the draws that call it fake, among those that leave it in the
+            evaluation, NaN if none does; and the false-positive rate of each draw.
+        """
+        n, draws = target.scores.size, thresholds.size
+        called_here = target.scores[self.image] >= thresholds[self.draw]
+        real_here = ~target.fake[self.image]
+        called = np.searchsorted(np.sort(thresholds), target.scores, side="right")
+        called = called - np.bincount(self.image[called_here], minlength=n)
+        judgments = draws - np.bincount(self.image, minlength=n)
+        share = np.full(n, np.nan)
+        np.divide(called, judgments, out=share, where=judgments > 0)
+        reals = np.sort(target.scores[~target.fake])
+        false_alarms = reals.size - np.searchsorted(reals, thresholds, side="left")
+        false_alarms = false_alarms - np.bincount(self.draw[called_here & real_here], minlength=draws)
+        judged = reals.size - np.bincount(self.draw[real_here], minlength=draws)
+        return share, false_alarms / judged
+
+
+@dataclass(frozen=True)
+class ConformalDraws:
+    """What the conformal threshold does on a set, over many random calibration sets.
+
+    Attributes:
+        called: For each image, the share of the draws that call it fake, among those that leave it in the
+            evaluation; NaN if none does.
+        thresholds: Of each draw.
+        fpr: Of each draw, over the reals of the groups that gave no known real.
+        fpr_by_group: Mean over the groups of the share of their reals called fake: the guaranteed rate.
+    """
+
+    called: Float[np.ndarray, " n"]
+    thresholds: Float[np.ndarray, " draws"]
+    fpr: Float[np.ndarray, " draws"]
+    fpr_by_group: float
+
+
+@dataclass(frozen=True)
+class AnyShareDraws:
+    """What `any_share_threshold` does on a set, over many random draws of known reals.
+
+    Attributes:
+        called: As in `ConformalDraws`.
+        thresholds: Of each draw.
+        fake_share: The estimated share of fakes, mean over the draws.
+        interval: The ends of its 95% interval, likewise.
+        fallbacks: Share of the draws that fall back to the conformal threshold.
+    """
+
+    called: Float[np.ndarray, " n"]
+    thresholds: Float[np.ndarray, " draws"]
+    fake_share: float
+    interval: tuple[float, float]
+    fallbacks: float
+
+
+def draw_known_reals(target: Target, size: int, draws: int, seed: int) -> KnownReals | str:
+    """Draw known reals from a set.
+
+    Args:
+        target: The set.
+        size: k, the number of known reals.
+        draws: Number of draws.
+        seed: Of the draws.
+
+    Returns:
+        The draws; or, as text, why there are none.
+    """
+    reals = np.flatnonzero(~target.fake)
+    unit = np.unique(target.unit, return_inverse=True)[1]
+    groups, group_of_real = np.unique(unit[reals], return_inverse=True)
+    if groups.size < size + MEASURED_AT_LEAST:
+        return f"{groups.size} groups of reals do not leave {MEASURED_AT_LEAST} to measure on"
+    order, firsts, sizes = _by_group(group_of_real)
+    generator = np.random.default_rng([seed, size])
+    chosen = np.empty((draws, size), dtype=np.int64)
+    place = np.empty((draws, size))
+    for draw in range(draws):
+        chosen[draw] = generator.choice(groups.size, size, replace=False, shuffle=False)
+        place[draw] = generator.random(size)
+    picked = reals[order[firsts[chosen] + (place * sizes[chosen]).astype(np.int64)]]
+    order, firsts, sizes = _by_group(unit)
+    leaving = groups[chosen].ravel()
+    count = sizes[leaving]
+    draw_of = np.repeat(np.repeat(np.arange(draws), size), count)
+    within = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return KnownReals(picked, draw_of, order[np.repeat(firsts[leaving], count) + within])
+
+
+def attainable(alpha: float, size: int) -> bool:
+    """Whether k known reals can guarantee a false-positive rate."""
+    return alpha >= 1 / (size + 1) - 1e-12
+
+
+def conformal_draws(
+    target: Target, known: KnownReals, alphas: tuple[float, ...]
+) -> dict[float, ConformalDraws]:
+    """Select the conformal threshold by each draw of known reals, and evaluate it on the rest.
+
+    What is exchangeable with the known reals is one random real of a further random group. Its probability of
+    being called fake, averaged over draws, is at most alpha: every group counts once, however many images it
+    has. The rate over images weighs groups by their size. Both are the same where groups are of equal size;
+    elsewhere the rate over images has no guarantee, and lies above alpha where large groups score higher.
+
+    Args:
+        target: The set.
+        known: The draws.
+        alphas: False-positive rates asked for.
+
+    Returns:
+        The result for each attainable alpha.
+    """
+    reals = ~target.fake
+    group_of_real = np.unique(target.unit[reals], return_inverse=True)[1]
+    calibration = np.sort(target.scores[known.picked], axis=1)
+    found = {}
+    for alpha in alphas:
+        if attainable(alpha, known.size):
+            thresholds = _conformal_thresholds(calibration, alpha)
+            share, fpr = known.judge(target, thresholds)
+            by_group = pd.Series(share[reals]).groupby(group_of_real).mean().mean()
+            found[alpha] = ConformalDraws(share, thresholds, fpr, float(by_group))
+    return found
+
+
+def fill_unjudged(called: Float[np.ndarray, " n"], fake: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Give an image that no draw judged its class's mean, which changes no rate."""
+    if not np.isnan(called).any():
+        return called
+    judged = pd.Series(called)
+    return judged.fillna(judged.groupby(fake).transform("mean")).to_numpy()
+
+
+class ScoreCells:
+    """A set's scores in cells, for `choose`, and what each draw of known reals leaves in them."""
+
+    def __init__(self, target: Target, known: KnownReals) -> None:
+        """Sort the scores of a set into cells."""
+        self.target, self.known = target, known
+        self.lowest = np.unique(target.scores)
+        if self.lowest.size > CELLS:
+            ranks = np.linspace(0, 1, CELLS + 1)[:-1]
+            self.lowest = np.unique(np.quantile(target.scores, ranks, method="lower"))
+        cell = np.searchsorted(self.lowest, target.scores, side="right") - 1
+        size, draws = self.lowest.size, len(known.picked)
+        self.left = np.empty((2, draws, size))  # reals, fakes
+        for kind in (0, 1):
+            mine = target.fake[known.image] == bool(kind)
+            place = known.draw[mine] * size + cell[known.image[mine]]
+            gone = np.bincount(place, minlength=draws * size).reshape(draws, size)
+            self.left[kind] = np.bincount(cell[target.fake == bool(kind)], minlength=size) - gone
+        place = np.arange(draws)[:, None] * size + cell[known.picked]
+        self.counts = np.bincount(place.ravel(), minlength=draws * size).reshape(draws, size)
+
+    @cached_property
+    def fallback(self) -> Float[np.ndarray, " draws"]:
+        """The conformal threshold of each draw."""
+        size = self.known.size
+        alpha = max(ONE_CLASS_FPR, 1 / (size + 1))
+        return _conformal_thresholds(np.sort(self.target.scores[self.known.picked], axis=1), alpha)
+
+    def any_share(self, prevalence: float | None, validation_threshold: float) -> AnyShareDraws | str:
+        """Choose a threshold by each draw of known reals and the scores that it leaves, and evaluate it.
+
+        Args:
+            prevalence: The share of fakes that the scores are weighted to; None leaves them as they are.
+            validation_threshold: On the set's scale.
+
+        Returns:
+            The result; or, as text, why there is none.
+        """
+        sums = self.left.sum(axis=2)
+        fewest = int(sums.sum(axis=0).min())
+        if fewest < SCORES_AT_LEAST or self.lowest.size < 2 or sums.min() == 0:
+            return (
+                f"{fewest} scores of {self.lowest.size} values are left beside the known reals: at least "
+                f"{SCORES_AT_LEAST} are needed, of both classes and not all equal"
+            )
+        share = sums[1] / sums.sum(axis=0) if prevalence is None else prevalence
+        weights = np.stack([(1 - share) / sums[0], share / sums[1]])
+        mixture = np.einsum("kd,kdc->dc", weights, self.left)
+        cell = np.searchsorted(self.lowest, validation_threshold)
+        found = choose(mixture, self.counts, np.full(len(mixture), cell), fewest)
+        above = np.nextafter(self.target.scores.max(), np.inf)
+        chosen = np.append(self.lowest, above)[found.cut]
+        thresholds = np.where(found.is_unclear, self.fallback, chosen)
+        called, _ = self.known.judge(self.target, thresholds)
+        return AnyShareDraws(
+            called,
+            thresholds,
+            float(found.fake_share.mean()),
+            (float(found.low.mean()), float(found.high.mean())),
+            float(found.is_unclear.mean()),
+        )
+
+
+def _conformal_thresholds(
+    ascending: Float[np.ndarray, "draws k"], alpha: float
+) -> Float[np.ndarray, " draws"]:
+    """`conformal_threshold` of each row."""
+    k = ascending.shape[1]
+    place = math.ceil((1 - alpha) * (k + 1) - 1e-9)
+    found: np.ndarray = np.nextafter(ascending[:, place - 1], np.inf)
+    return found
+
+
+def _by_group(group: Int[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Places sorted by group, and where each group begins there and how many it has."""
+    sizes = np.bincount(group)
+    return np.argsort(group, kind="stable"), np.append(0, np.cumsum(sizes))[:-1], sizes
