@@ -201,7 +201,7 @@ def rule_blocks(results: ProtocolResults) -> list[Block]:
     )
     caption = "Mean accuracy over the test sets, in percent, by the rule that selects the threshold."
     table = Table(caption, "Rule", tuple(column for _, _, column in columns), rows, _RULE_NOTES)
-    return [table, *_any_share_tables(results)]
+    return [table, *_any_share_tables(results), *_method_tables(results)]
 
 
 def _any_share_tables(results: ProtocolResults) -> list[Block]:
@@ -230,6 +230,60 @@ def _any_share_tables(results: ProtocolResults) -> list[Block]:
         )
         tables.append(Table(caption, "Given", columns, rows, _ANY_SHARE_NOTES))
     return tables
+
+
+def _method_tables(results: ProtocolResults) -> list[Block]:
+    """A table per score: the recall of each forgery method, worst first, and the AUC over all sets."""
+    tables: list[Block] = []
+    for column in results.columns:
+        analysis = results.thresholds.get(column.detector, {})
+        mine = [row for row in analysis.get("recall_by_method", ()) if row["score"] == column.spec.name]
+        if not mine:
+            continue
+        rates = list(dict.fromkeys(row["false_positive_rate"] for row in mine))
+        found = {(row["method"], row["false_positive_rate"]): row for row in mine}
+        shown = _SHOWN_RATE if _SHOWN_RATE in rates else rates[0]
+        rows = tuple(
+            Row(
+                row["method"],
+                tuple(_recall_cell(found[row["method"], rate]) for rate in rates),
+                detail=f"{row['fakes']} fakes",
+            )
+            for row in mine
+            if row["false_positive_rate"] == shown
+        )
+        columns = tuple(
+            Column(
+                f"at {100 * rate:g} %{_attained(next(r for r in mine if r['false_positive_rate'] == rate))}"
+            )
+            for rate in rates
+        )
+        pooled = [row for row in analysis.get("pooled_auc", ()) if row["score"] == column.spec.name]
+        caption = (
+            f"{column.name}: recall of each forgery method, worst first at {100 * shown:g} %, in percent, at "
+            "one threshold for all test sets, which calls that share of the validation reals fake."
+        )
+        notes = tuple(
+            f"AUC of all test sets together, with one threshold for all: {100 * row['auc']:.1f}"
+            + (
+                "."
+                if row["mean_of_sets"] is None
+                else f"; mean of their own: {100 * row['mean_of_sets']:.1f}."
+            )
+            for row in pooled
+        )
+        tables.append(Table(caption, "Method", columns, rows, notes))
+    return tables
+
+
+def _attained(row: dict[str, Any]) -> str:
+    return "" if row["fpr"] is None else f" (test reals: {100 * row['fpr']:.1f} %)"
+
+
+def _recall_cell(row: dict[str, Any]) -> Cell:
+    return Cell(
+        f"{100 * row['recall']:.1f}", f"{100 * row['recall_low']:.1f} … {100 * row['recall_high']:.1f}"
+    )
 
 
 def _share_title(share: str) -> str:

@@ -27,6 +27,7 @@ from fakeforensics.thresholds.calibrate import calibration_table, decide, fit_ca
 from fakeforensics.thresholds.conformal import fit_conformal, verdict_table
 from fakeforensics.thresholds.likelihood import LikelihoodAnalysis, analyze_likelihood
 from fakeforensics.thresholds.measure import measure_selectors
+from fakeforensics.thresholds.methods import pooled_auc, recall_by_method
 from fakeforensics.thresholds.pictures import draw_gap, draw_reliability, draw_thresholds, draw_tippett
 from fakeforensics.thresholds.policy import Decision
 
@@ -55,6 +56,8 @@ class Analysis:
         likelihood: Likelihood ratios, and what they are worth on validation and on each set.
         likelihood_kind: The kind of likelihood ratio that the policy uses.
         verdicts: Errors and inconclusive verdicts of the deciding score on each set; see `verdict_table`.
+        methods: Recall of each forgery method, worst first; see `recall_by_method`.
+        pooled: AUC over all sets together; see `pooled_auc`.
         decision: The policy for inference.
         criterion: What validation's threshold maximized.
     """
@@ -68,6 +71,8 @@ class Analysis:
     likelihood: LikelihoodAnalysis
     likelihood_kind: LikelihoodRatioKind
     verdicts: list[Row]
+    methods: list[Row]
+    pooled: list[Row]
     decision: Decision
     criterion: Criterion
 
@@ -110,6 +115,8 @@ def analyze(
         likelihood=likelihood,
         likelihood_kind=params.likelihood_ratio,
         verdicts=verdict_table(table, deciding, cuts, params, seed),
+        methods=recall_by_method(table, validation, scores, params.false_positive_rates),
+        pooled=pooled_auc(table, scores),
         decision=decision,
         criterion=params.criterion,
     )
@@ -188,7 +195,7 @@ def write_analysis(
             of the gap; table 4.10; each selector on each set, and over the sets, at the sets' own prevalence;
             thresholds from known reals and unlabeled scores at every prevalence, with validation's and the
             oracle's accuracy there and the estimated prevalence; which selectors do not apply; calibration;
-            likelihood ratios; inconclusive verdicts.
+            likelihood ratios; inconclusive verdicts; methods by recall, worst first, and the pooled AUC.
         decision: The policy for inference; None writes none.
         details: CSV of each selector on each set at each prevalence, with intervals and notes. Next to it,
             with the suffix `.summary.csv`, the same over the sets.
@@ -218,6 +225,8 @@ def write_analysis(
         **({"fakes_alone": {"rows": fake_only, "undefined": UNDEFINED}} if fake_only else {}),
         "deployable": summary,
         "rules": _by_set(analysis.rules),
+        "recall_by_method": analysis.methods,
+        "pooled_auc": analysis.pooled,
         "any_share": _at_any_share(analysis.rules),
         "no_answer": _not_applicable(analysis.rules),
         "calibration": analysis.calibration,
