@@ -130,14 +130,18 @@ def find_outside(
     ]
     if metadata.jpeg_quality > 0:
         values.append(("JPEG quality", metadata.jpeg_quality, training.jpeg_quality))
-    if widths := [box[2] - box[0] for box in boxes if box]:
-        values += [("face width", width, training.face_width) for width in sorted({min(widths), max(widths)})]
-    elif training.face_width is not None:
-        trained_on = f"faces {training.face_width} pixels wide"
-        found.append(Outside(property="face", found="not found", trained_on=trained_on))
     for name, value, known in values:
         if known is not None and value > 0 and not known.holds(value):
             found.append(Outside(property=name, found=f"{value:.0f}", trained_on=str(known)))
+    if (usual := training.face_width) is not None:
+        widths = sorted(box[2] - box[0] for box in boxes if box)
+        odd = [width for width in widths if not usual.holds(width)]
+        if not widths:
+            trained_on = f"faces {usual} pixels wide"
+            found.append(Outside(property="face", found="not found", trained_on=trained_on))
+        elif odd:
+            listed = " and ".join(dict.fromkeys(f"{width:.0f}" for width in (odd[0], odd[-1])))
+            found.append(Outside(property="face width", found=listed, trained_on=str(usual)))
     return tuple(found)
 
 

@@ -70,6 +70,7 @@ def test_a_file_like_those_of_training_is_inside():
         (photo(width=801), [FACE], "long side", "801"),
         (photo(quality=60), [FACE], "JPEG quality", "60"),
         (photo(), [(0.0, 0.0, 40.0, 40.0), FACE], "face width", "40"),
+        (photo(), [FACE, (0.0, 0.0, 300.0, 9.0), (0.0, 0.0, 40.0, 40.0)], "face width", "40 and 300"),
         (photo(), [], "face", "not found"),
         (photo(), [()], "face", "not found"),  # scored as it is
     ],

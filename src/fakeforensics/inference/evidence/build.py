@@ -6,6 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -128,7 +129,7 @@ class CaseWriter:
             UserError: If the package changed while the files were scored.
         """
         model = self._predictor.model
-        if describe_model(Package(self._package.directory)) != self._model_record:
+        if describe_model(replace(self._package)) != self._model_record:
             raise UserError(f"{self._package.directory}: changed while the files were scored")
         case = Case(
             schema_version=1,

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from fakeforensics.files import sha256_file
+from fakeforensics.inference.app.page import ratio_text
 from fakeforensics.inference.evidence.case import (
     CASE,
     SUMS,
@@ -21,13 +22,14 @@ from fakeforensics.inference.evidence.file_chapter import (
     file_chapter,
     plain,
 )
-from fakeforensics.inference.model_card import LIMITS, decision_text, training_text
+from fakeforensics.inference.model_card import LIMITS, SUMMARIES, decision_text, training_text
 from fakeforensics.inference.package import DEMO_WARNING, Package
 from fakeforensics.reporting.blocks import (
     EMPTY,
     Block,
     Cell,
     Chapter,
+    Column,
     Report,
     Row,
     Section,
@@ -79,9 +81,10 @@ def _result(case: Case, package: Package) -> Chapter:
         "nothing.",
         "Of several faces, the one with the highest score stands for the file.",
     )
+    ratio = ratio_text(package.decision)
     sections = (
         Section("Result", [Table("The verdict on each file.", "File", ASSESSMENT, tuple(rows), notes)]),
-        Section("What decides", [Text(decision_text(package))]),
+        Section("What decides", [Text(text) for text in (decision_text(package), ratio) if text]),
         Section("What a verdict does not mean", [Text(limit) for limit in LIMITS]),
     )
     banner = DEMO_WARNING if case.model.demo else ""
@@ -104,8 +107,40 @@ def _detector(package: Package) -> Chapter:
         tested.append(Text(f"Tested methods that training saw: {', '.join(seen) or 'none'}."))
         tested.append(Text(f"Tested methods that training never saw: {', '.join(never) or 'none'}."))
         tested.append(error_table(package.errors, [CLEAN], "frame"))
-    sections = (Section("Training", blocks), Section("Errors by method", tested))
+    sections = (
+        Section("Training", blocks),
+        Section("Errors by method", tested),
+        Section("What the likelihood ratio is worth", _likelihood_costs(package)),
+    )
     return Chapter("detector", f"The detector {package.name}", "The detector", sections)
+
+
+def _likelihood_costs(package: Package) -> list[Block]:
+    """Cllr of each test set, for the deciding score; none without a likelihood ratio."""
+    decision = package.decision
+    if decision is None or decision.likelihood_ratio is None:
+        return []
+    costs, least = (package.metrics.get(name, {}).get(decision.score, {}) for name in ("cllr", "cllr_min"))
+    unseen = () if package.about is None else package.about.unseen
+    rows = tuple(
+        Row(
+            SUMMARIES.get(name, name),
+            (Cell(f"{cost:.3f}"), Cell(f"{least[name]:.3f}")),
+            unseen=name in unseen,
+            summary=name in SUMMARIES,
+        )
+        for name, cost in costs.items()
+    )
+    note = (
+        "Cllr: cost in bits per image; 0 is perfect, 1 is as good as no answer, above 1 the answers do harm. "
+        "Cllr_min: what would remain if it were calibrated on that very set."
+    )
+    columns = (Column("Cllr"), Column("Cllr_min"))
+    return (
+        [Table("The cost of the likelihood ratio by test set.", "Set", columns, rows, (note,))]
+        if rows
+        else []
+    )
 
 
 def _making(case: Case) -> Chapter:

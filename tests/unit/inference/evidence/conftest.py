@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -25,6 +26,15 @@ ERRORS = {
             ("fake", "san", False, 0.125),
         )
     ],
+}
+RATIO = {
+    "kind": "logistic",
+    "slope": 2.0,
+    "intercept": 0.5,
+    "lower": -1.0,
+    "upper": 1.0,
+    "reals": 60,
+    "fakes": 60,
 }
 TRAINING = {
     "manifests": {"train.parquet": "ab" * 32},
@@ -55,6 +65,11 @@ def documented(package, tmp_path_factory) -> Package:
     folder = shutil.copytree(package.directory, tmp_path_factory.mktemp("documented") / "joint")
     write_json(folder / "training.json", TRAINING)
     write_json(folder / "errors.json", ERRORS)
+    policy = json.loads((folder / "decision.json").read_text())
+    write_json(folder / "decision.json", policy | {"likelihood_ratio": RATIO})
+    costs = {name: {"sl": {"known": 0.25, "mean": 0.25}} for name in ("cllr", "cllr_min")}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    write_json(folder / "metrics.json", metrics | costs)
     return Package(folder)
 
 

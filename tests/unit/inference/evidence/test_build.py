@@ -48,6 +48,8 @@ def test_a_still_is_recorded_with_all_that_its_score_depends_on(case, documented
     (face,) = file.faces
     assert face.assessment.verdict == ("fake" if face.scores["logit"] >= 0.25 else "real")
     assert face.assessment.score == face.scores["logit"]
+    # log10 of the likelihood ratio is 2 · score + 0.5, within the bounds.
+    assert face.assessment.log10_lr == pytest.approx(np.clip(2 * face.scores["logit"] + 0.5, -1, 1))
     assert decode((case / face.crop).read_bytes()).shape == decode((case / face.heat).read_bytes()).shape
     assert (file.quality.jpeg_quality, [one.property for one in file.outside]) == (None, ["format"])
     assert [one.name for one in file.reencodings] == list(REENCODINGS)
