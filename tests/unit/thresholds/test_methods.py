@@ -21,9 +21,11 @@ VALIDATION = table([("validation", "", 0, float(score)) for score in range(19)])
 def test_the_worst_method_comes_first():
     # 19 validation reals from 0 to 18: at 5% the threshold is just above 18, at 10% just above 17.
     test = table(
-        [("a", "", 0, 3.0), ("a", "", 0, 17.5), ("a", "swap", 1, 19.0), ("a", "swap", 1, 20.0)]
-        + [("b", "", 0, 1.0), ("b", "", 0, 2.0), ("b", "blend", 1, 17.5), ("b", "blend", 1, 30.0)]
-        + [("c", "", 1, 5.0)]
+        [
+            *(("a", "", 0, 3.0), ("a", "", 0, 17.5), ("a", "swap", 1, 19.0), ("a", "swap", 1, 20.0)),
+            *(("b", "", 0, 1.0), ("b", "", 0, 2.0), ("b", "blend", 1, 17.5), ("b", "blend", 1, 30.0)),
+            ("c", "", 1, 5.0),
+        ]
     )
     rows = recall_by_method(test, VALIDATION, SCORES, (0.01, 0.05, 0.1))
     found = [(row["false_positive_rate"], row["method"], row["recall"], row["fpr"]) for row in rows]
@@ -40,8 +42,8 @@ def test_the_worst_method_comes_first():
 
 
 def test_sets_that_lie_apart_have_a_lower_pooled_auc():
-    # Each set is parted perfectly, but b's reals score above a's fakes: of the four pairs of a fake and a real
-    # a's fake loses one.
+    # Each set is parted perfectly, but b's real scores above a's fake: of the four pairs of a fake and a
+    # real, a's fake loses one.
     test = table([("a", "", 0, 0.0), ("a", "m", 1, 1.0), ("b", "", 0, 2.0), ("b", "m", 1, 3.0)])
     (row,) = pooled_auc(test, SCORES)
     assert (row["auc"], row["mean_of_sets"], row["reals"], row["fakes"]) == (0.75, 1.0, 2, 2)
