@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable
 from functools import cached_property
@@ -36,16 +37,19 @@ class ExternalSettings(Group):
         output: Which of the file's outputs is the score, if there are several.
         call: `module:function` of Python. It gets UInt8[batch, height, width, 3], RGB, and returns a score
             per image. The module is found from the project's folder or as an installed package.
+        files: Further files that decide the scores, such as weights that the function reads or that the ONNX
+            file keeps beside itself.
         higher_is_fake: Whether a higher score means fake; if not, scores are negated.
         mean: Channel means (R, G, B), in [0, 1], taken from floating-point input.
         std: Channel standard deviations that it is divided by.
-        sha256: Of the file, or of the function's module; filled in when the settings are resolved, so that a
-            changed file is noticed.
+        sha256: Of the file, or of the function's module, and with `files` of all their hashes; filled in when
+            the settings are resolved, so that a changed file is noticed.
     """
 
     onnx: str | None = None
     output: str | None = None
     call: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    files: tuple[str, ...] = ()
     higher_is_fake: Flag = True
     mean: Channels = (0.485, 0.456, 0.406)
     std: Channels = (0.229, 0.224, 0.225)
@@ -85,7 +89,7 @@ class External(ForeignDetector):
     def complete(cls, settings: dict[str, Any]) -> dict[str, Any]:
         """Add the SHA-256 of the file that computes the scores."""
         parsed = ExternalSettings(**settings)
-        return settings | {"sha256": sha256_file(_file(parsed))}
+        return settings | {"sha256": _digest(parsed)}
 
     @property
     def preprocess(self) -> Preprocess:
@@ -120,9 +124,10 @@ class External(ForeignDetector):
     def _run(self) -> Callable[[np.ndarray], Any]:
         """From UInt8["batch h w 3"] to scores."""
         path = _file(self.settings)
-        if self.settings.sha256 is not None and (found := sha256_file(path)) != self.settings.sha256:
+        if self.settings.sha256 is not None and (found := _digest(self.settings)) != self.settings.sha256:
+            others = f", or one of {', '.join(self.settings.files)}," if self.settings.files else ""
             raise UserError(
-                f"{path}: the file has changed since the settings were resolved",
+                f"{path}: the file{others} has changed since the settings were resolved",
                 expected=f"SHA-256 {self.settings.sha256}",
                 found=f"SHA-256 {found}",
                 fix="run `dvc repro --force settings@PROTOCOL`, then `dvc repro`",
@@ -141,6 +146,20 @@ def _file(settings: ExternalSettings) -> Path:
     if not path.is_file():
         raise UserError(f"{path}: no such file", fix="correct detector_settings.external.onnx in params.yaml")
     return path
+
+
+def _digest(settings: ExternalSettings) -> str:
+    """The SHA-256 of the file that computes the scores; with `files`, of the hashes of all."""
+    first = _file(settings)
+    if not settings.files:
+        return sha256_file(first)
+    paths = [first, *(Path(name).expanduser() for name in settings.files)]
+    for path in paths[1:]:
+        if not path.is_file():
+            raise UserError(
+                f"{path}: no such file", fix="correct detector_settings.external.files in params.yaml"
+            )
+    return hashlib.sha256("".join(map(sha256_file, paths)).encode()).hexdigest()
 
 
 def _function(call: str) -> Callable[[np.ndarray], Any]:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import sys
 from itertools import pairwise
@@ -141,6 +142,21 @@ def test_the_settings_hold_the_hash_and_a_changed_file_is_noticed(code):
     code.write_text(CODE + "\n# changed\n")
     with pytest.raises(UserError, match="has changed"):
         score(**own)
+
+
+def test_a_changed_file_that_the_function_reads_is_noticed_too(code, tmp_path):
+    weights = tmp_path / "weights.bin"
+    weights.write_bytes(b"one")
+    own = resolve({"call": "theirs:brightness", "files": [str(weights)]}).own
+    both = sha256_file(code) + sha256_file(weights)
+    assert own["sha256"] == hashlib.sha256(both.encode()).hexdigest()
+    assert score(**own) == pytest.approx([51, 204])
+    weights.write_bytes(b"two")
+    with pytest.raises(UserError, match=r"theirs\.py: the file, or one of .*weights\.bin, has changed"):
+        score(**own)
+    weights.unlink()
+    with pytest.raises(UserError, match=r"weights\.bin: no such file(?s:.*)external\.files"):
+        resolve({"call": "theirs:brightness", "files": [str(weights)]})
 
 
 def test_a_missing_file_is_named_when_settings_are_resolved(tmp_path):
