@@ -2,6 +2,7 @@
 
     python -m benchmarks.evaluation --json evaluation.json
     python -m benchmarks.evaluation --scores 100000 --replicates 200     # smaller, for a quick look
+    git worktree add ../before COMMIT && python -m benchmarks.evaluation --against ../before
 
 The bootstrap is compared with a loop that draws images, and gives them to scikit-learn; the loop is timed on
 a few replicates before and after ours, since a million scores take it a third of a second each.
@@ -10,7 +11,10 @@ a few replicates before and after ours, since a million scores take it a third o
 from __future__ import annotations
 
 import json
+import os
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,12 +44,16 @@ def main(
     loop: Annotated[int, Option(min=2, help="Replicates that scikit-learn's loop is timed on.")] = 10,
     sets: Annotated[int, Option(min=2, help="Test sets in the analysis.")] = 13,
     per_set: Annotated[int, Option(min=100, help="Scores in each of them.")] = 12_000,
+    against: Annotated[Path | None, Option(help="A checkout of another commit, timed in turn.")] = None,
     json_file: Annotated[Path | None, Option("--json", help="Write the figures here.")] = None,
 ) -> None:
-    """Time the evaluation and check it against scikit-learn."""
-    figures = bootstrap(scores, replicates, loop) | analysis(sets, per_set)
+    """Time the evaluation and check it against scikit-learn, or time it against another commit's."""
+    if against is None:
+        figures = bootstrap(scores, replicates, loop) | analysis(sets, per_set)
+    else:
+        figures = compare(against, {"bootstrap": (scores, replicates, 2), "analysis": (sets, per_set)})
     for name, value in figures.items():
-        print(f"{name:26} {value:.4g}")
+        print(f"{name:34} {value:.4g}")
     if json_file is not None:
         json_file.write_text(json.dumps(figures, indent=2) + "\n")
 
@@ -86,6 +94,44 @@ def analysis(sets: int, per_set: int) -> dict[str, float]:
         lambda: analyze(table.reset_index(drop=True), validation, SCORES, ThresholdsParams(), seed=0)
     )
     return {"analysis_seconds": seconds}
+
+
+def compare(other: Path, work: dict[str, tuple[int, ...]]) -> dict[str, float]:
+    """Run functions of this file by name, with their arguments, in another checkout and here, in turn.
+
+    Each runs in a process of its own, there, here, here and there, so that neither is favored by what else
+    the machine does meanwhile.
+
+    Returns:
+        For each function the seconds of both and their ratio, ours over the other's; and the same of the
+        processor time of the whole process, which depends less on what else runs.
+    """
+    here = Path(__file__).resolve().parents[1]
+    figures: dict[str, float] = {}
+    for name, arguments in work.items():
+        found: dict[str, list[tuple[float, float]]] = {"other": [], "ours": []}
+        for who in ("other", "ours", "ours", "other"):
+            root = (other if who == "other" else here).resolve()
+            call = f"evaluation.{name}{arguments!r}"
+            code = f"import json\nfrom benchmarks import evaluation\nprint(json.dumps({call}))"
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            output = subprocess.run(
+                [sys.executable, "-c", code],
+                cwd=root,
+                env=environment,
+                check=True,
+                stdout=subprocess.PIPE,
+                text=True,
+            ).stdout
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            found[who].append((json.loads(output.splitlines()[-1])[f"{name}_seconds"], processor))
+        for number, unit in enumerate(("seconds", "processor_seconds")):
+            ours, others = (sum(pair[number] for pair in found[who]) / 2 for who in ("ours", "other"))
+            figures |= {f"{name}_{unit}": ours, f"{name}_{unit}_other": others}
+            figures[f"{name}_{unit}_ratio"] = ours / others
+    return figures
 
 
 def _largest_error(

@@ -62,12 +62,30 @@ def multinomial(size: int, generator: np.random.Generator) -> UInt8[np.ndarray, 
     draws = generator.multinomial(size, shares) if blocks else np.array([size])
     # A count above 255 has a probability below 1 / 255!: bytes do, and a million of them stay in the cache.
     counts = np.empty(size, dtype=np.uint8)
+    begin, places = 0, _places(draws[:blocks], generator)
     for block in range(blocks):
-        places = generator.integers(0, BLOCK, draws[block], dtype=np.uint16)
-        counts[block * BLOCK : (block + 1) * BLOCK] = np.bincount(places, minlength=BLOCK)
+        end = begin + int(draws[block])
+        counts[block * BLOCK : (block + 1) * BLOCK] = np.bincount(places[begin:end], minlength=BLOCK)
+        begin = end + end % 2
     if rest:
         counts[blocks * BLOCK :] = np.bincount(generator.integers(0, rest, draws[-1]), minlength=rest)
     return counts
+
+
+def _places(
+    draws: Int[np.ndarray, " blocks"], generator: np.random.Generator
+) -> Shaped[np.ndarray, " places"]:
+    """Random places for the draws of each block, which begin at even positions.
+
+    These are the numbers that `generator.integers(0, BLOCK, draws[block], dtype=np.uint16)` gives, block
+    after block, made faster: each 64 random bits are four places, of which a block takes two at a time.
+    """
+    pairs = int(((draws + 1) // 2).sum())
+    whole = generator.integers(0, 2**64, pairs // 2, dtype=np.uint64).astype("<u8", copy=False).view("<u2")
+    if pairs % 2:
+        last = generator.integers(0, 2**32, 1, dtype=np.uint32).astype("<u4", copy=False).view("<u2")
+        return np.concatenate([whole, last])
+    return whole
 
 
 def group_names(table: pd.DataFrame) -> Shaped[np.ndarray, " rows"]:
@@ -103,10 +121,11 @@ def resample_groups(table: pd.DataFrame, seed: int) -> Resampling:
 class _Workspace(threading.local):
     """A thread's arrays, filled again for each replicate: mapping fresh memory takes longer than the sums."""
 
-    def __init__(self, images: int, fakes: int, blocks: int) -> None:
-        self.weights = np.empty(images, dtype=np.uint8)
+    def __init__(self, reals: int, fakes: int, blocks: int) -> None:
+        self.reals = np.empty(reals, dtype=np.uint8)
         self.fakes = np.empty(fakes, dtype=np.uint8)
-        self.sums = np.empty(images, dtype=np.int32)
+        self.real_sums = np.zeros(reals + 1, dtype=np.int32)
+        self.fake_sums = np.empty(fakes, dtype=np.int32)
         self.hits = np.empty(blocks, dtype=np.int32)
         self.seen = np.empty(blocks, dtype=np.int32)
         self.found = np.empty(blocks - 1, dtype=np.int32)
@@ -120,16 +139,20 @@ class WeightedRanking:
     Attributes:
         unit: The group's number of each image, by descending score.
         fake: Positions of the fakes in that order.
-        ends: Positions, in that order, of the last image of each tie block that holds a fake.
-        fake_ends: For each of these blocks, the position among the fakes of its last fake.
+        fake_unit: The group's number of each fake, in that order.
+        real_unit: Likewise of each real.
+        fake_ends: For each tie block that holds a fake, the position among the fakes of its last fake.
+        reals_above: For each of these blocks, the number of reals that score at least as high.
         block_ends: Positions of the last image of every tie block.
         space: Where a thread computes.
     """
 
     unit: Int[np.ndarray, " n"]
     fake: Int[np.ndarray, " fakes"]
-    ends: Int[np.ndarray, " blocks"]
+    fake_unit: Int[np.ndarray, " fakes"]
+    real_unit: Int[np.ndarray, " reals"]
     fake_ends: Int[np.ndarray, " blocks"]
+    reals_above: Int[np.ndarray, " blocks"]
     block_ends: Int[np.ndarray, " distinct"]
     space: _Workspace
 
@@ -141,15 +164,20 @@ class WeightedRanking:
         """
         space = self.space
         # Every index is known to lie inside; `clip` only spares NumPy a copy for the case that one does not.
-        weights = np.take(counts, self.unit, out=space.weights, mode="clip")
-        fakes = np.take(weights, self.fake, out=space.fakes, mode="clip")
-        np.cumsum(fakes, dtype=np.int32, out=space.sums[: fakes.size])
-        hits = np.take(space.sums, self.fake_ends, out=space.hits, mode="clip")
-        np.cumsum(weights, dtype=np.int32, out=space.sums)
-        seen = np.take(space.sums, self.ends, out=space.seen, mode="clip")
-        precision = np.divide(hits, np.maximum(seen, 1, out=seen), out=space.precision)
-        precision[1:] *= np.subtract(hits[1:], hits[:-1], out=space.found)
-        precision[0] *= hits[0]
+        fakes = np.take(counts, self.fake_unit, out=space.fakes, mode="clip")
+        reals = np.take(counts, self.real_unit, out=space.reals, mode="clip")
+        hits = np.cumsum(fakes, dtype=np.int32, out=space.fake_sums)
+        if has_ties := self.fake_ends.size < fakes.size:
+            hits = np.take(hits, self.fake_ends, out=space.hits, mode="clip")
+        np.cumsum(reals, dtype=np.int32, out=space.real_sums[1:])
+        seen = np.take(space.real_sums, self.reals_above, out=space.seen, mode="clip")
+        np.maximum(np.add(seen, hits, out=seen), 1, out=seen)
+        precision = np.divide(hits, seen, out=space.precision)
+        if has_ties:
+            precision[1:] *= np.subtract(hits[1:], hits[:-1], out=space.found)
+            precision[0] *= hits[0]
+        else:
+            precision *= fakes
         return float(precision.sum() / hits[-1])
 
     def roc_auc(self, counts: Integer[np.ndarray, " groups"]) -> float:
@@ -169,13 +197,16 @@ def weighted_ranking(ranking: Ranking, unit: Int[np.ndarray, " n"]) -> WeightedR
     fake = np.flatnonzero(ranking.labels)
     block_of_fake = np.searchsorted(ranking.ends, fake)
     last = np.append(np.flatnonzero(np.diff(block_of_fake)), fake.size - 1)
+    ranked = np.ascontiguousarray(unit[ranking.order])
     return WeightedRanking(
-        unit=np.ascontiguousarray(unit[ranking.order]),
+        unit=ranked,
         fake=fake,
-        ends=ranking.ends[block_of_fake[last]],
+        fake_unit=ranked[fake],
+        real_unit=ranked[ranking.labels == 0],
         fake_ends=last,
+        reals_above=ranking.ends[block_of_fake[last]] - last,
         block_ends=ranking.ends,
-        space=_Workspace(unit.size, fake.size, last.size),
+        space=_Workspace(unit.size - fake.size, fake.size, last.size),
     )
 
 

@@ -252,24 +252,15 @@ def _method_tables(results: ProtocolResults) -> list[Block]:
             for row in mine
             if row["false_positive_rate"] == shown
         )
-        columns = tuple(
-            Column(
-                f"at {100 * rate:g} %{_attained(next(r for r in mine if r['false_positive_rate'] == rate))}"
-            )
-            for rate in rates
-        )
+        of_rate = {row["false_positive_rate"]: row for row in mine}
+        columns = tuple(Column(f"at {100 * rate:g} %{_attained(of_rate[rate])}") for rate in rates)
         pooled = [row for row in analysis.get("pooled_auc", ()) if row["score"] == column.spec.name]
         caption = (
             f"{column.name}: recall of each forgery method, worst first at {100 * shown:g} %, in percent, at "
             "one threshold for all test sets, which calls that share of the validation reals fake."
         )
         notes = tuple(
-            f"AUC of all test sets together, with one threshold for all: {100 * row['auc']:.1f}"
-            + (
-                "."
-                if row["mean_of_sets"] is None
-                else f"; mean of their own: {100 * row['mean_of_sets']:.1f}."
-            )
+            f"AUC of all sets together, with one threshold for all: {100 * row['auc']:.1f}{_mean_auc(row)}."
             for row in pooled
         )
         tables.append(Table(caption, "Method", columns, rows, notes))
@@ -280,10 +271,13 @@ def _attained(row: dict[str, Any]) -> str:
     return "" if row["fpr"] is None else f" (test reals: {100 * row['fpr']:.1f} %)"
 
 
+def _mean_auc(row: dict[str, Any]) -> str:
+    return "" if row["mean_of_sets"] is None else f"; mean of their own: {100 * row['mean_of_sets']:.1f}"
+
+
 def _recall_cell(row: dict[str, Any]) -> Cell:
-    return Cell(
-        f"{100 * row['recall']:.1f}", f"{100 * row['recall_low']:.1f} … {100 * row['recall_high']:.1f}"
-    )
+    recall, low, high = (100 * row[name] for name in ("recall", "recall_low", "recall_high"))
+    return Cell(f"{recall:.1f}", f"{low:.1f} … {high:.1f}")
 
 
 def _share_title(share: str) -> str:

@@ -55,9 +55,8 @@ def recall_by_method(
                 "threshold": threshold,
                 "fpr": float(np.mean(reals >= threshold)) if reals.size else None,
             }
-            found = [
-                _recall(name, same, score, threshold) for name, same in fakes.groupby("method", sort=True)
-            ]
+            by_method = fakes.groupby("method", sort=True)
+            found = [_recall(name, same, score, threshold) for name, same in by_method]
             rows += [chosen | row for row in sorted(found, key=lambda row: float(row["recall"]))]
     return rows
 

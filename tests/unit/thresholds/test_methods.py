@@ -42,8 +42,7 @@ def test_the_worst_method_comes_first():
 
 
 def test_sets_that_lie_apart_have_a_lower_pooled_auc():
-    # Each set is parted perfectly, but b's real scores above a's fake: of the four pairs of a fake and a
-    # real, a's fake loses one.
+    # Each set is parted perfectly, but b's real scores above a's fake, which loses one of the four pairs.
     test = table([("a", "", 0, 0.0), ("a", "m", 1, 1.0), ("b", "", 0, 2.0), ("b", "m", 1, 3.0)])
     (row,) = pooled_auc(test, SCORES)
     assert (row["auc"], row["mean_of_sets"], row["reals"], row["fakes"]) == (0.75, 1.0, 2, 2)
