@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 
 from fakeforensics.inference.crops import FileCrops, FoundCrop
 from fakeforensics.inference.inputs import Item
@@ -201,8 +200,8 @@ def test_scores_of_any_scale_go_through_table_json_and_csv(deciding, score, prob
 
     _, line, _ = table_lines([Item(prediction.path, "image")], [prediction])
     shown_probability = "-" if probability is None else "0.250"
-    shown = [f"{score:.4f}", shown_probability, f"{log10_lr:.2f}", verdict]
-    assert typer.unstyle(line).split() == ["a.png", "whole", *shown]
+    assert line.split()[:5] == ["a.png", "whole", f"{score:.4f}", shown_probability, f"{log10_lr:.2f}"]
+    assert verdict in line
 
     (face,) = as_dict(prediction, TOY)["faces"]
     answer = {"score": score, "probability": probability, "log10_lr": log10_lr, "verdict": verdict}
