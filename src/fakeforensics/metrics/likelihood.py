@@ -33,10 +33,14 @@ def cllr(log10_lr: Vector, labels: Vector, weights: Vector | None = None) -> flo
         Language 20, 2006, equation 11.
     """
     need_both_classes(rank(log10_lr, labels, "log10 LR"), "log10 LR")
-    truth = np.asarray(labels) == 1
+    return _mean_of_classes(costs(log10_lr, labels), np.asarray(labels) == 1, weights)
+
+
+def costs(log10_lr: Vector, labels: Vector) -> Vector:
+    """Each image's cost in bits: log2(1 + 1 / LR) of a fake, log2(1 + LR) of a real; Cllr is their mean."""
+    sign = np.where(np.asarray(labels) == 1, -1.0, 1.0)
     # Never overflows: log2(1 + 2^x) with x = ∓ log2(LR).
-    costs = np.logaddexp2(0.0, LOG2_10 * np.where(truth, -1.0, 1.0) * np.asarray(log10_lr, dtype=np.float64))
-    return _mean_of_classes(costs, truth, weights)
+    return np.asarray(np.logaddexp2(0.0, LOG2_10 * sign * np.asarray(log10_lr, dtype=np.float64)))
 
 
 def cllr_min(scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
@@ -64,14 +68,14 @@ def cllr_min(scores: Vector, labels: Vector, weights: Vector | None = None) -> f
     # Of an image that counts, the own class has a share of its block above 0.
     own = np.where(truth, fake, real)
     with np.errstate(divide="ignore", invalid="ignore"):
-        costs = np.where(counts > 0, np.log2((fake + real) / own), 0.0)
-    return _mean_of_classes(costs, truth, counts)
+        bits = np.where(counts > 0, np.log2((fake + real) / own), 0.0)
+    return _mean_of_classes(bits, truth, counts)
 
 
-def _mean_of_classes(costs: Vector, truth: Vector, weights: Vector | None) -> float:
+def _mean_of_classes(bits: Vector, truth: Vector, weights: Vector | None) -> float:
     counts = None if weights is None else np.asarray(weights, dtype=np.float64)
     parts = [
-        np.average(costs[kept], weights=None if counts is None else counts[kept]) for kept in (truth, ~truth)
+        np.average(bits[kept], weights=None if counts is None else counts[kept]) for kept in (truth, ~truth)
     ]
     return float(np.mean(parts))
 

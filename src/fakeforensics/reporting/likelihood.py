@@ -22,6 +22,7 @@ _NOTES = (
     "LR = 1 (likelihood ratio); above 1, in red, the answers do more harm than none.",
     "Cllr_min: what an ideal calibration, fitted on the labels of that very set, would leave. Cllr − "
     "Cllr_min is the cost of calibration, Cllr_min that of the ranking.",
+    "Small print: 95 % intervals by resampling groups of test images.",
     "Misleading: the share of reals with LR above 1, and of fakes with LR below 1, in percent.",
     "Validation is judged by cross-fitting: no image by what was fitted on its group.",
 )
@@ -75,7 +76,7 @@ def _table(results: ProtocolResults, column: ScoreColumn) -> Table | None:
     rows = []
     for name in _sets(results, [row["test_set"] for row in found]):
         logistic, isotonic, chosen = (by_set[name, one] for one in ("logistic", "isotonic", kind))
-        cells = [_bits(logistic.get("cllr")), _bits(isotonic.get("cllr")), _bits(chosen.get("cllr_min"))]
+        cells = [_cost(logistic), _cost(isotonic), Cell(_bits(chosen.get("cllr_min")))]
         cells += [_share(chosen.get(f"misleading_{one}")) for one in ("reals", "fakes")]
         label = "Validation" if name == VALIDATION else results.label(name)
         rows.append(Row(label, tuple(cells), unseen=name in results.protocol.unseen))
@@ -84,8 +85,13 @@ def _table(results: ProtocolResults, column: ScoreColumn) -> Table | None:
     return Table(caption, "Set", columns, tuple(rows), _NOTES)
 
 
-def _bits(value: float | None) -> Cell:
-    return Cell(EMPTY) if value is None else Cell(f"{value:.3f}", alarm=value > 1)
+def _cost(row: dict[str, Any]) -> Cell:
+    interval = " … ".join(f"{bound:.2f}" for bound in row.get("cllr_interval", ()))
+    return Cell(_bits(row.get("cllr")), interval, alarm=row.get("cllr", 0) > 1)
+
+
+def _bits(value: float | None) -> str:
+    return EMPTY if value is None else f"{value:.3f}"
 
 
 def _share(value: float | None) -> Cell:

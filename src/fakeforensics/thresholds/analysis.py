@@ -98,7 +98,7 @@ def analyze(
     thresholds = threshold_table(table, validation, scores)
     calibrators = fit_calibrators(validation, scores)
     calibration, reliability = calibration_table(table, scores, calibrators)
-    likelihood = analyze_likelihood(table, validation, scores, seed)
+    likelihood = analyze_likelihood(table, validation, scores, seed, params.bootstrap)
     decision = decide(validation, scores, calibrators, params.criterion, kind)
     deciding = find_score(scores, decision.score)
     cuts = fit_conformal(validation, deciding, params)

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Shaped
 
-from fakeforensics.metrics.bootstrap import group_names
-from fakeforensics.metrics.likelihood import cllr, cllr_min, empirical_bounds, tippett
+from fakeforensics.metrics.bootstrap import Statistic, group_names, interval, replicate, resample_groups
+from fakeforensics.metrics.likelihood import cllr, cllr_min, costs, empirical_bounds, tippett
 from fakeforensics.metrics.ranking import need_both_classes, rank
 from fakeforensics.metrics.spec import Scores
 from fakeforensics.metrics.summary import thin
@@ -44,7 +44,9 @@ class LikelihoodAnalysis:
 
     Attributes:
         fitted: By name of the score and kind.
-        rows: A row for each score, kind and set, validation first; see `likelihood_rows`.
+        rows: A row for each score, kind and set, validation first: numbers of reals and fakes, Cllr and
+            Cllr_min where there are both, the interval of Cllr on test sets, and the shares of misleading
+            answers: of reals with LR > 1 and of fakes with LR < 1.
         curves: Tippett curves: score, calibrator, test_set, label, log10_lr, share (of the label's images at
             or above that value).
         missing: Why there is none; None if there is.
@@ -87,7 +89,7 @@ class LikelihoodAnalysis:
 
 
 def analyze_likelihood(
-    table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, seed: int
+    table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, seed: int, replicates: int
 ) -> LikelihoodAnalysis:
     """Fit every kind of likelihood ratio to every score on validation, and measure it on every set.
 
@@ -95,7 +97,8 @@ def analyze_likelihood(
         table: The test scores in the protocol's order of sets.
         validation: The validation scores.
         scores: Describes the columns.
-        seed: Of the folds.
+        seed: Of the folds and of the bootstrap.
+        replicates: Draws of groups behind each interval; the fit is held fixed in them.
 
     Raises:
         UserError: If validation has no reals, or a score is not finite.
@@ -107,12 +110,14 @@ def analyze_likelihood(
     fitted: dict[tuple[str, LikelihoodRatioKind], LikelihoodRatio] = {}
     rows: list[Row] = []
     curves: list[pd.DataFrame] = []
+    resampling = resample_groups(table, seed)
+    statistics: dict[int, Statistic] = {}
     for score in scores:
         values = validation[score.column].to_numpy(dtype=np.float64)
-        sets = {
-            str(name): (images[score.column].to_numpy(dtype=np.float64), images["label"].to_numpy())
-            for name, images in by_test_set(table)
-        }
+        unit, sets = {}, {}
+        for name, images in by_test_set(table):
+            sets[name] = images[score.column].to_numpy(dtype=np.float64), images["label"].to_numpy()
+            unit[name] = resampling.unit[images.index]
         least = {name: cllr_min(*one) for name, one in sets.items() if _has_both(one[1])}
         least[VALIDATION] = cllr_min(values, labels)
         for kind in KINDS:
@@ -122,8 +127,13 @@ def analyze_likelihood(
             answers |= {name: (found(of_set), truth) for name, (of_set, truth) in sets.items()}
             for name, (log10_lr, truth) in answers.items():
                 where = {"score": score.name, "calibrator": kind, "test_set": name}
+                if name in unit and name in least:
+                    statistics[len(rows)] = _mean_cost(log10_lr, truth, unit[name])
                 rows.append(where | _worth(log10_lr, truth, least.get(name)))
                 curves += [part.assign(**where) for part in _curves(log10_lr, truth)]
+    drawn = replicate(resampling, list(statistics.values()), replicates)
+    for row, values in zip(statistics, drawn.T, strict=True):
+        rows[row]["cllr_interval"] = [round(bound, DIGITS) for bound in interval(values)]
     return LikelihoodAnalysis(fitted, rows, pd.concat(curves, ignore_index=True)[list(CURVES)])
 
 
@@ -141,6 +151,20 @@ def _worth(log10_lr: Vector, labels: Labels, least: float | None) -> Row:
     if row["fakes"]:
         row["misleading_fakes"] = float(np.mean(log10_lr[labels == 1] < 0))
     return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def _mean_cost(log10_lr: Vector, labels: Labels, unit: Groups) -> Statistic:
+    """Cllr of a set as a function of how often each group was drawn."""
+    units, place = np.unique(unit, return_inverse=True)
+    bits, fake = costs(log10_lr, labels), labels == 1
+    columns = (np.where(fake, bits, 0), fake, np.where(fake, 0, bits), ~fake)
+    by_group = np.stack([np.bincount(place, column) for column in columns], axis=1)
+
+    def statistic(counts: np.ndarray) -> float:
+        of_fakes, fakes, of_reals, reals = counts[units] @ by_group
+        return float(of_fakes / fakes + of_reals / reals) / 2
+
+    return statistic
 
 
 def _curves(log10_lr: Vector, labels: Labels) -> list[pd.DataFrame]:

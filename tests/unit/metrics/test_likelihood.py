@@ -6,7 +6,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from fakeforensics.errors import UserError
-from fakeforensics.metrics.likelihood import cllr, cllr_min, empirical_bounds, tippett
+from fakeforensics.metrics.likelihood import cllr, cllr_min, costs, empirical_bounds, tippett
 
 LOG10 = np.log10
 
@@ -14,7 +14,9 @@ LOG10 = np.log10
 def test_the_cost_by_hand():
     # Fakes with LR 3 and 1: log2(1 + 1/3) = 0.41504 and log2(2) = 1, mean 0.70752. Reals with LR 1/3 and 7:
     # log2(4/3) = 0.41504 and log2(8) = 3, mean 1.70752. Half of the sum is 1.20752.
-    found = cllr(LOG10([3, 1, 1 / 3, 7]), np.array([1, 1, 0, 0]))
+    log10_lr, labels = LOG10([3, 1, 1 / 3, 7]), np.array([1, 1, 0, 0])
+    assert costs(log10_lr, labels) == pytest.approx([0.41504, 1, 0.41504, 3], abs=1e-5)
+    found = cllr(log10_lr, labels)
     assert found == pytest.approx((0.70752 + 1.70752) / 2, abs=1e-5)
 
 

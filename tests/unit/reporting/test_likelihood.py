@@ -24,7 +24,7 @@ def curve(test_set, kind):
 def analyzed(full):
     """Of `bce`, whose policy uses isotonic regression: a cost of 0.3, and 1.25 on the unseen set."""
     rows = [row(name, kind, 0.3) for kind in ("logistic", "isotonic") for name in SETS[:2]]
-    rows += [row(SETS[2], "logistic", 1.25), row(SETS[2], "isotonic", 0.9)]
+    rows += [row(SETS[2], "logistic", 1.25, cllr_interval=[1.1, 1.4]), row(SETS[2], "isotonic", 0.9)]
     found = {"likelihood_ratio": {"calibrator": "isotonic", "missing": None}, "likelihood_ratio_by_set": rows}
     full.write("metrics/p/bce.thresholds.json", {"table_4_10": []} | found)
     lines = [line for kind in ("logistic", "isotonic") for name in SETS for line in curve(name, kind)]
@@ -40,6 +40,7 @@ def test_each_set_has_its_cost_and_what_is_worse_than_nothing_stands_out(analyze
     assert [cell.text for cell in table.rows[0].cells] == ["0.300", "0.300", "0.200", "5.0", "12.5"]
     unseen = table.rows[2].cells
     assert [(cell.text, cell.alarm) for cell in unseen[:2]] == [("1.250", True), ("0.900", False)]
+    assert [cell.interval for cell in unseen[:2]] == ["1.10 … 1.40", ""]
     assert "isotonic" in table.caption
     assert figure.name == "p/tippett"
 

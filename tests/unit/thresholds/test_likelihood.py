@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from fakeforensics.errors import UserError
+from fakeforensics.metrics.likelihood import costs
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.thresholds.analysis import analyze, write_analysis
 from fakeforensics.thresholds.calibrate import fit_calibrator
@@ -153,7 +154,7 @@ def test_shift_costs_calibration_and_not_ranking():
     table, validation = shifted()
     rows = {
         (row["score"], row["calibrator"], row["test_set"]): row
-        for row in analyze_likelihood(table, validation, SCORES["joint"], 0).rows
+        for row in analyze_likelihood(table, validation, SCORES["joint"], 0, 100).rows
     }
     assert len(rows) == 2 * 2 * 3
     for kind in KINDS:
@@ -167,9 +168,25 @@ def test_shift_costs_calibration_and_not_ranking():
         assert unseen["misleading_reals"] < 0.01
 
 
+def test_an_interval_is_that_of_resampled_groups():
+    table, validation = shifted()
+    analysis = analyze_likelihood(table, validation, SCORES["bce"], 0, 400)
+    held_out, *tested = (row for row in analysis.rows if row["calibrator"] == "logistic")
+    assert "cllr_interval" not in held_out
+    for row in tested:
+        images = table[table["test_set"] == row["test_set"]]
+        labels = images["label"].to_numpy()
+        bits = costs(analysis.fitted["sl", "logistic"](images["logit"].to_numpy()), labels)
+        # Each image is its own group: the standard error is that of half the sum of two means of 200.
+        error = np.sqrt(sum(bits[labels == label].var() / 200 for label in (0, 1))) / 2
+        low, high = row["cllr_interval"]
+        assert low < row["cllr"] < high
+        assert (high - low) / (2 * 1.96) == pytest.approx(error, rel=0.2)
+
+
 def test_a_summary_has_means_over_test_sets_alone():
     table, validation = shifted()
-    analysis = analyze_likelihood(table, validation, SCORES["bce"], 0)
+    analysis = analyze_likelihood(table, validation, SCORES["bce"], 0, 100)
     found = analysis.summary("isotonic", ("unseen",))
     assert list(found) == ["cllr", "cllr_min"]
     values = found["cllr"]["sl"]
@@ -181,7 +198,7 @@ def test_a_summary_has_means_over_test_sets_alone():
 def test_a_set_of_fakes_alone_has_misleading_answers_and_no_cost():
     table, validation = shifted()
     fakes = table[(table["test_set"] == "seen") | (table["label"] == 1)]
-    rows = analyze_likelihood(fakes, validation, SCORES["bce"], 0).rows
+    rows = analyze_likelihood(fakes, validation, SCORES["bce"], 0, 100).rows
     row = next(row for row in rows if row["test_set"] == "unseen")
     assert (row["reals"], row["fakes"]) == (0, 200)
     assert "misleading_fakes" in row
@@ -189,7 +206,7 @@ def test_a_set_of_fakes_alone_has_misleading_answers_and_no_cost():
 
 
 def test_curves_fall_from_one():
-    analysis = analyze_likelihood(*shifted(), SCORES["sad"], 0)
+    analysis = analyze_likelihood(*shifted(), SCORES["sad"], 0, 100)
     for _, curve in analysis.curves.groupby(["score", "calibrator", "test_set", "label"], sort=False):
         assert curve["log10_lr"].is_monotonic_increasing
         assert curve["share"].is_monotonic_decreasing
