@@ -129,6 +129,7 @@ class CaseWriter:
             UserError: If the package changed while the files were scored.
         """
         model = self._predictor.model
+        # A copy reads the files anew, with the policy that was asked for in place of the package's own.
         if describe_model(replace(self._package)) != self._model_record:
             raise UserError(f"{self._package.directory}: changed while the files were scored")
         case = Case(
