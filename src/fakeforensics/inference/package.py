@@ -145,9 +145,16 @@ class Package:
 
     @cached_property
     def errors(self) -> list[ErrorRate]:
-        """The policy's error rates on the test images, by method; empty in a training folder."""
+        """The error rates on the test images, by method, of the policy in force.
+
+        Empty in a training folder, and where cuts come from known reals: those were not there in the test.
+        """
         rows = (self._read(ERRORS) or {}).get("rows", [])
-        return [parse(ErrorRate, row, str(self.directory / ERRORS)) for row in rows]
+        decision = self.decision
+        if decision is None or decision.known_reals is not None:
+            return []
+        rates = [parse(ErrorRate, row, str(self.directory / ERRORS)) for row in rows]
+        return [one for one in rates if one.asked == decision.inconclusive]
 
     @property
     def name(self) -> str:

@@ -25,6 +25,7 @@ class ErrorRate(Group):
 
     Args:
         level: Whether images (`frame`) or whole videos are counted.
+        asked: The error rate of the conformal cuts that decide; None if the threshold decides.
         corruption: What was done to the images, such as `jpeg_50`; `clean` for nothing.
         label: `real` or `fake`; a real one is wrong if it is called fake.
         name: The forgery method of fakes, the image domain of reals.
@@ -32,12 +33,14 @@ class ErrorRate(Group):
         test_sets: The test sets that hold it.
         count: Images or videos, each once.
         groups: Independent groups among them: a video with its frames, a photograph with its edits.
-        rate: Share that is called the wrong thing.
+        inconclusive: Share without a conclusion.
+        rate: Share that is called the wrong thing; no conclusion is not wrong.
         low: Lower end of its 95% interval.
         high: Upper end.
     """
 
     level: Literal["frame", "video"]
+    asked: Probability | None
     corruption: str
     label: Literal["real", "fake"]
     name: str
@@ -45,6 +48,7 @@ class ErrorRate(Group):
     test_sets: tuple[str, ...]
     count: Annotated[Count, Field(ge=1)]
     groups: Annotated[Count, Field(ge=1)]
+    inconclusive: Probability
     rate: Probability
     low: Probability
     high: Probability
@@ -56,7 +60,7 @@ def error_rates(
     score: ScoreSpec,
     seen: Mapping[Literal["real", "fake"], set[str]] | None,
 ) -> list[ErrorRate]:
-    """Count the errors of a policy on test scores.
+    """Count the errors of a policy on test scores: of its threshold, and of each of its conformal cuts.
 
     Args:
         tables: Corruption → rows of a score table; `clean` among them.
@@ -67,34 +71,50 @@ def error_rates(
     Raises:
         UserError: If a score is not finite.
     """
+    policies = [decision.model_copy(update={"inconclusive": None})]
+    policies += [decision.model_copy(update={"inconclusive": cut.error_rate}) for cut in decision.conformal]
     rows = []
     for corruption, table in tables.items():
         for level, images in _levels(table, score):
-            wrong = np.asarray(decision.is_fake(images[score.column].to_numpy())) != (images["label"] == 1)
-            named = images.assign(
-                wrong=wrong, name=images["method"].where(images["label"] == 1, images["domain"])
-            )
-            for (label, name), same in named.groupby(["label", "name"], sort=True):
-                once = same.drop_duplicates(["source", "key"])
-                kind: Literal["real", "fake"] = "fake" if label == 1 else "real"
-                groups, rate = _groups(once), float(once["wrong"].mean())
-                low, high = exact_interval(rate, groups)
-                rows.append(
-                    ErrorRate(
-                        level=level,
-                        corruption=corruption,
-                        label=kind,
-                        name=str(name),
-                        seen=None if seen is None else str(name) in seen[kind],
-                        test_sets=tuple(same["test_set"].unique().tolist()),
-                        count=len(once),
-                        groups=groups,
-                        rate=round(rate, 6),
-                        low=round(low, 6),
-                        high=round(high, 6),
-                    )
-                )
+            names = images["method"].where(images["label"] == 1, images["domain"])
+            for policy in policies:
+                verdict = [policy.verdict(float(value)) for value in images[score.column]]
+                called = images.assign(verdict=verdict, name=names)
+                for (label, name), same in called.groupby(["label", "name"], sort=True):
+                    kind: Literal["real", "fake"] = "fake" if label == 1 else "real"
+                    known = None if seen is None else str(name) in seen[kind]
+                    rows.append(_rate(same, level, policy.inconclusive, corruption, kind, str(name), known))
     return rows
+
+
+def _rate(
+    same: pd.DataFrame,
+    level: Literal["frame", "video"],
+    asked: float | None,
+    corruption: str,
+    label: Literal["real", "fake"],
+    name: str,
+    seen: bool | None,
+) -> ErrorRate:
+    once = same.drop_duplicates(["source", "key"])
+    groups = _groups(once)
+    rate = float((once["verdict"] == ("fake" if label == "real" else "real")).mean())
+    low, high = exact_interval(rate, groups)
+    return ErrorRate(
+        level=level,
+        asked=asked,
+        corruption=corruption,
+        label=label,
+        name=name,
+        seen=seen,
+        test_sets=tuple(same["test_set"].unique().tolist()),
+        count=len(once),
+        groups=groups,
+        inconclusive=round(float((once["verdict"] == "inconclusive").mean()), 6),
+        rate=round(rate, 6),
+        low=round(low, 6),
+        high=round(high, 6),
+    )
 
 
 def exact_interval(rate: float, groups: int) -> tuple[float, float]:

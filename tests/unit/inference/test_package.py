@@ -8,6 +8,7 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
 from fakeforensics.inference.package import About, Package, find_packages, open_package, write_package
+from fakeforensics.thresholds.policy import ConformalCut
 from tests.unit.inference.conftest import TOY
 
 
@@ -122,6 +123,20 @@ def test_a_package_holds_results_and_protocol(package):
     assert (known.ap, known.interval, known.unseen) == (pytest.approx(99.12), (98.0, 99.5), False)
     assert (strange.ap, strange.interval, strange.unseen) == (61.0, None, True)
     assert [mean.unseen, mean_unseen.unseen] == [False, True]
+
+
+def test_the_error_rates_are_those_of_the_policy_in_force(package, tmp_path):
+    copy = shutil.copytree(package.directory, tmp_path / "copy")
+    rate = {"level": "frame", "corruption": "clean", "label": "fake", "name": "pggan", "seen": True}
+    rate |= {"test_sets": ["t"], "count": 9, "groups": 9, "inconclusive": 0, "low": 0, "high": 0.5}
+    rows = [rate | {"asked": None, "rate": 0.2}, rate | {"asked": 0.05, "rate": 0.1}]
+    write_json(copy / "errors.json", {"rows": rows})
+    assert [one.rate for one in Package(copy).errors] == [0.2]
+    cut = ConformalCut(error_rate=0.05, fake_from=1.0)
+    own = Package(copy).decision.model_copy(update={"conformal": (cut,), "inconclusive": 0.05})
+    assert [one.rate for one in Package(copy, own).errors] == [0.1]
+    # Cuts from the user's own reals were not tested.
+    assert Package(copy, own.model_copy(update={"known_reals": 50})).errors == []
 
 
 def test_a_training_folder_has_scores_and_nothing_else(package, tmp_path):

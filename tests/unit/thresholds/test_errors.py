@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from fakeforensics.thresholds.errors import error_rates, exact_interval
-from fakeforensics.thresholds.policy import Decision
+from fakeforensics.thresholds.policy import ConformalCut, Decision
 from tests.score_specs import SL
 
 POLICY = Decision(score="sl", threshold=0.0, chosen="by hand")
@@ -43,6 +43,20 @@ def test_a_video_is_judged_by_the_mean_of_its_frames():
     frames, video = error_rates({"clean": rows}, POLICY, SL, None)
     assert (frames.level, frames.count, frames.groups, frames.rate) == ("frame", 2, 1, 0.5)
     assert (video.level, video.count, video.rate, video.seen) == ("video", 1, 0.0, None)
+
+
+def test_a_verdict_that_is_inconclusive_is_no_error():
+    cut = ConformalCut(error_rate=0.1, fake_from=1.0, real_to=-1.0)
+    decision = POLICY.model_copy(update={"conformal": (cut,)})
+    rows = table(
+        ("a", "f1", "pggan", "g1", "", 2.0),  # fake
+        ("a", "f2", "pggan", "g2", "", -0.5),  # real by the threshold, inconclusive by the cut
+        ("a", "f3", "pggan", "g3", "", -2.0),  # real by both
+        ("a", "f4", "pggan", "g4", "", 0.5),  # fake by the threshold, inconclusive by the cut
+    )
+    by_threshold, by_cut = error_rates({"clean": rows}, decision, SL, None)
+    assert (by_threshold.asked, by_threshold.rate, by_threshold.inconclusive) == (None, 0.5, 0.0)
+    assert (by_cut.asked, by_cut.rate, by_cut.inconclusive) == (0.1, 0.25, 0.5)
 
 
 def test_corruptions_are_kept_apart():

@@ -235,7 +235,7 @@ def _errors(file: FileRecord, package: Package) -> list[Block]:
     if one is None:
         return []
     if not package.errors:
-        return [Text("The detector's package holds no error rates.", "warning")]
+        return [Text("The error rates of this decision policy were not measured.", "warning")]
     face = max(file.faces, key=lambda face: (face.face == one.face, face.assessment.score))
     coding = file.coding or {}
     jpeg = coding.get("jpeg_quality", -1)
@@ -293,7 +293,10 @@ def error_table(rates: Iterable[ErrorRate], corruptions: Sequence[str], level: s
 def _rate_cell(rate: ErrorRate | None) -> Cell:
     if rate is None:
         return Cell(EMPTY)
-    return Cell(f"{100 * rate.rate:.1f}", interval=f"{100 * rate.low:.1f} … {100 * rate.high:.1f}")
+    interval = f"{100 * rate.low:.1f} … {100 * rate.high:.1f}"
+    if rate.asked is not None:
+        interval += f"\n{100 * rate.inconclusive:.1f} inconclusive"
+    return Cell(f"{100 * rate.rate:.1f}", interval)
 
 
 def _count_cells(by: dict[str, ErrorRate]) -> tuple[Cell, Cell]:

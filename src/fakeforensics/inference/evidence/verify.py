@@ -127,7 +127,8 @@ def _program_remarks(case: Case) -> list[str]:
     then, now = case.program, describe_program()
     remarks = []
     if then.sha256 != now.sha256:
-        remarks.append(f"the program differs: version {then.version} then, {now.version} now")
+        known = [f"version {one.version} ({one.sha256[:12]}…)" for one in (then, now)]
+        remarks.append(f"the program differs: {known[0]} then, {known[1]} now")
     if then.python != now.python:
         remarks.append(f"Python differs: {then.python} then, {now.python} now")
     for name in sorted(then.libraries.keys() | now.libraries.keys()):

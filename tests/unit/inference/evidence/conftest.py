@@ -13,7 +13,16 @@ from fakeforensics.inference.predict import Predictor
 from tests.unit.inference.conftest import FACES
 
 HOSTILE = "`<img src=x onerror=alert(1)>`.png"
-RATE = {"level": "frame", "test_sets": ["t"], "count": 40, "groups": 40, "low": 0.0, "high": 0.2}
+RATE = {
+    "level": "frame",
+    "asked": None,
+    "inconclusive": 0.0,
+    "test_sets": ["t"],
+    "count": 40,
+    "groups": 40,
+    "low": 0.0,
+    "high": 0.2,
+}
 ERRORS = {
     "score": "sl",
     "threshold": 0.25,
