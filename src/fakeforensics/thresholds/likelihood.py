@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Shaped
 
-from fakeforensics.metrics.bootstrap import Statistic, group_names, interval, replicate, resample_groups
+from fakeforensics.metrics.bootstrap import Resampling, group_names, interval, resample_groups
 from fakeforensics.metrics.likelihood import cllr, cllr_min, costs, empirical_bounds, tippett
 from fakeforensics.metrics.ranking import need_both_classes, rank
 from fakeforensics.metrics.spec import Scores
@@ -32,6 +32,7 @@ Answers = Callable[[np.ndarray], np.ndarray]
 
 KINDS: tuple[LikelihoodRatioKind, ...] = get_args(LikelihoodRatioKind)
 FOLDS = 5
+CHUNK = 50  # replicates at a time: memory stays linear in the scores
 DIGITS = 6
 POINTS = 200  # of a Tippett curve
 CURVES = ("score", "calibrator", "test_set", "label", "log10_lr", "share")
@@ -111,7 +112,7 @@ def analyze_likelihood(
     rows: list[Row] = []
     curves: list[pd.DataFrame] = []
     resampling = resample_groups(table, seed)
-    statistics: dict[int, Statistic] = {}
+    costs_of: dict[str, dict[int, np.ndarray]] = {}
     for score in scores:
         values = validation[score.column].to_numpy(dtype=np.float64)
         unit, sets = {}, {}
@@ -128,12 +129,11 @@ def analyze_likelihood(
             for name, (log10_lr, truth) in answers.items():
                 where = {"score": score.name, "calibrator": kind, "test_set": name}
                 if name in unit and name in least:
-                    statistics[len(rows)] = _mean_cost(log10_lr, truth, unit[name])
+                    costs_of.setdefault(name, {})[len(rows)] = costs(log10_lr, truth)
                 rows.append(where | _worth(log10_lr, truth, least.get(name)))
                 curves += [part.assign(**where) for part in _curves(log10_lr, truth)]
-    drawn = replicate(resampling, list(statistics.values()), replicates)
-    for row, values in zip(statistics, drawn.T, strict=True):
-        rows[row]["cllr_interval"] = [round(bound, DIGITS) for bound in interval(values)]
+    fake = {name: truth == 1 for name, (_, truth) in sets.items()}
+    _add_intervals(rows, costs_of, fake, unit, resampling, replicates)
     return LikelihoodAnalysis(fitted, rows, pd.concat(curves, ignore_index=True)[list(CURVES)])
 
 
@@ -153,18 +153,32 @@ def _worth(log10_lr: Vector, labels: Labels, least: float | None) -> Row:
     return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
 
 
-def _mean_cost(log10_lr: Vector, labels: Labels, unit: Groups) -> Statistic:
-    """Cllr of a set as a function of how often each group was drawn."""
-    units, place = np.unique(unit, return_inverse=True)
-    bits, fake = costs(log10_lr, labels), labels == 1
-    columns = (np.where(fake, bits, 0), fake, np.where(fake, 0, bits), ~fake)
-    by_group = np.stack([np.bincount(place, column) for column in columns], axis=1)
-
-    def statistic(counts: np.ndarray) -> float:
-        of_fakes, fakes, of_reals, reals = counts[units] @ by_group
-        return float(of_fakes / fakes + of_reals / reals) / 2
-
-    return statistic
+def _add_intervals(
+    rows: list[Row],
+    costs_of: dict[str, dict[int, np.ndarray]],
+    fake: dict[str, np.ndarray],
+    unit: dict[str, np.ndarray],
+    resampling: Resampling,
+    replicates: int,
+) -> None:
+    """Give each row its interval of Cllr; `costs_of` has by set and number of the row each image's cost."""
+    groups, sums = {}, {}
+    for name, by_row in costs_of.items():
+        groups[name], place = np.unique(unit[name], return_inverse=True)
+        bits, is_fake = np.stack(list(by_row.values())), fake[name]
+        columns = np.concatenate([is_fake[None], ~is_fake[None], bits * is_fake, bits * ~is_fake])
+        sums[name] = np.stack([np.bincount(place, column) for column in columns], axis=1).astype(np.float32)
+    drawn: dict[str, list[np.ndarray]] = {name: [] for name in costs_of}
+    for begin in range(0, replicates, CHUNK):
+        draws = np.stack([resampling.draw(at) for at in range(begin, min(begin + CHUNK, replicates))])
+        for name, parts in drawn.items():
+            parts.append(draws[:, groups[name]].astype(np.float32) @ sums[name])
+    for name, parts in drawn.items():
+        fakes, reals, *totals = np.concatenate(parts).T
+        of_fakes, of_reals = totals[: len(totals) // 2], totals[len(totals) // 2 :]
+        for row, mine, others in zip(costs_of[name], of_fakes, of_reals, strict=True):
+            bounds = interval((mine / fakes + others / reals).astype(np.float64) / 2)
+            rows[row]["cllr_interval"] = [round(bound, DIGITS) for bound in bounds]
 
 
 def _curves(log10_lr: Vector, labels: Labels) -> list[pd.DataFrame]:
