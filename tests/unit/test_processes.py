@@ -129,12 +129,13 @@ def test_closing_waits_for_nobody():
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_no_worker_outlives_the_main_process(number, tmp_path):
     (tmp_path / "busy.py").write_text(
-        "import os, sys, time\n"
+        "import os, signal, sys, time\n"
         "from fakeforensics.processes import WorkerPool\n"
         "def stall(_):\n"
         "    print(os.getpid(), flush=True)\n"
         "    time.sleep(600)\n"
         "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "    with WorkerPool(2) as pool:\n"
         "        list(pool.map(stall, range(4)))\n"
     )
