@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -84,9 +85,17 @@ def predict(
         list[str] | None,
         Option(
             help="Images known to be real, from where the files come: with --inconclusive they stand for "
-            "validation's reals. A file, folder or glob; again for more."
+            "validation's reals; see also --adapt. A file, folder or glob; again for more."
         ),
     ] = None,
+    adapt: Annotated[
+        bool,
+        Option(
+            "--adapt",
+            help="Score all files first, then choose the threshold for them from their scores and the known "
+            "reals, whatever the share of fakes, and estimate that share. Needs --known-reals.",
+        ),
+    ] = False,
     boxes: Annotated[Path | None, Option(help="Folder for copies with the faces marked.")] = None,
     explain: Annotated[Path | None, Option(help="Folder for heat maps (Grad-CAM) over the faces.")] = None,
     report: Annotated[
@@ -107,6 +116,7 @@ def predict(
       fakeforensics predict holiday/ --csv > scores.csv
       fakeforensics predict 'shots/**/*.png' --model packages/mff_4_6/joint --boxes marked --explain maps
       fakeforensics predict shots/ --inconclusive 0.05 --known-reals own-photos/
+      fakeforensics predict shots/ --adapt --known-reals own-photos/
       find . -name '*.jpg' | fakeforensics predict - --json
       fakeforensics predict portrait.jpg --report case-12
     """  # noqa: D301 (\b keeps the lines of the examples)
@@ -117,20 +127,21 @@ def predict(
     from fakeforensics.inference.output import Style, print_predictions
     from fakeforensics.inference.package import open_package, with_inconclusive
     from fakeforensics.inference.pictures import PictureFolders
-    from fakeforensics.inference.predict import Predictor, known_real_scores
+    from fakeforensics.inference.predict import Prediction, Predictor, predict_together, score_known_reals
 
     if json and csv:
         raise typer.BadParameter("choose one of --json and --csv")
+    if adapt and (inconclusive is not None or not known_reals):
+        raise typer.BadParameter("--adapt needs --known-reals, and takes no --inconclusive")
     package = open_package(model)
     inputs = find_inputs([path for path in paths if path != "-"], sys.stdin if "-" in paths else ())
     settings = ExtractionSettings("whole" if as_is else package.crop, package.faces, people.value)
     predictor = Predictor(package, settings, batch_size, workers)
-    if inconclusive is not None or known_reals:
-        reals = known_real_scores(predictor, find_inputs(known_reals)) if known_reals else None
+    if not adapt and (inconclusive is not None or known_reals):
+        reals = score_known_reals(predictor, find_inputs(known_reals)).scores if known_reals else None
         package = with_inconclusive(package, inconclusive, reals)
         predictor = Predictor(package, settings, batch_size, workers)
     pictures = PictureFolders(predictor, [item.path for item in inputs.items], boxes, explain)
-    predictions = pictures.written(predictor.predict(inputs.items))
     style: Style = "json" if json else "csv" if csv else "table"
     with ExitStack() as stack:
         case = None
@@ -140,6 +151,16 @@ def predict(
             case = stack.enter_context(
                 case_folder(report, package, predictor, settings, inputs.items, sys.argv, batch_size)
             )
+        scored: Iterable[Prediction] = predictor.predict(inputs.items)
+        if adapt:
+            package, scored = predict_together(
+                *(package, predictor, inputs.items, find_inputs(known_reals or ())),
+                keeps_crops=bool(explain or report),
+            )
+            if case is not None:
+                case.decide_by(package)
+        predictions = pictures.written(scored)
+        if case is not None:
             predictions = case.recorded(predictions)
         is_scored = print_predictions(package, inputs, predictions, style, is_cropped=as_is)
     if case is not None:

@@ -108,6 +108,31 @@ def test_predict_gives_inconclusive_verdicts_if_asked(here):
         run("predict", "one face.png", "--inconclusive", 0.05)
 
 
+def test_a_threshold_for_the_files_at_hand_is_recorded_and_verified(here):
+    # One file is no sample: the photo is the only known real, and above its own score it is fake.
+    adapt = ("predict", "one face.png", "--adapt", "--known-reals", "one face.png")
+    answer = json.loads(run(*adapt, "--json", "--report", "case"))
+    (file,) = answer["files"]
+    decision = answer["decision"]
+    assert decision["threshold"] == np.nextafter(file["score"], np.inf)
+    assert (decision["adapted"]["known_reals"], decision["adapted"]["scores"]) == (1, 0)
+    assert "0 unlabeled scores" in decision["adapted"]["fallback"]
+    assert file["verdict"] == "real"
+    record = json.loads((here / "case/case.json").read_text())
+    assert record["model"]["policy"]["adapted"] == decision["adapted"]
+    assert record["model"]["threshold"] == decision["threshold"]
+    assert record["files"][0]["people"][0]["assessment"]["verdict"] == "real"
+    assert "nothing was changed" in run("verify", "case")
+    result = CliRunner().invoke(cli.app, list(adapt))
+    assert "unknown; 0 unlabeled scores" in result.stderr
+
+
+def test_a_threshold_for_the_files_at_hand_needs_known_reals_and_no_error_rate(here):
+    run("predict", "one face.png", "--adapt", status=2)
+    options = ("--adapt", "--known-reals", "one face.png", "--inconclusive", 0.05)
+    run("predict", "one face.png", *options, status=2)
+
+
 def test_predict_as_is_takes_crops(here):
     crop = here / "crop.png"
     crop.write_bytes(encode_png(np.full((96, 96, 3), 80, np.uint8)))  # no face in it

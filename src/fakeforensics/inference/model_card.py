@@ -9,7 +9,7 @@ from fakeforensics.inference.training_data import TRAINING
 from fakeforensics.metrics.spec import Scale, ScoreSpec
 from fakeforensics.models.card import CARD, WEIGHTS, seen
 from fakeforensics.thresholds.errors import ERRORS
-from fakeforensics.thresholds.policy import DECISION, Decision
+from fakeforensics.thresholds.policy import DECISION, Adapted, Decision
 
 README = "README.md"
 FILES = {
@@ -102,6 +102,8 @@ def decision_text(package: Package) -> str:
     probability = rule.assess(decision.threshold).probability
     there = "" if probability is None else f", a probability of {100 * probability:.1f}%"
     text = f"Fake from {decision.threshold:.6g} in {score_name(rule.spec)}{there}: {decision.chosen}."
+    if decision.adapted is not None:
+        text += f" The threshold is for these files alone. {share_text(decision.adapted)}."
     if probability is not None and decision.calibrator is None:
         text += " The probability is not calibrated; its expected error is unknown."
     if decision.cut is not None:
@@ -120,6 +122,19 @@ def decision_text(package: Package) -> str:
         if not measured.fakes:
             text += " Without fakes nothing could be calibrated, and no rate of missed fakes is known."
     return text
+
+
+def share_text(adapted: Adapted) -> str:
+    """How many of the files are fakes, or that it cannot be known and which rule chose the threshold then."""
+    share = "Share of fakes among the files: "
+    if adapted.fake_share is None or adapted.fake_share_interval is None:
+        share += "unknown"
+    else:
+        low, high = adapted.fake_share_interval
+        share += f"about {100 * adapted.fake_share:.0f}%, 95% interval {100 * low:.1f}% to {100 * high:.1f}%"
+    if not adapted.fallback:
+        return share
+    return f"{share}; {adapted.fallback}, so the threshold is the conformal one of the known reals alone"
 
 
 def cut_text(decision: Decision) -> str:

@@ -15,7 +15,7 @@ import typer
 from fakeforensics.errors import UserError
 from fakeforensics.files import printable_path
 from fakeforensics.inference.inputs import Inputs, Item
-from fakeforensics.inference.model_card import cut_text, score_name
+from fakeforensics.inference.model_card import cut_text, score_name, share_text
 from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Assessment, Package, find_packages
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.metrics.spec import Scores, find_score
@@ -56,6 +56,9 @@ def print_predictions(
         )
     if package.decision is None or style == "table":
         typer.echo(policy_line(package), err=True)
+    if package.decision is not None and (adapted := package.decision.adapted) is not None:
+        color = typer.colors.YELLOW if adapted.fallback else None
+        typer.secho(share_text(adapted), err=True, fg=color)
     if package.is_demo:
         typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
     if is_cropped and package.crop == "faces":

@@ -147,11 +147,11 @@ class Package:
     def errors(self) -> list[ErrorRate]:
         """The error rates on the test images, by method, of the policy in force.
 
-        Empty in a training folder, and where cuts come from known reals: those were not there in the test.
+        Empty in a training folder, and where known reals chose threshold or cuts: the test had others.
         """
         rows = (self._read(ERRORS) or {}).get("rows", [])
         decision = self.decision
-        if decision is None or decision.known_reals is not None:
+        if decision is None or decision.known_reals is not None or decision.adapted is not None:
             return []
         rates = [parse(ErrorRate, row, str(self.directory / ERRORS)) for row in rows]
         return [one for one in rates if one.asked == decision.inconclusive]
@@ -281,6 +281,22 @@ def _default(root: Path) -> Path:
     return max(precision, key=lambda path: (max(precision[path].values()), orders[path], path))
 
 
+def need_decision(package: Package) -> Decision:
+    """The decision policy of a package.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if package.decision is None:
+        missing = f"{package.directory / DECISION}: no such file, so there are no verdicts"
+        raise UserError(missing, fix=_rebuild(package))
+    return package.decision
+
+
+def _rebuild(package: Package) -> str:
+    return f"run `dvc repro package@{package.name.replace('/', '-')}`"
+
+
 def with_inconclusive(
     package: Package, error_rate: float | None, known_reals: Sequence[float] | None = None
 ) -> Package:
@@ -295,10 +311,7 @@ def with_inconclusive(
     Raises:
         UserError: If the policy has no cuts for that rate, no rate is given, or there are too few reals.
     """
-    decision, where = package.decision, package.directory / DECISION
-    rebuild = f"run `dvc repro package@{package.name.replace('/', '-')}`"
-    if decision is None:
-        raise UserError(f"{where}: no such file, so there are no verdicts", fix=rebuild)
+    decision, where, rebuild = need_decision(package), package.directory / DECISION, _rebuild(package)
     rate = decision.inconclusive if error_rate is None else error_rate
     if rate is None:
         problem = "known reals need the error rate that verdicts may have"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +29,7 @@ from fakeforensics.inference.crops import (
     load_extractors,
 )
 from fakeforensics.inference.inputs import Inputs, Item, Kind, Rgb
-from fakeforensics.inference.package import Assessment, Package, ScoreRule
+from fakeforensics.inference.package import Assessment, Package, ScoreRule, need_decision
 from fakeforensics.inference.training_data import Outside, TrainingData, find_outside
 from fakeforensics.models.card import CARD
 from fakeforensics.params import parse
@@ -158,15 +158,27 @@ class LoadedModel:
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def known_real_scores(predictor: Predictor, inputs: Inputs) -> list[float]:
-    """The deciding scores of images known to be real, each file's highest, as for its verdict.
+class KnownReals(NamedTuple):
+    """Files known to be real.
+
+    Attributes:
+        scores: Their deciding scores, each file's highest, as for its verdict.
+        digests: SHA-256 of the files.
+    """
+
+    scores: list[float]
+    digests: set[str]
+
+
+def score_known_reals(predictor: Predictor, inputs: Inputs) -> KnownReals:
+    """Score files known to be real.
 
     Raises:
         UserError: If there is no file, or one cannot be scored.
     """
     if not inputs.items:
         raise UserError("there are no known reals", expected="images or videos, or folders that hold some")
-    scores = []
+    known = KnownReals([], set())
     for prediction in predictor.predict(inputs.items):
         if prediction.reason is not None:
             raise UserError(
@@ -174,8 +186,58 @@ def known_real_scores(predictor: Predictor, inputs: Inputs) -> list[float]:
                 found=prediction.reason,
                 fix="leave it out of --known-reals",
             )
-        scores.append(prediction.most_suspicious()[1].score)
-    return scores
+        known.scores.append(prediction.most_suspicious()[1].score)
+        if prediction.metadata is not None:
+            known.digests.add(prediction.metadata.sha256)
+    return known
+
+
+def predict_together(
+    package: Package, predictor: Predictor, items: Sequence[Item], known_reals: Inputs, *, keeps_crops: bool
+) -> tuple[Package, list[Prediction]]:
+    """Score all files, then judge them by a threshold chosen from their scores and from known reals.
+
+    Args:
+        package: The model.
+        predictor: Its predictor, which judges by the chosen threshold from then on.
+        items: The files. One that is a known real itself, byte by byte, plays no part in the choice.
+        known_reals: Files known to be real, from where the files come.
+        keeps_crops: Whether the predictions keep the pixels of their crops, for pictures. All are in memory.
+
+    Returns:
+        The package with the policy for these files, and the predictions in the files' order.
+
+    Raises:
+        UserError: If the package has no policy, or there is no known real or one cannot be scored.
+    """
+    from fakeforensics.thresholds.any_share import adapted_decision
+
+    decision = need_decision(package)
+    known = score_known_reals(predictor, known_reals)
+    predictions = [one if keeps_crops else _without_pixels(one) for one in predictor.predict(items)]
+    unlabeled = [
+        one.most_suspicious()[1].score
+        for one in predictions
+        if one.reason is None and (one.metadata is None or one.metadata.sha256 not in known.digests)
+    ]
+    policy = adapted_decision(
+        decision, *(np.array(scores, np.float64) for scores in (unlabeled, known.scores))
+    )
+    adapted = replace(package, policy=policy)
+    predictor.judge_by(adapted)
+    return adapted, [judge_again(predictor.model.rule, one) for one in predictions]
+
+
+def judge_again(rule: ScoreRule, prediction: Prediction) -> Prediction:
+    """The prediction with the same scores under another policy for the same deciding score."""
+    faces = [replace(one, assessment=rule.assess(one.assessment.score)) for one in prediction.faces]
+    people = {person: rule.assess(one.score) for person, one in prediction.people.items()}
+    return replace(prediction, faces=faces, people=people)
+
+
+def _without_pixels(prediction: Prediction) -> Prediction:
+    faces = [replace(one, crop=replace(one.crop, data=b"")) for one in prediction.faces]
+    return replace(prediction, faces=faces)
 
 
 class _Ready(NamedTuple):
@@ -206,6 +268,11 @@ class Predictor:
     def model(self) -> LoadedModel:
         """The loaded model; raises `UserError` if it is damaged or foreign."""
         return LoadedModel(self._package)
+
+    def judge_by(self, package: Package) -> None:
+        """Judge by another policy of the same model from now on, without loading the model again."""
+        self._package = package
+        self.model.rule = ScoreRule(package.decision, package.scores)
 
     def predict(self, items: Sequence[Item]) -> Iterator[Prediction]:
         """Score files, in their order; one that fails gets a prediction with the reason."""

@@ -16,6 +16,7 @@ from scipy.special import ndtr
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.operating import ONE_CLASS_FPR, conformal_threshold
+from fakeforensics.thresholds.policy import Adapted, Decision
 
 # What a domain may be. Weights and exponent were chosen on development sets: docs/decisions/017-any-share.md.
 FAKE_SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -132,8 +133,56 @@ def any_share_threshold(
 
 def fallback_threshold(known: Float[np.ndarray, " k"]) -> float:
     """The conformal threshold for a false-positive rate of 5%, or for 1 / (k + 1) where k is below 19."""
-    found = conformal_threshold(known, max(ONE_CLASS_FPR, 1 / (known.size + 1)))
+    found = conformal_threshold(known, _fallback_rate(known.size))
     return float(np.nextafter(known.max(), np.inf)) if found is None else found
+
+
+def _fallback_rate(known: int) -> float:
+    return max(ONE_CLASS_FPR, 1 / (known + 1))
+
+
+def adapted_decision(
+    decision: Decision, unlabeled: Float[np.ndarray, " n"], known: Float[np.ndarray, " k"]
+) -> Decision:
+    """The decision policy for the files that the unlabeled scores are of.
+
+    Its threshold is that of `any_share_threshold`, and there are no inconclusive verdicts. The error rates
+    that validation expects at the former threshold are left out. Probabilities and likelihood ratios stay.
+
+    Args:
+        decision: The policy with validation's threshold.
+        unlabeled: The deciding scores of the files, without known reals.
+        known: The deciding scores of images of the same domain that are known to be real, one per group.
+
+    Raises:
+        UserError: If there is no known real or a score is not finite.
+    """
+    found = any_share_threshold(unlabeled, known, decision.threshold)
+    if found.fallback:
+        rate = 100 * _fallback_rate(known.size)
+        chosen = f"at most {rate:.3g}% of reals like the {known.size} known ones are called fake"
+    else:
+        chosen = (
+            f"highest expected accuracy, by {known.size} known reals and {unlabeled.size} scores of files"
+        )
+    adapted = Adapted(
+        known_reals=known.size,
+        scores=unlabeled.size,
+        fake_share=found.fake_share,
+        fake_share_interval=found.fake_share_interval,
+        fallback=found.fallback,
+    )
+    update = {
+        "threshold": found.threshold,
+        "chosen": chosen,
+        "adapted": adapted,
+        **dict.fromkeys(
+            ("inconclusive", "known_reals", "expected_fpr", "expected_fpr_upper", "expected_fnr")
+        ),
+    }
+    if decision.expected_calibration_error is None:
+        update["measured_on"] = None  # nothing that was measured there is left
+    return decision.model_copy(update=update)
 
 
 def choose(

@@ -182,6 +182,24 @@ class MeasuredOn(Group):
     images: str
 
 
+class Adapted(Group):
+    """What a threshold was chosen from that holds for one batch of files alone.
+
+    Args:
+        known_reals: Number of known real images of the files' domain.
+        scores: Number of scores of the files, without labels.
+        fake_share: Estimated share of fakes among the files; None if it cannot be estimated.
+        fake_share_interval: Its 95% interval.
+        fallback: Why known reals alone gave the threshold, by the conformal rule; empty if they did not.
+    """
+
+    known_reals: Annotated[Count, Field(ge=1)]
+    scores: Annotated[Count, Field(ge=0)]
+    fake_share: Probability | None
+    fake_share_interval: tuple[Probability, Probability] | None
+    fallback: str
+
+
 class Decision(Group):
     """How a score becomes a verdict.
 
@@ -198,6 +216,7 @@ class Decision(Group):
             that rate of errors, and otherwise inconclusive. None decides by the threshold alone.
         known_reals: Number of known real images of the user's own that the cuts of reals come from; None for
             validation.
+        adapted: What the threshold was chosen from, if not from validation.
         expected_fpr: Share of reals called fake on data like the validation set; None if unknown.
         expected_fpr_upper: One-sided 95% upper bound of `expected_fpr`.
         expected_fnr: Share of fakes called real on data like the validation set; None if unknown.
@@ -214,6 +233,7 @@ class Decision(Group):
     conformal: tuple[ConformalCut, ...] = ()
     inconclusive: ErrorRate | None = None
     known_reals: Count | None = None
+    adapted: Adapted | None = None
     expected_fpr: Probability | None = None
     expected_fpr_upper: Probability | None = None
     expected_fnr: Probability | None = None

@@ -57,6 +57,16 @@ def test_expected_errors_and_their_images_are_given(package, tmp_path):
     assert "1,200 real and 0 fake images (validation). Without fakes nothing could be calibrated" in text
 
 
+def test_a_threshold_for_some_files_is_said_to_hold_for_these_alone(package, tmp_path):
+    folder = shutil.copytree(package.directory, tmp_path / "m")
+    adapted = {"known_reals": 50, "scores": 800, "fake_share": 0.3, "fake_share_interval": [0.2, 0.4]}
+    policy = {"score": "sl", "threshold": 2.0, "chosen": "c", "adapted": adapted | {"fallback": ""}}
+    write_json(folder / "decision.json", policy)
+    text = decision_text(Package(folder))
+    assert "these files alone" in text
+    assert "30%, 95% interval 20.0% to 40.0%" in text
+
+
 RATIO = {"kind": "logistic", "slope": 0.5, "intercept": -1.0, "lower": -1.25, "upper": 1.5}
 
 

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,20 +9,22 @@ import numpy as np
 import pytest
 
 from fakeforensics.inference.crops import FileCrops, FoundCrop
-from fakeforensics.inference.inputs import Item
+from fakeforensics.inference.inputs import Inputs, Item
+from fakeforensics.inference.model_card import share_text
 from fakeforensics.inference.output import (
     as_dict,
     csv_columns,
     csv_lines,
     policy_line,
     print_models,
+    print_predictions,
     printable_name,
     table_lines,
 )
 from fakeforensics.inference.package import Package, ScoreRule
 from fakeforensics.inference.predict import Prediction, combine
 from fakeforensics.inference.training_data import Outside
-from fakeforensics.thresholds.policy import ConformalCut, Decision, LikelihoodRatio
+from fakeforensics.thresholds.policy import Adapted, ConformalCut, Decision, LikelihoodRatio
 from tests.score_specs import SCORES
 from tests.unit.inference.conftest import TOY, make_model, make_package
 
@@ -121,6 +124,34 @@ def test_with_inconclusive_verdicts_the_line_states_their_error_rates(package):
     assert "the 30 known ones" in policy_line(replace(package, policy=known))
     gap = policy.model_copy(update={"conformal": (cut.model_copy(update={"real_to": 4.0}),)})
     assert "fake above 4, real below 2.5" in policy_line(replace(package, policy=gap))
+
+
+ADAPTED = {"known_reals": 50, "scores": 800, "fake_share": 0.3, "fake_share_interval": (0.204, 0.41)}
+
+
+@pytest.mark.parametrize("style", ["table", "json", "csv"])
+def test_the_share_of_fakes_and_the_rule_are_told_next_to_every_output(package, capsys, style):
+    def printed(fallback):
+        adapted = Adapted(**ADAPTED, fallback=fallback)
+        policy = Decision(score="sl", threshold=0.25, chosen="c", adapted=adapted)
+        judged = replace(package, policy=policy)
+        inputs = Inputs([Item(STILL.path, STILL.kind)], 0)
+        assert print_predictions(judged, inputs, [STILL], style, is_cropped=False)
+        return capsys.readouterr()
+
+    known, open_ = printed(""), printed("the scores leave it open")
+    assert "30%, 95% interval 20.4% to 41.0%" in known.err
+    assert "conformal" not in known.err
+    assert "30%, 95% interval 20.4% to 41.0%; the scores leave it open" in open_.err
+    assert "conformal" in open_.err
+    if style == "json":
+        stored = json.loads(known.out)["decision"]["adapted"]
+        assert stored == ADAPTED | {"fake_share_interval": [0.204, 0.41], "fallback": ""}
+
+
+def test_an_unknown_share_of_fakes_is_called_unknown():
+    unknown = Adapted(known_reals=9, scores=9, fake_share=None, fake_share_interval=None, fallback="few")
+    assert "unknown; few" in share_text(unknown)
 
 
 def test_inconclusive_verdicts_are_shown_and_counted():

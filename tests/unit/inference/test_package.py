@@ -3,11 +3,13 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
 from fakeforensics.inference.package import About, Package, find_packages, open_package, write_package
+from fakeforensics.thresholds.any_share import adapted_decision
 from fakeforensics.thresholds.policy import ConformalCut
 from tests.unit.inference.conftest import TOY
 
@@ -135,8 +137,9 @@ def test_the_error_rates_are_those_of_the_policy_in_force(package, tmp_path):
     cut = ConformalCut(error_rate=0.05, fake_from=1.0)
     own = Package(copy).decision.model_copy(update={"conformal": (cut,), "inconclusive": 0.05})
     assert [one.rate for one in Package(copy, own).errors] == [0.1]
-    # Cuts from the user's own reals were not tested.
+    # Cuts and thresholds from the user's own reals were not tested.
     assert Package(copy, own.model_copy(update={"known_reals": 50})).errors == []
+    assert Package(copy, adapted_decision(own, np.arange(9.0), np.arange(9.0))).errors == []
 
 
 def test_a_training_folder_has_scores_and_nothing_else(package, tmp_path):

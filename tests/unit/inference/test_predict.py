@@ -5,20 +5,28 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.faces.run import make_images
+from fakeforensics.faces.still import FileMetadata
 from fakeforensics.images.codec import encode_png
 from fakeforensics.images.index import read_index
 from fakeforensics.inference import predict
 from fakeforensics.inference.crops import ExtractionSettings, FileCrops, FoundCrop
-from fakeforensics.inference.inputs import Item, find_inputs
+from fakeforensics.inference.inputs import Inputs, Item, find_inputs
 from fakeforensics.inference.output import as_dict
 from fakeforensics.inference.package import Package, ScoreRule, with_inconclusive
-from fakeforensics.inference.predict import Prediction, Predictor, combine, known_real_scores
+from fakeforensics.inference.predict import (
+    Prediction,
+    Predictor,
+    combine,
+    predict_together,
+    score_known_reals,
+)
 from fakeforensics.models.saving import load_detector
 from fakeforensics.scoring import score_manifest
 from fakeforensics.sources.base import RawFile
@@ -239,9 +247,75 @@ def test_known_reals_that_cannot_be_scored_are_named():
 
     inputs = find_inputs(["no such file.png"])
     with pytest.raises(UserError, match=r"no such file\.png[\s\S]*no face found[\s\S]*--known-reals"):
-        known_real_scores(Failing(), inputs)
+        score_known_reals(Failing(), inputs)
     with pytest.raises(UserError, match="there are no known reals"):
-        known_real_scores(Failing(), find_inputs([]))
+        score_known_reals(Failing(), find_inputs([]))
+
+
+class HandMade(Predictor):
+    """Gives each item the score and the content that its name says, `<score>_<content>`, or fails."""
+
+    def __init__(self, rule):
+        self.model = SimpleNamespace(rule=rule)
+
+    def predict(self, items):
+        for item in items:
+            if item.missing is not None:
+                yield Prediction(item.path, item.kind, [], {}, item.missing)
+                continue
+            score, content = item.path.name.split("_")
+            crops = [FoundCrop(b"pixels", 0 if item.kind == "video" else -1, 0, ())]
+            found = FileCrops(item.path, crops, metadata=FileMetadata(content))
+            yield combine(self.model.rule, found, item.kind, [{"logit": float(score)}])
+
+
+def hand_made(score, content, kind="image"):
+    return Item(Path(f"{score}_{content}"), kind)
+
+
+REALS = Inputs([hand_made(0, f"known{number}") for number in range(50)], 0)
+
+
+def test_known_reals_and_the_scores_of_the_files_choose_a_threshold_together(package):
+    own = asked(package, package.decision.model_copy(update={"conformal": (CUT,), "inconclusive": 0.1}))
+    predictor = HandMade(ScoreRule(own.decision, own.scores))
+    items = [
+        hand_made(0, "known7"),  # a copy of a known real has a verdict, but is no unlabeled score
+        Item(Path("no.png"), "image", "no such file"),
+        *(hand_made(score, number, "video") for number in range(400) for score in (0, 1)),
+    ]
+    adapted, found = predict_together(own, predictor, items, REALS, keeps_crops=False)
+    # All known reals are 0 and half of the scores are 1: only a threshold of 1 parts them.
+    assert adapted.decision.threshold == 1.0
+    assert (adapted.decision.adapted.known_reals, adapted.decision.adapted.scores) == (50, 800)
+    assert [one.path for one in found] == [item.path for item in items]
+    assert found[1].reason == "no such file"
+    verdicts = [one.most_suspicious()[1].verdict for one in found if one.reason is None]
+    assert verdicts == ["real"] + 400 * ["real", "fake"]  # before, all were inconclusive
+    assert [face.assessment.verdict for face in found[3].faces] == ["fake"]
+    assert found[3].faces[0].crop.data == b""
+    # What is scored later is judged alike, such as a re-encoding.
+    (later,) = predictor.predict([hand_made(0.9, "later")])
+    assert later.most_suspicious()[1].verdict == "real"
+
+
+def test_few_files_are_judged_by_known_reals_alone(package):
+    predictor = HandMade(ScoreRule(package.decision, package.scores))
+    items = [hand_made(0, "a"), hand_made(0.1, "b")]
+    adapted, found = predict_together(package, predictor, items, REALS, keeps_crops=True)
+    assert "2 unlabeled scores" in adapted.decision.adapted.fallback
+    assert adapted.decision.threshold == np.nextafter(0.0, 1)  # above the known reals, which are all 0
+    assert [one.most_suspicious()[1].verdict for one in found] == ["real", "fake"]
+    assert found[0].faces[0].crop.data == b"pixels"
+    with pytest.raises(UserError, match="there are no known reals"):
+        predict_together(package, predictor, items, Inputs([], 0), keeps_crops=True)
+
+
+def test_without_a_policy_no_threshold_is_chosen(tmp_path):
+    bare = Package(make_model(tmp_path / "models/p/joint"))
+    predictor = HandMade(ScoreRule(None, bare.scores))
+    with pytest.raises(UserError, match="there are no verdicts"):
+        predict_together(bare, predictor, [hand_made(0, "a")], REALS, keeps_crops=True)
 
 
 def test_a_person_gets_the_mean_of_their_frames_and_a_file_its_highest_score():

@@ -6,7 +6,8 @@ from scipy.stats import norm
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.operating import conformal_threshold
-from fakeforensics.thresholds.any_share import any_share_threshold
+from fakeforensics.thresholds.any_share import adapted_decision, any_share_threshold
+from fakeforensics.thresholds.policy import Adapted, ConformalCut, Decision, MeasuredOn
 
 SHARES = [0.01, 0.1, 0.5, 0.9]
 
@@ -102,3 +103,49 @@ def test_scores_that_leave_the_share_open_say_so():
 def test_bad_known_reals_are_refused(bad):
     with pytest.raises(UserError):
         any_share_threshold(np.arange(100.0), bad, 0.0)
+
+
+CUT = ConformalCut(error_rate=0.05, fake_from=2.0, real_to=-2.0)
+POLICY = Decision(
+    score="sl",
+    threshold=0.0,
+    chosen="c",
+    conformal=(CUT,),
+    inconclusive=0.05,
+    expected_fpr=0.1,
+    expected_fpr_upper=0.2,
+    expected_fnr=0.3,
+    measured_on=MeasuredOn(reals=90, fakes=0, images="validation"),
+)
+
+
+def test_a_policy_gets_the_threshold_and_loses_the_rates_of_the_former_one():
+    # As above: all known reals are 0 and half of the scores are 1.
+    found = adapted_decision(POLICY, np.repeat([0.0, 1.0], 400), np.zeros(50))
+    assert found.threshold == 1.0
+    assert [found.verdict(score) for score in (-9.0, 0.0, 1.0)] == ["real", "real", "fake"]  # by no cut
+    low, high = found.adapted.fake_share_interval
+    assert low < 0.5 < high
+    assert found.adapted == Adapted(
+        known_reals=50,
+        scores=800,
+        fake_share=found.adapted.fake_share,
+        fake_share_interval=(low, high),
+        fallback="",
+    )
+    assert (found.expected_fpr, found.expected_fpr_upper, found.expected_fnr) == (None, None, None)
+    assert found.measured_on is None
+    # A calibrator does not change, and neither does its error on validation.
+    calibrated = POLICY.model_copy(update={"expected_calibration_error": 0.02})
+    kept = adapted_decision(calibrated, np.repeat([0.0, 1.0], 400), np.zeros(50))
+    assert (kept.expected_calibration_error, kept.measured_on) == (0.02, POLICY.measured_on)
+    assert Decision.model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_policy_that_cannot_know_holds_the_rate_of_the_conformal_rule():
+    # Above the largest of ten known reals: 1 / 11 = 9.09%.
+    found = adapted_decision(POLICY, np.arange(10.0), np.arange(10.0))
+    assert found.threshold == np.nextafter(9.0, np.inf)
+    assert "9.09%" in found.chosen
+    assert (found.adapted.known_reals, found.adapted.scores, found.adapted.fake_share) == (10, 10, None)
+    assert found.adapted.fallback

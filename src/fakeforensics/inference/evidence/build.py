@@ -112,6 +112,13 @@ class CaseWriter:
         self._before = [_digest_of(item) for item in items]
         self._model_record = describe_model(package)
 
+    def decide_by(self, package: Package) -> None:
+        """Record another policy of the same detector, one that was chosen by the scores of the files."""
+        self._package = package
+        threshold = None if package.decision is None else package.decision.threshold
+        update = {"policy": package.policy, "threshold": threshold}
+        self._model_record = self._model_record.model_copy(update=update)
+
     def recorded(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """Pass predictions on, in the order of the files, after recording each.
 

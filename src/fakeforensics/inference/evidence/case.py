@@ -192,8 +192,8 @@ class ModelRecord(Group):
         manifests: SHA-256 of the lists of its training and validation images; empty if they are not known.
         score: The deciding score.
         threshold: From which on the verdict is fake; None without a decision policy.
-        policy: What decided in place of the package's own policy, as with `predict --inconclusive`; None if
-            nothing did.
+        policy: What decided in place of the package's own policy, as with `predict --inconclusive` or
+            `--adapt`; None if nothing did.
     """
 
     name: str
