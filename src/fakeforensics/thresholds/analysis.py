@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, write_json, write_json_tables
@@ -93,6 +94,14 @@ def analyze(
         UserError: If validation has no reals or lacks a score, a score is not finite, or a calibrator is
             asked for by name and validation has no fakes.
     """
+    # Many small products gain nothing from threads, which wait for each other at full load meanwhile.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _analyze(table, validation, scores, params, seed)
+
+
+def _analyze(
+    table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, params: ThresholdsParams, seed: int
+) -> Analysis:
     kind = calibrator_kind(params, validation)
     rules, summary = measure_selectors(table, validation, scores, params, seed)
     thresholds = threshold_table(table, validation, scores)
