@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from fakeforensics.metrics.ranking import Vector, need_both_classes, rank
+from fakeforensics.metrics.ranking import Vector, check_both_classes
 
 LOG2_10 = float(np.log2(10.0))
 
@@ -32,7 +32,7 @@ def cllr(log10_lr: Vector, labels: Vector, weights: Vector | None = None) -> flo
         Brümmer and du Preez, Application-independent evaluation of speaker detection, Computer Speech and
         Language 20, 2006, equation 11.
     """
-    need_both_classes(rank(log10_lr, labels, "log10 LR"), "log10 LR")
+    check_both_classes(log10_lr, labels, "log10 LR")
     return _mean_of_classes(costs(log10_lr, labels), np.asarray(labels) == 1, weights)
 
 
@@ -57,7 +57,7 @@ def cllr_min(scores: Vector, labels: Vector, weights: Vector | None = None) -> f
     """
     from sklearn.isotonic import IsotonicRegression
 
-    need_both_classes(rank(scores, labels, "scores"), "scores")
+    check_both_classes(scores, labels, "scores")
     truth = np.asarray(labels) == 1
     counts = np.ones(truth.size) if weights is None else np.asarray(weights, dtype=np.float64)
     # Numbers of the distinct scores: the regression would merge scores that differ by 1e-15.
@@ -108,7 +108,7 @@ def empirical_bounds(
         Vergeer, van Es, de Jongh, Alberink and Stoel, Numerical likelihood ratios outputted by LR systems are
         often based on extrapolation: when to stop extrapolating?, Science and Justice 56, 2016.
     """
-    need_both_classes(rank(log10_lr, labels, "log10 LR"), "log10 LR")
+    check_both_classes(log10_lr, labels, "log10 LR")
     fake = np.asarray(labels) == 1
     counts = np.ones(fake.size) if weights is None else np.asarray(weights, dtype=np.float64)
     values = np.asarray(log10_lr, dtype=np.float64)

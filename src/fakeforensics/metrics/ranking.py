@@ -56,6 +56,15 @@ def rank(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str = "sco
         UserError: If there are none, if lengths differ, if a score is NaN or infinite, or a label is not 0 or
         1.
     """
+    values, truth = _checked(scores, labels, name)
+    order = np.argsort(-values, kind="stable")
+    ranked = values[order]
+    ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), values.size - 1)
+    return Ranking(order, truth[order].astype(np.int32), ranked, ends)
+
+
+def _checked(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str) -> tuple[Vector, Vector]:
+    """Scores and labels as arrays, if `rank` takes them."""
     values, truth = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if values.ndim != 1 or values.shape != truth.shape:
         raise UserError(
@@ -70,10 +79,7 @@ def rank(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str = "sco
         )
     if not np.isin(truth, (0, 1)).all():
         raise UserError(f"{name}: a label is neither 0 nor 1", expected="0 for real, 1 for fake")
-    order = np.argsort(-values, kind="stable")
-    ranked = values[order]
-    ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), values.size - 1)
-    return Ranking(order, truth[order].astype(np.int32), ranked, ends)
+    return values, truth
 
 
 def need_both_classes(ranking: Ranking, name: str) -> None:
@@ -82,9 +88,24 @@ def need_both_classes(ranking: Ranking, name: str) -> None:
     Raises:
         UserError: Naming the class that is missing.
     """
-    if not ranking.fakes or not ranking.reals:
+    _need_both(ranking.reals, ranking.fakes, name)
+
+
+def check_both_classes(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str) -> None:
+    """Refuse what `rank` refuses, and a set without reals or without fakes, but do not sort.
+
+    Raises:
+        UserError: Saying what is wrong.
+    """
+    truth = _checked(scores, labels, name)[1]
+    fakes = int(np.count_nonzero(truth))
+    _need_both(truth.size - fakes, fakes, name)
+
+
+def _need_both(reals: int, fakes: int, name: str) -> None:
+    if not fakes or not reals:
         raise UserError(
-            f"{name}: holds {ranking.reals} reals and {ranking.fakes} fakes",
+            f"{name}: holds {reals} reals and {fakes} fakes",
             expected="at least one of each, or the metric is undefined",
         )
 
@@ -99,7 +120,7 @@ def average_precision(scores: Vector, labels: Vector, weights: Vector | None = N
     """
     from sklearn.metrics import average_precision_score
 
-    need_both_classes(rank(scores, labels), "scores")
+    check_both_classes(scores, labels, "scores")
     return float(average_precision_score(labels, scores, sample_weight=weights))
 
 
@@ -107,7 +128,7 @@ def roc_auc(scores: Vector, labels: Vector, weights: Vector | None = None) -> fl
     """Probability that a random fake scores above a random real; ties count half."""
     from sklearn.metrics import roc_auc_score
 
-    need_both_classes(rank(scores, labels), "scores")
+    check_both_classes(scores, labels, "scores")
     return float(roc_auc_score(labels, scores, sample_weight=weights))
 
 

@@ -14,7 +14,7 @@ from scipy.stats import beta
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.operating import CRITERIA, ONE_CLASS_FPR, Criterion, validation_threshold
-from fakeforensics.metrics.ranking import average_precision, need_both_classes, rank
+from fakeforensics.metrics.ranking import average_precision, check_both_classes
 from fakeforensics.metrics.spec import CalibratorKind, Scores
 from fakeforensics.metrics.table import VALIDATION, by_test_set
 from fakeforensics.thresholds.adapt import is_constant
@@ -66,7 +66,7 @@ def fit_calibrator(
     Raises:
         UserError: If a class is absent or a score is not finite.
     """
-    need_both_classes(rank(scores, labels, VALIDATION), VALIDATION)
+    check_both_classes(scores, labels, VALIDATION)
     if kind == "none":
         return Calibrator(kind=kind)
     unit = _unit(scores)

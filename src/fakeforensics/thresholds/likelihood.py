@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, Shaped
 
 from fakeforensics.metrics.bootstrap import Resampling, group_names, interval, resample_groups
 from fakeforensics.metrics.likelihood import cllr, cllr_min, costs, empirical_bounds, tippett
-from fakeforensics.metrics.ranking import need_both_classes, rank
+from fakeforensics.metrics.ranking import check_both_classes
 from fakeforensics.metrics.spec import Scores
 from fakeforensics.metrics.summary import thin
 from fakeforensics.metrics.table import VALIDATION, by_test_set
@@ -219,7 +219,7 @@ def fit_likelihood_ratio(
         Brümmer and du Preez, Application-independent evaluation of speaker detection, Computer Speech and
         Language 20, 2006. For the bounds Vergeer et al., Science and Justice 56, 2016.
     """
-    need_both_classes(rank(scores, labels, VALIDATION), VALIDATION)
+    check_both_classes(scores, labels, VALIDATION)
     found = _fit(kind, scores, labels, groups)
 
     def fit(kept: np.ndarray) -> Answers:
