@@ -147,7 +147,9 @@ def test_fakes_alone_have_what_is_defined_and_no_more(project, chapters, name):
     metric = {"sl": "accuracy", "cd": "accuracy_at_validation_threshold"}
     for detector, scores in DETECTORS.items():
         metrics = read_metrics(project, f"{name}/{detector}")
-        assert set(metrics) == {*(metric[score] for score in scores), "validation", "trained_on"}
+        costs = {"cllr", "cllr_min"}  # of validation, which has both classes
+        assert set(metrics) == {*(metric[score] for score in scores), "validation", "trained_on", *costs}
+        assert all([*metrics[cost][score]] == ["validation"] for cost in costs for score in scores)
         for score in scores:
             assert list(metrics[metric[score]][score]) == list(plan.test)
         assert read_metrics(project, f"{name}/{detector}.thresholds")["table_4_10"] == []
