@@ -82,6 +82,8 @@ class Target:
         kept = ~(np.isin(self.unit, other.unit) | np.isin(self.image, other.image))
         if not 0 < np.count_nonzero(self.fake[kept]) < np.count_nonzero(kept):
             return None
+        if kept.all():
+            return self  # already sorted
         return Target(self.name, self.scores[kept], self.fake[kept], self.unit[kept], self.image[kept])
 
 
