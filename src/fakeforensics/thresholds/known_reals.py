@@ -52,15 +52,18 @@ class KnownReals:
         n, draws = target.scores.size, thresholds.size
         called_here = target.scores[self.image] >= thresholds[self.draw]
         real_here = ~target.fake[self.image]
-        called = np.searchsorted(np.sort(thresholds), target.scores, side="right")
-        called = called - np.bincount(self.image[called_here], minlength=n)
+        ranking = target.ranking
+        first = np.searchsorted(ranking.scores[::-1], thresholds)  # that is called fake, of ascending scores
+        called = np.empty(n, dtype=np.int64)
+        called[ranking.order[::-1]] = np.cumsum(np.bincount(first, minlength=n + 1))[:-1]
+        called -= np.bincount(self.image[called_here], minlength=n)
         judgments = draws - np.bincount(self.image, minlength=n)
         share = np.full(n, np.nan)
         np.divide(called, judgments, out=share, where=judgments > 0)
-        reals = np.sort(target.scores[~target.fake])
-        false_alarms = reals.size - np.searchsorted(reals, thresholds, side="left")
+        passed = np.append(0, np.cumsum(1 - ranking.labels[::-1]))  # reals among the lowest scores
+        false_alarms = ranking.reals - passed[first]
         false_alarms = false_alarms - np.bincount(self.draw[called_here & real_here], minlength=draws)
-        judged = reals.size - np.bincount(self.draw[real_here], minlength=draws)
+        judged = ranking.reals - np.bincount(self.draw[real_here], minlength=draws)
         return share, false_alarms / judged
 
 
