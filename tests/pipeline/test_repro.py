@@ -184,38 +184,3 @@ def test_an_unconfigured_or_missing_source_is_explained_and_spoils_no_other_prot
     assert failed_stages(printed) == {"splits@mff_4_4"}
     assert "splits@demo" in stages_run(printed)
     clone.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
-
-
-FUNCTION = """
-import numpy as np
-
-
-def function(images: np.ndarray) -> np.ndarray:
-    return images.std(axis=(1, 2, 3))
-"""
-
-
-@pytest.mark.slow
-def test_doc_and_somebody_elses_function_go_through_every_stage(clone):
-    module = clone.path / "their_module.py"
-    module.write_text(FUNCTION)
-    own = {"external": {"call": "their_module:function"}, "doc": {"train": {"max_steps": 5}}}
-    names = ["bce", "doc", "external"]
-    clone.edit("params.yaml", lambda params: params.update(detectors=names, detector_settings=own))
-    ran = stages_run(clone.run("dvc", "repro"))
-    each = {
-        f"{stage}@demo-{name}" for stage in ("train", "score", "evaluate", "package") for name in names[1:]
-    }
-    assert each | {"settings@demo", "compare@demo", "report"} <= ran
-    html = (clone.path / "report/report.html").read_text()
-    assert "labeled reference set, no fakes (scikit-learn digits)" in html
-    assert "images that are not known here" in html
-
-    module.write_text(FUNCTION.replace("return", "raise RuntimeError('out of cheese')\n    return"))
-    clone.run("dvc", "repro", "--force", "settings@demo")
-    printed = clone.run("dvc", "repro", check=False)
-    assert "out of cheese" in printed
-    assert failed_stages(printed) == {"score@demo-external"}
-    assert not (clone.path / "data/scores/demo/external.parquet").exists()
-    clone.run("git", "checkout", "--quiet", ".")
-    module.unlink()
