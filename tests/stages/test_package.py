@@ -97,6 +97,16 @@ def test_writes_a_folder_that_predicts_anywhere_as_in_the_project(project, tmp_p
     assert "dvc repro package@p-joint" in told
 
 
+def test_a_reference_set_is_no_part_of_what_the_training_images_were_like(project):
+    path = project / "models/p/joint/model.json"
+    card = json.loads(path.read_text())
+    card["counts"]["train"]["scikit-learn digits"] = {"reference": 100}  # in no manifest
+    path.write_text(json.dumps(card))
+    package.main("p", "joint")
+    training = json.loads((project / "packages/p/joint/training.json").read_text())
+    assert training["images"] == 3
+
+
 def test_describes_protocol_and_results(project):
     package.main("p", "joint")
     found = Package(project / "packages/p/joint")

@@ -14,6 +14,7 @@ from fakeforensics.inference.package import Package
 from fakeforensics.inference.training_data import TRAINING, describe_training
 from fakeforensics.metrics.spec import find_score
 from fakeforensics.metrics.table import read_scores
+from fakeforensics.models.card import REFERENCE
 from fakeforensics.thresholds.errors import CLEAN, ERRORS, error_rates
 
 
@@ -39,7 +40,7 @@ def describe_background(
         return
     seen: dict[Literal["real", "fake"], set[str]] | None = None
     if package.detector.sees != "elsewhere":
-        seen = {"real": {*training.reals}, "fake": {*package.training_images()} - {"real"}}
+        seen = {"real": {*training.reals}, "fake": {*package.training_images()} - {"real", REFERENCE}}
     tables = {name: read_scores(path).rows for name, path in ({CLEAN: scores} | dict(corrupted)).items()}
     score = find_score(package.scores, package.decision.score)
     rates = error_rates(tables, package.decision, score, seen)
@@ -50,14 +51,16 @@ def describe_background(
 
 
 def _seen_rows(package: Package, manifests: Path) -> pd.DataFrame:
-    """The training rows that the detector saw, as its card counts them by source and method."""
-    train, reference = (_read(manifests / name) for name in ("train.parquet", "reference.parquet"))
-    if not reference.empty:
-        train = pd.concat([train, reference.loc[reference["split"] == "train", train.columns]])
+    """The training rows that the detector saw, as its card counts them by source and method.
+
+    A reference set is left out: it shows other things than the images that are judged.
+    """
+    train = _read(manifests / "train.parquet")
     counted = {
         (source, method)
         for source, methods in package.card.counts.get("train", {}).items()
         for method in methods
+        if method != REFERENCE
     }
     pairs = pd.Series([*zip(train["source"], train["method"], strict=True)], index=train.index, dtype=object)
     if missing := counted - {*pairs}:
