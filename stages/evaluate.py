@@ -42,7 +42,7 @@ def main(
         return
 
     from fakeforensics.files import write_json
-    from fakeforensics.metrics.robustness import CLEAN, robustness_table, write_robustness
+    from fakeforensics.metrics.robustness import robustness_table, write_robustness
     from fakeforensics.metrics.summary import measure_run, read_undetected_videos, write_curves
     from fakeforensics.metrics.table import in_order, read_scores, read_test_sets
     from fakeforensics.params import load_params
@@ -63,12 +63,12 @@ def main(
     write_curves(table, scores, plots)
 
     corrupted = Path(f"data/scores/{run}.corrupted")
-    tables = {CLEAN: table} | {
+    tables = {
         name: in_order(read_scores(corrupted / f"{name}.parquet").rows, test_sets.names)
         for name in settings.evaluate.corruptions
     }
     write_robustness(
-        robustness_table(tables, validation, scores, *bootstrap),
+        robustness_table(table, tables, validation, scores, *bootstrap),
         scores,
         metrics=metrics["robustness"],
         details=robustness,

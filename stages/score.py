@@ -18,7 +18,7 @@ def main(
     scratch: Annotated[Path, Option(help="Keeps scores for the next time.")] = Path(".scratch/scores"),
     features: Annotated[Path, Option(help="Keeps features for other heads.")] = Path(".scratch/features"),
 ) -> None:
-    """Score every validation and test image, and the test images under each of evaluate.corruptions.
+    """Score every validation and test image, and some or all test images under each of evaluate.corruptions.
 
     What was scored before, with the same weights, images and code, is not scored again.
     """
@@ -37,11 +37,12 @@ def main(
     from fakeforensics.scoring import CLEAN, score_run
 
     settings = load_params(params).evaluate
-    manifests = {name: Path(f"data/manifests/{protocol}/{name}.parquet") for name in ("val", "test")}
+    manifests = Path("data/manifests") / protocol
     with hold(scratch / run / ".lock", f"the scoring of {run}"):
         tables = score_run(
             Path("models") / run,
-            manifests,
+            {name: manifests / f"{name}.parquet" for name in ("val", "test")},
+            manifests / "corrupted.parquet",
             settings.corruptions,
             Path("data/images"),
             scratch / run,
@@ -54,7 +55,7 @@ def main(
                 shutil.copyfile(tables[name, CLEAN], temporary)
         with atomic_directory(corrupted) as folder:
             for corruption in settings.corruptions:
-                shutil.copyfile(tables["test", corruption], folder / f"{corruption}.parquet")
+                shutil.copyfile(tables["corrupted", corruption], folder / f"{corruption}.parquet")
 
 
 if __name__ == "__main__":

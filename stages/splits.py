@@ -14,9 +14,9 @@ def main(
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     protocols: Annotated[Path, typer.Option(help="Folder of the protocols.")] = Path("protocols"),
     images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
-    out: Annotated[Path, typer.Option(help="Folder of the manifests.")] = Path("data/manifests"),
+    out: Annotated[Path, typer.Option(help="The folder that gets <protocol>/.")] = Path("data/manifests"),
 ) -> None:
-    """Write data/manifests/<protocol>/{train,val,test,reference}.parquet and what was counted and found."""
+    """Write train, val, test, corrupted and reference.parquet, and what was counted and found."""
     from fakeforensics.params import load_params
     from fakeforensics.splits.protocol import check_sources, load_protocol
 
@@ -48,6 +48,7 @@ def main(
         write_parquet(folder / "train.parquet", manifests.train)
         write_parquet(folder / "val.parquet", manifests.val)
         write_parquet(folder / "test.parquet", manifests.test)
+        write_parquet(folder / "corrupted.parquet", manifests.corrupted)
         write_parquet(folder / "reference.parquet", manifests.reference)
         write_json(folder / "counts.json", counts)
         write_json(folder / "audit.json", findings)

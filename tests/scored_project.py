@@ -46,7 +46,8 @@ def make_project(root: Path, detectors=("bce", "sad", "joint")) -> Path:
         test[test["method"].isin(["real", name])].assign(test_set=name) for name in ("stylegan", "stargan")
     ]
     write_parquet(root / "data/manifests/p/val.parquet", validation)
-    write_parquet(root / "data/manifests/p/test.parquet", pd.concat(parts, ignore_index=True))
+    for name in ("test", "corrupted"):
+        write_parquet(root / f"data/manifests/p/{name}.parquet", pd.concat(parts, ignore_index=True))
     write_json(root / "data/manifests/p/counts.json", {"undetected": {}})
     torch.manual_seed(0)
     for detector in detectors:

@@ -39,6 +39,7 @@ KEPT_RUNS = 3  # the store keeps as many tables as this many runs have
 def score_run(
     model: Path,
     manifests: Mapping[str, Path],
+    corrupted: Path,
     corruptions: Sequence[str],
     images_root: Path,
     store: Path,
@@ -54,8 +55,9 @@ def score_run(
 
     Args:
         model: The folder of a detector.
-        manifests: `test`, and others that are scored clean only.
-        corruptions: What happens to the test images, such as `jpeg_50`.
+        manifests: Those that are scored clean, by name.
+        corrupted: The manifest that is scored under each corruption.
+        corruptions: What happens to its images, such as `jpeg_50`.
         images_root: The folder of all sources' images.
         store: A folder of this run alone.
         batch_size: Images per forward pass.
@@ -63,25 +65,26 @@ def score_run(
         features: Keeps the features of images for other heads; None keeps none.
 
     Returns:
-        The stored score tables by manifest and corruption; `clean` stands for none.
+        The stored score tables by manifest and corruption: (name, `clean`) and (`corrupted`, corruption).
 
     Raises:
         UserError: If a model, manifest or image cannot be read, a corruption is unknown, or a score is not
             finite.
     """
     card = read_card(model)
-    wanted = [(name, CLEAN) for name in manifests] + [("test", corruption) for corruption in corruptions]
+    jobs = {(name, CLEAN): manifest for name, manifest in manifests.items()}
+    jobs |= {("corrupted", corruption): corrupted for corruption in corruptions}
     tables = {
-        (name, corruption): store / f"{fingerprint(card, manifests[name], corruption, batch_size)}.parquet"
-        for name, corruption in wanted
+        job: store / f"{fingerprint(card, manifest, job[1], batch_size)}.parquet"
+        for job, manifest in jobs.items()
     }
     if missing := {job: path for job, path in tables.items() if not path.is_file()}:
         from fakeforensics.models.runtime import worker_count
         from fakeforensics.models.saving import load_detector
 
         detector, card = load_detector(model, run_code=True)
-        for (name, corruption), path in missing.items():
-            manifest = read_manifest(manifests[name])
+        for job, path in missing.items():
+            manifest = read_manifest(jobs[job])
             rows = score_manifest(
                 detector,
                 card,
@@ -89,7 +92,7 @@ def score_run(
                 images_root,
                 batch_size,
                 worker_count(workers),
-                corruption,
+                job[1],
                 features,
             )
             write_scores(path, ScoreTable(rows, detector.scores, trained_on(card)))

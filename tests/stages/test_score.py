@@ -105,10 +105,11 @@ def test_only_what_is_new_is_scored(project, runs):
     folder = project / "data/scores/p/bce.corrupted"
     assert {path.name for path in folder.iterdir()} == {"jpeg_50.parquet", "blur_2.parquet"}
     # One test image's bytes differ: all but validation is scored again.
-    path = project / "data/manifests/p/test.parquet"
-    manifest = pd.read_parquet(path)
-    manifest.loc[0, "sha256"] = "other"
-    manifest.to_parquet(path)
+    for name in ("test", "corrupted"):
+        path = project / f"data/manifests/p/{name}.parquet"
+        manifest = pd.read_parquet(path)
+        manifest.loc[0, "sha256"] = "other"
+        manifest.to_parquet(path)
     score.main("p", "bce")
     assert runs[5:] == ["clean", "jpeg_50", "blur_2"]
 

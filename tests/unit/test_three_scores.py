@@ -90,7 +90,7 @@ def test_a_score_without_platt_is_calibrated_by_what_it_has():
 
 def test_robustness(tmp_path):
     weaker = TABLE.assign(margin=0.0)  # one score is lost entirely
-    rows = robustness_table({"clean": TABLE, "blur_9": weaker}, VALIDATION, MIXED, ("b",), 0, 100)
+    rows = robustness_table(TABLE, {"blur_9": weaker}, VALIDATION, MIXED, ("b",), 0, 100)
     lost = rows[(rows["corruption"] == "blur_9") & (rows["test_set"] == "mean")].set_index("score")["ap_lost"]
     assert lost[["far", "sure"]].tolist() == [0, 0]
     assert lost["margin"] > 0.2

@@ -19,7 +19,8 @@ DIGITS = 4
 
 
 def robustness_table(
-    tables: dict[str, pd.DataFrame],
+    clean: pd.DataFrame,
+    corrupted: dict[str, pd.DataFrame],
     validation: pd.DataFrame,
     scores: Scores,
     unseen: tuple[str, ...],
@@ -29,7 +30,9 @@ def robustness_table(
     """Metrics of each test set under each corruption.
 
     Args:
-        tables: Corruption → rows of a score table with the sets in the protocol's order; `clean` among them.
+        clean: Rows of the score table of all test images, with the sets in the protocol's order.
+        corrupted: Corruption → rows of the score table of some or all of these images, likewise. What a
+            corruption costs is measured on its own images.
         validation: Clean validation scores, whose threshold of highest accuracy is kept under every
             corruption, as a user's would be.
         scores: What the scores are.
@@ -43,8 +46,13 @@ def robustness_table(
         and corrupted images share. NaN where a metric is not defined. Fractions.
 
     Raises:
-        UserError: If validation has no reals, or the tables are not about the same images.
+        UserError: If validation has no reals, or a corrupted table has images that no other has.
     """
+    tables = {CLEAN: clean} | corrupted
+    if corrupted:
+        image = ["test_set", "key"]
+        asked = next(iter(corrupted.values()))[image]
+        tables[CLEAN] = clean.merge(asked, on=image)
     rows = []
     measured = measures("robustness", scores, validation)
     for score in scores:

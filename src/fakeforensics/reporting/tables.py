@@ -254,10 +254,12 @@ def robustness_blocks(results: ProtocolResults) -> list[Block]:
     found = corrupted(results)
     pairs = [(metric, mean) for metric in corrupted_metrics(found) for mean in MEANS]
     tables = [table for pair in pairs if (table := _corruption_table(found, *pair))]
+    most = results.protocol.corrupted_images
+    images = "The test images" if most is None else f"At most {most} images of each class of each test set"
     explanation = (
-        "The test images after compression, blur, resizing and noise. Training and validation images are "
-        "unchanged, and so is the threshold. `robustness.png` in each detector's folder in "
-        f"`plots/{results.name}` shows each test set."
+        f"{images} after compression, blur, resizing and noise, beside the same images as they are. Training "
+        "and validation images are unchanged, and so is the threshold. `robustness.png` in each detector's "
+        f"folder in `plots/{results.name}` shows each test set."
     )
     return [Text(explanation), *tables] if tables else []
 

@@ -10,7 +10,14 @@ import pandas as pd
 from fakeforensics.splits.assign import assign_source, assign_undetected
 from fakeforensics.splits.duplicates import merge_groups, share_duplicates
 from fakeforensics.splits.protocol import Frames, Holdout, Protocol
-from fakeforensics.splits.sample import Sampler, find_sampler, limit_rows, repeat_reals, spread_frames
+from fakeforensics.splits.sample import (
+    Sampler,
+    draw_per_class,
+    find_sampler,
+    limit_rows,
+    repeat_reals,
+    spread_frames,
+)
 from fakeforensics.splits.select import (
     check_leaks,
     check_unseen,
@@ -32,6 +39,7 @@ class Manifests:
         train: Training rows: the index's columns, `split` and `test_set` ("").
         val: Validation rows, likewise.
         test: Test rows, one per (test_set, key).
+        corrupted: The test rows that are scored under corruptions as well.
         reference: Rows of the reference set, with the column `reference_class`; empty without such a set.
         test_sets: The names of the test sets in the protocol's order.
         dropped: How many rows were left out, by source and reason.
@@ -44,6 +52,7 @@ class Manifests:
     train: pd.DataFrame
     val: pd.DataFrame
     test: pd.DataFrame
+    corrupted: pd.DataFrame
     reference: pd.DataFrame
     test_sets: tuple[str, ...]
     dropped: dict[str, dict[str, int]]
@@ -100,10 +109,12 @@ def build_manifests(
     if protocol.reals == "repeated":
         training = repeat_reals(training)
     training = training.sort_values("key", kind="stable")
+    tests = share_duplicates(tests)
     return Manifests(
         train=training[training["split"] == "train"].reset_index(drop=True),
         val=training[training["split"] == "val"].reset_index(drop=True),
-        test=share_duplicates(tests),
+        test=tests,
+        corrupted=draw_per_class(tests, protocol.corrupted_images, seed).reset_index(drop=True),
         reference=reference.sort_values("key", kind="stable").reset_index(drop=True),
         test_sets=tuple(protocol.test),
         dropped=dropped,

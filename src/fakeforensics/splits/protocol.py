@@ -167,6 +167,8 @@ class Protocol(Group):
             methods of its domain there are. `repeated`: once for each of them, as if a set of reals and fakes
             of one method were followed by the next.
         sampling: The module that chooses training and test images, and its settings; none if left out.
+        corrupted_images: The most test images of each class and test set that are scored under each
+            corruption as well; a seeded sub-sample is drawn from more. All if left out.
         detectors: Those of params.yaml's `detectors` that run on this protocol; all if left out.
         reference_set: Labeled real images unrelated to the task, for detectors that learn from such a set.
             Each source and domain is a class.
@@ -186,6 +188,7 @@ class Protocol(Group):
     limits: dict[LimitedKind, Limits] = Field(default={})
     reals: Literal["shared", "repeated"] = "shared"
     sampling: Sampling | None = None
+    corrupted_images: Annotated[Count, Field(ge=2)] | None = None
     detectors: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     reference_set: tuple[Selection, ...] = ()
     params: Overrides = Overrides()

@@ -77,6 +77,28 @@ def limit_rows(rows: pd.DataFrame, protocol: Protocol, seed: int) -> tuple[pd.Da
     return rows[keep], before
 
 
+def draw_per_class(tests: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:
+    """Draw a seeded sub-sample of each class of each test set that has more images than allowed.
+
+    Args:
+        tests: Test rows, one per (test_set, key).
+        most: The most images of a class in a test set; None for no limit.
+        seed: Seed of the experiment's splits.
+
+    Returns:
+        The rows kept, in their order. Photographs are drawn together with their edits, and as many frames of
+        each video as of any other.
+    """
+    if most is None:
+        return tests
+    keep = np.ones(len(tests), dtype=bool)
+    for places in tests.groupby(["test_set", "label"]).indices.values():
+        if len(places) > most:
+            some = tests.iloc[places]
+            keep[places] = some.index.isin(_draw(some, most, Limits(), seed).index)
+    return tests[keep]
+
+
 def _check_kinds(rows: pd.DataFrame, protocol: Protocol) -> None:
     for kind in protocol.limits:
         source, *more = kind.split("/")

@@ -86,8 +86,7 @@ def test_a_new_entry_is_found_everywhere(recall, tmp_path):
     runs = [Model(name, [Run(table, VALIDATION)], SL) for name, table in (("x", TABLE), ("y", TABLE))]
     assert compare([(runs[0], runs[1])], (), 0, 50)["recall_difference"][0]["recall_first"] == by_hand
 
-    tables = {"clean": TABLE, "blur_9": TABLE.assign(logit=-9.0)}
-    rows = robustness_table(tables, VALIDATION, SCORES["bce"], (), 0, 50)
+    rows = robustness_table(TABLE, {"blur_9": TABLE.assign(logit=-9.0)}, VALIDATION, SCORES["bce"], (), 0, 50)
     assert robustness_metrics(rows)["recall_lost"][0]["by_set"]["mean"][0] > 0
 
     path = tmp_path / "scores.csv"

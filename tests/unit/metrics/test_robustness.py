@@ -23,7 +23,7 @@ BLURRED = CLEAN.assign(logit=[-2.0, -1.0, -3.0, 2.0])  # one fake falls below bo
 
 
 def test_ap_and_accuracy_lost():
-    rows = robustness_table({"clean": CLEAN, "blur_4": BLURRED}, VALIDATION, BCE, ("a",), 0, 100)
+    rows = robustness_table(CLEAN, {"blur_4": BLURRED}, VALIDATION, BCE, ("a",), 0, 100)
     assert rows["corruption"].tolist() == ["clean"] * 3 + ["blur_4"] * 3
     assert rows["test_set"].tolist() == ["a", "mean", "mean_unseen"] * 2
     clean, blurred = rows[rows["test_set"] == "a"].to_dict("records")
@@ -34,18 +34,27 @@ def test_ap_and_accuracy_lost():
     assert blurred["ap_lost_low"] <= 0.25 <= blurred["ap_lost_high"]
 
 
+def test_what_is_lost_is_measured_on_the_corrupted_images():
+    # Of the first and the third image, a real and a fake, the blurred fake falls below the real: AP 1/2 of 1.
+    some = BLURRED.iloc[[2, 0]]
+    rows = robustness_table(CLEAN, {"blur_4": some}, VALIDATION, BCE, (), 0, 100)
+    clean, blurred = rows[rows["test_set"] == "a"].to_dict("records")
+    assert (clean["ap"], clean["accuracy"]) == (1, 1)
+    assert (blurred["ap"], blurred["ap_lost"], blurred["accuracy_lost"]) == (0.5, 0.5, 0.5)
+
+
 def test_the_loss_is_paired():
     # Noise that changes little is found to cost little, though AP itself is unsure by 0.1 on 100 images.
     rng = np.random.default_rng(0)
     labels = np.arange(100) % 2
     clean = scored(rng.normal(size=100) + labels, labels)
     noisy = clean.assign(logit=clean["logit"] + 0.01 * rng.normal(size=100))
-    row = robustness_table({"clean": clean, "noise_1": noisy}, VALIDATION, BCE, (), 0, 200).iloc[-1]
+    row = robustness_table(clean, {"noise_1": noisy}, VALIDATION, BCE, (), 0, 200).iloc[-1]
     assert row["ap_lost_high"] - row["ap_lost_low"] < 0.02
 
 
 def test_the_metrics_are_short():
-    rows = robustness_table({"clean": CLEAN, "blur_4": BLURRED}, VALIDATION, BCE, (), 0, 100)
+    rows = robustness_table(CLEAN, {"blur_4": BLURRED}, VALIDATION, BCE, (), 0, 100)
     found = robustness_metrics(rows)
     assert found["ap"] == [
         {"score": "sl", "corruption": "clean", "by_set": {"a": 1.0, "mean": 1.0}},
@@ -59,9 +68,7 @@ def test_the_metrics_are_short():
 
 def test_sets_of_fakes_alone_have_an_accuracy(tmp_path):
     fakes = scored([1.0, -1.0, 3.0], [1, 1, 1], "pggan")
-    rows = robustness_table(
-        {"clean": fakes, "jpeg_50": fakes.assign(logit=-1.0)}, VALIDATION, BCE, (), 0, 100
-    )
+    rows = robustness_table(fakes, {"jpeg_50": fakes.assign(logit=-1.0)}, VALIDATION, BCE, (), 0, 100)
     found = robustness_metrics(rows)
     assert list(found) == ["accuracy"]
     assert [row["by_set"] for row in found["accuracy"]] == [
@@ -74,4 +81,4 @@ def test_sets_of_fakes_alone_have_an_accuracy(tmp_path):
 
 def test_validation_with_one_class_is_refused():
     with pytest.raises(UserError, match="holds 0 reals and 1 fakes"):
-        robustness_table({"clean": CLEAN}, VALIDATION.iloc[1:], BCE, (), 0, 100)
+        robustness_table(CLEAN, {}, VALIDATION.iloc[1:], BCE, (), 0, 100)

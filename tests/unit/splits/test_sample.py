@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
 from fakeforensics.splits.protocol import Frames, Protocol, Sampling
-from fakeforensics.splits.sample import find_sampler, limit_rows, repeat_reals, spread_frames
+from fakeforensics.splits.sample import draw_per_class, find_sampler, limit_rows, repeat_reals, spread_frames
 from tests.unit.splits.conftest import index, row
 
 
@@ -134,6 +134,23 @@ def test_classes_domains_and_methods_may_have_limits_of_their_own() -> None:
         "celeba/real": 8,
         "celeba/a": 9,
     }
+
+
+def test_each_class_of_each_test_set_gives_its_number_of_corrupted_images() -> None:
+    fakes = [row("c", f"f{n}", method="m", label=1, group=f"g{n}") for n in range(9)]
+    reals = [row("c", f"r{n}", group=f"g{n}") for n in range(9)]
+    tests = pd.concat(
+        [index([*fakes, *reals]).assign(test_set="a"), index([*fakes[:2], *reals]).assign(test_set="b")],
+        ignore_index=True,
+    )
+    drawn = draw_per_class(tests, 3, seed=0)
+    # Set b has two fakes only.
+    assert drawn.groupby(["test_set", "label"]).size().tolist() == [3, 3, 3, 2]
+    in_a = drawn[drawn["test_set"] == "a"]
+    # A photograph is drawn together with its edit, which has its group.
+    assert {*in_a.loc[in_a["label"] == 0, "group"]} == {*in_a.loc[in_a["label"] == 1, "group"]}
+    assert drawn.equals(tests.loc[drawn.index])
+    assert draw_per_class(tests, None, seed=0) is tests
 
 
 def test_by_folder_each_folder_gives_its_share() -> None:
