@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-VERSION = 2
+VERSION = 3
 """Raise when the same seed is meant to give other files."""
 
 
@@ -31,7 +31,7 @@ class Recipe:
     test_celebrities: int = 4
     takes: int = 2
     youtube_clips: int = 4
-    frames: int = 24
+    frames: int = 12
     celeba: tuple[int, int, int] = (128, 24, 64)
     ffhq: tuple[int, int, int] = (24, 8, 64)
     whole: int = 48
