@@ -53,11 +53,15 @@ seeds: $(INSTALLED) ## Train PROTOCOL with each of SEEDS, then rank its detector
 systems: EXTRA = -S 'detectors=[$(SYSTEMS)]' -S 'evaluate.corruptions=[]'
 systems: seeds ## The same for all detectors that this project has, without corrupted images
 
+# A file's tests share what they make, so they run in one process. Whoever starts one test by hand needs no xdist.
+TEST_PROCESSES ?= 2
+PYTEST := pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
 test: $(INSTALLED) lint ## Run the linters and the quick tests
-	pytest
+	$(PYTEST)
 
 test-full: $(INSTALLED) ## Run what is slow: the whole pipeline, replicas of every data set, kill tests
-	pytest -m slow
+	$(PYTEST) -m slow
 
 lint: $(INSTALLED) ## Check style and types
 	ruff check .

@@ -1,5 +1,12 @@
 """Checks the shapes and types in the signatures of the rooms that compute, while tests run."""
 
+import os
+
+# Threads that wait for one another on a busy machine cost tiny networks most of their time. Libraries read
+# these once, when they are loaded; the processes that tests start inherit them.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
+
 import hypothesis
 import torch
 from jaxtyping import install_import_hook

@@ -37,7 +37,8 @@ def make(folder: Path, environment: dict[str, str], threads: int) -> dict[str, s
     folder.mkdir()
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "protocols").symlink_to(ROOT / "protocols")
-    count = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOKY_MAX_CPU_COUNT")}
+    libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "LOKY_MAX_CPU_COUNT")
+    count = {name: str(threads) for name in libraries}
     path = os.pathsep.join(map(str, (ROOT / "src", ROOT)))
     stages = [("-c", DEMO, "data/raw/demo", str(threads))]
     stages += [("-m", "stages.inventory", "--source", source) for source in SOURCES]
