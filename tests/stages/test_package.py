@@ -8,7 +8,9 @@ import sys
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from fakeforensics.cli import app
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file, write_json, write_parquet
 from fakeforensics.images.codec import encode_png
@@ -63,16 +65,14 @@ def project(tmp_path, monkeypatch):
     return root
 
 
-def predict(folder, *arguments):
-    """What the command prints in a process of its own, started in `folder`."""
-    code = "from fakeforensics.cli import main; main()"
-    command = [sys.executable, "-c", code, "predict", "--as-is", "--json", *arguments]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+def predict(*arguments):
+    """What the command prints."""
+    done = CliRunner().invoke(app, ["predict", "--as-is", "--json", *arguments])
+    assert done.exit_code == 0, done.output
     return json.loads(done.stdout), done.stderr
 
 
-def test_writes_a_folder_that_predicts_anywhere_as_in_the_project(project, tmp_path):
+def test_writes_a_folder_that_predicts_anywhere_as_in_the_project(project, tmp_path, monkeypatch):
     package.main("p", "joint")
     assert {path.name for path in (project / "packages/p/joint").iterdir()} == FILES
     elsewhere = tmp_path / "elsewhere"
@@ -81,10 +81,11 @@ def test_writes_a_folder_that_predicts_anywhere_as_in_the_project(project, tmp_p
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (CROP, CROP, 3)).astype(np.uint8)
     (elsewhere / "crop.png").write_bytes(encode_png(image))
-    here, _ = predict(project, str(elsewhere / "crop.png"))
-    bare, told = predict(project, str(elsewhere / "crop.png"), "--model", "models/p/joint")
+    here, _ = predict(str(elsewhere / "crop.png"))
+    bare, told = predict(str(elsewhere / "crop.png"), "--model", "models/p/joint")
+    monkeypatch.chdir(elsewhere)
     shutil.rmtree(project)  # nothing of it is needed
-    there, warned = predict(elsewhere, "crop.png", "--model", "taken along")
+    there, warned = predict("crop.png", "--model", "taken along")
 
     (face,) = there["files"][0]["faces"]
     assert face == here["files"][0]["faces"][0]

@@ -76,7 +76,7 @@ def test_interval_covers_the_true_auc_at_its_level() -> None:
         label = np.repeat([0, 1], 60)
         resampling = Resampling(np.arange(120), np.array([0, 60, 120]), number)
         statistic = weighted_ranking(rank(score, label), resampling.unit).roc_auc
-        low, high = interval(replicate(resampling, [statistic], 200, workers=1)[:, 0])
+        low, high = interval(replicate(resampling, [statistic], 100, workers=1)[:, 0])
         inside += low <= truth <= high
     # 95% of 200, less three standard errors (0.015 each) and the percentile method's shortfall of about 2%.
     assert inside / 200 >= 0.95 - 3 * 0.015 - 0.02

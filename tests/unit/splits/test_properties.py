@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fakeforensics.splits import properties
 from fakeforensics.splits.properties import compare_properties, format_bias, holm, permutation_p_value
+
+
+@pytest.fixture(autouse=True)
+def _few_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As few fits of the classifier as allow a p-value below 0.01: 1/120."""
+    monkeypatch.setattr(properties, "PERMUTATIONS", 119)
 
 
 def files(qualities: tuple[list[int], list[int]], **values: object) -> pd.DataFrame:

@@ -42,7 +42,7 @@ def test_one_changed_byte_names_the_file(copy):
     assert len(files) > 20
     for path in files:
         size = path.stat().st_size
-        for place in {0, size // 2, size - 1, *rng.integers(0, size, 3).tolist()}:
+        for place in {size - 1, int(rng.integers(size))}:
             flip(path, place)
             found = verify_case(copy, hashes_only=True)
             assert names(found.problems) == {path.relative_to(copy).as_posix()}, (path, place)
