@@ -1,36 +1,47 @@
-"""`dvc repro` and `dvc exp run` in a temporary clone, on a small demo and for one epoch."""
+"""`dvc repro`, `dvc exp run` and a shared remote in a temporary clone, on a small demo and for one epoch."""
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-DETECTORS = {"bce": ("sl",), "sad": ("cd",), "joint": ("sl", "cd")}
+from tests.pipeline.conftest import Clone
+
+pytestmark = pytest.mark.slow
+
+DETECTORS = {"bce": ("sl",), "joint": ("sl", "cd")}
+SPLITS = "splits@demo"
+MANIFEST = "data/manifests/demo/train.parquet"
 
 
 def shrink(params):
     params["demo"]["scale"] = 0.1
+    params["detectors"] = list(DETECTORS)
     params["train"]["max_epochs"] = 1
     params["evaluate"]["bootstrap"] = 100
-    params["evaluate"]["corruptions"] = ["jpeg_50", "blur_2"]
+    params["evaluate"]["corruptions"] = ["blur_2"]
     params["thresholds"] |= {"bootstrap": 100, "known_reals": [5], "draws": 5}
 
 
 def shorten(protocol):
-    protocol["params"]["train"] |= {"max_epochs": 1, "crop_size": 64}
+    protocol["params"]["train"] |= {"max_epochs": 1, "crop_size": 32}
 
 
 @pytest.fixture(scope="module")
 def clone(make_clone, tmp_path_factory):
+    """A clone in which everything ran, with a remote in a folder to which it was pushed."""
     clone = make_clone(tmp_path_factory.mktemp("clone"))
     clone.edit("params.yaml", shrink)
     clone.edit("protocols/demo.yaml", shorten)
+    clone.run("dvc", "remote", "add", "--default", "team", str(tmp_path_factory.mktemp("remote")))
     clone.commit()
     clone.run("dvc", "repro")
     clone.commit()
+    clone.run("dvc", "push", "--run-cache")
     return clone
 
 
@@ -81,16 +92,50 @@ def test_again_nothing_runs(clone):
 
 
 def test_lambda_retrains_joint_alone_and_going_back_trains_nothing(clone):
-    changed = stages_run(clone.run("dvc", "exp", "run", "-S", "lambda=0.5"))
-    assert "train@demo-joint" in changed
-    assert not {"train@demo-bce", "train@demo-sad", "demo", "splits@demo"} & changed
+    # All that is computed of bce, and of joint what lambda decides.
+    targets = ("package@demo-bce", "train@demo-joint")
+    changed = stages_run(clone.run("dvc", "exp", "run", "-S", "lambda=0.5", *targets))
+    assert changed == {"settings@demo", "train@demo-joint"}
     card = json.loads((clone.path / "models/demo/joint/model.json").read_text())
     assert card["detector"]["settings"]["lambda"] == 0.5
 
-    restored = stages_run(clone.run("dvc", "exp", "run", "-S", "lambda=0.01"))
-    assert not {name for name in restored if name.startswith(("train", "score"))}
+    restored = stages_run(clone.run("dvc", "exp", "run", "-S", "lambda=0.01", *targets))
+    assert "train@demo-joint" not in restored
     card = json.loads((clone.path / "models/demo/joint/model.json").read_text())
     assert card["detector"]["settings"]["lambda"] == 0.01
+
+
+def cloned(clone, path):
+    """A clone from it by Git, as a colleague makes one."""
+    subprocess.run(("git", "clone", "--quiet", str(clone.path), str(path)), check=True)
+    return Clone(path)
+
+
+def test_a_second_clone_pulls_what_the_first_computed(clone, tmp_path):
+    second = cloned(clone, tmp_path / "second")
+    second.run("dvc", "pull")
+    assert stages_run(second.run("dvc", "repro")) == set()
+    assert second.run("git", "status", "--porcelain") == ""
+    for name in (MANIFEST, "data/images/demo_dffd/shard-00000.tar", "models/demo/bce/model.safetensors"):
+        assert (second.path / name).read_bytes() == (clone.path / name).read_bytes()
+
+
+def test_with_the_run_cache_a_state_that_nobody_committed_is_pulled(clone, tmp_path):
+    def reseed(params):
+        params["splits"]["seed"] = 5
+
+    clone.edit("params.yaml", reseed)
+    clone.run("dvc", "repro", SPLITS)
+    clone.run("dvc", "push", "--run-cache")
+    wanted = (clone.path / MANIFEST).read_bytes()
+    clone.run("git", "checkout", "--quiet", ".")
+    clone.run("dvc", "checkout", SPLITS)
+
+    second = cloned(clone, tmp_path / "second")
+    second.edit("params.yaml", reseed)
+    assert stages_run(second.run("dvc", "repro", "--pull", SPLITS)) == set()
+    assert (second.path / MANIFEST).read_bytes() == wanted
+    assert (clone.path / MANIFEST).read_bytes() != wanted
 
 
 def reword(path: Path) -> None:
@@ -117,39 +162,43 @@ def add_copy(of: str) -> Callable[[Path], None]:
 
 SRC = "src/fakeforensics"
 EDITS = [
-    # What is edited, how, what runs again at once, and what may. Stages that read their outputs follow.
-    ([f"{SRC}/sources/mine.py"], add_copy("folder.py"), set(), set()),
-    ([f"{SRC}/detectors/mine.py"], add_copy("bce.py"), {"settings"}, set()),
-    ([f"{SRC}/metrics/registry.py"], compute, {"evaluate"}, {"compare", "report"}),
+    # What is edited and how, what runs again at once, and what may. Stages that read their outputs follow.
     (
-        [
-            "stages/train.py",
-            *(f"{SRC}/{name}.py" for name in ("images/shards", "models/backbone", "sources/base")),
-        ],
-        reword,
+        {
+            f"{SRC}/sources/mine.py": add_copy("folder.py"),
+            "stages/train.py": reword,
+            f"{SRC}/images/shards.py": reword,
+            f"{SRC}/models/backbone.py": reword,
+            f"{SRC}/sources/base.py": reword,
+        },
         set(),
         set(),
     ),
-    ([f"{SRC}/reporting/tables.py"], compute, {"report"}, set()),
-    ([f"{SRC}/models/backbone.py"], compute, {"train", "score"}, {"settings"}),
-    ([f"{SRC}/faces/align.py"], compute, {"faces"}, set()),
+    ({f"{SRC}/metrics/registry.py": compute}, {"evaluate"}, {"compare", "report"}),
+    (
+        {f"{SRC}/detectors/mine.py": add_copy("bce.py"), f"{SRC}/faces/align.py": compute},
+        {"settings", "faces"},
+        set(),
+    ),
+    (
+        {f"{SRC}/models/backbone.py": compute, f"{SRC}/reporting/tables.py": compute},
+        {"train", "score", "report"},
+        {"settings"},
+    ),
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("files", "edit", "must", "may"), EDITS, ids=lambda value: str(value)[:40])
-def test_an_edit_runs_what_it_concerns_and_nothing_else(clone, files, edit, must, may):
-    for name in files:
+@pytest.mark.parametrize(("edits", "must", "may"), EDITS, ids=["nothing", "metric", "detector", "backbone"])
+def test_an_edit_runs_what_it_concerns_and_nothing_else(clone, edits, must, may):
+    for name, edit in edits.items():
         edit(clone.path / name)
     clone.run("dvc", "repro", "code")
     changed = {name.partition("@")[0] for name in json.loads(clone.run("dvc", "status", "--json"))}
     clone.run("git", "checkout", "--quiet", ".")
     clone.run("git", "clean", "--quiet", "--force", SRC)
-    clone.run("dvc", "repro", "code")
     assert must <= changed <= must | may
 
 
-@pytest.mark.slow
 def test_a_killed_repro_resumes_and_ends_with_the_same_weights(clone):
     clone.edit("protocols/demo.yaml", lambda protocol: protocol["params"]["train"].update(max_epochs=3))
     clone.kill("dvc", "repro", "train@demo-bce", after="epoch 1")
