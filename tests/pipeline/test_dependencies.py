@@ -73,4 +73,4 @@ def test_training_and_scoring_need_neither_dvc_nor_dlib(stage):
         path = ROOT / "src" / Path(*name.split(".")).with_suffix(".py")
         if path.is_file():
             names = re.findall(r"^(?:import|from)\s+(\w+)", path.read_text(), flags=re.MULTILINE)
-            assert not {"dvc", "dlib", "av"} & set(names), path
+            assert not {"dvc", "dlib", "av", "skimage"} & set(names), path

@@ -1,18 +1,16 @@
 """The report stage on a small project's files."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from fakeforensics.errors import UserError
+from stages import report
 
 
 @pytest.fixture
-def project(tmp_path):
+def project(tmp_path, monkeypatch):
     def write(name, value):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,22 +34,12 @@ def project(tmp_path):
         "detector": detector | {"scores": [score]},
     }
     write("models/tiny/first/model.json", card)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def report(folder):
-    return subprocess.run(
-        [sys.executable, "-m", "stages.report"],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        capture_output=True,
-        text=True,
-    )
-
-
 def test_the_report_holds_each_average_precision(project):
-    done = report(project)
-    assert done.returncode == 0, done.stderr
+    report.main()
     page = (project / "report/report.html").read_text()
     assert ">98.77<" in page
     assert ">50.00<" in page
@@ -70,8 +58,7 @@ def test_protocols_of_the_pilot_study_get_a_chapter_together(project):
     (project / "metrics/pilot_mmdgan_n2/first.json").write_text('{"accuracy": {"odds": {"pggan": 0.125}}}')
     params = project / "params.yaml"
     params.write_text(params.read_text().replace("tiny", "pilot_mmdgan_n2"))
-    done = report(project)
-    assert done.returncode == 0, done.stderr
+    report.main()
     page = (project / "report/report.html").read_text()
     assert "Pilot study" in page
     assert ">12.50<" in page
@@ -80,18 +67,16 @@ def test_protocols_of_the_pilot_study_get_a_chapter_together(project):
 
 def test_a_report_without_any_metrics_says_what_to_run(project):
     (project / "metrics/tiny/first.json").unlink()
-    done = report(project)
-    assert done.returncode == 1
-    assert "metrics/tiny/first.json" in done.stderr
-    assert "metrics/tiny/second.json" in done.stderr
-    assert "dvc repro" in done.stderr
+    with pytest.raises(UserError, match="dvc repro") as caught:
+        report.main()
+    assert "metrics/tiny/first.json" in str(caught.value)
+    assert "metrics/tiny/second.json" in str(caught.value)
     assert not (project / "report").exists()
 
 
 def test_a_protocol_with_an_unknown_reference_is_refused(project):
     path = project / "protocols/tiny.yaml"
     path.write_text(yaml.safe_dump(json.loads(path.read_text()) | {"reference": "table_9_9"}))
-    done = report(project)
-    assert done.returncode == 1
-    assert "table_9_9" in done.stderr
-    assert "table_4_6" in done.stderr
+    with pytest.raises(UserError, match="table_9_9") as caught:
+        report.main()
+    assert "table_4_6" in str(caught.value)
