@@ -13,11 +13,13 @@ from fakeforensics.models.card import Architecture
 from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import load_detector, save_detector
 from tests.tiny_images import tiny_project
+from tests.unit.training import validate_shares
 
 REPOSITORY = Path(__file__).parents[3]
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-# Gloo must not look for a network; two processes share two cores.
-ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+# Gloo must not look for a network.
+ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
+LABELS = [0, 1] * 9 + [0]
 
 
 def run(*arguments, status=0):
@@ -36,7 +38,7 @@ def run(*arguments, status=0):
 def train_stage(root, detector):
     """The train stage's arguments for the project in `root`."""
     places = {name: root / "data" / name for name in ("settings", "manifests", "images")}
-    places |= {"out": root / "models", "plots": root / "plots", "scratch": root / "scratch"}
+    places |= {"out": root / "models"} | {name: root / name for name in ("plots", "metrics", "scratch")}
     options = [text for name, path in places.items() for text in (f"--{name}", path)]
     return ["-m", "stages.train", "--protocol", "tiny", "--detector", detector, *options]
 
@@ -47,8 +49,8 @@ def test_two_processes_agree_with_one_on_center_and_validation_loss(tmp_path):
     torch.manual_seed(0)
     detector = build_detector("joint", Architecture(crop_size=32), {"lambda": 0.01})
     save_detector(tmp_path / "checkpoint", detector, {})
+    validate_shares.main(tmp_path, tmp_path / "checkpoint", tmp_path / "one.json")
     script = ("-m", "tests.unit.training.validate_shares", tmp_path, tmp_path / "checkpoint")
-    run(*script, tmp_path / "one.json")
     run(*TORCHRUN, *script, tmp_path / "two.json")
     one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
     assert (one["world"], two["world"]) == (1, 2)
@@ -58,43 +60,57 @@ def test_two_processes_agree_with_one_on_center_and_validation_loss(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("detector", ["bce", "sad", "joint", "deep_svdd"])
-def test_two_processes_train_and_save_once(tmp_path, detector):
-    tiny_project(tmp_path, [0, 1] * 9 + [0], [0, 1, 1, 0, 1], detector=detector)
-    run(*TORCHRUN, *train_stage(tmp_path, detector))
-    saved, card = load_detector(tmp_path / "models/tiny" / detector)
-    assert card["epochs"] == 2
-    assert saved.center.abs().max() > 0
+def test_two_processes_train_and_save_once(tmp_path):
+    detectors = ("bce", "sad", "deep_svdd")  # joint is trained below
+    for detector in detectors:
+        tiny_project(tmp_path, LABELS, LABELS[:5], detector=detector)
+    code = (
+        "import sys; from pathlib import Path; from stages.train import main\n"
+        "root = Path(sys.argv[1])\n"
+        "read = {name: root / 'data' / name for name in ('settings', 'manifests', 'images')}\n"
+        "written = {name: root / name for name in ('plots', 'metrics', 'scratch')}\n"
+        "for detector in sys.argv[2:]:\n"
+        "    main('tiny', detector, out=root / 'models', **read, **written)\n"
+    )
+    run(*TORCHRUN, "--no-python", sys.executable, "-c", code, tmp_path, *detectors)
+    for detector in detectors:
+        saved, card = load_detector(tmp_path / "models/tiny" / detector)
+        assert card["epochs"] == 2
+        assert saved.center.abs().max() > 0
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-@pytest.fixture
-def two_devices(tmp_path):
+@pytest.fixture(scope="module")
+def two_devices(tmp_path_factory):
     """A params.yaml that asks for two processes, which the stage starts."""
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     params["train"]["devices"] = 2
-    path = tmp_path / "params.yaml"
+    path = tmp_path_factory.mktemp("two") / "params.yaml"
     path.write_text(yaml.safe_dump(params))
     return "--params", path
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, two_devices):
+    """What an undisturbed run of three epochs left and said."""
+    root = tmp_path_factory.mktemp("whole")
+    tiny_project(root, LABELS, LABELS[:5], max_epochs=3)
+    return root, run(*train_stage(root, "joint"), *two_devices)
+
+
 @pytest.mark.slow
-def test_as_many_processes_are_started_as_devices_are_asked_for(tmp_path, two_devices):
-    tiny_project(tmp_path, [0, 1] * 9 + [0], [0, 1, 1, 0, 1])
-    said = run(*train_stage(tmp_path, "joint"), *two_devices)
+def test_as_many_processes_are_started_as_devices_are_asked_for(whole):
+    root, said = whole
     assert "training in 2 processes" in said
     assert "Warning" not in said
     # only the first process reports an epoch
-    assert said.count("epoch 0, lr") == said.count("epoch 1, lr") == 1
-    assert load_detector(tmp_path / "models/tiny/joint")[1]["epochs"] == 2
+    assert [said.count(f"epoch {epoch}, lr") for epoch in range(3)] == [1, 1, 1]
+    assert load_detector(root / "models/tiny/joint")[1]["epochs"] == 3
 
 
 @pytest.mark.slow
-def test_a_run_of_two_processes_that_was_killed_resumes(tmp_path, two_devices):
-    labels = [0, 1] * 9 + [0]
-    for name in ("whole", "killed"):
-        tiny_project(tmp_path / name, labels, labels[:5], max_epochs=3)
-    run(*train_stage(tmp_path / "whole", "joint"), *two_devices)
+def test_a_run_of_two_processes_that_was_killed_resumes(tmp_path, whole, two_devices):
+    tiny_project(tmp_path, LABELS, LABELS[:5], max_epochs=3)
     code = (
         "import os, sys; from fakeforensics.training.loop import Run; save = Run._save\n"
         "def killed(self):\n"
@@ -109,21 +125,21 @@ def test_a_run_of_two_processes_that_was_killed_resumes(tmp_path, two_devices):
         sys.executable,
         "-c",
         code,
-        *train_stage(tmp_path / "killed", "joint")[2:],
+        *train_stage(tmp_path, "joint")[2:],
         status=1,
     )
-    assert not (tmp_path / "killed/models").exists()
-    said = run(*train_stage(tmp_path / "killed", "joint"), *two_devices)
+    assert not (tmp_path / "models").exists()
+    said = run(*train_stage(tmp_path, "joint"), *two_devices)
     assert said.count("resuming after 1 finished epochs") == 1
     for name in ("model.safetensors", "history.csv"):
-        whole, killed = (tmp_path / one / "models/tiny/joint" / name for one in ("whole", "killed"))
-        assert whole.read_bytes() == killed.read_bytes()
+        first, resumed = (root / "models/tiny/joint" / name for root in (whole[0], tmp_path))
+        assert first.read_bytes() == resumed.read_bytes()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", [0, 2])  # reals of the first and of the second process
 def test_an_error_in_one_process_ends_the_others_and_is_shown_alone(tmp_path, two_devices, row):
-    tiny_project(tmp_path, [0, 1] * 9 + [0], [0, 1, 1, 0, 1])
+    tiny_project(tmp_path, LABELS, LABELS[:5])
     place = pd.read_parquet(tmp_path / "data/manifests/tiny/train.parquet").loc[row]
     with (tmp_path / "data/images" / place["source"] / place["shard"]).open("r+b") as shard:
         shard.seek(place["offset"])
@@ -137,7 +153,7 @@ def test_an_error_in_one_process_ends_the_others_and_is_shown_alone(tmp_path, tw
 
 @pytest.mark.slow
 def test_a_head_is_fitted_in_one_process_whatever_devices_says(tmp_path, two_devices):
-    tiny_project(tmp_path, [0, 1] * 9 + [0], [0, 1, 1, 0, 1], detector="oc_svm")
+    tiny_project(tmp_path, LABELS, LABELS[:5], detector="oc_svm")
     said = run(*train_stage(tmp_path, "oc_svm"), *two_devices)
     assert "processes" not in said
     assert load_detector(tmp_path / "models/tiny/oc_svm")[1]["epochs"] == 1
@@ -145,6 +161,6 @@ def test_a_head_is_fitted_in_one_process_whatever_devices_says(tmp_path, two_dev
 
 @pytest.mark.slow
 def test_a_head_refuses_processes_that_torchrun_started(tmp_path):
-    tiny_project(tmp_path, [0, 1] * 9 + [0], [0, 1, 1, 0, 1], detector="oc_svm")
+    tiny_project(tmp_path, LABELS, LABELS[:5], detector="oc_svm")
     said = run(*TORCHRUN, *train_stage(tmp_path, "oc_svm"), status=1)
     assert "fitted by one process" in said
