@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import yaml
 
 from fakeforensics.errors import UserError
+from fakeforensics.reading import read_text
 
 
 class _Yaml(yaml.SafeLoader):
@@ -24,7 +25,9 @@ class _Yaml(yaml.SafeLoader):
 
     def construct_unique_mapping(self, node: yaml.MappingNode) -> dict[Hashable, Any]:
         """A mapping, whose keys must differ: YAML itself lets the last one win."""
-        keys = [self.construct_object(key) for key, _ in node.value]
+        # `<<` takes in another mapping, whose keys may be repeated.
+        written = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        keys = [self.construct_object(key) for key in written]
         if twice := [key for place, key in enumerate(keys) if key in keys[:place]]:
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {twice[0]!r} appears twice", node.start_mark
@@ -54,11 +57,11 @@ def read_yaml(path: Path) -> Any:
     Raises:
         UserError: If it is missing, cannot be parsed, or has a key twice.
     """
+    text = read_text(Path(path), fix="run the command from the project's top folder")
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _Yaml)  # noqa: S506  a safe loader
-    except FileNotFoundError:
+        return yaml.load(text, _Yaml)  # noqa: S506  a safe loader
+    # A tag such as `!!int abc` is refused by a ValueError or a KeyError.
+    except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         raise UserError(
-            f"{path}: no such file", fix="run the command from the project's top folder"
+            f"{path}: not valid YAML", found=str(error), fix="correct the file at the place that is named"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not valid YAML", found=str(error)) from None

@@ -47,3 +47,19 @@ def test_a_key_given_twice_is_refused_with_its_line(tmp_path):
     (tmp_path / "params.yaml").write_text("seed: 0\ntrain:\n  devices: 1\n  devices: 2\n")
     with pytest.raises(UserError, match=r"'devices' appears twice(.|\n)*line 3"):
         read_yaml(tmp_path / "params.yaml")
+
+
+def test_a_key_may_be_given_beside_a_mapping_that_is_merged(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("b: &b {k: 1, l: 2}\nx:\n  <<: *b\n  k: 3\n")
+    assert read_yaml(path)["x"] == parse_yaml(path.read_text(), path)["x"] == {"k": 3, "l": 2}
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 2000, "a: !!int abc", "a: !!bool x", "a: !!timestamp '2020-99-99'", "? [a]\n: 1"]
+)
+def test_what_cannot_be_parsed_is_named(tmp_path, text):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"params\.yaml: not valid YAML"):
+        read_yaml(path)

@@ -1,0 +1,75 @@
+"""Reading files that an earlier stage or somebody else wrote: each problem names the file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fakeforensics.errors import UserError
+
+REPEAT = "run `dvc repro`, which writes it again"
+
+
+def check_file(path: Path, fix: str = REPEAT) -> None:
+    """Make sure that a path is a file: a folder cannot be read, and a named pipe would be waited for.
+
+    Raises:
+        UserError: If it is missing or something else.
+    """
+    if not path.exists():
+        raise UserError(f"{path}: no such file", fix=fix)
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "a named pipe or a device"
+        raise UserError(f"{path}: not a file", found=kind, fix=fix)
+
+
+def read_text(path: Path, fix: str = REPEAT) -> str:
+    """Read UTF-8 text.
+
+    Args:
+        path: The file.
+        fix: What to do if it cannot be read, for the message.
+
+    Raises:
+        UserError: If the file is missing, is no file, or is not UTF-8.
+    """
+    check_file(path, fix)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not text in UTF-8", found=str(error), fix=fix) from None
+
+
+def read_json(path: Path, fix: str = REPEAT) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: The file.
+        fix: What to do if it cannot be read, for the message.
+
+    Raises:
+        UserError: If the file is missing, is not JSON or no object, holds a key twice, or holds NaN or
+            infinity, which are not JSON.
+    """
+    text = read_text(path, fix)
+    try:
+        value = json.loads(text, object_pairs_hook=_each_key_once, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not valid JSON", found=str(error), fix=fix) from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: not a JSON object", found=type(value).__name__, fix=fix)
+    return value
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} appears twice")
+    return found
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number in JSON")
