@@ -30,6 +30,7 @@ def main(
     from fakeforensics.inference.package import About, Package, write_package
     from fakeforensics.params import load_params
     from fakeforensics.splits.protocol import load_protocol
+    from fakeforensics.sums import write_sums
     from fakeforensics.thresholds.policy import DECISION
 
     found, settings = load_protocol(protocol), load_params(params)
@@ -55,6 +56,7 @@ def main(
         }
         describe_background(Package(folder), Path("data/manifests") / protocol, scores, corrupted)
         write_text(folder / README, model_card(Package(folder), folder))
+        write_sums(folder)  # last: of every file
 
 
 if __name__ == "__main__":

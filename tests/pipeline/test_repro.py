@@ -66,6 +66,7 @@ def test_it_leaves_every_file_of_the_contract(clone):
             "model.safetensors",
             "model.json",
             "history.csv",
+            "SHA256SUMS",
         }
         assert (clone.path / f"data/scores/demo/{detector}.parquet").exists()
         assert (clone.path / f"metrics/demo/{detector}.thresholds.json").exists()

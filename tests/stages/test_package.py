@@ -16,6 +16,7 @@ from fakeforensics.files import sha256_file, write_json, write_parquet
 from fakeforensics.images.codec import encode_png
 from fakeforensics.inference.package import Package, find_packages, open_package
 from fakeforensics.metrics.table import ScoreTable, write_scores
+from fakeforensics.sums import write_sums
 from stages import package
 from tests.score_specs import SCORES
 from tests.score_tables import make_scores
@@ -30,7 +31,7 @@ test: {known: [{source: src}], strange: [{source: other}]}
 unseen: [strange]
 """
 FILES = {
-    *("model.safetensors", "model.json", "decision.json", "package.json", "README.md"),
+    *("model.safetensors", "model.json", "decision.json", "package.json", "README.md", "SHA256SUMS"),
     *("metrics.json", "details.json", "thresholds.json", "robustness.json", "training.json", "errors.json"),
 }
 
@@ -103,6 +104,7 @@ def test_a_reference_set_is_no_part_of_what_the_training_images_were_like(projec
     card = json.loads(path.read_text())
     card["counts"]["train"]["scikit-learn digits"] = {"reference": 100}  # in no manifest
     path.write_text(json.dumps(card))
+    write_sums(path.parent)
     package.main("p", "joint")
     training = json.loads((project / "packages/p/joint/training.json").read_text())
     assert training["images"] == 3

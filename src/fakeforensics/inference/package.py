@@ -18,8 +18,9 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
 from fakeforensics.inference.training_data import TRAINING, TrainingData
 from fakeforensics.metrics.spec import Scores, find_score
-from fakeforensics.models.card import CARD, WEIGHTS, DetectorCard, detector_card, read_card
+from fakeforensics.models.card import CARD, MADE_AGAIN, WEIGHTS, DetectorCard, detector_card, read_card
 from fakeforensics.params import Count, FacesParams, Flag, Group, Name, parse
+from fakeforensics.sums import check_sums
 from fakeforensics.thresholds.errors import ERRORS, ErrorRate
 from fakeforensics.thresholds.policy import DECISION, Decision, Verdict, read_decision
 
@@ -229,8 +230,9 @@ def write_package(folder: Path, model: Path, results: Mapping[str, Path], about:
     """Fill a package's folder from a training folder and result files, by their new names; without a README.
 
     Raises:
-        UserError: If a file is missing.
+        UserError: If a file is missing, or the training folder was changed.
     """
+    check_sums(model, MADE_AGAIN)
     for name, path in {WEIGHTS: model / WEIGHTS, CARD: model / CARD, **results}.items():
         if not path.is_file():
             raise UserError(f"{path}: no such file", fix="run `dvc repro`")
@@ -244,7 +246,7 @@ def find_packages(root: Path = PACKAGES) -> list[Package]:
 
 
 def open_package(directory: Path | None = None, root: Path = PACKAGES) -> Package:
-    """Open a package and check its card.
+    """Open a package: check that its files are as they were written, and its card.
 
     Args:
         directory: Its folder. By default the only one below `root` or, of several detectors of one protocol,
@@ -254,10 +256,11 @@ def open_package(directory: Path | None = None, root: Path = PACKAGES) -> Packag
         root: Folder of the packages.
 
     Raises:
-        UserError: If there is no package, the choice is open, or the card is damaged or foreign.
+        UserError: If there is no package, the choice is open, a file was changed, or the card is foreign.
     """
     package = Package(_default(root) if directory is None else Path(directory))
     _ = package.card
+    check_sums(package.directory, MADE_AGAIN)
     return package
 
 

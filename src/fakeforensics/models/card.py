@@ -15,6 +15,9 @@ from fakeforensics.params import Count, Group, Name, parse
 WEIGHTS, CARD = "model.safetensors", "model.json"
 FORMAT = {"name": "fake-forensics detector", "version": 2}
 
+# What to do about a folder whose files do not belong together.
+MADE_AGAIN = "copy the whole folder again, or make it again: `dvc repro` for a package, training for a model"
+
 Sees = Literal["reals", "reals+simulated", "reals+fakes", "reals+reference", "elsewhere"]
 SEES: dict[Sees, str] = {
     "reals": "real images alone",

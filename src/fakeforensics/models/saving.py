@@ -11,16 +11,18 @@ from safetensors.torch import load_file, save_file
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, sha256_file, write_json
-from fakeforensics.models.card import CARD, FORMAT, WEIGHTS, detector_card, read_card
+from fakeforensics.models.card import CARD, FORMAT, MADE_AGAIN, WEIGHTS, detector_card, read_card
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.registry import build_detector
+from fakeforensics.sums import check_sums, write_sums
 
 
 def save_detector(directory: Path, detector: Detector, card: dict[str, Any]) -> None:
     """Write a detector.
 
     Args:
-        directory: Gets `model.safetensors` (all parameters and buffers) and `model.json`.
+        directory: Gets `model.safetensors` (all parameters and buffers), `model.json`, and the SHA-256 of all
+            files that are there then.
         detector: On any device; saved from the CPU.
         card: What else `model.json` records: resolved settings, preprocessing, versions, counts. Its keys
             come after `format`, `weights_sha256` and `detector`, which are added here.
@@ -42,35 +44,27 @@ def save_detector(directory: Path, detector: Detector, card: dict[str, Any]) -> 
         "detector": detector.card.model_dump(mode="json"),
     }
     write_json(directory / CARD, own | card)
+    write_sums(directory)
 
 
 def load_detector(directory: Path, *, run_code: bool = False) -> tuple[Detector, dict[str, Any]]:
     """Read what `save_detector` wrote.
 
     Args:
-        directory: Holds `model.safetensors` and `model.json`.
+        directory: Holds `model.safetensors` and `model.json`, as they were written together.
         run_code: Whether a detector may call a Python function that its card names.
 
     Returns:
         The detector on the CPU, in evaluation mode, and its card.
 
     Raises:
-        UserError: If a file is missing, truncated or of another kind, the two were not written together, or
-            the detector would run code without `run_code`.
+        UserError: If a file is missing, was changed or is of another kind, or the detector would run code
+            without `run_code`.
     """
     directory = Path(directory)
     card = read_card(directory)
     weights = directory / WEIGHTS
-    if not weights.is_file():
-        raise UserError(f"{weights}: no such file", fix="train the model, or copy both of its files")
-    found = sha256_file(weights)
-    if found != card["weights_sha256"]:
-        raise UserError(
-            f"{weights}: not the weights that {CARD} next to it describes",
-            expected=f"SHA-256 {card['weights_sha256']}",
-            found=f"SHA-256 {found} ({weights.stat().st_size} bytes)",
-            fix="the file is damaged or of another model: copy both files again, or train again",
-        )
+    check_sums(directory, MADE_AGAIN)
     try:
         state = load_file(weights)
     except SafetensorError as error:

@@ -112,9 +112,9 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     if not fabric.is_global_zero:
         return
     card = card_values(settings, detector.preprocess, faces, manifests, cropped, start, history, best, device)
-    save_detector(places.model, detector, card)
     for path in (places.model / "history.csv", places.plot):
         write_history(path, history)
+    save_detector(places.model, detector, card)  # last: it lists the files of the folder
     spent = {name: round(value, 1) for name, value in stopwatch.spent.items()}
     write_json(places.cost, spent | {"images": len(manifests["train"])})
     # Kept until now: DVC deletes the outputs of a stage that was killed, so a run resumes from here alone.

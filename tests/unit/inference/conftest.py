@@ -16,6 +16,7 @@ from fakeforensics.models.card import Architecture
 from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import save_detector
 from fakeforensics.params import FacesParams
+from fakeforensics.sums import write_sums
 
 CROP = 64  # pixels that the detector sees: small, for speed
 FACES = ExtractionSettings("faces", FacesParams(size=96))
@@ -52,6 +53,7 @@ def make_package(folder: Path, model: Path, results: dict[str, object], **about)
         write_json(written[name], value)
     folder.mkdir(parents=True)
     write_package(folder, model, written, About(**{"title": "Trained on this"} | about))
+    write_sums(folder)
     return Package(folder)
 
 

@@ -9,6 +9,7 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
 from fakeforensics.inference.package import About, Package, find_packages, open_package, write_package
+from fakeforensics.sums import write_sums
 from fakeforensics.thresholds.any_share import adapted_decision
 from fakeforensics.thresholds.policy import ConformalCut
 from tests.unit.inference.conftest import TOY
@@ -18,6 +19,7 @@ def card_only(folder, template, **changes):
     folder.mkdir(parents=True)
     value = json.loads((template.directory / "model.json").read_text()) | changes
     (folder / "model.json").write_text(json.dumps(value))
+    write_sums(folder)
     return folder
 
 
@@ -31,6 +33,7 @@ def packages(root, package, order=(), **validation):
             write_json(folder / "metrics.json", {"ap": on_tests, "validation": {"ap": ap}})
         if name in order:
             write_json(folder / "package.json", {"title": "t", "order": order.index(name)})
+        write_sums(folder)
     return root
 
 
@@ -161,6 +164,34 @@ def test_a_damaged_package_file_is_named(package, tmp_path, text):
     (copy / "package.json").write_text(text)
     with pytest.raises(UserError, match=r"package\.json"):
         _ = Package(copy).title
+
+
+@pytest.mark.parametrize("name", ["model.json", "decision.json", "README.md", "further/model.onnx"])
+def test_a_package_with_a_changed_file_is_refused(package, tmp_path, name):
+    copy = shutil.copytree(package.directory, tmp_path / "copy")
+    path = copy / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    write_sums(copy)  # whatever a package holds is listed
+    assert open_package(copy).name == "p/joint"
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(UserError, match=rf"{name}: changed"):
+        open_package(copy)
+    path.unlink()
+    with pytest.raises(UserError, match=rf"{name}: (missing|no such file)"):
+        open_package(copy)
+
+
+def test_a_file_that_was_added_to_a_package_is_refused(package, tmp_path):
+    copy = shutil.copytree(package.directory, tmp_path / "copy")
+    (copy / ".DS_Store").write_text("what a file manager leaves")
+    assert open_package(copy).name == "p/joint"
+    (copy / "training.json").write_text("{}")
+    with pytest.raises(UserError, match=r"training\.json: does not belong here"):
+        open_package(copy)
+    (copy / "SHA256SUMS").unlink()
+    with pytest.raises(UserError, match="SHA256SUMS: no such file"):
+        open_package(copy)
 
 
 def test_a_package_is_not_written_without_its_results(package, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import LoadedModel
+from fakeforensics.sums import write_sums
 
 SOURCE = Path(__file__).parents[3] / "src"
 STAGES = SOURCE.parent / "stages"
@@ -40,16 +41,17 @@ def test_a_planted_pickle_never_runs(model, tmp_path):
     assert mark.exists()  # it would run if it were unpickled
     mark.unlink()
     (model / "model.safetensors").write_bytes(data)
-    refused(model, "not the weights that model.json")
+    refused(model, r"model\.safetensors: changed")
     for name in ("model.pt", "model.pkl", "model.ckpt", "pytorch_model.bin", "centre.npy"):
         (model / name).write_bytes(data)
-    refused(model, "not the weights")
-    # Even with a card that vouches for it.
+    refused(model, r"model\.pkl: does not belong here")
+    # Even with a card and a list that vouch for it.
     card = (model / "model.json").read_text()
     digest = Package(model).raw_card["weights_sha256"]
     import hashlib
 
     (model / "model.json").write_text(card.replace(digest, hashlib.sha256(data).hexdigest()))
+    write_sums(model)
     refused(model, "not a safetensors file")
     assert not mark.exists()
 
@@ -59,13 +61,13 @@ def test_one_changed_bit_is_noticed(model):
     data = bytearray(weights.read_bytes())
     data[-1000] ^= 1
     weights.write_bytes(data)
-    refused(model, "SHA-256")
+    refused(model, r"model\.safetensors: changed")
 
 
 def test_truncated_weights_are_refused(model):
     weights = model / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    refused(model, r"\(1000 bytes\)")
+    refused(model, r"model\.safetensors: changed")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, '{"format": 3}', "\ud800"])

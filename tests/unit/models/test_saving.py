@@ -10,6 +10,7 @@ from fakeforensics.files import sha256_file
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import load_detector, save_detector
+from fakeforensics.sums import write_sums
 from tests.score_specs import SCORES
 
 JOINT = {"lambda": 0.01, "center": "epoch"}
@@ -20,7 +21,8 @@ def saved(tmp_path):
     torch.manual_seed(0)
     detector = build_detector("joint", Architecture(), JOINT)
     detector.center.normal_()
-    save_detector(tmp_path, detector, {"protocol": "demo", "best_epoch": 4})
+    card = {"protocol": "demo", "best_epoch": 4, "preprocess": detector.preprocess.model_dump(mode="json")}
+    save_detector(tmp_path, detector, card)
     return tmp_path, detector
 
 
@@ -77,14 +79,14 @@ def test_missing_files_are_named(tmp_path, saved):
     with pytest.raises(UserError, match=r"nowhere.model\.json: no such file"):
         load_detector(tmp_path / "nowhere")
     (saved[0] / "model.safetensors").unlink()
-    with pytest.raises(UserError, match=r"model\.safetensors: no such file"):
+    with pytest.raises(UserError, match=r"model\.safetensors: missing"):
         load_detector(saved[0])
 
 
 def test_truncated_weights_are_refused(saved):
     weights = saved[0] / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(UserError, match=r"not the weights that model\.json"):
+    with pytest.raises(UserError, match=r"model\.safetensors: changed"):
         load_detector(saved[0])
 
 
@@ -93,8 +95,28 @@ def test_weights_of_another_model_are_refused(saved):
     state = load_file(folder / "model.safetensors")
     state["center"] += 1
     save_file(state, folder / "model.safetensors")
-    with pytest.raises(UserError, match="another model"):
+    with pytest.raises(UserError, match=r"model\.safetensors: changed"):
         load_detector(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (("detector", "architecture", "stem"), "no_downsampling"),
+        (("preprocess", "crop_size"), 32),
+        (("preprocess", "mean"), [0.5, 0.5, 0.5]),
+        (("preprocess", "std"), [1.0, 1.0, 1.0]),
+    ],
+)
+def test_a_card_that_was_changed_is_refused(saved, key, value):
+    path = saved[0] / "model.json"
+    card = inner = json.loads(path.read_text())
+    for name in key[:-1]:
+        inner = inner[name]
+    inner[key[-1]] = value
+    path.write_text(json.dumps(card))
+    with pytest.raises(UserError, match=r"found: model\.json: changed\s+what to do: copy"):
+        load_detector(saved[0])
 
 
 def _replace(folder, state):
@@ -105,6 +127,7 @@ def _replace(folder, state):
 def _edit(folder, **changes):
     card = json.loads((folder / "model.json").read_text()) | changes
     (folder / "model.json").write_text(json.dumps(card))
+    write_sums(folder)
 
 
 def test_foreign_tensors_are_refused_even_with_their_hash(saved):

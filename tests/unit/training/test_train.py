@@ -36,7 +36,9 @@ def _a_resnet_of_ten_layers(monkeypatch):
 
 def test_what_is_left_behind(tmp_path):
     model = train(tmp_path, detector="joint", max_epochs=3)
-    assert {path.name for path in model.iterdir()} == {"model.safetensors", "model.json", "history.csv"}
+    assert {path.name for path in model.iterdir()} == {
+        *("model.safetensors", "model.json", "history.csv", "SHA256SUMS")
+    }
     assert list((tmp_path / "scratch").iterdir()) == []
     rows = history(model)
     assert rows["epoch"].tolist() == [0, 1, 2]

@@ -34,7 +34,6 @@ from fakeforensics.inference.evidence.case import (
     Reencoding,
     Settings,
     coding_of,
-    write_sums,
 )
 from fakeforensics.inference.evidence.environment import describe_machine, describe_model, describe_program
 from fakeforensics.inference.evidence.page import case_page
@@ -46,6 +45,7 @@ from fakeforensics.inference.package import Package
 from fakeforensics.inference.pictures import annotated, most_suspicious_frames, overlay
 from fakeforensics.inference.predict import LoadedModel, Prediction, Predictor, combine
 from fakeforensics.sources.base import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from fakeforensics.sums import write_sums
 
 # What a file goes through when it is saved or sent again.
 REENCODINGS = ("jpeg_90", "jpeg_70", "jpeg_50", "resize_0.75", "resize_0.5")

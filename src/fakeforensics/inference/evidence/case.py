@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,12 +16,11 @@ from fakeforensics.inference.training_data import Outside, Sha256
 from fakeforensics.params import Count, FacesParams, Flag, Group, Number, Probability, parse
 from fakeforensics.thresholds.policy import Decision, Verdict
 
-CASE, PAGE, SUMS = "case.json", "report.html", "SHA256SUMS"
+CASE, PAGE = "case.json", "report.html"
 INPUTS, PICTURES = "inputs", "pictures"
 SCHEMA_VERSION = 1
 # Scores are computed in float32. Two machines that add in another order differ in the sixth digit.
 BOUND = 1e-3
-_SUMS_DIGEST = "# SHA-256 of the lines above: "
 
 # Names inside a case folder are made by the program; a name from elsewhere never becomes a path.
 InputName = Annotated[str, Field(pattern=r"^inputs/[0-9]{4,9}\.[a-z0-9]{1,5}$")]
@@ -272,33 +270,3 @@ def read_case(folder: Path) -> Case:
 def coding_of(metadata: FileMetadata) -> dict[str, Any]:
     """A file's coding without the hash, which stands elsewhere."""
     return {name: value for name, value in metadata._asdict().items() if name != "sha256"}
-
-
-def write_sums(folder: Path) -> str:
-    """Write the SHA-256 of every file of a case folder, as `sha256sum -c` reads it; returns its own SHA-256.
-
-    The last line is a comment with the hash of those above, so that a change of this file shows as such.
-    """
-    from fakeforensics.files import sha256_file, write_text
-
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    lines = "".join(f"{sha256_file(folder / name)}  {name}\n" for name in names if name != SUMS)
-    text = f"{lines}{_SUMS_DIGEST}{hashlib.sha256(lines.encode()).hexdigest()}\n"
-    write_text(folder / SUMS, text)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def read_sums(folder: Path) -> dict[str, str]:
-    """The hash of each file by name.
-
-    Raises:
-        UserError: If the list is missing or was changed.
-    """
-    path = folder / SUMS
-    if not path.is_file():
-        raise UserError(f"{SUMS}: no such file")
-    text = path.read_bytes().decode("utf-8", "replace")
-    lines, _, digest = text.rpartition(_SUMS_DIGEST)
-    if digest != hashlib.sha256(lines.encode()).hexdigest() + "\n":
-        raise UserError(f"{SUMS}: changed")
-    return {name: found for found, _, name in (line.partition("  ") for line in lines.splitlines())}

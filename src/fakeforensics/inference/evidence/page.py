@@ -7,11 +7,7 @@ from pathlib import Path
 
 from fakeforensics.files import sha256_file
 from fakeforensics.inference.app.page import ratio_text
-from fakeforensics.inference.evidence.case import (
-    CASE,
-    SUMS,
-    Case,
-)
+from fakeforensics.inference.evidence.case import CASE, Case
 from fakeforensics.inference.evidence.file_chapter import (
     ASSESSMENT,
     assessment_cells,
@@ -38,6 +34,7 @@ from fakeforensics.reporting.blocks import (
 )
 from fakeforensics.reporting.page import render
 from fakeforensics.reporting.provenance import flatten
+from fakeforensics.sums import SUMS
 from fakeforensics.thresholds.errors import CLEAN
 from fakeforensics.thresholds.policy import DECISION
 

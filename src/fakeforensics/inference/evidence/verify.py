@@ -9,24 +9,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import printable_path, sha256_file
+from fakeforensics.files import sha256_file
 from fakeforensics.inference.crops import ExtractionSettings
 from fakeforensics.inference.evidence.build import pixel_digest
 from fakeforensics.inference.evidence.case import (
     BOUND,
     CASE,
-    SUMS,
     AssessmentRecord,
     Case,
     FileRecord,
     read_case,
-    read_sums,
 )
 from fakeforensics.inference.evidence.environment import describe_program, hash_package
 from fakeforensics.inference.inputs import Item, read_frames
 from fakeforensics.inference.package import Package, ScoreRule, open_package
 from fakeforensics.inference.predict import Prediction, Predictor
 from fakeforensics.models.card import CARD, WEIGHTS
+from fakeforensics.sums import differences
 from fakeforensics.thresholds.policy import DECISION
 
 _ROLES = {WEIGHTS: "the weights", CARD: "the card", DECISION: "the decision policy"}
@@ -63,7 +62,7 @@ def verify_case(
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder", fix="name the folder that --report wrote")
-    problems = [*_folder_problems(folder)]
+    problems = [*differences(folder)]
     remarks: list[str] = []
     if any(problem.startswith(f"{CASE}:") for problem in problems):
         return Verification(problems, ["the files were not scored again, as the record was changed"], None)
@@ -83,31 +82,6 @@ def verify_case(
     decided = replace(open_package(package), policy=case.model.policy)
     again, difference = _score_again(folder, case, decided, workers)
     return Verification(problems + again, remarks, difference)
-
-
-def _folder_problems(folder: Path) -> Iterator[str]:
-    """Files of the folder that were changed, are missing, or do not belong there."""
-    try:
-        expected = read_sums(folder)
-    except UserError as error:
-        yield str(error)
-        return
-    found = {
-        printable_path(path.relative_to(folder).as_posix()): path
-        for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir()
-    }
-    for name in sorted(expected.keys() - found.keys()):
-        yield f"{name}: missing"
-    for name, path in sorted(found.items()):
-        if name == SUMS:
-            continue
-        if name not in expected:
-            yield f"{name}: does not belong to the case"
-        elif path.is_symlink() or not path.is_file():
-            yield f"{name}: not a regular file"
-        elif sha256_file(path) != expected[name]:
-            yield f"{name}: changed"
 
 
 def _check_originals(case: Case) -> tuple[list[str], list[str]]:

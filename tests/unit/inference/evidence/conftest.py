@@ -10,6 +10,7 @@ from fakeforensics.inference.evidence.build import case_folder
 from fakeforensics.inference.inputs import Item
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import Predictor
+from fakeforensics.sums import write_sums
 from tests.unit.inference.conftest import FACES
 
 HOSTILE = "`<img src=x onerror=alert(1)>`.png"
@@ -79,6 +80,7 @@ def documented(package, tmp_path_factory) -> Package:
     costs = {name: {"sl": {"known": 0.25, "mean": 0.25}} for name in ("cllr", "cllr_min")}
     metrics = json.loads((folder / "metrics.json").read_text())
     write_json(folder / "metrics.json", metrics | costs)
+    write_sums(folder)
     return Package(folder)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.inference.evidence.case import BOUND, read_case, write_sums
+from fakeforensics.inference.evidence.case import BOUND, read_case
 from fakeforensics.inference.evidence.verify import verify_case
+from fakeforensics.sums import write_sums
 from fakeforensics.thresholds.policy import ConformalCut
 from tests.unit.inference.evidence.conftest import make_case
 

@@ -1,0 +1,52 @@
+import hashlib
+
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.sums import SUMS, check_sums, differences, read_sums, write_sums
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "a.txt").write_bytes(b"one")
+    (tmp_path / "inner/b.txt").write_bytes(b"two")
+    write_sums(tmp_path)
+    return tmp_path
+
+
+def test_every_file_is_listed_with_its_hash(folder):
+    expected = {"a.txt": b"one", "inner/b.txt": b"two"}
+    assert read_sums(folder) == {name: hashlib.sha256(data).hexdigest() for name, data in expected.items()}
+    assert list(differences(folder)) == []
+    written = (folder / SUMS).read_bytes()
+    assert write_sums(folder) == hashlib.sha256(written).hexdigest()
+    assert (folder / SUMS).read_bytes() == written  # the list itself is not in it
+
+
+def test_each_difference_is_named(folder):
+    (folder / "a.txt").write_bytes(b"One")
+    (folder / "inner/b.txt").unlink()
+    (folder / "c.txt").touch()
+    (folder / "link").symlink_to("c.txt")
+    assert list(differences(folder)) == [
+        *("inner/b.txt: missing", "a.txt: changed", "c.txt: does not belong here"),
+        "link: does not belong here",
+    ]
+    with pytest.raises(UserError, match=r"a\.txt: changed(.|\n)*what to do: copy it again"):
+        check_sums(folder, "copy it again")
+
+
+def test_a_list_that_was_changed_or_is_gone_vouches_for_nothing(folder):
+    (folder / "a.txt").write_bytes(b"One")
+    text = (folder / SUMS).read_text()
+    own = hashlib.sha256(b"One").hexdigest()
+    (folder / SUMS).write_text(text.replace(hashlib.sha256(b"one").hexdigest(), own))
+    assert list(differences(folder)) == [f"{SUMS}: changed"]
+    (folder / SUMS).unlink()
+    assert list(differences(folder)) == [f"{SUMS}: no such file"]
+
+
+def test_hidden_files_that_came_later_do_not_matter(folder):
+    (folder / ".DS_Store").touch()
+    check_sums(folder, "copy it again")
