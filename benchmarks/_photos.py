@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,10 +68,12 @@ def _store(root: Path, pictures: Iterator[Rgb]) -> pd.DataFrame:
     rows = []
     with ShardWriter(folder, 1 << 28) as writer:
         for number, pixels in enumerate(pictures):
-            place = writer.add(f"{number:06d}", encode_png(pixels))
+            data = encode_png(pixels)
+            place = writer.add(f"{number:06d}", data)
             label = number % 2
             rows.append(
                 {"key": f"photos/{number:06d}", "source": "photos", **place._asdict()}
                 | {"method": ("real", "fake")[label], "label": label}
+                | {"sha256": hashlib.sha256(data).hexdigest()}
             )
     return pd.DataFrame(rows)

@@ -89,6 +89,8 @@ def _processor() -> float:
 
 def _crops(folder: Path | None, images: int, root: Path) -> Any:
     """Store pictures as PNG in a shard and as files, shifted if there are too few; return their manifest."""
+    import hashlib
+
     import numpy as np
     import pandas as pd
 
@@ -112,7 +114,9 @@ def _crops(folder: Path | None, images: int, root: Path) -> Any:
                 pixels = coarse.repeat(16, axis=0).repeat(16, axis=1) + noise
             data = encode_png(pixels)
             (root / f"crops/{number:05d}.png").write_bytes(data)
-            rows.append(writer.add(f"{number:05d}", data)._asdict() | {"key": f"s/{number:05d}"})
+            place = writer.add(f"{number:05d}", data)._asdict()
+            digest = hashlib.sha256(data).hexdigest()
+            rows.append(place | {"key": f"s/{number:05d}", "sha256": digest})
     fixed: dict[str, Any] = {
         "source": "s",
         "method": "real",

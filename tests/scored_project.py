@@ -31,12 +31,13 @@ def make_project(root: Path, detectors=("bce", "sad", "joint")) -> Path:
         for name, method in names.items():
             strength = 80 if method != "real" else 20
             pixels = (128 + strength * rng.normal(size=(SIDE, SIDE, 3))).clip(0, 255).astype(np.uint8)
-            place = writer.add(f"noise/{name}.png", encode_png(pixels))
+            data = encode_png(pixels)
+            place = writer.add(f"noise/{name}.png", data)
             rows.append(
                 place._asdict()
                 | {"key": f"noise/{name}", "source": "noise", "method": method, "domain": "noise"}
                 | {"label": int(method != "real"), "group": f"noise/{name}", "video": "", "frame": -1}
-                | {"sha256": hashlib.sha256(pixels).hexdigest()}
+                | {"sha256": hashlib.sha256(data).hexdigest()}
                 | {"box": [], "split": "val" if name.startswith("val") else "test"}
             )
     index = pd.DataFrame(rows)

@@ -1,5 +1,6 @@
 """A project of tiny images in shards, with manifests and settings, ready for training."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def tiny_manifest(root: Path, labels, source="src", seed=0, side=36):
     rows = []
     with ShardWriter(folder, 1 << 28) as writer:
         for number, label in enumerate(labels):
-            place = writer.add(f"{number:04d}", encode_png(tiny_image(rng, label, side)))
+            data = encode_png(tiny_image(rng, label, side))
+            place = writer.add(f"{number:04d}", data)
             rows.append(
                 {
                     "key": f"{source}/{number:04d}",
@@ -36,7 +38,7 @@ def tiny_manifest(root: Path, labels, source="src", seed=0, side=36):
                     "shard": place.shard,
                     "offset": place.offset,
                     "size": place.size,
-                    "sha256": f"{seed}-{number}",
+                    "sha256": hashlib.sha256(data).hexdigest(),
                     "method": ("real", f"gan{number % 4}")[label],
                     "label": label,
                     "box": np.array([], dtype=np.float32),

@@ -83,6 +83,7 @@ def score_run(
         from fakeforensics.models.saving import load_detector
 
         detector, card = load_detector(model, run_code=True)
+        compared: set[str] = set()  # manifests whose images were compared with their hashes
         for job, path in missing.items():
             manifest = read_manifest(jobs[job])
             rows = score_manifest(
@@ -94,7 +95,9 @@ def score_run(
                 worker_count(workers),
                 job[1],
                 features,
+                compare=job[0] not in compared,
             )
+            compared.add(job[0])
             write_scores(path, ScoreTable(rows, detector.scores, trained_on(card)))
     for path in tables.values():
         path.touch()
@@ -145,6 +148,8 @@ def score_manifest(
     workers: int = 0,
     corruption: str = CLEAN,
     features: Path | None = None,
+    *,
+    compare: bool = True,
 ) -> pd.DataFrame:
     """Score every image of a manifest.
 
@@ -162,14 +167,15 @@ def score_manifest(
         workers: Decoding processes; 0 decodes in this one.
         corruption: What happens to an image before the center crop.
         features: Keeps the features of images for other heads; None keeps none.
+        compare: Whether the bytes of the images are compared with their SHA-256.
 
     Returns:
         The rows of a score table, sorted by test_set and key: the columns `IDENTITY`, and for each score of
         the detector its column, after the sigmoid in its probability column if it is a logit.
 
     Raises:
-        UserError: If the manifest is empty, an image cannot be read, a score is not finite, or there is no
-            such corruption.
+        UserError: If the manifest is empty, an image cannot be read or is another one, a score is not finite,
+            or there is no such corruption.
     """
     from fakeforensics.images.dataset import ManifestDataset
     from fakeforensics.images.transforms import Corruption
@@ -193,7 +199,7 @@ def score_manifest(
         ]
     found = []
     for rows, transform in parts:
-        dataset = ManifestDataset(rows, images_root, transform)
+        dataset = ManifestDataset(rows, images_root, transform, compare=compare)
         digests = rows["sha256"].tolist()
         outputs = _forward(detector, preprocess, dataset, digests, batch_size, workers, corruption, features)
         found.append(pd.DataFrame({"key": rows["key"]} | outputs))

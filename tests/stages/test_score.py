@@ -85,9 +85,11 @@ def runs(monkeypatch):
     found = []
     real = scoring.score_manifest
 
-    def counted(detector, card, manifest, images, batch_size, workers, corruption, features):
+    def counted(detector, card, manifest, images, batch_size, workers, corruption, features, *, compare):
         found.append(corruption)
-        return real(detector, card, manifest, images, batch_size, workers, corruption, features)
+        return real(
+            detector, card, manifest, images, batch_size, workers, corruption, features, compare=compare
+        )
 
     monkeypatch.setattr(scoring, "score_manifest", counted)
     return found
@@ -104,11 +106,11 @@ def test_only_what_is_new_is_scored(project, runs):
     assert (project / "data/scores/p/bce.parquet").read_bytes() == first
     folder = project / "data/scores/p/bce.corrupted"
     assert {path.name for path in folder.iterdir()} == {"jpeg_50.parquet", "blur_2.parquet"}
-    # One test image's bytes differ: all but validation is scored again.
+    # The manifests differ: all but validation is scored again.
     for name in ("test", "corrupted"):
         path = project / f"data/manifests/p/{name}.parquet"
         manifest = pd.read_parquet(path)
-        manifest.loc[0, "sha256"] = "other"
+        manifest["domain"] = "other"
         manifest.to_parquet(path)
     score.main("p", "bce")
     assert runs[5:] == ["clean", "jpeg_50", "blur_2"]

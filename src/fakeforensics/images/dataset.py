@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -51,14 +52,27 @@ class ManifestDataset(Dataset[Sample]):
     An item is a row number, or a tuple of a row number and what `transform` takes after the image. Read whole
     batches where you can: the main process then decodes them in all its threads at once.
 
+    The bytes of each image are compared with its SHA-256 in the manifest when it is first read.
+
     Args:
-        manifest: Rows with key, source, shard, offset, size, label; also those of `digit_rows`.
+        manifest: Rows with key, source, shard, offset, size, sha256, label; also those of `digit_rows`.
         images_root: The folder of all sources' images.
         transform: From a decoded RGB image to one of the common size, such as `Preprocess.crop`.
+        compare: Whether the bytes are compared; not if another dataset of this run did.
     """
 
-    def __init__(self, manifest: pd.DataFrame, images_root: Path, transform: Callable[..., AnyRgb]) -> None:
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        images_root: Path,
+        transform: Callable[..., AnyRgb],
+        *,
+        compare: bool = True,
+    ) -> None:
         self.transform = transform
+        self._digests = manifest["sha256"].tolist()
+        # Shared with the decoding processes, so that the next epoch compares nothing again.
+        self._is_new = torch.full((len(manifest),), compare).share_memory_()
         self._places = list(
             zip(*(manifest[name].tolist() for name in ("source", "shard", "offset", "size")), strict=True)
         )
@@ -87,6 +101,9 @@ class ManifestDataset(Dataset[Sample]):
 
     def _sample(self, item: Item, data: bytes) -> Sample:
         row, *rest = _parts(item)
+        if self._is_new[row]:
+            self._compare(row, data)
+            self._is_new[row] = False
         try:
             image = decode(data)
         except ValueError as error:
@@ -98,6 +115,20 @@ class ManifestDataset(Dataset[Sample]):
             ) from None
         pixels = np.ascontiguousarray(self.transform(image, *rest))
         return Sample(torch.from_numpy(pixels).permute(2, 0, 1), int(self.labels[row]), row)
+
+    def _compare(self, row: int, data: bytes) -> None:
+        source, shard, offset, _ = self._places[row]
+        if source == DIGITS:  # made, not read
+            return
+        found = hashlib.sha256(data).hexdigest()
+        if found != self._digests[row]:
+            raise UserError(
+                f"{source}/{shard}: the image {self.keys[row]} at {offset} is not the one in the manifest",
+                expected=f"SHA-256 {self._digests[row]}",
+                found=f"SHA-256 {found}",
+                fix=f"if the file is damaged, run `dvc checkout` or `dvc repro --force faces@{source}`, then "
+                "`dvc repro`, which makes the manifests of the images as they are now",
+            )
 
     def _pool(self) -> ThreadPoolExecutor:
         # A pool does not survive a fork.

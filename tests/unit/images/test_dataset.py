@@ -1,4 +1,5 @@
 import gc
+import hashlib
 import multiprocessing
 import pickle
 
@@ -90,11 +91,44 @@ def test_it_can_be_sent_to_another_process(dataset):
 
 def test_an_undecodable_image_is_an_error_naming_it_never_another_image(project):
     manifest, images = project
+    shard = images / "src" / manifest.loc[1, "shard"]
+    stored = shard.read_bytes()
+    cut = stored[manifest.loc[1, "offset"] + 100 :][: manifest.loc[1, "size"]]
     broken = manifest.copy()
     broken.loc[1, "offset"] += 100
+    broken.loc[1, "sha256"] = hashlib.sha256(cut).hexdigest()
     dataset = ManifestDataset(broken, images, CROP)
-    with pytest.raises(UserError, match="src/0001"):
+    with pytest.raises(UserError, match=r"src/0001 at [0-9]+ cannot be decoded"):
         dataset.__getitems__([0, 1])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_another_image_in_the_place_of_one_is_named(project, workers):
+    manifest, images = project
+    swapped = manifest.copy()
+    swapped.loc[3, ["offset", "size"]] = manifest.loc[5, ["offset", "size"]]  # decodes well
+    batches = loader(ManifestDataset(swapped, images, CROP), workers)
+    with pytest.raises(UserError, match=r"src/0003 at [0-9]+ is not the one in the manifest"):
+        list(batches)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_bytes_are_compared_when_they_are_first_read(tmp_path, workers):
+    manifest = tiny_manifest(tmp_path, LABELS)
+    root = tmp_path / "data/images"
+    batches = loader(ManifestDataset(manifest, root, CROP), workers)
+    list(batches)
+    shard = root / "src" / manifest.loc[3, "shard"]
+    data, where = bytearray(shard.read_bytes()), {row: manifest.loc[row, "offset"] for row in (3, 5)}
+    size = min(manifest.loc[row, "size"] for row in (3, 5))
+    data[where[3] : where[3] + size] = data[where[5] : where[5] + size]
+    stored = manifest.copy()
+    with shard.open("r+b") as file:
+        file.write(data)
+    list(batches)  # each image of this dataset was compared
+    with pytest.raises(UserError, match="src/0003"):
+        list(loader(ManifestDataset(stored, root, CROP), workers))
+    list(loader(ManifestDataset(stored, root, CROP, compare=False), workers))
 
 
 @pytest.mark.parametrize("world", [1, 2, 3])
