@@ -21,7 +21,8 @@ from fakeforensics.models.backbone import BackboneFacts
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import Detector, HeadDetector
 from fakeforensics.models.registry import detector_class
-from fakeforensics.params import TrainParams, parse
+from fakeforensics.params import TrainParams
+from fakeforensics.parsing import parse
 from fakeforensics.training.loop import make_optimizer
 
 SIDE = 28  # of a digit, in pixels

@@ -114,9 +114,9 @@ def _crops(folder: Path | None, images: int, root: Path) -> Any:
                 pixels = coarse.repeat(16, axis=0).repeat(16, axis=1) + noise
             data = encode_png(pixels)
             (root / f"crops/{number:05d}.png").write_bytes(data)
-            place = writer.add(f"{number:05d}", data)._asdict()
+            stored = writer.add(f"{number:05d}", data)._asdict()
             digest = hashlib.sha256(data).hexdigest()
-            rows.append(place | {"key": f"s/{number:05d}", "sha256": digest})
+            rows.append(stored | {"key": f"s/{number:05d}", "sha256": digest})
     fixed: dict[str, Any] = {
         "source": "s",
         "method": "real",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from fakeforensics.files import LEFT_OUT
+from fakeforensics.reading import read_json
 
 
 def left_out(protocol: str, detector: str, settings: Path = Path("data/settings")) -> str | None:
@@ -20,7 +20,7 @@ def left_out(protocol: str, detector: str, settings: Path = Path("data/settings"
     path = settings / protocol / f"{detector}.json"
     if not path.is_file():
         return None
-    reason: str | None = json.loads(path.read_text(encoding="utf-8")).get(LEFT_OUT)
+    reason: str | None = read_json(path).get(LEFT_OUT)
     return reason
 
 

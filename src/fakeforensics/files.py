@@ -249,7 +249,8 @@ def write_parquet(path: Path, frame: pd.DataFrame, metadata: dict[bytes, bytes] 
     # Pandas' own description of the columns is left out: it names versions, and adds nothing to the types.
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(metadata)
     with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        # With checksums, a changed bit is an error and never another value.
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def sha256_file(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -11,11 +11,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
 from fakeforensics.errors import UserError
+from fakeforensics.parsing import HEX_PATTERN, LONGEST_NAME, NAME_PATTERN, parse
 from fakeforensics.yaml12 import read_yaml
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -25,7 +25,7 @@ Probability = Annotated[Number, Field(ge=0, le=1)]
 DecayRate = Annotated[Number, Field(ge=0, lt=1)]
 Sigma = Annotated[Number, Field(ge=0, le=20)]
 Quality = Annotated[Count, Field(ge=1, le=100)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
 Lambda = Annotated[Number, Field(ge=0)]
 LikelihoodRatioKind = Literal["logistic", "isotonic"]
 
@@ -42,7 +42,6 @@ def _digits_as_text(value: Any) -> Any:
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
 Digits = BeforeValidator(_digits_as_text)  # text that may look like a number: YAML reads it as one
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class Group(BaseModel):
@@ -177,7 +176,7 @@ class TrainParams(Group):
     stem: Literal["standard", "no_downsampling"] = "standard"
     code: Literal["pooled", "map"] = "pooled"
     weights: Annotated[str, Field(min_length=1)] = "imagenet"
-    weights_sha256: Annotated[Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")] | None, Digits] = None
+    weights_sha256: Annotated[Annotated[str, Field(pattern=HEX_PATTERN)] | None, Digits] = None
     crop_size: Annotated[Count, Field(ge=32, le=1024)] = 224
     batch_size: Annotated[Count, Field(ge=1)] = 64
     optimizer: Literal["adam", "sgd"] = "adam"
@@ -363,43 +362,3 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         UserError: If the file is missing, is not YAML, or holds an unknown key or a value out of range.
     """
     return parse(Params, read_yaml(path), str(path))
-
-
-def parse(model: type[Model], value: Any, where: str) -> Model:
-    """Check `value` against a pydantic model.
-
-    Args:
-        model: The schema.
-        value: What was read.
-        where: The file's name, for the message.
-
-    Raises:
-        UserError: Naming each faulty key, what was expected and what was found.
-    """
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise UserError(
-            f"{where}: " + "; ".join(_describe(problem) for problem in error.errors()),
-            fix=_hint(error),
-        ) from None
-
-
-def _describe(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"]) or "(top level)"
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key `{key}`"
-    if problem["type"] == "missing":
-        return f"`{key}` is missing"
-    if problem["type"] == "value_error":  # one of ours, which names what was found itself
-        message = str(problem["ctx"]["error"])
-        return f"`{key}`: {message}" if problem["loc"] else message
-    return f"`{key}`: {problem['msg'][0].lower()}{problem['msg'][1:]}, found {problem['input']!r}"
-
-
-def _hint(error: ValidationError) -> str | None:
-    for problem in error.errors():
-        value = problem["input"]
-        if problem["type"] == "string_type" and isinstance(value, int | float):
-            return f"YAML reads {value} as a number: write it in quotes, '{value}'"
-    return None

@@ -19,6 +19,7 @@ import pandas as pd
 from fakeforensics.code import code_hashes
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
+from fakeforensics.images.manifest import read_manifest
 from fakeforensics.metrics.spec import IDENTITY
 from fakeforensics.metrics.table import VALIDATION, ScoreTable, write_scores
 from fakeforensics.models.card import detector_card, read_card, trained_on
@@ -123,20 +124,6 @@ def fingerprint(card: dict[str, Any], manifest: Path, corruption: str, batch_siz
         "batch_size": batch_size,  # another size gives other last bits
     }
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def read_manifest(path: Path) -> pd.DataFrame:
-    """Read a manifest.
-
-    Raises:
-        UserError: If it is not parquet.
-    """
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a parquet file", found=str(error), fix="run the splits stage again"
-        ) from None
 
 
 def score_manifest(

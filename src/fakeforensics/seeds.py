@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import typer
 
 from fakeforensics.errors import UserError
 from fakeforensics.experiments import WORKSPACE, comparable_runs, shown_experiments
+from fakeforensics.reading import read_json
 
 if TYPE_CHECKING:
     from fakeforensics.metrics.compare import Model
@@ -118,8 +118,8 @@ def read_runs(places: Mapping[str, str], protocol: str) -> dict[str, SeedRun]:
         found = {}
         for name, revision in places.items():
             local, run = copiers[revision], f"{protocol}/{name}"
-            card = json.loads(local(f"models/{run}/model.json").read_text(encoding="utf-8"))
-            cost = json.loads(local(f"metrics/{run}.cost.json").read_text(encoding="utf-8"))
+            card = read_json(local(f"models/{run}/model.json"))
+            cost = read_json(local(f"metrics/{run}.cost.json"))
             test = read_scores(local(f"data/scores/{run}.parquet"))
             found[name] = SeedRun(detector_card(card), trained_on(card), cost, test)
         return found

@@ -51,8 +51,8 @@ def project(tmp_path, monkeypatch):
     rows = [row("src", f"{name}.png", method=name) for name in ("real", "pggan", "stargan")]
     manifests = root / "data/manifests/p"
     for name in ("train", "val"):
-        write_parquet(manifests / f"{name}.parquet", index(rows))
-    empty = index(rows).iloc[:0].assign(split="", reference_class=0)
+        write_parquet(manifests / f"{name}.parquet", index(rows).assign(split=name, test_set=""))
+    empty = index(rows).iloc[:0].assign(split="", test_set="", reference_class=0)
     write_parquet(manifests / "reference.parquet", empty)
     scores = ScoreTable(make_scores({"known": 40.0, "strange": 40.0}, images=20), SCORES["joint"])
     for path in ("joint.parquet", "joint.corrupted/jpeg_50.parquet"):
@@ -158,9 +158,8 @@ def test_without_results_there_is_no_package(project):
 
 
 def test_a_manifest_of_another_training_is_refused(project):
-    write_parquet(
-        project / "data/manifests/p/train.parquet", index([row("src", "a.png"), row("src", "b.png")])
-    )
+    other = index([row("src", "a.png"), row("src", "b.png")]).assign(split="train", test_set="")
+    write_parquet(project / "data/manifests/p/train.parquet", other)
     with pytest.raises(UserError, match=r"not the images that p/joint was trained on(.|\n)*pggan of src"):
         package.main("p", "joint")
 

@@ -144,7 +144,7 @@ def test_where_all_is_stored_torch_is_not_imported(project):
 
 def test_a_missing_manifest_says_what_to_run(project):
     (project / "data/manifests/p/val.parquet").unlink()
-    with pytest.raises(UserError, match=r"no such manifest[\s\S]*run the splits stage"):
+    with pytest.raises(UserError, match=r"val\.parquet: no such (file|manifest)[\s\S]*run the splits stage"):
         score.main("p", "bce")
 
 

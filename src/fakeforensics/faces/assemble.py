@@ -87,7 +87,9 @@ def assemble(
     _check(source, totals, params, building / REJECTED_FILE)
     with (
         ShardWriter(building, params.shard_mb * 2**20) as shards,
-        pq.ParquetWriter(building / INDEX_FILE, INDEX_SCHEMA, compression="zstd") as index,
+        pq.ParquetWriter(
+            building / INDEX_FILE, INDEX_SCHEMA, compression="zstd", write_page_checksum=True
+        ) as index,
     ):
         rows: list[dict[str, Any]] = []
         for file in files:

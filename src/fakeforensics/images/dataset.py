@@ -72,7 +72,8 @@ class ManifestDataset(Dataset[Sample]):
         self.transform = transform
         self._digests = manifest["sha256"].tolist()
         # Shared with the decoding processes, so that the next epoch compares nothing again.
-        self._is_new = torch.full((len(manifest),), compare).share_memory_()
+        self._is_new = torch.full((len(manifest),), compare)
+        self._is_new.share_memory_()  # type: ignore[no-untyped-call]
         self._places = list(
             zip(*(manifest[name].tolist() for name in ("source", "shard", "offset", "size")), strict=True)
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,9 @@ import pyarrow as pa
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_directory
+from fakeforensics.params import Count
+from fakeforensics.parquet import LABEL, Column, Kind, read_parquet
+from fakeforensics.parsing import read_json_as
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +66,27 @@ INDEX_SCHEMA = pa.schema(
     ]
 )
 INDEX_COLUMNS: tuple[str, ...] = tuple(INDEX_SCHEMA.names)
+_KINDS: dict[pa.DataType, Kind] = {
+    pa.string(): "text",
+    pa.bool_(): "flag",
+    pa.float32(): "number",
+    pa.list_(pa.float32()): "numbers",
+}
+# What may stand in an index, and in the manifests that are made of its rows.
+INDEX_RULES: dict[str, Column] = {
+    field.name: Column(_KINDS.get(field.type, "integer")) for field in INDEX_SCHEMA
+} | {
+    "key": Column("text", filled=True),
+    "shard": Column("text", filled=True),
+    "offset": Column("integer", least=0),
+    "size": Column("integer", least=1),
+    "source": Column("text", filled=True),
+    "method": Column("text", filled=True),
+    "label": LABEL,
+    "own_split": Column("text", allowed=("", "train", "val", "test")),
+    "frame": Column("integer", least=-1),
+    "track": Column("integer", least=0),
+}
 
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=@,/")
 # A ustar header holds 155 bytes of folders and 100 of name; 18 are kept for "#f1000000#t12.jpg".
@@ -79,24 +102,17 @@ def read_index(images_root: Path, source: str) -> pd.DataFrame:
         source: The source's name.
 
     Raises:
-        UserError: If the source has not been cropped yet, or its index lacks a column.
+        UserError: If the source has not been cropped yet, or its index is damaged.
     """
-    import pyarrow.parquet as pq
-
     path = Path(images_root) / source / INDEX_FILE
     if not path.is_file():
         raise UserError(
             f"{path}: the images of source {source!r} are not there",
             fix=f"run `dvc repro faces@{source}`, or `dvc pull` to fetch them",
         )
-    table = pq.read_table(path)
-    missing = [name for name in INDEX_COLUMNS if name not in table.column_names]
-    if missing:
-        raise UserError(
-            f"{path}: not an index this version can read",
-            found="no column " + ", ".join(missing),
-            fix=f"run `dvc repro --force faces@{source}`",
-        )
+    table = read_parquet(
+        path, "an index", INDEX_RULES, f"run `dvc repro --force faces@{source}`", once=[["key"]]
+    )
     frame: pd.DataFrame = table.select(list(INDEX_COLUMNS)).to_pandas()
     return frame
 
@@ -107,20 +123,43 @@ def read_undetected(images_root: Path, source: str) -> pd.DataFrame:
     Returns:
         One row per file: source, path, method, domain, label (0 or 1), group, own_split, video ("" if still).
         Empty if there is no such list.
+
+    Raises:
+        UserError: If it is not such a list.
     """
     import pandas as pd
 
     path = Path(images_root) / source / UNDETECTED_FILE
     if not path.is_file():
         return pd.DataFrame(columns=["source", *UNDETECTED_COLUMNS])
-    rows = pd.read_csv(path, dtype=dict.fromkeys(UNDETECTED_COLUMNS, str), keep_default_na=False)
+    try:
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:  # pandas' parser errors and bytes that are not UTF-8
+        rows, problem = pd.DataFrame(), str(error)
+    else:
+        problem = f"columns {', '.join(map(str, rows.columns))}"
+    if list(rows.columns) == list(UNDETECTED_COLUMNS):
+        wrong = rows.loc[~rows["label"].isin(["0", "1"]), "label"]
+        problem = "" if wrong.empty else f"label {wrong.iloc[0]!r}; only 0 and 1 may occur"
+    if problem:
+        raise UserError(
+            f"{path}: not a list of files without an image",
+            expected=f"columns {', '.join(UNDETECTED_COLUMNS)}",
+            found=problem,
+            fix=f"run `dvc repro --force faces@{source}`",
+        )
     return rows.assign(source=source, label=rows["label"].astype("int8"))
 
 
 def read_decisions(images_root: Path, source: str) -> dict[str, dict[str, int]]:
-    """How many files of a source each rule of its adapter decided; empty if that was not recorded."""
+    """How many files of a source each rule of its adapter decided; empty if that was not recorded.
+
+    Raises:
+        UserError: If the record is damaged.
+    """
     path = Path(images_root) / source / DECISIONS_FILE
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    fix = f"run `dvc repro --force faces@{source}`"
+    return read_json_as(dict[str, dict[str, Count]], path, fix) if path.is_file() else {}
 
 
 def write_missing(folder: Path, why: str) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json, write_json_tables
+from fakeforensics.images.manifest import read_manifest
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.training_data import TRAINING, describe_training
 from fakeforensics.metrics.spec import find_score
@@ -55,7 +56,7 @@ def _seen_rows(package: Package, manifests: Path) -> pd.DataFrame:
 
     A reference set is left out: it shows other things than the images that are judged.
     """
-    train = _read(manifests / "train.parquet")
+    train = read_manifest(manifests / "train.parquet")
     counted = {
         (source, method)
         for source, methods in package.card.counts.get("train", {}).items()
@@ -70,9 +71,3 @@ def _seen_rows(package: Package, manifests: Path) -> pd.DataFrame:
             fix="run `dvc repro`",
         )
     return train[pairs.isin(counted)].drop_duplicates("key")
-
-
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file", fix="run `dvc repro`")
-    return pd.read_parquet(path)

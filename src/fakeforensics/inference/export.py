@@ -24,7 +24,7 @@ from fakeforensics.models.card import CARD
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import load_detector
-from fakeforensics.params import parse
+from fakeforensics.parsing import parse
 from fakeforensics.thresholds.policy import DECISION
 
 TOLERANCE = 1e-4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,12 @@ from pydantic import BaseModel, ConfigDict
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
 from fakeforensics.inference.training_data import TRAINING, TrainingData
+from fakeforensics.metrics.files import read_result
 from fakeforensics.metrics.spec import Scores, find_score
 from fakeforensics.models.card import CARD, MADE_AGAIN, WEIGHTS, DetectorCard, detector_card, read_card
-from fakeforensics.params import Count, FacesParams, Flag, Group, Name, parse
+from fakeforensics.params import Count, FacesParams, Flag, Group, Name
+from fakeforensics.parsing import parse
+from fakeforensics.reading import read_json
 from fakeforensics.sums import check_sums
 from fakeforensics.thresholds.errors import ERRORS, ErrorRate
 from fakeforensics.thresholds.policy import DECISION, Decision, Verdict, read_decision
@@ -109,12 +111,12 @@ class Package:
     def about(self) -> About | None:
         """What `package.json` says; None in a training folder."""
         value = self._read(ABOUT)
-        return None if value is None else parse(About, value, str(self.directory / ABOUT))
+        return None if value is None else parse(About, value, str(self.directory / ABOUT), MADE_AGAIN)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The detector's metrics; empty in a training folder."""
-        return self._read("metrics.json") or {}
+        return self._result("metrics")
 
     @cached_property
     def decision(self) -> Decision | None:
@@ -198,7 +200,7 @@ class Package:
     def test_set_ap(self) -> list[ApRow]:
         """Every measured average precision, in the protocol's order."""
         labels = {score.name: score.label for score in self.scores}
-        intervals = (self._read("details.json") or {}).get("ap_interval", {})
+        intervals = self._result("details").get("ap_interval", {})
         unseen = None if self.about is None else {*self.about.unseen, "mean_unseen"}
         return [
             ApRow(
@@ -215,15 +217,11 @@ class Package:
 
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self.directory / name
-        if not path.is_file():
-            return None
-        try:
-            value = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path}: not valid JSON", found=str(error), fix="run `dvc repro`") from None
-        if not isinstance(value, dict):
-            raise UserError(f"{path}: not a JSON object", fix="run `dvc repro`")
-        return value
+        return read_json(path, MADE_AGAIN) if path.exists() else None
+
+    def _result(self, kind: str) -> dict[str, Any]:
+        path = self.directory / f"{kind}.json"
+        return read_result(path, kind) if path.exists() else {}
 
 
 def write_package(folder: Path, model: Path, results: Mapping[str, Path], about: About) -> None:

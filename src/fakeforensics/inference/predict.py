@@ -32,7 +32,7 @@ from fakeforensics.inference.inputs import Inputs, Item, Kind, Rgb
 from fakeforensics.inference.package import Assessment, Package, ScoreRule, need_decision
 from fakeforensics.inference.training_data import Outside, TrainingData, find_outside
 from fakeforensics.models.card import CARD
-from fakeforensics.params import parse
+from fakeforensics.parsing import parse
 from fakeforensics.processes import WorkerPool, look_ahead
 
 Crops = Sequence[UInt8[np.ndarray, "size size 3"]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from jaxtyping import Float, Int
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_directory
 from fakeforensics.metrics.bootstrap import group_names, interval, replicate, resample_groups
+from fakeforensics.metrics.files import read_counts
 from fakeforensics.metrics.operating import sweep, threshold_fields, validation_threshold
 from fakeforensics.metrics.ranking import Ranking, average_precision, rank
 from fakeforensics.metrics.registry import Measure, measures
@@ -244,13 +244,17 @@ def _fakes_alone(measure: Measure, table: pd.DataFrame, bounds: Bounds) -> list[
 
 
 def read_undetected_videos(path: Path) -> dict[str, dict[str, int]]:
-    """The files of each test set that gave no image, from the `counts.json` of the manifests."""
-    try:
-        counts: dict[str, dict[str, dict[str, int]]] = json.loads(path.read_text(encoding="utf-8"))
-        return counts["undetected"]
-    except (OSError, ValueError, KeyError) as error:
+    """The files of each test set that gave no image, from the `counts.json` of the manifests.
+
+    Raises:
+        UserError: If that is missing or damaged, or does not count them.
+    """
+    counts = read_counts(path)
+    if "undetected" not in counts:
         problem = f"{path}: no count of undetected files"
-        raise UserError(problem, found=repr(error), fix="run the splits stage again") from None
+        raise UserError(problem, found=", ".join(counts), fix="run the splits stage again")
+    undetected: dict[str, dict[str, int]] = counts["undetected"]
+    return undetected
 
 
 def write_curves(table: pd.DataFrame, scores: Scores, folder: Path) -> None:

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_parquet
 from fakeforensics.metrics.spec import IDENTITY, Scores, ScoreSpec
-from fakeforensics.params import parse
+from fakeforensics.parquet import LABEL, Column, check_columns, read_parquet
+from fakeforensics.parsing import parse
 from fakeforensics.yaml12 import read_yaml
 
 VALIDATION = "validation"
@@ -23,6 +23,13 @@ TAKEN = ("mean", "mean_unseen", VALIDATION)  # no test set's name: tables have o
 SHOWN = 3  # rows that a message lists
 _MACHINE = b"fakeforensics.trained_on"
 _SPECS = b"fakeforensics.scores"  # key of the scores' descriptions in the parquet file's metadata
+_FIX = "run the score stage first, or again if the file is damaged"
+_SCORE = Column("number", finite=True)
+_IDENTITY_RULES = dict.fromkeys(IDENTITY, Column("text")) | {
+    **dict.fromkeys(("key", "test_set"), Column("text", filled=True)),
+    "label": LABEL,
+    "frame": Column("integer", least=-1),
+}
 
 
 class ScoreTable(NamedTuple):
@@ -49,35 +56,29 @@ def read_scores(path: Path) -> ScoreTable:
     """Read a score table.
 
     Raises:
-        UserError: If it is missing, not parquet, or lacks a column or the descriptions of its scores.
+        UserError: If it is missing or damaged, lacks a column or the descriptions of its scores, or holds a
+            score that is not finite, an image twice in a test set, or one with two labels.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such score table", fix="run the score stage first")
-    try:
-        stored = pq.read_table(path)
-    except (OSError, ValueError) as error:
-        problem = f"{path}: not a parquet file"
-        raise UserError(problem, found=str(error), fix="run the score stage again") from None
+    stored = read_parquet(path, "a score table", _IDENTITY_RULES, _FIX, once=[["test_set", "key"]])
     metadata = stored.schema.metadata or {}
-    specs = metadata.get(_SPECS)
-    scores = _parse_specs(path, specs) if specs is not None else ()
-    wanted = [*IDENTITY, *(score.column for score in scores)]
-    if not scores or not set(wanted) <= set(stored.column_names):
-        raise UserError(
-            f"{path}: not a score table",
-            expected=f"the columns {', '.join(wanted)}, and the descriptions of the scores",
-            found=", ".join(stored.column_names) + ("" if scores else "; no description of a score"),
-            fix="run the score stage again",
-        )
-    return ScoreTable(stored.to_pandas(), scores, metadata.get(_MACHINE, b"").decode())
+    scores = _parse_specs(path, metadata.get(_SPECS, b"[]"))
+    columns = [name for score in scores for name in (score.column, score.probability_column) if name]
+    check_columns(stored, path, "a score table", dict.fromkeys(columns, _SCORE), _FIX)
+    rows = stored.to_pandas()
+    need_one_label(rows, "key", where=f"{path}: ")
+    return ScoreTable(rows, scores, metadata.get(_MACHINE, b"").decode())
 
 
 def _parse_specs(path: Path, specs: bytes) -> Scores:
     try:
         values = json.loads(specs)
+        if not isinstance(values, list) or not values:
+            raise ValueError("no description of a score")
     except ValueError as error:
-        raise UserError(f"{path}: the descriptions of its scores are damaged", found=str(error)) from None
+        raise UserError(
+            f"{path}: the descriptions of its scores are damaged", found=str(error), fix=_FIX
+        ) from None
     return tuple(parse(ScoreSpec, value, f"{path}: scores") for value in values)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,9 @@ from pydantic import Field
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import Scores
-from fakeforensics.params import Count, Group, Name, parse
+from fakeforensics.params import Count, Group, Name
+from fakeforensics.parsing import parse
+from fakeforensics.reading import read_json
 
 WEIGHTS, CARD = "model.safetensors", "model.json"
 FORMAT = {"name": "fake-forensics detector", "version": 2}
@@ -113,14 +114,9 @@ def read_card(directory: Path) -> dict[str, Any]:
         UserError: If it is missing, not JSON, or not the card of a detector of this version.
     """
     path = Path(directory) / CARD
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file", fix="train the model, or copy both of its files") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON", found=str(error), fix="train the model again") from None
-    if not isinstance(card, dict) or not isinstance(card.get("format"), dict):
-        raise UserError(f"{path}: not the card of a detector", expected=f"`format`: {FORMAT}")
+    card = read_json(path, MADE_AGAIN)
+    if not isinstance(card.get("format"), dict):
+        raise UserError(f"{path}: not the card of a detector", expected=f"`format`: {FORMAT}", fix=MADE_AGAIN)
     if card["format"] != FORMAT:
         raise UserError(
             f"{path}: another format",

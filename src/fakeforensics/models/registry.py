@@ -12,7 +12,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import EXTERNAL
 from fakeforensics.models.card import Architecture, Sees
 from fakeforensics.models.detector import Detector
-from fakeforensics.params import parse
+from fakeforensics.parsing import parse
 
 
 def detector_names() -> list[str]:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import LEFT_OUT
+from fakeforensics.images.manifest import read_manifest
 from fakeforensics.lambda_grid import FILE as GRID
+from fakeforensics.metrics.files import read_counts, read_result
 from fakeforensics.metrics.spec import ScoreSpec
+from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import CARD, DetectorCard, detector_card, read_card
 from fakeforensics.palette import series_color
 from fakeforensics.params import Params
+from fakeforensics.parsing import parse
+from fakeforensics.reading import REPEAT, read_json
 from fakeforensics.reporting.blocks import Column
 from fakeforensics.reporting.reference import Key, Reference
 from fakeforensics.seeds import FILE as SEEDS
@@ -25,6 +31,17 @@ from fakeforensics.splits.protocol import Protocol, load_protocol
 # Keys of metrics/<protocol>/<detector>.json for test sets of fakes alone: a score with a probability is cut
 # at 0.5, other scores at the threshold that is most accurate on validation images.
 FAKE_ONLY = ("accuracy", "accuracy_at_validation_threshold")
+
+
+class _Audit(BaseModel):
+    """The part of `audit.json` that the report shows, from `splits.audit`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    warnings: list[str]
+    format_bias: dict[str, dict[str, Any]]
+    formats: dict[str, dict[str, Any]]
+    copies: dict[str, dict[str, Any]]
 
 
 class ScoreColumn(NamedTuple):
@@ -205,7 +222,7 @@ class ProtocolResults:
     def scores(self, detector: str) -> pd.DataFrame | None:
         """Test scores, one row per test set and image, or None if there are none."""
         path = self.root / "data" / "scores" / self.name / f"{detector}.parquet"
-        return pd.read_parquet(path) if path.is_file() else None
+        return read_scores(path).rows if path.is_file() else None
 
     def curve(self, kind: str, detector: str, test_set: str) -> pd.DataFrame | None:
         """A `pr` or `roc` curve, one row per point and score, or None if there is none."""
@@ -220,12 +237,16 @@ class ProtocolResults:
     def manifest(self, split: Literal["train", "val", "test"]) -> pd.DataFrame | None:
         """The manifest of a split, or None if there is none."""
         path = self.root / "data" / "manifests" / self.name / f"{split}.parquet"
-        return pd.read_parquet(path) if path.is_file() else None
+        return read_manifest(path) if path.is_file() else None
 
     def audit(self) -> dict[str, Any] | None:
         """The audit of leakage and format bias, or None if there is none."""
         path = self.root / "data" / "manifests" / self.name / "audit.json"
-        return read_json(path) if path.is_file() else None
+        if not path.is_file():
+            return None
+        audit = read_json(path)
+        parse(_Audit, audit, str(path), REPEAT)
+        return audit
 
 
 def _percent(value: float | None) -> float | None:
@@ -275,18 +296,20 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
     protocol = load_protocol(name, root / "protocols")
     missing: list[str] = []
 
-    def optional(relative: str) -> dict[str, Any] | None:
+    def optional(relative: str, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any] | None:
         if not (root / relative).is_file():
             missing.append(relative)
             return None
-        return read_json(root / relative)
+        return read(root / relative)
 
-    def each(pattern: str, detectors: Iterable[str]) -> dict[str, dict[str, Any]]:
-        found = {detector: optional(pattern.format(detector)) for detector in detectors}
+    def each(kind: str, detectors: Iterable[str]) -> dict[str, dict[str, Any]]:
+        suffix = "" if kind == "metrics" else f".{kind}"
+        read = partial(read_result, kind=kind)
+        found = {one: optional(f"metrics/{name}/{one}{suffix}.json", read) for one in detectors}
         return {detector: value for detector, value in found.items() if value is not None}
 
-    counts = optional(f"data/manifests/{name}/counts.json")
-    evaluated = each(f"metrics/{name}/{{}}.json", detectors)
+    counts = optional(f"data/manifests/{name}/counts.json", read_counts)
+    evaluated = each("metrics", detectors)
     left_out = {detector: str(found[LEFT_OUT]) for detector, found in evaluated.items() if LEFT_OUT in found}
     cards = {}
     for detector in evaluated:
@@ -311,9 +334,9 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
         counts=counts,
         columns=score_columns(known),
         metrics={detector: evaluated[detector] for detector in known},
-        details=each(f"metrics/{name}/{{}}.details.json", known),
-        thresholds=each(f"metrics/{name}/{{}}.thresholds.json", known),
-        robustness=each(f"metrics/{name}/{{}}.robustness.json", known),
+        details=each("details", known),
+        thresholds=each("thresholds", known),
+        robustness=each("robustness", known),
         cards=cards,
         detectors=known,
         left_out=left_out,
@@ -321,20 +344,3 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
         seeds=of_experiments(SEEDS),
         grid=of_experiments(GRID),
     )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        UserError: If it is not one.
-    """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path}: not valid JSON", found=str(error), fix="delete it and run `dvc repro`"
-        ) from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: not a JSON object", found=type(value).__name__, fix="run `dvc repro`")
-    return value

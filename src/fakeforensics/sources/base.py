@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from fakeforensics import sources
 from fakeforensics.errors import UserError
-from fakeforensics.params import Flag, Group, SourceParams, parse
+from fakeforensics.params import Flag, Group, SourceParams
+from fakeforensics.parsing import parse
 from fakeforensics.sources.split_folders import Split, split_of
 
 Doubts = tuple[str, ...]

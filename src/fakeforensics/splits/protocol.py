@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from fakeforensics.errors import UserError
-from fakeforensics.params import Count, Flag, Group, Name, Params, Probability, parse
+from fakeforensics.params import Count, Flag, Group, Name, Params, Probability
+from fakeforensics.parsing import parse
 from fakeforensics.yaml12 import read_yaml
 
 # A source, and in it a domain, and of that a method, as in `dffd/ffhq/faceapp`.

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from fakeforensics.errors import UserError
-from fakeforensics.params import parse
+from fakeforensics.parsing import parse
 from fakeforensics.splits.assign import ranks
 from fakeforensics.splits.protocol import Frames, Limits, Protocol, Sampling
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, overload
 
@@ -15,7 +14,9 @@ from scipy.special import expit
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import CalibratorKind
-from fakeforensics.params import Count, Group, LikelihoodRatioKind, Name, Number, Probability, parse
+from fakeforensics.params import Count, Group, LikelihoodRatioKind, Name, Number, Probability
+from fakeforensics.parsing import parse
+from fakeforensics.reading import REPEAT, read_json
 
 DECISION = "decision.json"
 Verdict = Literal["real", "fake", "inconclusive"]
@@ -286,10 +287,4 @@ def read_decision(path: Path) -> Decision:
     Raises:
         UserError: If the file is missing, not JSON, or not a decision policy.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file", fix="run `dvc repro`") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON", found=str(error), fix="run `dvc repro`") from None
-    return parse(Decision, value, str(path))
+    return parse(Decision, read_json(path), str(path), REPEAT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import reduce
 from operator import getitem
@@ -13,7 +12,9 @@ from pydantic import Field
 
 from fakeforensics.code import code_hashes
 from fakeforensics.errors import UserError
-from fakeforensics.params import AugmentParams, Count, Group, Model, Name, Params, TrainParams, parse
+from fakeforensics.params import AugmentParams, Count, Group, Name, Params, TrainParams
+from fakeforensics.parsing import Model, parse
+from fakeforensics.reading import read_json
 
 if TYPE_CHECKING:
     from fakeforensics.models.detector import Detector
@@ -80,13 +81,8 @@ def load_settings(path: Path) -> RunSettings:
     Raises:
         UserError: If the file is missing or holds an unknown key or a value out of range.
     """
-    try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file", fix="run the stage `settings` first") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON", found=str(error), fix="run the stage `settings`") from None
-    return parse(RunSettings, value, str(path))
+    fix = "run the stage `settings` first, or again if the file is damaged"
+    return parse(RunSettings, read_json(Path(path), fix), str(path), fix)
 
 
 def resolve_settings(

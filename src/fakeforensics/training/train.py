@@ -19,6 +19,7 @@ from lightning.fabric import Fabric
 from fakeforensics.errors import UserError
 from fakeforensics.files import hold, write_json
 from fakeforensics.images.digits import SOURCE, digit_rows
+from fakeforensics.images.manifest import read_manifest
 from fakeforensics.models.card import REFERENCE, Architecture
 from fakeforensics.models.detector import Detector, ForeignDetector, HeadDetector, NetworkDetector
 from fakeforensics.models.features import FeatureStore
@@ -87,7 +88,7 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     files = {split: places.manifests / f"{split}.parquet" for split in ("train", "val")}
     if kind.sees == "reals+reference":
         files["reference"] = places.manifests / "reference.parquet"
-    everything = {name: _read(path) for name, path in files.items()}
+    everything = {name: read_manifest(path) for name, path in files.items()}
     manifests = seen_rows(everything, kind, settings.own)
     cropped = everything["train"] if kind.sees == "elsewhere" else manifests["train"]
     cropped = cropped[cropped["label"] < _REFERENCE]
@@ -280,9 +281,3 @@ def _features(
     for rows, features in found:
         table[rows] = features
     return table
-
-
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file", fix="run the stage `splits` of this protocol first")
-    return pd.read_parquet(path)

@@ -17,6 +17,7 @@ from fakeforensics.images.index import (
     read_index,
     write_missing,
 )
+from tests.unit.splits.conftest import row
 
 # What a Linux file name may hold: any byte but "/" and NUL, undecodable ones as surrogates.
 names = st.binary(min_size=1, max_size=255).map(lambda raw: raw.replace(b"/", b"_").replace(b"\0", b"_"))
@@ -66,7 +67,7 @@ def test_frames_and_tracks_are_part_of_the_key():
 def test_an_index_comes_back_with_its_columns(tmp_path):
     (tmp_path / "s").mkdir()
     pq.write_table(
-        pa.Table.from_pylist([{"key": "s/a", "label": 1}], INDEX_SCHEMA), tmp_path / "s/index.parquet"
+        pa.Table.from_pylist([row("s", "a", method="stylegan")], INDEX_SCHEMA), tmp_path / "s/index.parquet"
     )
     frame = read_index(tmp_path, "s")
     assert tuple(frame.columns) == INDEX_COLUMNS

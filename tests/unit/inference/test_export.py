@@ -16,6 +16,7 @@ from fakeforensics.inference.export import Exported, check_images, export_model
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import LoadedModel
 from tests.unit.inference.conftest import CROP, make_model
+from tests.unit.splits.conftest import row
 
 NOWHERE = Path("/nowhere")  # without crops to check on
 
@@ -124,12 +125,11 @@ def test_crops_of_the_sources_check_the_export_if_there_are_any(tmp_path, portra
     with ShardWriter(folder, 2**20) as writer:
         for number in range(20):
             data = encode_png(np.ascontiguousarray(portrait[number : number + CROP, :CROP]))
-            rows.append(writer.add(f"{number}", data)._asdict() | {"key": f"src/{number}"})
+            rows.append(row("src", f"{number}", **writer.add(f"{number}", data)._asdict()))
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = [dict.fromkeys(INDEX_SCHEMA.names) | row for row in rows]
-    pq.write_table(pa.Table.from_pylist(table, INDEX_SCHEMA), folder / "index.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA), folder / "index.parquet")
     images, origin = check_images(package, LoadedModel(package).preprocess, tmp_path)
     assert origin == "real crops of its sources"
     assert images.shape == (16, 3, CROP, CROP)

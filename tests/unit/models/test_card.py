@@ -34,7 +34,7 @@ def test_a_card_says_what_the_detector_is(tmp_path):
     ("card", "message"),
     [
         ("{", "not valid JSON"),
-        ("[]", "not the card of a detector"),
+        ("[]", "not a JSON object"),
         (CARD | {"format": FORMAT | {"version": 9}}, "another format"),
         (
             CARD | {"format": FORMAT | {"version": 1}, "objective": "joint"},

@@ -1,5 +1,6 @@
 """A small project as the earlier stages leave it: protocols, counts, metrics, thresholds, scores, crops."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from scipy.special import expit
 
 from fakeforensics.images.codec import encode_png
 from fakeforensics.images.shards import ShardWriter
+from fakeforensics.metrics.table import ScoreTable, write_scores
 from fakeforensics.params import Params
 from fakeforensics.reporting.page import build_report
 from fakeforensics.reporting.reference import ApReference, Reference
@@ -167,10 +169,12 @@ class Project:
                 for number in range(8):
                     label = number % 2
                     pixels = np.full((40, 50, 3), 40 + 160 * label + number, np.uint8)
-                    place = writer.add(f"{set_}-{number}.png", encode_png(pixels))
+                    data = encode_png(pixels)
+                    place = writer.add(f"{set_}-{number}.png", data)
                     rows.append(
                         {"key": f"mff/{set_}/{number}", "test_set": set_, "label": label, "source": "mff"}
                         | {"group": f"mff/{set_}/{number // 4}", "video": "", "frame": -1}
+                        | {"sha256": hashlib.sha256(data).hexdigest(), "box": [], "split": "test"}
                         | {
                             "method": set_ if label else "real",
                             "domain": "x",
@@ -182,16 +186,20 @@ class Project:
         manifests = self.root / "data/manifests" / name
         manifests.mkdir(parents=True, exist_ok=True)
         table.to_parquet(manifests / "test.parquet")
-        table[table["test_set"] == test[0]].assign(test_set="").to_parquet(manifests / "train.parquet")
+        trained = table[table["test_set"] == test[0]].assign(test_set="", split="train")
+        trained.to_parquet(manifests / "train.parquet")
         for detector, scores in self.scores.items():
-            mine = table.drop(columns=["raw_path", "shard", "offset", "size"])
+            mine = table.drop(columns=["raw_path", "shard", "offset", "size", "sha256", "box", "split"])
             value = np.arange(len(mine)) % 8 - 3.5  # image 7 is the fakest, image 0 the most real
             mine = mine.assign(
                 **{score.column: [ON_SCALE[score.scale](x) for x in value] for score in scores}
             )
             path = self.root / "data/scores" / name / f"{detector}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
-            mine.to_parquet(path)
+            for score in scores:
+                if score.probability_column:
+                    mine[score.probability_column] = expit(mine[score.column])
+            write_scores(path, ScoreTable(mine, scores))
             self.thresholds(
                 [row for score in scores for set_ in test for row in pair(score, set_)], detector, name
             )

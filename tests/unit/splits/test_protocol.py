@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.params import Params, parse
+from fakeforensics.params import Params
+from fakeforensics.parsing import parse
 from fakeforensics.splits.protocol import Protocol, check_sources, load_protocol
 
 ROOT = Path(__file__).parents[3]

@@ -277,7 +277,7 @@ def test_a_reference_set_is_seen_with_its_classes_and_the_reals_but_no_fakes(tmp
 
 @pytest.mark.usefixtures("toy")
 def test_without_a_reference_set_it_says_what_to_add(tmp_path):
-    with pytest.raises(UserError, match=r"reference\.parquet: no such file(?s:.*)`splits`"):
+    with pytest.raises(UserError, match=r"reference\.parquet: no such file(?s:.*)the splits stage"):
         train(tmp_path, detector="toy")
     empty = pd.read_parquet(tmp_path / "data/manifests/tiny/train.parquet").assign(reference_class=0)[:0]
     empty.to_parquet(tmp_path / "data/manifests/tiny/reference.parquet")

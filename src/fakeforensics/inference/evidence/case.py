@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +12,9 @@ from fakeforensics.faces.still import FileMetadata
 from fakeforensics.inference.inputs import Kind
 from fakeforensics.inference.package import CropKind
 from fakeforensics.inference.training_data import Outside, Sha256
-from fakeforensics.params import Count, FacesParams, Flag, Group, Number, Probability, parse
+from fakeforensics.params import Count, FacesParams, Flag, Group, Number, Probability
+from fakeforensics.parsing import parse
+from fakeforensics.reading import read_json
 from fakeforensics.thresholds.policy import Decision, Verdict
 
 CASE, PAGE = "case.json", "report.html"
@@ -250,13 +251,8 @@ def read_case(folder: Path) -> Case:
         UserError: If it is missing, not JSON, of another version, or damaged.
     """
     path = folder / CASE
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file", fix="name the folder that --report wrote") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON", found=str(error)) from None
-    version = value.get("schema_version") if isinstance(value, dict) else None
+    value = read_json(path, "name the folder that --report wrote, as it was then")
+    version = value.get("schema_version")
     if version != SCHEMA_VERSION:
         raise UserError(
             f"{path}: not a case of this version",

@@ -1,0 +1,48 @@
+"""A protocol's manifest: the rows of indexes that it trains on, validates with or tests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fakeforensics.errors import UserError
+from fakeforensics.images.index import INDEX_RULES
+from fakeforensics.parquet import Column, read_parquet
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NEEDED = ("key", "source", "shard", "offset", "size", "sha256", "method", "label", "box")
+MANIFEST_RULES: dict[str, Column] = {
+    name: rule._replace(needed=name in _NEEDED) for name, rule in INDEX_RULES.items()
+} | {
+    "split": Column("text", allowed=("train", "val", "test")),
+    "test_set": Column("text"),
+    "reference_class": Column("integer", least=0, needed=False),
+}
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """Read `train.parquet`, `val.parquet`, `test.parquet` or `reference.parquet` of a protocol.
+
+    Returns:
+        The columns of an index, `split` and `test_set`: the one that the row is part of, or "". In a
+        reference set also `reference_class`.
+
+    Raises:
+        UserError: If it is missing or damaged, holds rows of another split than its name says, an image with
+            two labels, or an image twice in a test set.
+    """
+    fix = "run the splits stage first, or again if the file is damaged"
+    table = read_parquet(path, "a manifest", MANIFEST_RULES, fix)
+    rows: pd.DataFrame = table.to_pandas()
+    splits = {"reference": {"train", "val"}}.get(path.stem, {path.stem})
+    tested = rows[rows["test_set"] != ""]
+    problems = {
+        f"rows of another split: {', '.join(sorted({*rows['split']} - splits))}": {*rows["split"]} <= splits,
+        "an image with two labels": not (rows.groupby("key")["label"].nunique() > 1).any(),
+        "an image twice in a test set": not tested.duplicated(["test_set", "key"]).any(),
+    }
+    if found := [problem for problem, is_well in problems.items() if not is_well]:
+        raise UserError(f"{path}: not a manifest as it should be", found="\n".join(found), fix=fix)
+    return rows

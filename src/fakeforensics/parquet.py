@@ -1,0 +1,158 @@
+"""Reading the parquet files between stages: what each column must hold is checked before anything uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from fakeforensics.errors import UserError
+from fakeforensics.reading import check_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Kind = Literal["text", "integer", "number", "flag", "numbers"]
+SHOWN = 3  # values that a message lists
+
+
+class Column(NamedTuple):
+    """What a column must hold; no value may be missing.
+
+    Attributes:
+        kind: `number` takes integers too, and `numbers` is a list of them in each row.
+        least: Of a number; NaN passes unless `finite`.
+        allowed: The values that may occur; empty allows any.
+        finite: Whether NaN and infinity are refused.
+        filled: Whether an empty text is refused.
+        needed: Whether the table must have the column.
+    """
+
+    kind: Kind
+    least: float | None = None
+    allowed: Sequence[Any] = ()
+    finite: bool = False
+    filled: bool = False
+    needed: bool = True
+
+
+LABEL = Column("integer", allowed=(0, 1))
+
+
+def read_parquet(
+    path: Path, what: str, columns: Mapping[str, Column], fix: str, once: Sequence[Sequence[str]] = ()
+) -> pa.Table:
+    """Read a table and check it.
+
+    Args:
+        path: The file.
+        what: What it is, for messages: "a manifest".
+        columns: What its columns must hold; others are read unchecked.
+        fix: What to do about a damaged file, for messages.
+        once: Columns whose values together name a row, so that none may occur twice.
+
+    Raises:
+        UserError: If it is missing, damaged, lacks a column, or holds a value that it must not.
+    """
+    table = _read(path, what, fix)
+    check_columns(table, path, what, columns, fix)
+    # Rows that are told apart by a damaged column mean nothing.
+    if twice := [problem for names in once for problem in _twice(table, names)]:
+        raise UserError(f"{path}: not {what} as it should be", found="\n".join(twice), fix=fix)
+    return table
+
+
+def check_columns(table: pa.Table, path: Path, what: str, columns: Mapping[str, Column], fix: str) -> None:
+    """Check columns of a table that was read from `path`; for the rest see `read_parquet`.
+
+    Raises:
+        UserError: Naming each damaged column, with examples.
+    """
+    problems = (
+        *_missing_columns(table, columns),
+        *(
+            f"{name}: {problem}"
+            for name, column in columns.items()
+            if name in table.column_names
+            for problem in _problems(table[name], column)
+        ),
+    )
+    if problems:
+        raise UserError(f"{path}: not {what} as it should be", found="\n".join(problems), fix=fix)
+
+
+def _read(path: Path, what: str, fix: str) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    check_file(path, fix)
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        table.validate(full=True)  # text that is not UTF-8, offsets out of range
+    except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
+        raise UserError(
+            f"{path}: not a parquet file, or a damaged one", expected=what, found=str(error), fix=fix
+        ) from None
+    return table
+
+
+def _missing_columns(table: pa.Table, columns: Mapping[str, Column]) -> Iterable[str]:
+    names = [name for name, column in columns.items() if column.needed and name not in table.column_names]
+    if names:
+        yield f"no column {', '.join(names)}; there are {', '.join(table.column_names) or 'none'}"
+
+
+def _problems(values: pa.ChunkedArray, column: Column) -> Iterable[str]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(values):  # pandas gives a column without values any type
+        return
+    if not _is_of_kind(values.type, column.kind):
+        yield f"{values.type}, where {_words(column)} is expected"
+        return
+    if values.null_count:
+        yield f"{values.null_count} values are missing"
+        return
+    bad: dict[str, Any] = {}
+    if column.allowed:
+        known = pa.array(column.allowed, type=values.type)
+        bad[f"only {' and '.join(map(repr, column.allowed))} may occur"] = pc.invert(
+            pc.is_in(values, value_set=known)
+        )
+    if column.least is not None:
+        bad[f"the least that may occur is {column.least:g}"] = pc.less(values, column.least)
+    if column.finite and pa.types.is_floating(values.type):
+        bad["not finite"] = pc.invert(pc.is_finite(values))
+    if column.filled:
+        bad["empty"] = pc.equal(values, "")
+    for rule, rows in bad.items():
+        if count := pc.sum(rows).as_py():
+            shown = values.filter(rows).unique()[:SHOWN].to_pylist()
+            yield f"{', '.join(map(repr, shown))} in {count} of {len(values)} rows: {rule}"
+
+
+def _is_of_kind(found: pa.DataType, kind: Kind) -> bool:
+    import pyarrow as pa
+
+    if kind == "numbers":
+        is_list = pa.types.is_list(found) or pa.types.is_large_list(found)
+        # Lists that are all empty have no type of their own when pandas writes them.
+        return is_list and (pa.types.is_null(found.value_type) or _is_of_kind(found.value_type, "number"))
+    if kind == "text":
+        return bool(pa.types.is_string(found) or pa.types.is_large_string(found))
+    if kind == "flag":
+        return bool(pa.types.is_boolean(found))
+    is_integer = bool(pa.types.is_integer(found))
+    return is_integer or (kind == "number" and bool(pa.types.is_floating(found)))
+
+
+def _words(column: Column) -> str:
+    return {"numbers": "a list of numbers", "integer": "an integer"}.get(column.kind, f"a {column.kind}")
+
+
+def _twice(table: pa.Table, names: Sequence[str]) -> Iterable[str]:
+    rows = table.select(list(names)).to_pandas()
+    if (twice := rows.duplicated()).any():
+        first = ", ".join(f"{name} {value!r}" for name, value in rows[twice].iloc[0].items())
+        yield f"{int(twice.sum())} rows occur twice, such as {first}"

@@ -1,0 +1,40 @@
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import write_parquet
+from fakeforensics.images.manifest import read_manifest
+from tests.tiny_images import tiny_manifest
+
+
+@pytest.fixture
+def rows(tmp_path):
+    return tiny_manifest(tmp_path, [0, 1, 0]).assign(split="test", test_set="a")
+
+
+def refused(tmp_path, rows, message, name="test"):
+    path = tmp_path / f"{name}.parquet"
+    write_parquet(path, rows)
+    with pytest.raises(UserError, match=rf"{name}\.parquet: not a manifest(.|\n)*{message}(.|\n)*splits"):
+        read_manifest(path)
+
+
+def test_what_the_splits_stage_writes_is_read(tmp_path, rows):
+    for name, table in {
+        "test": rows,
+        # `reals: repeated` trains on an image several times.
+        "train": rows.iloc[[0, 0, 1]].assign(split="train", test_set=""),
+        "reference": rows.assign(split=["val", "train", "val"], test_set="", reference_class=[0, 1, 1]),
+    }.items():
+        write_parquet(tmp_path / f"{name}.parquet", table)
+        assert read_manifest(tmp_path / f"{name}.parquet")["key"].tolist() == table["key"].tolist()
+
+
+def test_a_manifest_that_is_not_what_its_name_says_is_refused(tmp_path, rows):
+    refused(tmp_path, rows.assign(label=[0, 1, 2]), "label: 2 in 1 of 3 rows")
+    refused(tmp_path, rows, "rows of another split: test", "train")
+    refused(tmp_path, rows.assign(split="reference"), "split: 'reference' in 3 of 3 rows")
+    refused(tmp_path, rows.iloc[[0, 0]], "an image twice in a test set")
+    both = rows.iloc[[0, 0]].assign(label=[0, 1], test_set=["a", "b"]).astype({"label": "int8"})
+    refused(tmp_path, both, "an image with two labels")
+    refused(tmp_path, rows.assign(offset=-1), "offset: -1 in 3 of 3 rows")
+    refused(tmp_path, rows.drop(columns="sha256"), "no column sha256")
