@@ -100,7 +100,8 @@ class External(ForeignDetector):
         """The scores of images whose channels are in [0, 1].
 
         Raises:
-            UserError: If the file has changed, does not take the images, or gives another number of scores.
+            UserError: If the file has changed, does not take the images, or gives another number of scores
+                or one that is not finite.
         """
         pixels = (images.float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
         found = np.asarray(self._run(np.ascontiguousarray(pixels.cpu().numpy())), dtype=np.float64)
@@ -112,6 +113,11 @@ class External(ForeignDetector):
                 fix="detector_settings.external.output names the output to take"
                 if self.settings.onnx
                 else None,
+            )
+        if wrong := int(np.count_nonzero(~np.isfinite(found))):
+            raise UserError(
+                f"{self._where} gives {wrong} of {found.size} images a score that is not a finite number",
+                fix="correct that detector: a score that is no number has no place among the others",
             )
         values = torch.from_numpy(found.reshape(-1)).to(images.device)
         return {S_EXT.column: values if self.settings.higher_is_fake else -values}

@@ -87,7 +87,7 @@ def export_model(package: Package, out: Path, kind: Literal["onnx", "torch"], im
         write = _write_onnx if kind == "onnx" else _write_torch
         run = write(network, images, temporary)
         difference = largest_difference(network, run, images)
-        if difference > TOLERANCE:
+        if not difference <= TOLERANCE:  # NaN is no agreement either
             raise UserError(
                 f"{out / name}: the export's scores are not the model's, so it was not kept",
                 expected=f"a relative difference of at most {TOLERANCE:g}",
@@ -123,15 +123,18 @@ def _refuse_another(out: Path, weights_sha256: str) -> None:
 
 
 def largest_difference(network: Exported, run: Run, images: Images) -> float:
-    """The largest |export − model| / max(|model|, 1) over all outputs, on the batch and on single images."""
-    worst = 0.0
+    """The largest |export − model| / max(|model|, 1) over all outputs, on the batch and on single images.
+
+    NaN if a score of the model or of the export is not finite.
+    """
+    worst = [0.0]
     for batch in (images, images[:1]):
         with torch.inference_mode():
             expected = dict(zip(network.outputs, network(batch), strict=True))
         for name, values in run(batch).items():
             wanted = expected[name].double().numpy()
-            worst = max(worst, float(np.max(np.abs(values - wanted) / np.maximum(np.abs(wanted), 1))))
-    return worst
+            worst.append(float(np.max(np.abs(values - wanted) / np.maximum(np.abs(wanted), 1))))
+    return float(np.max(worst))  # unlike Python's max, it keeps NaN
 
 
 def check_images(package: Package, preprocess: Preprocess, images_root: Path) -> tuple[Images, str]:

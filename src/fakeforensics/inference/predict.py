@@ -96,8 +96,16 @@ def combine(
 ) -> Prediction:
     """Combine the scores of a file's crops; of a video as the video-level metrics do.
 
+    A file with a score that is not finite fails: such a score has no verdict.
+
     `training`: what the detector was trained on, if known.
     """
+    wrong = [column for one in scores for column, value in one.items() if not math.isfinite(value)]
+    if wrong:
+        reason = (
+            f"the model gives {len(wrong)} scores that are not finite numbers ({wrong[0]}): train it again"
+        )
+        return Prediction(found.path, kind, (), {}, reason, found.lost_frames, found.metadata)
     faces = [
         ScoredFace(crop, one, rule.assess(one[rule.spec.column]))
         for crop, one in zip(found.crops, scores, strict=True)

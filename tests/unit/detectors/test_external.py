@@ -197,7 +197,7 @@ def test_a_score_that_is_no_number_ends_the_stage(tmp_path):
     manifest.assign(domain="d", group=manifest["key"], video="", frame=-1).to_parquet(
         tmp_path / "val.parquet"
     )
-    with pytest.raises(UserError, match="not a finite number"):
+    with pytest.raises(UserError, match=r"theirs:says_nothing gives . of . images a score that is not"):
         score_run(
             tmp_path / "model",
             {"val": tmp_path / "val.parquet"},

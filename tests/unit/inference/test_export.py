@@ -12,7 +12,7 @@ from fakeforensics.images.codec import encode_png
 from fakeforensics.images.index import INDEX_SCHEMA
 from fakeforensics.images.shards import ShardWriter
 from fakeforensics.inference import export
-from fakeforensics.inference.export import Exported, check_images, export_model
+from fakeforensics.inference.export import TOLERANCE, Exported, check_images, export_model, largest_difference
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import LoadedModel
 from tests.unit.inference.conftest import CROP, make_model
@@ -110,9 +110,21 @@ def test_a_folder_with_an_export_of_an_earlier_version_is_refused(package, tmp_p
         export_model(package, tmp_path, "torch", NOWHERE)
 
 
-def test_an_export_that_differs_is_not_kept(package, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "largest_difference", lambda *_: 0.01)
-    with pytest.raises(UserError, match=r"not the model's(.|\n)*found: 0\.01"):
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_an_exported_score_that_is_not_finite_is_no_agreement(tmp_path, wrong):
+    model = LoadedModel(Package(make_model(tmp_path / "m", "sad")))
+    network = Exported(model.detector, model.preprocess)
+    images = torch.zeros(2, 3, CROP, CROP, dtype=torch.uint8)
+    difference = largest_difference(
+        network, lambda batch: {"score_cd": np.full(len(batch), wrong, np.float32)}, images
+    )
+    assert not difference <= TOLERANCE
+
+
+@pytest.mark.parametrize("difference", [0.01, np.nan])
+def test_an_export_that_differs_is_not_kept(package, tmp_path, monkeypatch, difference):
+    monkeypatch.setattr(export, "largest_difference", lambda *_: difference)
+    with pytest.raises(UserError, match=rf"not the model's(.|\n)*found: {difference}"):
         export_model(package, tmp_path, "torch", NOWHERE)
     assert not list(tmp_path.iterdir())
 

@@ -180,6 +180,18 @@ def test_without_a_policy_the_first_score_is_shown_and_there_is_no_verdict():
     assert face.assessment.score == 7.0
 
 
+@pytest.mark.parametrize("decision", [None, Decision(score="sl", threshold=1.0, chosen="c")])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_file_with_a_score_that_is_not_finite_fails(decision, value):
+    crops = [FoundCrop(b"", frame, 0, ()) for frame in (0, 1)]
+    # The score that does not decide counts as well.
+    for scores in ({"logit": value, "score_cd": 1.0}, {"logit": 0.0, "score_cd": value}):
+        rule = ScoreRule(decision, SCORES["joint"])
+        found = combine(rule, FileCrops(Path("f"), crops), "video", [{"logit": 2.0, "score_cd": 1.0}, scores])
+        assert "1 scores are not finite" in found.reason
+        assert (list(found.faces), found.people) == ([], {})
+
+
 def test_a_calibrator_gives_the_probability_and_the_threshold_the_verdict():
     calibrator = Calibrator(kind="platt", slope=2, intercept=-4)
     rule = ScoreRule(Decision(score="cd", threshold=3.0, chosen="c", calibrator=calibrator), SCORES["joint"])

@@ -151,7 +151,7 @@ POLICY = {"score": "sl", "threshold": 1, "chosen": "c"}
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"threshold": float("nan")}, "threshold"),
+        ({"threshold": float("nan")}, "NaN is not a number"),
         ({"score": "../sl"}, "score"),
         ({"treshold": 1}, "treshold"),
         ({"calibrator": {"kind": "platt", "slope": -1}}, "slope"),
