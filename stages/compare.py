@@ -7,11 +7,12 @@ from typing import Annotated
 
 from typer import Option
 
+from fakeforensics.parsing import check_name
 from stages._command import run_command
 
 
 def main(
-    protocol: Annotated[str, Option(help="A file in protocols/, without its suffix.")],
+    protocol: Annotated[str, Option(callback=check_name, help="A file in protocols/, without its suffix.")],
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
     """Compare every score of every detector with the baseline's first score by a paired bootstrap."""

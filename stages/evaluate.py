@@ -7,12 +7,13 @@ from typing import Annotated
 
 from typer import Option
 
+from fakeforensics.parsing import check_name
 from stages._command import run_command
 
 
 def main(
-    protocol: Annotated[str, Option(help="A file in protocols/, without its suffix.")],
-    detector: Annotated[str, Option(help="A detector of params.yaml.")],
+    protocol: Annotated[str, Option(callback=check_name, help="A file in protocols/, without its suffix.")],
+    detector: Annotated[str, Option(callback=check_name, help="A detector of params.yaml.")],
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
     """Measure the detector on each test set, clean and corrupted, and analyze its thresholds."""

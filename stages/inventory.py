@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from fakeforensics.parsing import check_name
 from stages._command import run_command
 
 
 def main(
-    source: Annotated[str, typer.Option(help="A source of params.yaml.")],
+    source: Annotated[str, typer.Option(callback=check_name, help="A source of params.yaml.")],
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the lists.")] = Path("data/inventory"),
 ) -> None:

@@ -8,12 +8,13 @@ from typing import Annotated
 
 from typer import Option
 
+from fakeforensics.parsing import check_name
 from stages._command import run_command
 
 
 def main(
-    protocol: Annotated[str, Option(help="A file in protocols/, without its suffix.")],
-    detector: Annotated[str, Option(help="A detector of params.yaml.")],
+    protocol: Annotated[str, Option(callback=check_name, help="A file in protocols/, without its suffix.")],
+    detector: Annotated[str, Option(callback=check_name, help="A detector of params.yaml.")],
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
     scratch: Annotated[Path, Option(help="Keeps scores for the next time.")] = Path(".scratch/scores"),
     features: Annotated[Path, Option(help="Keeps features for other heads.")] = Path(".scratch/features"),

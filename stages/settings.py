@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from fakeforensics.parsing import check_name
 from stages._command import run_command
 
 
 def main(
-    protocol: Annotated[str, typer.Option(help="A file in protocols/, without its suffix.")],
+    protocol: Annotated[
+        str, typer.Option(callback=check_name, help="A file in protocols/, without its suffix.")
+    ],
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     protocols: Annotated[Path, typer.Option(help="Folder of the protocols.")] = Path("protocols"),
     out: Annotated[Path, typer.Option(help="Folder of the resolved settings.")] = Path("data/settings"),

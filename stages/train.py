@@ -5,12 +5,15 @@ from typing import Annotated
 
 import typer
 
+from fakeforensics.parsing import check_name
 from stages._command import run_command
 
 
 def main(
-    protocol: Annotated[str, typer.Option(help="A file in protocols/, without its suffix.")],
-    detector: Annotated[str, typer.Option(help="A detector of params.yaml.")],
+    protocol: Annotated[
+        str, typer.Option(callback=check_name, help="A file in protocols/, without its suffix.")
+    ],
+    detector: Annotated[str, typer.Option(callback=check_name, help="A detector of params.yaml.")],
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     settings: Annotated[Path, typer.Option(help="Folder of the resolved settings.")] = Path("data/settings"),
     manifests: Annotated[Path, typer.Option(help="Folder of the manifests.")] = Path("data/manifests"),

@@ -15,6 +15,7 @@ from fakeforensics.cli_data import app as data_app
 from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.errors import UserError
 from fakeforensics.files import explain_full_disk
+from fakeforensics.parsing import check_name
 
 app = typer.Typer(
     help="Tell real images from fakes with the detectors that `dvc repro` trained.",
@@ -282,7 +283,7 @@ app.command()(evaluate)
 
 @app.command()
 def crops(
-    source: Annotated[str, Argument(help="A source of params.yaml.")],
+    source: Annotated[str, Argument(callback=check_name, help="A source of params.yaml.")],
     out: Annotated[Path | None, Option(help="The picture; by default crops-<source>.png.")] = None,
     number: Annotated[int, Option(min=1, max=400, help="Crops to show.")] = 60,
     images: Annotated[Path, Option(help="Folder of the sources' images.")] = Path("data/images"),

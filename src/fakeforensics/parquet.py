@@ -25,6 +25,7 @@ class Column(NamedTuple):
         allowed: The values that may occur; empty allows any.
         finite: Whether NaN and infinity are refused.
         filled: Whether an empty text is refused.
+        pattern: A regular expression that each text matches.
         needed: Whether the table must have the column.
     """
 
@@ -33,6 +34,7 @@ class Column(NamedTuple):
     allowed: Sequence[Any] = ()
     finite: bool = False
     filled: bool = False
+    pattern: str = ""
     needed: bool = True
 
 
@@ -124,6 +126,8 @@ def _problems(values: pa.ChunkedArray, column: Column) -> Iterable[str]:
         bad[f"the least that may occur is {column.least:g}"] = pc.less(values, column.least)
     if column.finite and pa.types.is_floating(values.type):
         bad["not finite"] = pc.invert(pc.is_finite(values))
+    if column.pattern:
+        bad[f"not of the form {column.pattern}"] = pc.invert(pc.match_substring_regex(values, column.pattern))
     if column.filled:
         bad["empty"] = pc.equal(values, "")
     for rule, rows in bad.items():

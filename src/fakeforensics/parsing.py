@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -89,6 +90,21 @@ def read_json_as(kind: Any, path: Path, fix: str = REPEAT) -> Any:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         raise _explained(error, value, str(path), fix, None) from None
+
+
+def check_name(name: str) -> str:
+    """Return a name that was given on a command line: it becomes part of a path, and is never one itself.
+
+    Raises:
+        UserError: If it is no plain name.
+    """
+    if not re.fullmatch(NAME_PATTERN, name) or len(name) > LONGEST_NAME:
+        raise UserError(
+            f"{name!r} is not a name",
+            expected=f"{_PATTERNS[NAME_PATTERN]}, of at most {LONGEST_NAME} characters",
+            fix="give the name as params.yaml has it, not a path",
+        )
+    return name
 
 
 def _explained(

@@ -15,7 +15,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_directory
 from fakeforensics.params import Count
 from fakeforensics.parquet import LABEL, Column, Kind, read_parquet
-from fakeforensics.parsing import read_json_as
+from fakeforensics.parsing import NAME_PATTERN, read_json_as
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,10 +77,10 @@ INDEX_RULES: dict[str, Column] = {
     field.name: Column(_KINDS.get(field.type, "integer")) for field in INDEX_SCHEMA
 } | {
     "key": Column("text", filled=True),
-    "shard": Column("text", filled=True),
+    "shard": Column("text", pattern=r"^shard-[0-9]+\.tar$"),  # never a path
     "offset": Column("integer", least=0),
     "size": Column("integer", least=1),
-    "source": Column("text", filled=True),
+    "source": Column("text", pattern=NAME_PATTERN),
     "method": Column("text", filled=True),
     "label": LABEL,
     "own_split": Column("text", allowed=("", "train", "val", "test")),
@@ -247,7 +247,10 @@ def _without_suffix(path: str) -> str:
 
 
 def _quote(path: str) -> str:
-    return "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in os.fsencode(path))
+    quoted = "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in os.fsencode(path))
+    # In a tar, a folder called `..` would lead out of the place where it is unpacked.
+    parts = (part.replace(".", "%2E") if part in (".", "..") else part for part in quoted.split("/"))
+    return "/".join(parts)
 
 
 def _fit(key: str, path: str) -> str:

@@ -40,6 +40,7 @@ _EXPLAINED_FRAMES = 4
 _TILES, _TILE_WIDTH = 9, 640
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MARGIN = 8
+_LONGEST = 100  # bytes of a picture's name
 _SMALLEST_TEXT = 0.45
 _SHEET_COLUMNS, _SHEET_REASONS = 10, 8
 
@@ -103,7 +104,9 @@ def picture_names(paths: Sequence[Path]) -> dict[Path, str]:
     stems = Counter(path.name for path in paths)
     names = {}
     for path in paths:
-        safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in path.name)[:100]
+        safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in path.name)
+        # Bytes, as file systems count: others are added.
+        safe = safe.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
         digest = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:8]
         names[path] = safe if stems[path.name] == 1 and safe == path.name else f"{safe}-{digest}"
     return names

@@ -102,9 +102,7 @@ def combine(
     """
     wrong = [column for one in scores for column, value in one.items() if not math.isfinite(value)]
     if wrong:
-        reason = (
-            f"the model gives {len(wrong)} scores that are not finite numbers ({wrong[0]}): train it again"
-        )
+        reason = f"{len(wrong)} scores are not finite numbers ({wrong[0]}): train the model again"
         return Prediction(found.path, kind, (), {}, reason, found.lost_frames, found.metadata)
     faces = [
         ScoredFace(crop, one, rule.assess(one[rule.spec.column]))

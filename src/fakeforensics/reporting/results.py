@@ -17,6 +17,7 @@ from fakeforensics.images.manifest import read_manifest
 from fakeforensics.lambda_grid import FILE as GRID
 from fakeforensics.metrics.files import read_counts, read_result
 from fakeforensics.metrics.spec import ScoreSpec
+from fakeforensics.metrics.summary import file_name
 from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import CARD, DetectorCard, detector_card, read_card
 from fakeforensics.palette import series_color
@@ -226,7 +227,7 @@ class ProtocolResults:
 
     def curve(self, kind: str, detector: str, test_set: str) -> pd.DataFrame | None:
         """A `pr` or `roc` curve, one row per point and score, or None if there is none."""
-        path = self.root / "plots" / self.name / detector / kind / f"{test_set}.csv"
+        path = self.root / "plots" / self.name / detector / kind / f"{file_name(test_set)}.csv"
         return pd.read_csv(path) if path.is_file() else None
 
     def tippett(self, detector: str) -> pd.DataFrame | None:

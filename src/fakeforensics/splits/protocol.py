@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from fakeforensics.errors import UserError
+from fakeforensics.metrics.table import TAKEN
 from fakeforensics.params import Count, Flag, Group, Name, Params, Probability
 from fakeforensics.parsing import parse
 from fakeforensics.yaml12 import read_yaml
@@ -203,6 +204,8 @@ class Protocol(Group):
             raise ValueError(
                 f"unseen names {', '.join(unknown)}, which test lacks: it has {', '.join(self.test)}"
             )
+        if taken := [name for name in self.test if name in TAKEN]:
+            raise ValueError(f"no test set can be called {taken[0]!r}: tables have another row of that name")
         trained = {selection.source for selection in self.train}
         for name, selections in self.test.items():
             for selection in selections:
