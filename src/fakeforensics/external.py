@@ -23,6 +23,7 @@ from fakeforensics.metrics.spec import EXTERNAL
 from fakeforensics.metrics.summary import DIGITS, measure_run, summarize, write_curves
 from fakeforensics.metrics.table import TAKEN, VALIDATION, has_both_classes, need_one_label, read_scores
 from fakeforensics.params import ThresholdsParams
+from fakeforensics.reading import check_file
 from fakeforensics.thresholds.analysis import Analysis, analyze, threshold_table, write_analysis
 from fakeforensics.thresholds.pictures import draw_thresholds
 
@@ -326,11 +327,10 @@ def _read_own(path: Path, name: str | None) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    check_file(path, "name a CSV file; write what a pipe gives to a file first")
     try:
         # With the header as a row, pandas refuses rows with more fields than it, such as those of 0,91.
         cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not text in UTF-8", expected="a CSV file", found=error.reason) from None
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors

@@ -1,6 +1,7 @@
 """Anybody's scores in a CSV: what comes out, and what is said of faulty files."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -197,6 +198,14 @@ def test_the_pipelines_own_tables_are_read(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"nowhere\.csv: no such file"):
         read_external(tmp_path / "nowhere.csv")
+
+
+def test_a_folder_or_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(UserError, match=r"pipe\.csv: not a file\s+found: a named pipe"):
+        read_external(tmp_path / "pipe.csv")
+    with pytest.raises(UserError, match="found: a folder"):
+        read_external(tmp_path)
 
 
 def test_saturated_scores_and_one_sided_sets_are_remarked_on(tmp_path):

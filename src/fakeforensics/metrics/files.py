@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from fakeforensics.files import LEFT_OUT
 from fakeforensics.params import Count, Number, Probability
@@ -19,7 +19,17 @@ _Bounds = dict[str, dict[str, Annotated[list[Number], Field(min_length=2, max_le
 
 
 class _Part(BaseModel):
+    """A part of such a file: a key may be absent, but is never null."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")  # other keys are shown to nobody
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_null(cls, value: Any) -> Any:
+        found = value if isinstance(value, dict) else {}
+        if null := [name for name in cls.model_fields if name in found and found[name] is None]:
+            raise ValueError(f"{', '.join(null)} should not be null")
+        return value
 
 
 class _Classes(_Part):

@@ -176,21 +176,28 @@ def test_a_training_folder_leads_to_its_package(tmp_path):
     assert line.endswith("packages/p/joint")
 
 
-def test_the_table_of_models_has_each_score_and_the_damaged_ones(package, tmp_path, capsys):
+@pytest.mark.parametrize(
+    "metrics", ["", "[]", '{"ap": 3}', '{"ap": {"sl": {"mean": "high"}}}', '{"ap": null}']
+)
+def test_the_table_of_models_has_each_score_and_the_damaged_ones(package, tmp_path, capsys, metrics):
     model = make_model(tmp_path / "models/q/joint", protocol="q")
     ap = {"sl": {"a": 0.5, "mean": 0.5}, "cd": {"a": 0.25, "mean": 0.25}}
     make_package(tmp_path / "packages/q/joint", model, {"metrics.json": {"ap": ap}}, demo=True)
     shutil.copytree(package.directory, tmp_path / "packages/p/joint")
     (tmp_path / "packages/r/sad").mkdir(parents=True)
     (tmp_path / "packages/r/sad/model.json").write_text("{")
+    folder = shutil.copytree(package.directory, tmp_path / "packages/s/joint")
+    (folder / "metrics.json").write_text(metrics)
     print_models(tmp_path / "packages")
     printed = capsys.readouterr()
-    head, joint, first, second, damaged = printed.out.replace(f"{tmp_path}/", "").splitlines()
+    head, joint, first, second, damaged, measured = printed.out.replace(f"{tmp_path}/", "").splitlines()
     assert head.split() == ["MODEL", "TAKES", "SCORE", "MEAN", "AP", "UNSEEN", "AP"]
     assert joint.split() == ["packages/p/joint", "faces", "S_SL", "80.06", "61.00"]
     assert first.split() == ["packages/q/joint", "faces", "S_SL", "50.00", "-", "demo"]
     assert second.split() == ["S_CD", "25.00", "-", "demo"]
     assert "not valid JSON" in damaged
+    assert "packages/s/joint" in measured
+    assert "metrics.json: " in measured
     assert "Demo model" in printed.err
 
 
