@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import typer
 from typer import Option
 
 from fakeforensics.parsing import check_name
@@ -16,7 +17,7 @@ def main(
     detector: Annotated[str, Option(callback=check_name, help="A detector of params.yaml.")],
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
 ) -> None:
-    """Copy weights, card, decision policy and results into one folder, and describe them in a model card."""
+    """Copy weights, card, decision policy and results into one folder; add the network as ONNX and a card."""
     from stages._left_out import left_out, write_left_out
 
     run = f"{protocol}/{detector}"
@@ -27,6 +28,7 @@ def main(
 
     from fakeforensics.files import atomic_directory, write_text
     from fakeforensics.inference.background import describe_background
+    from fakeforensics.inference.export import add_onnx
     from fakeforensics.inference.model_card import README, model_card
     from fakeforensics.inference.package import About, Package, write_package
     from fakeforensics.params import load_params
@@ -56,6 +58,9 @@ def main(
             for name in settings.evaluate.corruptions
         }
         describe_background(Package(folder), Path("data/manifests") / protocol, scores, corrupted)
+        record = add_onnx(Package(folder), Path("data/images"))
+        if record.reason is not None:
+            typer.echo(f"{run}: no model.onnx, so that `predict` will start slowly: {record.reason}")
         write_text(folder / README, model_card(Package(folder), folder))
         write_sums(folder)  # last: of every file
 

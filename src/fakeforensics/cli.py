@@ -44,6 +44,14 @@ class People(StrEnum):
     ALL = "all"
 
 
+class Runtime(StrEnum):
+    """What computes the scores."""
+
+    AUTO = "auto"
+    ONNXRUNTIME = "onnxruntime"
+    TORCH = "torch"
+
+
 def main() -> None:
     """Run the command; print a `UserError` or a full disk and exit with 1."""
     try:
@@ -103,7 +111,14 @@ def predict(
         Path | None, Option(help="New folder for a case: a record and a page to print; see `verify`.")
     ] = None,
     workers: Annotated[int, Option(min=0, help="Processes that find faces; 0 is one per core.")] = 0,
-    batch_size: Annotated[int, Option(min=1, max=4096, help="Crops per forward pass.")] = 128,
+    batch_size: Annotated[int, Option(min=1, max=4096, help="Crops per forward pass.")] = 16,
+    runtime: Annotated[
+        Runtime,
+        Option(
+            help="What computes the scores. auto: onnxruntime, which starts fastest, if the model's folder "
+            "holds model.onnx and there is no GPU; otherwise torch."
+        ),
+    ] = Runtime.AUTO,
 ) -> None:
     """Tell whether images and videos are real or fake.
 
@@ -123,8 +138,14 @@ def predict(
     """  # noqa: D301 (\b keeps the lines of the examples)
     from contextlib import ExitStack
 
+    from fakeforensics.inference import EXTRACTION
+    from fakeforensics.processes import start_server
+
+    if not as_is:  # finding a face takes longest: what that needs is imported while this process imports
+        start_server(*EXTRACTION)
     from fakeforensics.inference.crops import ExtractionSettings
     from fakeforensics.inference.inputs import find_inputs
+    from fakeforensics.inference.network import choose_runtime
     from fakeforensics.inference.output import Style, print_predictions
     from fakeforensics.inference.package import open_package, with_inconclusive
     from fakeforensics.inference.pictures import PictureFolders
@@ -137,12 +158,14 @@ def predict(
     package = open_package(model)
     inputs = find_inputs([path for path in paths if path != "-"], sys.stdin if "-" in paths else ())
     settings = ExtractionSettings("whole" if as_is else package.crop, package.faces, people.value)
-    predictor = Predictor(package, settings, batch_size, workers)
+    if (why_not := choose_runtime(package, runtime.value).why_not_onnx) is not None:
+        typer.echo(f"note: torch computes the scores, which takes seconds to start: {why_not}", err=True)
+    predictor = Predictor(package, settings, batch_size, workers, runtime.value)
     if not adapt and (inconclusive is not None or known_reals):
         reals = score_known_reals(predictor, find_inputs(known_reals)).scores if known_reals else None
         package = with_inconclusive(package, inconclusive, reals)
-        predictor = Predictor(package, settings, batch_size, workers)
-    pictures = PictureFolders(predictor, [item.path for item in inputs.items], boxes, explain)
+        predictor.judge_by(package)
+    pictures = PictureFolders(package, predictor, [item.path for item in inputs.items], boxes, explain)
     style: Style = "json" if json else "csv" if csv else "table"
     with ExitStack() as stack:
         case = None
@@ -198,7 +221,11 @@ def verify(
     for problem in found.problems:
         typer.secho(problem, fg=typer.colors.RED)
     if found.difference is not None:
-        typer.echo(f"scored again: scores differ by at most {found.difference:.1e} (bound {BOUND:g})")
+        then, now = found.runtimes
+        typer.echo(
+            f"scored again by {now} (then by {then}): scores differ by at most {found.difference:.1e} "
+            f"(bound {BOUND:g})"
+        )
     if found.problems:
         raise typer.Exit(1)
     typer.secho(f"{case}: nothing was changed", fg=typer.colors.GREEN)

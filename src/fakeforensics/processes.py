@@ -19,7 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import islice
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -42,6 +42,16 @@ class TaskLostError(Exception):
 
 class TaskTimeoutError(TaskLostError):
     """The task took longer than it was allowed to, and its process was killed."""
+
+
+def start_server(*preload: str) -> None:
+    """Start the server that forks workers and import modules there, while this process does other things.
+
+    Args:
+        preload: The modules, as for `WorkerPool`.
+    """
+    _CONTEXT.set_forkserver_preload([__name__, *preload])
+    forkserver.ensure_running()
 
 
 class WorkerPool:

@@ -79,6 +79,7 @@ class External(ForeignDetector):
     sees: ClassVar[Sees] = "elsewhere"
     scores: ClassVar[Scores] = (S_EXT,)
     Settings: ClassVar[type[Group]] = ExternalSettings
+    has_onnx_form: ClassVar[bool] = False
     settings: ExternalSettings
 
     def __init__(self, architecture: Architecture, settings: Group) -> None:

@@ -11,6 +11,7 @@ Source: https://github.com/davisking/dlib-models.
 from __future__ import annotations
 
 import math
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -102,16 +103,25 @@ class FaceDetector:
     """
 
     def __init__(self, min_face: int) -> None:
-        self._dlib = dlib.get_frontal_face_detector()
+        self._dlib = frontal_detector()
         self._finest = WINDOW / min_face
 
     def largest(self, gray: Gray, fraction: float) -> list[Detection]:
         """The largest faces of a frame: those of `coarse`; at finer scales only if there is none."""
+        return self._search_finer(gray, fraction)[0]
+
+    def largest_and_all(self, gray: Gray, fraction: float) -> tuple[list[Detection], list[Detection]]:
+        """What `largest` and `all` find; the finest scale is searched once."""
+        found, scale = self._search_finer(gray, fraction)
+        return found, found if scale >= self._finest or not found else self.all(gray)
+
+    def _search_finer(self, gray: Gray, fraction: float) -> tuple[list[Detection], float]:
+        """The faces at the coarsest scale that shows any, and that scale."""
         scale = self._coarse_scale(gray, fraction)
         while True:
             found = self.at_scale(gray, scale)
             if found or scale >= self._finest:
-                return found
+                return found, scale
             scale = min(self._finest, scale * 2)
 
     def coarse(self, gray: Gray, fraction: float) -> list[Detection]:
@@ -160,6 +170,12 @@ class FaceDetector:
 
     def _coarse_scale(self, gray: Gray, fraction: float) -> float:
         return min(self._finest, WINDOW / (fraction * float(min(gray.shape))))
+
+
+@cache
+def frontal_detector() -> Any:
+    """The detector, one for all of a process: making it takes a quarter of a second."""
+    return dlib.get_frontal_face_detector()
 
 
 class Landmarks:

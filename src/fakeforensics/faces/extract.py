@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from fakeforensics.faces.align import align
-from fakeforensics.faces.detect import FaceDetector, LandmarkPredictor
+from fakeforensics.faces.detect import SAME_FACE, Detection, FaceDetector, LandmarkPredictor
 from fakeforensics.faces.results import Crop, CropStore, Extraction, Rejection
 from fakeforensics.faces.still import FileMetadata, Still, read_still
 from fakeforensics.faces.track import (
@@ -43,12 +43,14 @@ class WorkItem(NamedTuple):
         kind: `image` or `video`.
         crop: `faces` for aligned crops, `whole` for images as they are.
         crop_box: Left, top, right, bottom of the part of a still that counts; None for all of it.
+        others: Whether to add to a still's main face, which `tracks: main` takes, all others.
     """
 
     path: Path
     kind: Literal["image", "video"]
     crop: Literal["faces", "whole"]
     crop_box: tuple[int, int, int, int] | None = None
+    others: bool = False
 
 
 class FaceExtractor:
@@ -113,21 +115,25 @@ class FaceExtractor:
                 suffix = ".jpg" if still.plain and still.metadata.format == "JPEG" else ".png"
                 results[number] = Extraction(still.metadata, [Crop(stores[number].add(data, suffix))], [])
             else:
-                found[number] = self._faces(still.frame)
+                found[number] = self._faces(still.frame, others=items[number].others)
         crops = iter(self._crop([(stores[number], one) for number, many in found.items() for one in many]))
         for number, many in found.items():
             own = list(islice(crops, len(many)))
             rejections = [] if own else [Rejection(_NO_FACE)]
             results[number] = Extraction(stills[number].metadata, own, rejections)
 
-    def _faces(self, frame: Frame) -> list[Observation]:
+    def _faces(self, frame: Frame, *, others: bool) -> list[Observation]:
         if self._params.tracks == "all":
-            hits = self._detector.all(frame.gray)
+            hits = _by_size(self._detector.all(frame.gray))
+        elif others:
+            largest, everybody = self._detector.largest_and_all(frame.gray, _PORTRAIT)
+            main = _by_size(largest)[:1]
+            # The search for everybody may find a slightly different box of the main face.
+            hits = main + [
+                hit for hit in _by_size(everybody) if all(hit.box.iou(one.box) < SAME_FACE for one in main)
+            ]
         else:
-            hits = self._detector.largest(frame.gray, _PORTRAIT)
-        hits = sorted(hits, key=lambda hit: (-hit.box.area, hit.box))
-        if self._params.tracks == "main":
-            hits = hits[:1]
+            hits = _by_size(self._detector.largest(frame.gray, _PORTRAIT))[:1]
         return [Observation(number, frame, hit.box, hit.score) for number, hit in enumerate(hits)]
 
     def _video(self, item: WorkItem, store: CropStore) -> Extraction:
@@ -227,6 +233,10 @@ class FaceExtractor:
             if frame not in found
         ]
         return chosen, rejections
+
+
+def _by_size(hits: Sequence[Detection]) -> list[Detection]:
+    return sorted(hits, key=lambda hit: (-hit.box.area, hit.box))
 
 
 def _score(crop: Crop) -> float:

@@ -12,7 +12,7 @@ from typing import Literal
 import cv2
 
 from fakeforensics.faces.align import align
-from fakeforensics.faces.detect import Box, LandmarkPredictor
+from fakeforensics.faces.detect import SAME_FACE, Box, LandmarkPredictor
 from fakeforensics.faces.extract import FaceExtractor, WorkItem
 from fakeforensics.faces.results import Extraction, MemoryStore
 from fakeforensics.faces.still import FileMetadata
@@ -20,9 +20,6 @@ from fakeforensics.faces.video import UnreadableError
 from fakeforensics.inference.inputs import Item, Rgb, View, pick_frames, read_views
 from fakeforensics.params import FacesParams
 from fakeforensics.processes import TaskLostError
-
-# Two boxes that overlap this much show one face, found at two scales.
-_SAME_FACE = 0.4
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,14 @@ class ExtractionSettings:
     people: Literal["main", "stills", "all"] = "stills"
 
     @property
+    def others(self) -> bool:
+        """Whether faces are wanted that `faces` alone does not find."""
+        return self.people != "main" and self.crop == "faces" and self.faces.tracks == "main"
+
+    @property
     def everybody(self) -> FacesParams | None:
-        """The settings that find everybody; None if no others are wanted."""
-        if self.people == "main" or self.crop == "whole" or self.faces.tracks == "all":
+        """The settings that find everybody in a video; None if no others are wanted there."""
+        if not (self.others and self.people == "all"):
             return None
         return self.faces.model_copy(update={"tracks": "all"})
 
@@ -100,11 +102,11 @@ def extract_crops(settings: ExtractionSettings, item: Item, views: int = 0) -> F
     """
     if item.missing is not None:
         return FileCrops(item.path, (), item.missing)
-    extraction, crops = _extract(item, settings.crop, settings.faces)
+    extraction, crops = _extract(item, settings.crop, settings.faces, others=settings.others)
     metadata = extraction.metadata if extraction.metadata.format else None
     if not crops:
         return FileCrops(item.path, (), extraction.rejections[0].reason, metadata=metadata)
-    if settings.everybody is not None and (settings.people == "all" or item.kind == "image"):
+    if item.kind == "video" and settings.everybody is not None:
         # The main face keeps the pixels of the faces stage. A search for everybody may find a slightly
         # different box.
         crops = _joined(crops, _extract(item, "faces", settings.everybody)[1])
@@ -145,10 +147,10 @@ def _extractor(faces: FacesParams) -> FaceExtractor:
 
 
 def _extract(
-    item: Item, crop: Literal["faces", "whole"], faces: FacesParams
+    item: Item, crop: Literal["faces", "whole"], faces: FacesParams, *, others: bool = False
 ) -> tuple[Extraction, list[FoundCrop]]:
     store = MemoryStore()
-    (extraction,) = _extractor(faces).extract([WorkItem(item.path, item.kind, crop)], [store])
+    (extraction,) = _extractor(faces).extract([WorkItem(item.path, item.kind, crop, others=others)], [store])
     return extraction, [
         FoundCrop(store[one.stored.name], one.frame, one.track, one.box) for one in extraction.crops
     ]
@@ -159,7 +161,7 @@ def _joined(main: Sequence[FoundCrop], others: Sequence[FoundCrop]) -> list[Foun
     is_main = {
         crop.face
         for crop in others
-        if crop.frame in boxes and boxes[crop.frame].iou(Box(*crop.box)) >= _SAME_FACE
+        if crop.frame in boxes and boxes[crop.frame].iou(Box(*crop.box)) >= SAME_FACE
     }
     numbers = {face: number for number, face in enumerate(sorted({c.face for c in others} - is_main), 1)}
     added = [replace(crop, face=numbers[crop.face]) for crop in others if crop.face in numbers]

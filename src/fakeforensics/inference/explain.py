@@ -1,37 +1,46 @@
-"""Where in a crop the score comes from: Grad-CAM through captum."""
+"""Where in a crop the score comes from: Grad-CAM through captum. Its first use imports torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
-import torch
-from torch import Tensor
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from fakeforensics.errors import UserError
 from fakeforensics.inference.inputs import Rgb
+from fakeforensics.inference.package import Package, ScoreRule
 from fakeforensics.inference.pictures import Heat
-from fakeforensics.inference.predict import LoadedModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def need_captum() -> None:
+    """Raise a `UserError` if captum is not installed."""
+    if find_spec("captum") is None:
+        raise UserError(
+            "heat maps need the package captum, which is not installed",
+            fix="pip install 'fake-forensics[explain]'",
+        )
 
 
 class Explainer:
-    """Heat maps of the deciding score.
+    """Heat maps of the deciding score. They need gradients, which only torch computes.
 
     Raises:
-        UserError: If captum is not installed, or the detector has no layer that a heat map could show.
+        UserError: If captum is not installed, the detector has no layer that a heat map could show, or its
+            weights are damaged.
     """
 
-    def __init__(self, model: LoadedModel) -> None:
-        try:
-            from captum.attr import LayerAttribution, LayerGradCam
-        except ModuleNotFoundError:
-            raise UserError(
-                "heat maps need the package captum, which is not installed",
-                fix="pip install 'fake-forensics[explain]'",
-            ) from None
-        self._model = model
-        detector = model.detector
-        column = model.rule.spec.column
+    def __init__(self, package: Package) -> None:
+        need_captum()
+        from captum.attr import LayerAttribution, LayerGradCam
+
+        from fakeforensics.inference.torch_network import TorchNetwork
+
+        self._network = TorchNetwork(package)
+        detector = self._network.detector
+        column = ScoreRule(package.decision, package.scores).spec.column
         layer = detector.heat_layer
         if layer is None:
             raise UserError(
@@ -51,8 +60,9 @@ class Explainer:
         Source:
             Selvaraju et al., Grad-CAM, ICCV 2017; of the detector's `heat_layer`.
         """
-        stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).to(self._model.device)
-        images = self._model.preprocess.normalize(stacked).requires_grad_()
+        import torch
+
+        images = self._network.preprocess.normalize(self._network.images(crops)).requires_grad_()
         maps = self._gradcam.attribute(images, relu_attributions=True)
         large = self._enlarge(maps, images.shape[2:], "bilinear").detach()[:, 0].cpu()
         peaks = large.amax(dim=(1, 2), keepdim=True)

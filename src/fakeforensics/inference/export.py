@@ -14,23 +14,29 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import atomic_path, write_text
+from fakeforensics.files import atomic_path, sha256_file, write_json, write_text
 from fakeforensics.images.codec import decode
 from fakeforensics.images.index import read_index
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.inference.model_card import README, model_card
+from fakeforensics.inference.onnx_record import ONNX, RECORD, OnnxRecord
 from fakeforensics.inference.package import Package
 from fakeforensics.models.card import CARD
 from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
+from fakeforensics.models.registry import detector_class
 from fakeforensics.models.saving import load_detector
-from fakeforensics.parsing import parse
 from fakeforensics.thresholds.policy import DECISION
 
 TOLERANCE = 1e-4
 _CHECKED = 16
 Images = UInt8[Tensor, "batch 3 size size"]
 Run = Callable[[Images], dict[str, Float[np.ndarray, " batch"]]]
+Write = Callable[["Exported", Images, Path], Run]
+
+
+class NotExportedError(UserError):
+    """A network cannot be exported, or not with the same scores."""
 
 
 class Exported(nn.Module):
@@ -78,30 +84,67 @@ def export_model(package: Package, out: Path, kind: Literal["onnx", "torch"], im
     """
     detector, card = load_detector(package.directory)
     _refuse_another(out, card["weights_sha256"])
-    preprocess = parse(Preprocess, card["preprocess"], f"{package.directory / CARD}: preprocess")
-    network = Exported(detector, preprocess).eval()
-    images, origin = check_images(package, preprocess, images_root)
-    name = "model.onnx" if kind == "onnx" else "model.pt2"
+    network = Exported(detector, package.preprocess).eval()
+    images, origin = check_images(package, package.preprocess, images_root)
+    path = out / (ONNX if kind == "onnx" else "model.pt2")
     out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out / name) as temporary:
-        write = _write_onnx if kind == "onnx" else _write_torch
-        run = write(network, images, temporary)
-        difference = largest_difference(network, run, images)
-        if not difference <= TOLERANCE:  # NaN is no agreement either
-            raise UserError(
-                f"{out / name}: the export's scores are not the model's, so it was not kept",
-                expected=f"a relative difference of at most {TOLERANCE:g}",
-                found=f"{difference:.2g}",
-                fix="try the other --format, or other versions of torch and onnxruntime",
-            )
+    difference = _write_checked(network, images, path, _write_onnx if kind == "onnx" else _write_torch)
     shutil.copyfile(package.directory / CARD, out / CARD)
     if package.decision is not None:
         write_text(out / DECISION, package.decision.model_dump_json(indent=2) + "\n")
     write_text(out / README, model_card(package, out))
     return (
-        f"{out / name}: outputs {', '.join(network.outputs)}; "
+        f"{path}: outputs {', '.join(network.outputs)}; "
         f"checked on {len(images)} {origin}, largest relative difference {difference:.1g}"
     )
+
+
+def add_onnx(package: Package, images_root: Path) -> OnnxRecord:
+    """Write `model.onnx` into a package's folder, and `onnx.json`, which says why if there is none.
+
+    Args:
+        package: Its weights and card are in its folder.
+        images_root: As for `export_model`.
+
+    Raises:
+        UserError: If a Python package is missing, or the model is damaged.
+    """
+    reason = None
+    kind = detector_class(package.detector.name)
+    if not kind.has_onnx_form:
+        reason, heat_maps = f"the detector {kind.name} has no ONNX form", False
+    else:
+        detector, _ = load_detector(package.directory)
+        heat_maps = detector.heat_layer is not None
+        images, _ = check_images(package, package.preprocess, images_root)
+        network = Exported(detector, package.preprocess).eval()
+        try:
+            _write_checked(network, images, package.directory / ONNX, _write_onnx)
+        except NotExportedError as error:
+            reason = f"{error.what}; found: {error.found}"
+    record = OnnxRecord(
+        weights_sha256=package.raw_card["weights_sha256"],
+        sha256=None if reason is not None else sha256_file(package.directory / ONNX),
+        reason=reason,
+        heat_maps=heat_maps,
+    )
+    write_json(package.directory / RECORD, record.model_dump(mode="json"))
+    return record
+
+
+def _write_checked(network: Exported, images: Images, path: Path, write: Write) -> float:
+    """Write an exported network that appears only if its scores are the network's; return the difference."""
+    with atomic_path(path) as temporary:
+        run = write(network, images, temporary)
+        difference = largest_difference(network, run, images)
+        if not difference <= TOLERANCE:  # NaN is no agreement either
+            raise NotExportedError(
+                f"{path.name}: the export's scores are not the model's, so it was not kept",
+                expected=f"a relative difference of at most {TOLERANCE:g}",
+                found=f"{difference:.2g}",
+                fix="try the other --format, or other versions of torch and onnxruntime",
+            )
+    return difference
 
 
 def _refuse_another(out: Path, weights_sha256: str) -> None:
@@ -161,6 +204,7 @@ def check_images(package: Package, preprocess: Preprocess, images_root: Path) ->
 
 def _write_onnx(network: Exported, images: Images, path: Path) -> Run:
     try:
+        import onnx
         import onnxruntime
         import onnxscript  # noqa: F401 (what torch.onnx builds on)
     except ModuleNotFoundError as error:
@@ -170,17 +214,26 @@ def _write_onnx(network: Exported, images: Images, path: Path) -> Run:
         ) from None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns about its own internals
-        torch.onnx.export(
-            network,
-            (images[:2],),
-            path,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-            input_names=["images"],
-            output_names=list(network.outputs),
-            dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
-        )
+        try:
+            torch.onnx.export(
+                network,
+                (images[:2],),
+                path,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+                input_names=["images"],
+                output_names=list(network.outputs),
+                dynamic_shapes={"images": {0: torch.export.Dim("batch", min=1)}},
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise NotExportedError(
+                "the network has no ONNX form that torch.onnx can write", found=str(error).splitlines()[0]
+            ) from error
+    model = onnx.load(path)
+    for node in model.graph.node:
+        del node.metadata_props[:]  # the exporter notes where each line of code lies on this machine
+    onnx.save(model, path)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def run(batch: Images) -> dict[str, np.ndarray]:

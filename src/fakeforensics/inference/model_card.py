@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fakeforensics.inference.onnx_record import ONNX, RECORD
 from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package, ScoreRule
 from fakeforensics.inference.training_data import TRAINING
 from fakeforensics.metrics.spec import Scale, ScoreSpec
@@ -14,7 +15,8 @@ from fakeforensics.thresholds.policy import DECISION, Adapted, Decision
 README = "README.md"
 FILES = {
     WEIGHTS: "the weights",
-    "model.onnx": "the network, for ONNX Runtime and others",
+    ONNX: "the network, for ONNX Runtime and others; `predict` and `serve` run on it",
+    RECORD: "the hash of model.onnx, or why there is none",
     "model.pt2": "the network, for `torch.export.load`",
     CARD: "how the detector was trained",
     DECISION: "the threshold, how it was chosen, the calibration and the likelihood ratio",

@@ -15,10 +15,12 @@ from pydantic import BaseModel, ConfigDict
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
+from fakeforensics.inference.onnx_record import RECORD, OnnxRecord
 from fakeforensics.inference.training_data import TRAINING, TrainingData
 from fakeforensics.metrics.files import read_result
 from fakeforensics.metrics.spec import Scores, find_score
 from fakeforensics.models.card import CARD, MADE_AGAIN, WEIGHTS, DetectorCard, detector_card, read_card
+from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import Count, FacesParams, Flag, Group, Name
 from fakeforensics.parsing import parse
 from fakeforensics.reading import read_json
@@ -147,6 +149,12 @@ class Package:
         return None if value is None else parse(TrainingData, value, str(self.directory / TRAINING))
 
     @cached_property
+    def onnx(self) -> OnnxRecord | None:
+        """What `onnx.json` says; None in a training folder and in a package of an earlier version."""
+        value = self._read(RECORD)
+        return None if value is None else parse(OnnxRecord, value, str(self.directory / RECORD))
+
+    @cached_property
     def errors(self) -> list[ErrorRate]:
         """The error rates on the test images, by method, of the policy in force.
 
@@ -158,6 +166,11 @@ class Package:
             return []
         rates = [parse(ErrorRate, row, str(self.directory / ERRORS)) for row in rows]
         return [one for one in rates if one.asked == decision.inconclusive]
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The steps from a stored image to the network's input."""
+        return parse(Preprocess, self.card.preprocess, f"{self.directory / CARD}: preprocess")
 
     @property
     def name(self) -> str:
@@ -290,11 +303,12 @@ def need_decision(package: Package) -> Decision:
     """
     if package.decision is None:
         missing = f"{package.directory / DECISION}: no such file, so there are no verdicts"
-        raise UserError(missing, fix=_rebuild(package))
+        raise UserError(missing, fix=rebuild_command(package))
     return package.decision
 
 
-def _rebuild(package: Package) -> str:
+def rebuild_command(package: Package) -> str:
+    """What to do for a package of the present version, in words."""
     return f"run `dvc repro package@{package.name.replace('/', '-')}`"
 
 
@@ -312,7 +326,7 @@ def with_inconclusive(
     Raises:
         UserError: If the policy has no cuts for that rate, no rate is given, or there are too few reals.
     """
-    decision, where, rebuild = need_decision(package), package.directory / DECISION, _rebuild(package)
+    decision, where, rebuild = need_decision(package), package.directory / DECISION, rebuild_command(package)
     rate = decision.inconclusive if error_rate is None else error_rate
     if rate is None:
         problem = "known reals need the error rate that verdicts may have"

@@ -20,7 +20,7 @@ from fakeforensics.images.codec import decode, encode_png
 from fakeforensics.images.index import REJECTED_FILE, read_index
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.inference.inputs import Rgb, pick_frames, read_frames, shrink
-from fakeforensics.inference.package import Assessment
+from fakeforensics.inference.package import Assessment, Package
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.palette import COLORS, rgb
 
@@ -49,16 +49,22 @@ class PictureFolders:
     """The folders of pictures that `predict` writes, one PNG per file.
 
     Args:
-        predictor: Has the loaded model.
+        package: The model.
+        predictor: Has it loaded.
         paths: All files, for distinct names.
         boxes: Folder for annotated copies; None writes none.
         explain: Folder for crops and their heat maps; None writes none.
     """
 
     def __init__(
-        self, predictor: Predictor, paths: Sequence[Path], boxes: Path | None, explain: Path | None
+        self,
+        package: Package,
+        predictor: Predictor,
+        paths: Sequence[Path],
+        boxes: Path | None,
+        explain: Path | None,
     ) -> None:
-        self._predictor = predictor
+        self._package, self._predictor = package, predictor
         self._names = picture_names(paths)
         self._boxes, self._explain = boxes, explain
         self._explainer: Explainer | None = None
@@ -81,7 +87,7 @@ class PictureFolders:
         if self._explainer is None:
             from fakeforensics.inference.explain import Explainer
 
-            self._explainer = Explainer(model)
+            self._explainer = Explainer(self._package)
         crops = [model.read(face.crop) for face in most_suspicious_frames(prediction)]
         heats = self._explainer.heat(crops)
         return [tile for crop, heat in zip(crops, heats, strict=True) for tile in (crop, overlay(crop, heat))]

@@ -1,4 +1,4 @@
-"""Scoring files: find the faces, score them, apply the decision policy. Torch is imported with the model."""
+"""Scoring files: find the faces, score them, apply the decision policy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
 
 from fakeforensics.errors import UserError
 from fakeforensics.faces.still import FileMetadata, read_still
 from fakeforensics.faces.video import UnreadableError
 from fakeforensics.files import printable_path
 from fakeforensics.images.codec import decode, encode_png
+from fakeforensics.inference import EXTRACTION
 from fakeforensics.inference.crops import (
     ExtractionSettings,
     FileCrops,
@@ -29,13 +29,13 @@ from fakeforensics.inference.crops import (
     load_extractors,
 )
 from fakeforensics.inference.inputs import Inputs, Item, Kind, Rgb
+from fakeforensics.inference.network import Crops, Wanted, open_network
 from fakeforensics.inference.package import Assessment, Package, ScoreRule, need_decision
 from fakeforensics.inference.training_data import Outside, TrainingData, find_outside
-from fakeforensics.models.card import CARD
-from fakeforensics.parsing import parse
 from fakeforensics.processes import WorkerPool, look_ahead
 
-Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
+# Crops per forward pass: more are slower on a processor, as their values no longer fit into its cache.
+BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -123,44 +123,33 @@ def combine(
 
 
 class LoadedModel:
-    """A detector in memory, on a GPU if there is one, with its decision policy.
+    """A detector in memory with its decision policy.
+
+    Args:
+        package: The detector.
+        runtime: What computes the scores; see `choose_runtime`.
 
     Raises:
         UserError: If the model is damaged or foreign.
     """
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, runtime: Wanted = "auto") -> None:
         import cv2
-        import torch
-
-        from fakeforensics.models.preprocess import Preprocess
-        from fakeforensics.models.runtime import keep_freed_memory
-        from fakeforensics.models.saving import load_detector
+        import scipy.special  # noqa: F401 (assessments need it; now, as the workers are still busy)
 
         self.rule = ScoreRule(package.decision, package.scores)
         self.training = package.training
-        detector, card = load_detector(package.directory)
-        self.preprocess = parse(Preprocess, card["preprocess"], f"{package.directory / CARD}: preprocess")
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        if self.device.type == "cpu":
-            keep_freed_memory()
-        self.detector = detector.to(self.device).eval().to(memory_format=torch.channels_last)
-        cv2.setNumThreads(1)  # the threads of a batch belong to torch
+        self.preprocess = package.preprocess
+        self.network = open_network(package, runtime)
+        cv2.setNumThreads(1)  # the threads of a batch belong to the network
 
     def read(self, crop: FoundCrop) -> Rgb:
         """The part of a crop that the network sees: its center, padded with black if it is small."""
         return self.preprocess.crop(decode(crop.data))
 
     def score(self, crops: Crops) -> list[dict[str, float]]:
-        """For each crop that `read` returned its scores by column, with the arithmetic of the score stage."""
-        import torch
-
-        from fakeforensics.models.runtime import full_float32
-
-        stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
-        with torch.inference_mode(), full_float32():
-            scores = self.detector.score(self.preprocess.normalize(stacked.to(self.device)))
-        columns = {column: values.cpu().tolist() for column, values in scores.items()}
+        """For each crop that `read` returned its scores by column, as the score stage computes them."""
+        columns = self.network.score(crops)
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
@@ -258,37 +247,54 @@ class Predictor:
     Args:
         package: The model.
         settings: How crops are extracted.
-        batch_size: Crops per forward pass; about as many are held in memory.
+        batch_size: Crops per forward pass; about three times as many are held in memory.
         workers: Processes that find faces; 0 is one per core.
+        runtime: What computes the scores; see `choose_runtime`.
     """
 
     def __init__(
-        self, package: Package, settings: ExtractionSettings, batch_size: int = 128, workers: int = 0
+        self,
+        package: Package,
+        settings: ExtractionSettings,
+        batch_size: int = BATCH_SIZE,
+        workers: int = 0,
+        runtime: Wanted = "auto",
     ) -> None:
         self._package = package
         self._settings = settings
         self._batch_size = batch_size
         self._workers = workers or os.cpu_count() or 1
+        self._runtime = runtime
 
     @cached_property
     def model(self) -> LoadedModel:
         """The loaded model; raises `UserError` if it is damaged or foreign."""
-        return LoadedModel(self._package)
+        return LoadedModel(self._package, self._runtime)
 
     def judge_by(self, package: Package) -> None:
         """Judge by another policy of the same model from now on, without loading the model again."""
         self._package = package
-        self.model.rule = ScoreRule(package.decision, package.scores)
+        if "model" in vars(self):  # it is loaded
+            self.model.rule = ScoreRule(package.decision, package.scores)
 
     def predict(self, items: Sequence[Item]) -> Iterator[Prediction]:
         """Score files, in their order; one that fails gets a prediction with the reason."""
+        with ThreadPoolExecutor(1) as scorer:  # it scores one batch while the next is extracted
+            jobs = look_ahead(partial(self._submit, scorer), self._batches(items), 2, ordered=True)
+            for _, scored in jobs:
+                yield from scored.result()
+
+    def _submit(self, scorer: ThreadPoolExecutor, batch: Sequence[_Ready]) -> Future[list[Prediction]]:
+        return scorer.submit(self._scored, batch)
+
+    def _batches(self, items: Sequence[Item]) -> Iterator[list[_Ready]]:
         waiting: list[_Ready] = []
         for ready in self._extracted(items):
             waiting.append(ready)
             if sum(len(one.pixels) for one in waiting) >= self._batch_size:
-                yield from self._scored(waiting)
+                yield waiting
                 waiting = []
-        yield from self._scored(waiting)
+        yield waiting
 
     def _extracted(self, items: Sequence[Item]) -> Iterator[_Ready]:
         searched = [item for item in items if not self._is_whole_still(item)]
@@ -298,11 +304,11 @@ class Predictor:
                 pool = WorkerPool(
                     min(self._workers, len(searched)),
                     prepare=partial(load_extractors, self._settings),
-                    preload=(extract_crops.__module__,),
+                    preload=EXTRACTION,
                 )
                 stack.callback(pool.close)
                 found = pool.map(partial(extract_crops, self._settings), searched, ordered=True)
-            model = self.model  # only now: the workers find faces while this process imports torch
+            model = self.model  # only now: the workers find faces while this process loads the network
             threads = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
             stills = [item for item in items if self._is_whole_still(item)]
             read = partial(threads.submit, partial(_whole_still, model))
@@ -314,15 +320,16 @@ class Predictor:
                     crops = crops_or_reason(*next(found))
                     yield _Ready(item, crops, list(threads.map(model.read, crops.crops)))
 
-    def _scored(self, waiting: Sequence[_Ready]) -> Iterator[Prediction]:
+    def _scored(self, waiting: Sequence[_Ready]) -> list[Prediction]:
         pixels = [one for ready in waiting for one in ready.pixels]
         batches = range(0, len(pixels), self._batch_size)
         scores = iter(
             [one for start in batches for one in self.model.score(pixels[start : start + self._batch_size])]
         )
-        for item, found, own in waiting:
-            values = [next(scores) for _ in own]
-            yield combine(self.model.rule, found, item.kind, values, self.model.training)
+        return [
+            combine(self.model.rule, found, item.kind, [next(scores) for _ in own], self.model.training)
+            for item, found, own in waiting
+        ]
 
     def _is_whole_still(self, item: Item) -> bool:
         return self._settings.crop == "whole" and item.kind == "image" and item.missing is None

@@ -1,4 +1,7 @@
-"""What a detector's score is: its name, its column in the score table, its scale, its calibrators."""
+"""What a detector's score is: its name, its column in the score table, its scale, its calibrators.
+
+SciPy is imported where it computes: most of what reads a card needs no score.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.special import expit, logit
 
 from fakeforensics.params import Group, Name
 
@@ -92,6 +94,8 @@ class ScoreSpec(Group):
     def probability(self, values: Any) -> np.ndarray | None:
         """The uncalibrated probability of fake for each value; None if the score has none."""
         if self.scale == "logit":
+            from scipy.special import expit
+
             return np.asarray(expit(values))
         return np.asarray(values, dtype=np.float64) if self.scale == "probability" else None
 
@@ -104,6 +108,8 @@ class ScoreSpec(Group):
         if self.scale == "positive":
             return np.asarray(np.log(np.maximum(numbers, _SMALLEST)))
         if self.scale == "probability":
+            from scipy.special import logit
+
             return np.asarray(logit(np.clip(numbers, _SMALLEST, 1 - _SMALLEST)))
         return numbers
 
@@ -111,7 +117,11 @@ class ScoreSpec(Group):
         """A value of the working scale on the score's own scale."""
         if self.scale == "positive":
             return float(np.exp(np.clip(value, -700, 700)))  # finite: far above or below any distance
-        return float(expit(value)) if self.scale == "probability" else float(value)
+        if self.scale == "probability":
+            from scipy.special import expit
+
+            return float(expit(value))
+        return float(value)
 
 
 Scores = tuple[ScoreSpec, ...]

@@ -51,6 +51,7 @@ class Detector(nn.Module, ABC):
             `train` and `augment` among its `detector_settings`, replace it.
         backbone: f, if the detector called `use_backbone`.
         runs_code: Whether loading it runs code that its card names; only the pipeline does so.
+        has_onnx_form: Whether torch.onnx may try to export it; not if its scores are not computed by torch.
     """
 
     name: ClassVar[str]
@@ -64,6 +65,7 @@ class Detector(nn.Module, ABC):
     backbone: nn.Module
     facts: BackboneFacts | None = None
     runs_code: bool = False
+    has_onnx_form: ClassVar[bool] = True
 
     def __init__(self, architecture: Architecture, settings: Group) -> None:
         super().__init__()

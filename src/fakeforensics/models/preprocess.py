@@ -1,16 +1,22 @@
-"""From a decoded image to the network's input: the same steps in training, scoring and prediction."""
+"""From a decoded image to the network's input: the same steps in training, scoring and prediction.
+
+Cropping needs no torch.
+"""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Float, UInt8
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
 from fakeforensics.images.transforms import AnyRgb, Rgb
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class Preprocess(BaseModel):
@@ -46,6 +52,8 @@ class Preprocess(BaseModel):
 
 @cache
 def _constants(preprocess: Preprocess, device: torch.device) -> tuple[Tensor, Tensor]:
+    import torch
+
     # Cached, because sending them again would make every step wait for the device.
     with torch.inference_mode(False):  # scoring may call first, and training needs ordinary tensors
         mean, std = torch.tensor([preprocess.mean, preprocess.std], device=device).view(2, 1, 3, 1, 1) * 255

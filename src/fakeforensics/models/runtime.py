@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, distributed, nn
 
+from fakeforensics.models.processor import processor_name
+
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 _NEVER = -1
 
@@ -127,10 +129,7 @@ def processor() -> str:
     """What computes here: the GPU's name, or the processor's and the instruction set that PyTorch uses."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    listed = Path("/proc/cpuinfo")
-    lines = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return f"{next(named, platform.machine())}, {torch.backends.cpu.get_cpu_capability()}"
+    return f"{processor_name()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _distributed() -> bool:

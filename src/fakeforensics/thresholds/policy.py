@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal, overload
 
 import numpy as np
 from pydantic import Field, model_serializer, model_validator
-from scipy.special import expit
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import CalibratorKind
@@ -76,6 +75,8 @@ class Calibrator(Group):
         if self.kind == "isotonic":
             probabilities = np.asarray(np.interp(values, self.x, self.y))
         else:
+            from scipy.special import expit
+
             probabilities = np.asarray(expit(self.slope * values + self.intercept))
         return probabilities if isinstance(scores, np.ndarray) else float(probabilities)
 

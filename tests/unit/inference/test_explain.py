@@ -5,13 +5,9 @@ import torch
 from fakeforensics.errors import UserError
 from fakeforensics.inference.explain import Explainer
 from fakeforensics.inference.package import Package
-from fakeforensics.inference.predict import LoadedModel
+from fakeforensics.inference.torch_network import TorchNetwork
+from fakeforensics.models.detector import Detector
 from tests.unit.inference.conftest import CROP, make_model
-
-
-@pytest.fixture(scope="module")
-def model(package):
-    return LoadedModel(package)
 
 
 def crops(count):
@@ -19,17 +15,18 @@ def crops(count):
     return list(rng.integers(0, 255, (count, CROP, CROP, 3)).astype(np.uint8))
 
 
-def test_heat_is_between_0_and_1_and_as_large_as_the_crop(model):
-    for heat in Explainer(model).heat(crops(3)):
+def test_heat_is_between_0_and_1_and_as_large_as_the_crop(package):
+    for heat in Explainer(package).heat(crops(3)):
         assert heat.shape == (CROP, CROP)
         assert heat.min() >= 0
         assert heat.max() == pytest.approx(1)
 
 
-def test_heat_is_grad_cam(model):
+def test_heat_is_grad_cam(package):
     # Selvaraju et al.: channel weights are the gradients' means over space; the map is relu(Σ w_k A_k).
     images = crops(1)
     seen = {}
+    model = TorchNetwork(package)
     hook = model.detector.heat_layer.register_forward_hook(lambda _, __, output: seen.update(features=output))
     batch = model.preprocess.normalize(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2))
     logit = model.detector.score(batch)["logit"]
@@ -39,26 +36,19 @@ def test_heat_is_grad_cam(model):
     cam = (gradient.mean((2, 3), keepdim=True) * features).sum(1, keepdim=True).relu()
     large = torch.nn.functional.interpolate(cam, (CROP, CROP), mode="bilinear")[0, 0].detach()
     expected = (large / large.max()).numpy()
-    np.testing.assert_allclose(Explainer(model).heat(images)[0], expected, atol=1e-5)
+    np.testing.assert_allclose(Explainer(package).heat(images)[0], expected, atol=1e-5)
 
 
 def test_the_deciding_score_is_explained(tmp_path):
-    sad = LoadedModel(Package(make_model(tmp_path / "m", name="sad")))
+    sad = Package(make_model(tmp_path / "m", name="sad"))
     images = crops(2)
-    assert sad.rule.spec.name == "cd"
+    assert [score.name for score in sad.scores] == ["cd"]
     by_distance = Explainer(sad).heat(images)
-    by_logit = Explainer(LoadedModel(Package(make_model(tmp_path / "n", name="bce")))).heat(images)
+    by_logit = Explainer(Package(make_model(tmp_path / "n", name="bce"))).heat(images)
     assert not np.allclose(by_distance[0], by_logit[0], atol=0.05)
 
 
-def test_explaining_leaves_the_scores_alone(model):
-    images = crops(2)
-    before = model.score(images)
-    Explainer(model).heat(images)
-    assert model.score(images) == before
-
-
-def test_a_detector_without_a_feature_map_has_no_heat_maps(model, monkeypatch):
-    monkeypatch.setattr(type(model.detector), "heat_layer", None)
+def test_a_detector_without_a_feature_map_has_no_heat_maps(package, monkeypatch):
+    monkeypatch.setattr(Detector, "heat_layer", None)
     with pytest.raises(UserError, match=r"no heat maps(.|\n)*leave out --explain"):
-        Explainer(model)
+        Explainer(package)

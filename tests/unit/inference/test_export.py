@@ -15,6 +15,7 @@ from fakeforensics.inference import export
 from fakeforensics.inference.export import TOLERANCE, Exported, check_images, export_model, largest_difference
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import LoadedModel
+from fakeforensics.models.saving import load_detector
 from tests.unit.inference.conftest import CROP, make_model
 from tests.unit.splits.conftest import row
 
@@ -77,8 +78,8 @@ def test_card_and_policy_go_with_the_model(exported):
     ],
 )
 def test_the_outputs_are_the_detectors_scores_and_their_probabilities(tmp_path, name, outputs):
-    model = LoadedModel(Package(make_model(tmp_path / "m", name)))
-    network = Exported(model.detector, model.preprocess)
+    model = Package(make_model(tmp_path / "m", name))
+    network = Exported(load_detector(model.directory)[0], model.preprocess)
     assert network.outputs == outputs
     values = network(torch.zeros(2, 3, CROP, CROP, dtype=torch.uint8))
     assert len(values) == len(outputs)
@@ -142,7 +143,7 @@ def test_crops_of_the_sources_check_the_export_if_there_are_any(tmp_path, portra
     import pyarrow.parquet as pq
 
     pq.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA), folder / "index.parquet")
-    images, origin = check_images(package, LoadedModel(package).preprocess, tmp_path)
+    images, origin = check_images(package, package.preprocess, tmp_path)
     assert origin == "real crops of its sources"
     assert images.shape == (16, 3, CROP, CROP)
     assert np.array_equal(images[0].permute(1, 2, 0).numpy(), portrait[:CROP, :CROP])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
+from fakeforensics.inference import EXTRACTION
 from fakeforensics.inference.crops import ExtractionSettings, crops_or_reason, extract_crops, load_extractors
-from fakeforensics.inference.explain import Explainer
+from fakeforensics.inference.explain import Explainer, need_captum
 from fakeforensics.inference.inputs import Item, Rgb, UploadLimits, View, kind_of
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.pictures import most_suspicious_frames, overlay
@@ -47,15 +49,19 @@ class UploadPredictor:
 
     def __init__(self, package: Package, limits: UploadLimits) -> None:
         self._model = LoadedModel(package)
-        self.has_heat = self._model.detector.heat_layer is not None
-        self._explainer = Explainer(self._model) if self.has_heat else None
+        self.has_heat = self._model.network.has_heat_maps
+        self._loader = ThreadPoolExecutor(1)  # torch takes seconds to start; the page need not wait for it
+        self._explainer: Future[Explainer] | None = None
+        if self.has_heat:
+            need_captum()
+            self._explainer = self._loader.submit(Explainer, package)
         self._settings = ExtractionSettings(package.crop, package.faces)
         self._seconds = limits.max_seconds
         self._pool = WorkerPool(
             limits.at_once,
             prepare=partial(load_extractors, self._settings),
             memory_mb=limits.memory_mb,
-            preload=(extract_crops.__module__,),
+            preload=EXTRACTION,
             fresh=True,
         )
         self._lock = Lock()
@@ -74,6 +80,7 @@ class UploadPredictor:
 
     def close(self) -> None:
         """Stop the processes."""
+        self._loader.shutdown()
         self._pool.close()
 
     def _explain(self, prediction: Prediction) -> list[ExplainedFace]:
@@ -83,5 +90,6 @@ class UploadPredictor:
         crops = [self._model.read(face.crop) for face in faces]
         heats: list[Rgb | None] = [None] * len(crops)
         if self._explainer is not None and crops:
-            heats = [overlay(*pair) for pair in zip(crops, self._explainer.heat(crops), strict=True)]
+            maps = self._explainer.result().heat(crops)
+            heats = [overlay(*pair) for pair in zip(crops, maps, strict=True)]
         return [ExplainedFace(*three) for three in zip(faces, crops, heats, strict=True)]

@@ -152,7 +152,7 @@ class CaseWriter:
                 faces=self._settings.faces,
             ),
             program=describe_program(),
-            machine=describe_machine(str(model.device)),
+            machine=describe_machine(model.network),
             model=self._model_record,
             heat=self._no_heat,
             files=tuple(self._records),
@@ -218,7 +218,7 @@ class CaseWriter:
         """The heat maps of a still's faces and of each person's most suspicious frames."""
         if self._explainer is None and self._no_heat is None:
             try:
-                self._explainer = Explainer(model)
+                self._explainer = Explainer(self._package)
             except UserError as error:
                 self._no_heat = error.what
         explained = most_suspicious_frames(prediction)

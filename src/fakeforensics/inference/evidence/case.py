@@ -171,13 +171,17 @@ class Program(Group):
 
 
 class Machine(Group):
-    """Where it was computed, and with which numbers."""
+    """Where it was computed, and with which numbers.
+
+    `runtime`: name and version of what computed the scores; by default as in cases that do not record it.
+    """
 
     system: str
     processor: str
     device: str
     threads: Natural
     precision: str
+    runtime: str = "torch"
 
 
 class ModelRecord(Group):

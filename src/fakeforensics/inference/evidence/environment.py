@@ -11,11 +11,12 @@ import fakeforensics
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.inference.evidence.case import Library, Machine, ModelRecord, Program
+from fakeforensics.inference.network import Network
 from fakeforensics.inference.package import Package, ScoreRule
 
 # Those that touch a pixel or a score on its way; others do not change a result.
 LIBRARIES = (
-    *("torch", "torchvision", "numpy", "scipy", "opencv-python-headless", "pillow", "av"),
+    *("torch", "torchvision", "onnxruntime", "numpy", "scipy", "opencv-python-headless", "pillow", "av"),
     *("dlib-bin", "dlib", "face_recognition_models", "safetensors", "captum", "pydantic"),
 )
 
@@ -33,18 +34,15 @@ def describe_program() -> Program:
     )
 
 
-def describe_machine(device: str) -> Machine:
-    """This machine; `device` is where the network runs."""
-    import torch
-
-    from fakeforensics.models.runtime import processor
-
+def describe_machine(network: Network) -> Machine:
+    """This machine, and what computes the scores on it."""
     return Machine(
         system=platform.platform(),
-        processor=processor(),
-        device=device,
-        threads=torch.get_num_threads(),
+        processor=network.processor,
+        device=network.device,
+        threads=network.threads,
         precision="float32",
+        runtime=network.runtime,
     )
 
 

@@ -22,13 +22,19 @@ from fakeforensics.inference.evidence.case import (
 )
 from fakeforensics.inference.evidence.environment import describe_program, hash_package
 from fakeforensics.inference.inputs import Item, read_frames
+from fakeforensics.inference.onnx_record import ONNX
 from fakeforensics.inference.package import Package, ScoreRule, open_package
 from fakeforensics.inference.predict import Prediction, Predictor
 from fakeforensics.models.card import CARD, WEIGHTS
 from fakeforensics.sums import differences
 from fakeforensics.thresholds.policy import DECISION
 
-_ROLES = {WEIGHTS: "the weights", CARD: "the card", DECISION: "the decision policy"}
+_ROLES = {
+    WEIGHTS: "the weights",
+    ONNX: "the network",
+    CARD: "the card",
+    DECISION: "the decision policy",
+}
 
 
 class Verification(NamedTuple):
@@ -39,11 +45,13 @@ class Verification(NamedTuple):
         remarks: What differs without making the case wrong, such as another machine.
         difference: The largest difference of a score, as a share of the larger of 1 and its size; None if
             nothing was scored again.
+        runtimes: What computed the scores then and now; empty if nothing was scored again.
     """
 
     problems: list[str]
     remarks: list[str]
     difference: float | None
+    runtimes: tuple[str, ...] = ()
 
 
 def verify_case(
@@ -80,8 +88,9 @@ def verify_case(
     if hashes_only:
         return Verification(problems, remarks, None)
     decided = replace(open_package(package), policy=case.model.policy)
-    again, difference = _score_again(folder, case, decided, workers)
-    return Verification(problems + again, remarks, difference)
+    again = _score_again(folder, case, decided, workers)
+    runtimes = (case.machine.runtime, again.runtime)
+    return Verification(problems + again.problems, remarks, again.difference, runtimes)
 
 
 def _check_originals(case: Case) -> tuple[list[str], list[str]]:
@@ -130,7 +139,13 @@ def _model_problems(case: Case, package: Path) -> Iterator[str]:
             yield f"{package}: {_ROLES[name]} {name} of the detector was not there before"
 
 
-def _score_again(folder: Path, case: Case, package: Package, workers: int) -> tuple[list[str], float]:
+class _Again(NamedTuple):
+    problems: list[str]
+    difference: float
+    runtime: str
+
+
+def _score_again(folder: Path, case: Case, package: Package, workers: int) -> _Again:
     settings = ExtractionSettings(case.settings.crop, case.settings.faces, case.settings.people)
     predictor = Predictor(package, settings, case.settings.batch_size, workers)
     files = [file for file in case.files if file.stored is not None]
@@ -141,7 +156,7 @@ def _score_again(folder: Path, case: Case, package: Package, workers: int) -> tu
         found, difference = _compare(file, item, prediction, predictor.model.rule)
         problems += [f"{file.stored} ({file.name}): {problem}" for problem in found]
         largest = max(largest, difference)
-    return problems, largest
+    return _Again(problems, largest, predictor.model.network.runtime)
 
 
 def _compare(
