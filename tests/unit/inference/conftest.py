@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import av
@@ -10,6 +11,7 @@ from skimage import data as pictures
 from fakeforensics.files import write_json
 from fakeforensics.images.codec import encode_png
 from fakeforensics.inference.crops import ExtractionSettings
+from fakeforensics.inference.export import add_onnx
 from fakeforensics.inference.package import About, Package, write_package
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.card import Architecture
@@ -69,6 +71,14 @@ def package(tmp_path_factory) -> Package:
     }
     model = make_model(root / "models/p/joint")
     return make_package(root / "packages/p/joint", model, results, unseen=("strange",))
+
+
+@pytest.fixture(scope="session")
+def with_onnx(package, tmp_path_factory) -> Package:
+    """The same package with its network as ONNX."""
+    folder = shutil.copytree(package.directory, tmp_path_factory.mktemp("with_onnx") / "joint")
+    assert add_onnx(Package(folder), Path("/nowhere")).reason is None
+    return Package(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,19 @@ import pytest
 import torch
 
 from fakeforensics.errors import UserError
+from fakeforensics.files import sha256_file, write_json
 from fakeforensics.images.codec import encode_png
 from fakeforensics.images.index import INDEX_SCHEMA
 from fakeforensics.images.shards import ShardWriter
 from fakeforensics.inference import export
-from fakeforensics.inference.export import TOLERANCE, Exported, check_images, export_model, largest_difference
+from fakeforensics.inference.export import (
+    TOLERANCE,
+    Exported,
+    add_onnx,
+    check_images,
+    export_model,
+    largest_difference,
+)
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import LoadedModel
 from fakeforensics.models.saving import load_detector
@@ -54,6 +63,48 @@ def test_onnx_takes_pixels_as_they_are_in_batches_of_any_size(exported):
     batch, *rest = taken.type.tensor_type.shape.dim
     assert batch.dim_param
     assert [one.dim_value for one in rest] == [3, CROP, CROP]
+
+
+def test_what_is_written_names_no_place_of_this_machine(exported):
+    written = (exported[0] / "model.onnx").read_bytes()
+    assert b"site-packages" not in written
+    assert str(Path(export.__file__).parent).encode() not in written
+
+
+def test_a_package_gets_its_network_and_a_record_of_it(with_onnx):
+    record = json.loads((with_onnx.directory / "onnx.json").read_text())
+    assert record == {
+        "weights_sha256": sha256_file(with_onnx.directory / "model.safetensors"),
+        "sha256": sha256_file(with_onnx.directory / "model.onnx"),
+        "reason": None,
+        "heat_maps": True,
+    }
+
+
+def test_a_package_whose_export_differs_says_so(package, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_write_onnx", lambda *_: None)
+    monkeypatch.setattr(export, "largest_difference", lambda *_: 0.01)
+    folder = shutil.copytree(package.directory, tmp_path / "joint")
+    assert "0.01" in add_onnx(Package(folder), NOWHERE).reason
+    assert json.loads((folder / "onnx.json").read_text())["sha256"] is None
+    assert not (folder / "model.onnx").exists()
+
+
+def test_an_operator_that_onnx_lacks_is_a_reason(package, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise torch.onnx.OnnxExporterError("no operator for it\nand a long report")
+
+    monkeypatch.setattr(torch.onnx, "export", refuse)
+    folder = shutil.copytree(package.directory, tmp_path / "joint")
+    assert add_onnx(Package(folder), NOWHERE).reason.endswith("found: no operator for it")
+
+
+def test_somebody_elses_detector_is_not_exported(package, tmp_path):
+    folder = shutil.copytree(package.directory, tmp_path / "external")
+    card = json.loads((folder / "model.json").read_text())
+    card["detector"] |= {"name": "external", "settings": {"call": "theirs:score"}}  # of code that is not run
+    write_json(folder / "model.json", card)
+    assert add_onnx(Package(folder), NOWHERE).reason == "the detector external has no ONNX form"
 
 
 def test_the_report_names_outputs_and_images(exported):

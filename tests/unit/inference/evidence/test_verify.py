@@ -4,13 +4,17 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fakeforensics.errors import UserError
+from fakeforensics.files import write_json
 from fakeforensics.inference.evidence.case import BOUND, read_case
-from fakeforensics.inference.evidence.verify import verify_case
+from fakeforensics.inference.evidence.verify import _score_again, verify_case
+from fakeforensics.inference.package import Package
 from fakeforensics.sums import write_sums
 from fakeforensics.thresholds.policy import ConformalCut
 from tests.unit.inference.evidence.conftest import make_case
@@ -35,6 +39,23 @@ def test_an_untouched_case_is_scored_again_and_found_the_same(case):
     found = verify_case(case, workers=1)
     assert found.problems == []
     assert found.difference <= BOUND
+    assert found.runtimes == (f"torch {torch.__version__}",) * 2
+
+
+def test_another_runtime_is_named_and_gives_the_same_scores(case, with_onnx):
+    record = read_case(case)
+    policy = Package(Path(record.model.folder)).decision
+    again = _score_again(case, record, replace(with_onnx, policy=policy), workers=1)
+    assert again.problems == []
+    assert again.difference <= 1e-4
+    assert (record.machine.runtime[:6], again.runtime[:12]) == ("torch ", "onnxruntime ")
+
+
+def test_a_case_from_before_runtimes_were_recorded_was_scored_by_torch(copy):
+    record = json.loads((copy / "case.json").read_text())
+    del record["machine"]["runtime"]
+    write_json(copy / "case.json", record)
+    assert read_case(copy).machine.runtime == "torch"
 
 
 def test_one_changed_byte_names_the_file(copy):
