@@ -38,7 +38,7 @@ def main(
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         manifest = _crops(folder, images, root)
-        package = Package(_model(root / "models/p/joint"))
+        package = Package(untrained_model(root / "models/p/joint", "whole"))
         detector, card = load_detector(package.directory)
         predictor = Predictor(package, ExtractionSettings("whole", package.faces))
         items = find_inputs([str(root / "crops")]).items
@@ -129,7 +129,8 @@ def _crops(folder: Path | None, images: int, root: Path) -> Any:
     return pd.DataFrame(rows).assign(test_set="t", **fixed)
 
 
-def _model(folder: Path) -> Path:
+def untrained_model(folder: Path, crop: str) -> Path:
+    """Save a detector that nobody trained, for `crop`: `faces` or `whole` images."""
     from fakeforensics.models.card import Architecture
     from fakeforensics.models.registry import build_detector
     from fakeforensics.models.saving import save_detector
@@ -139,7 +140,7 @@ def _model(folder: Path) -> Path:
     card = {
         "protocol": "p",
         "preprocess": detector.preprocess.model_dump(mode="json"),
-        "images": {"crop": {"s": "whole"}, "faces": FacesParams().model_dump(mode="json")},
+        "images": {"crop": {"s": crop}, "faces": FacesParams().model_dump(mode="json")},
     }
     save_detector(folder, detector, card)
     return folder
