@@ -152,9 +152,7 @@ class FaceExtractor:
                 if frames and not height:
                     height, width = frames[0].gray.shape
                 if item.crop == "whole":
-                    crops += [
-                        Crop(store.add(encode_png(frame.rgb), ".png"), frame.number) for frame in frames
-                    ]
+                    crops += [Crop(store.add_pixels(frame.rgb), frame.number) for frame in frames]
                     continue
                 observations = [one for frame in frames for one in tracker.observe(frame)]
                 collector.add(observations)
@@ -193,7 +191,7 @@ class FaceExtractor:
             align(seen.frame.rgb, points, self._params.size, self._params.padding)
             for (_, seen), points in zip(work, landmarks, strict=True)
         ]
-        stored = [store.add(encode_png(chip), ".png") for (store, _), chip in zip(work, chips, strict=True)]
+        stored = [store.add_pixels(chip) for (store, _), chip in zip(work, chips, strict=True)]
         return [
             Crop(
                 place,

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from fakeforensics.faces.still import FileMetadata
+from fakeforensics.faces.video import Rgb
+from fakeforensics.images.codec import decode, encode_png
 
 _CONTENTS = "contents.json"
 
 
 class StoredBytes(NamedTuple):
-    """Where the bytes of a crop are kept: their name in the store, and their SHA-256."""
+    """Where a crop is kept: its name in the store, and the SHA-256 of its bytes; empty if it is in memory."""
 
     name: str
     sha256: str
@@ -66,20 +68,40 @@ class Extraction(NamedTuple):
 
 
 class CropStore(Protocol):
-    """Takes the bytes of crops as they are made, so that memory need not grow with a clip's length."""
+    """Takes crops as they are made, so that memory need not grow with a clip's length."""
 
     def add(self, data: bytes, suffix: str) -> StoredBytes:
         """Keep the bytes of one crop."""
 
+    def add_pixels(self, pixels: Rgb) -> StoredBytes:
+        """Keep the pixels of one crop; as PNG where it is written to a file."""
 
-class MemoryStore(dict[str, bytes]):
-    """The bytes of crops by name."""
+
+class MemoryStore(dict[str, bytes | Rgb]):
+    """Crops by name: bytes of files, or pixels, which are encoded when their bytes are asked for."""
 
     def add(self, data: bytes, suffix: str) -> StoredBytes:
         """Keep the bytes of one crop."""
-        stored = StoredBytes(f"{len(self):06d}{suffix}", hashlib.sha256(data).hexdigest())
-        self[stored.name] = data
+        return self._add(data, suffix)
+
+    def add_pixels(self, pixels: Rgb) -> StoredBytes:
+        """Keep the pixels of one crop."""
+        return self._add(pixels, ".png")
+
+    def _add(self, crop: bytes | Rgb, suffix: str) -> StoredBytes:
+        stored = StoredBytes(f"{len(self):06d}{suffix}", "")
+        self[stored.name] = crop
         return stored
+
+
+def stored_bytes(crop: bytes | Rgb) -> bytes:
+    """The bytes of a crop as the faces stage stores it."""
+    return crop if isinstance(crop, bytes) else encode_png(crop)
+
+
+def stored_pixels(crop: bytes | Rgb) -> Rgb:
+    """The pixels of a crop."""
+    return decode(crop) if isinstance(crop, bytes) else crop
 
 
 class ArchiveWriter:
@@ -93,6 +115,10 @@ class ArchiveWriter:
         name = f"{len(self._archive.filelist):06d}{suffix}"
         self._archive.writestr(zipfile.ZipInfo(name), data)
         return StoredBytes(name, hashlib.sha256(data).hexdigest())
+
+    def add_pixels(self, pixels: Rgb) -> StoredBytes:
+        """Append the pixels of one crop as PNG."""
+        return self.add(encode_png(pixels), ".png")
 
     def finish(self, extraction: Extraction) -> None:
         """Append the table of contents."""

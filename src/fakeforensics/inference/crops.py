@@ -14,7 +14,7 @@ import cv2
 from fakeforensics.faces.align import align
 from fakeforensics.faces.detect import SAME_FACE, Box, LandmarkPredictor
 from fakeforensics.faces.extract import FaceExtractor, WorkItem
-from fakeforensics.faces.results import Extraction, MemoryStore
+from fakeforensics.faces.results import Extraction, MemoryStore, stored_bytes, stored_pixels
 from fakeforensics.faces.still import FileMetadata
 from fakeforensics.faces.video import UnreadableError
 from fakeforensics.inference.inputs import Item, Rgb, View, pick_frames, read_views
@@ -55,16 +55,26 @@ class FoundCrop:
     """One crop of a file.
 
     Args:
-        data: Its bytes as the faces stage stores them.
+        stored: Its bytes as the faces stage stores them, or the pixels that it would store as PNG.
         frame: 0-based frame of a video; -1 for a still.
         face: 0 for the main face or person, then the others.
         box: Left, top, right, bottom in pixels of the upright frame; empty for a whole image.
     """
 
-    data: bytes
+    stored: bytes | Rgb = field(compare=False)
     frame: int
     face: int
     box: tuple[float, ...]
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes as the faces stage stores them."""
+        return stored_bytes(self.stored)
+
+    @property
+    def pixels(self) -> Rgb:
+        """All of it, 8-bit RGB."""
+        return stored_pixels(self.stored)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from fakeforensics.errors import UserError
 from fakeforensics.faces.still import FileMetadata, read_still
 from fakeforensics.faces.video import UnreadableError
 from fakeforensics.files import printable_path
-from fakeforensics.images.codec import decode, encode_png
 from fakeforensics.inference import EXTRACTION
 from fakeforensics.inference.crops import (
     ExtractionSettings,
@@ -145,7 +144,7 @@ class LoadedModel:
 
     def read(self, crop: FoundCrop) -> Rgb:
         """The part of a crop that the network sees: its center, padded with black if it is small."""
-        return self.preprocess.crop(decode(crop.data))
+        return self.preprocess.crop(crop.pixels)
 
     def score(self, crops: Crops) -> list[dict[str, float]]:
         """For each crop that `read` returned its scores by column, as the score stage computes them."""
@@ -231,7 +230,7 @@ def judge_again(rule: ScoreRule, prediction: Prediction) -> Prediction:
 
 
 def _without_pixels(prediction: Prediction) -> Prediction:
-    faces = [replace(one, crop=replace(one.crop, data=b"")) for one in prediction.faces]
+    faces = [replace(one, crop=replace(one.crop, stored=b"")) for one in prediction.faces]
     return replace(prediction, faces=faces)
 
 
@@ -318,7 +317,7 @@ class Predictor:
                     yield next(wholes)[1].result()
                 else:
                     crops = crops_or_reason(*next(found))
-                    yield _Ready(item, crops, list(threads.map(model.read, crops.crops)))
+                    yield _Ready(item, crops, [model.read(crop) for crop in crops.crops])
 
     def _scored(self, waiting: Sequence[_Ready]) -> list[Prediction]:
         pixels = [one for ready in waiting for one in ready.pixels]
@@ -343,6 +342,6 @@ def _whole_still(model: LoadedModel, item: Item) -> _Ready:
         return _Ready(item, FileCrops(item.path, (), str(error)), ())
     except OSError as error:
         return _Ready(item, FileCrops(item.path, (), f"cannot be opened: {error.strerror}"), ())
-    data = still.data if still.plain else encode_png(still.frame.rgb)
-    found = FileCrops(item.path, (FoundCrop(data, -1, 0, ()),), metadata=still.metadata)
+    stored = still.data if still.plain else still.frame.rgb
+    found = FileCrops(item.path, (FoundCrop(stored, -1, 0, ()),), metadata=still.metadata)
     return _Ready(item, found, (model.preprocess.crop(still.frame.rgb),))

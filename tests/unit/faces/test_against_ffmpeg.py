@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from fakeforensics.faces.extract import FaceExtractor, WorkItem
-from fakeforensics.faces.results import MemoryStore
+from fakeforensics.faces.results import MemoryStore, stored_pixels
 from fakeforensics.faces.video import open_clip
-from fakeforensics.images.codec import decode
 
 from .conftest import portrait, write_video
 
@@ -87,7 +86,7 @@ def crops(extractor, path):
     store = MemoryStore()
     (found,) = extractor.extract([WorkItem(path, "video", "faces")], [store])
     assert not found.rejections, found.rejections
-    return found, [decode(store[crop.stored.name]).astype(int) for crop in found.crops]
+    return found, [stored_pixels(store[crop.stored.name]).astype(int) for crop in found.crops]
 
 
 @pytest.mark.parametrize("name", STORED)

@@ -23,8 +23,7 @@ import ctypes, hashlib, sys
 from pathlib import Path
 import av
 from fakeforensics.faces.extract import FaceExtractor, WorkItem
-from fakeforensics.faces.results import MemoryStore
-from fakeforensics.images.codec import decode
+from fakeforensics.faces.results import MemoryStore, stored_pixels
 from fakeforensics.params import FacesParams
 
 if sys.argv[1] == "--plain-codecs":
@@ -42,7 +41,7 @@ for path in map(Path, sys.argv[1:]):
         assert found.crops, found.rejections
         digest = hashlib.sha256()
         for one in found.crops:
-            digest.update(decode(store[one.stored.name]).tobytes())
+            digest.update(stored_pixels(store[one.stored.name]).tobytes())
             digest.update(repr((one.frame, one.box, one.landmarks, one.score)).encode())
         print(path.name, crop, digest.hexdigest())
 """

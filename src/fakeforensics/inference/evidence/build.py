@@ -201,7 +201,7 @@ class CaseWriter:
             seen = model.read(face.crop)
             crop = self._picture(f"{stem}-crop-{place:03d}", seen)
             heat = heats.get(id(face))
-            gray = cv2.cvtColor(decode(face.crop.data), cv2.COLOR_RGB2GRAY)
+            gray = cv2.cvtColor(face.crop.pixels, cv2.COLOR_RGB2GRAY)
             yield FaceRecord(
                 face=face.crop.face,
                 frame=face.frame if face.frame >= 0 else None,
