@@ -158,8 +158,7 @@ def predict(
     package = open_package(model)
     inputs = find_inputs([path for path in paths if path != "-"], sys.stdin if "-" in paths else ())
     settings = ExtractionSettings("whole" if as_is else package.crop, package.faces, people.value)
-    if (why_not := choose_runtime(package, runtime.value).why_not_onnx) is not None:
-        typer.echo(f"note: torch computes the scores, which takes seconds to start: {why_not}", err=True)
+    why_not_onnx = choose_runtime(package, runtime.value).why_not_onnx
     predictor = Predictor(package, settings, batch_size, workers, runtime.value)
     if not adapt and (inconclusive is not None or known_reals):
         reals = score_known_reals(predictor, find_inputs(known_reals)).scores if known_reals else None
@@ -186,7 +185,9 @@ def predict(
         predictions = pictures.written(scored)
         if case is not None:
             predictions = case.recorded(predictions)
-        is_scored = print_predictions(package, inputs, predictions, style, is_cropped=as_is)
+        is_scored = print_predictions(
+            *(package, inputs, predictions, style), is_cropped=as_is, why_not_onnx=why_not_onnx
+        )
     if case is not None:
         typer.echo(f"{report}: SHA-256 of its SHA256SUMS {case.digest} (keep it elsewhere)", err=True)
     if not is_scored:

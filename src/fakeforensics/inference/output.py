@@ -36,11 +36,23 @@ _AS_IS_WARNING = (
 
 
 def print_predictions(
-    package: Package, inputs: Inputs, predictions: Iterable[Prediction], style: Style, *, is_cropped: bool
+    package: Package,
+    inputs: Inputs,
+    predictions: Iterable[Prediction],
+    style: Style,
+    *,
+    is_cropped: bool,
+    why_not_onnx: str | None = None,
 ) -> bool:
     """Print predictions, as they come unless `style` is `json`, and warnings to standard error.
 
-    `is_cropped`: whether images are scored without looking for faces.
+    Args:
+        package: The model.
+        inputs: The files.
+        predictions: One per file.
+        style: How.
+        is_cropped: Whether images are scored without looking for faces.
+        why_not_onnx: Why torch computes the scores; None if it does not, or was asked for.
 
     Returns:
         Whether every file was scored.
@@ -54,6 +66,8 @@ def print_predictions(
             found=f"{inputs.ignored} files, none of them an image or a video by its suffix",
             fix="name images, videos or folders that hold some",
         )
+    if why_not_onnx is not None:
+        typer.echo(f"note: torch computes the scores, which takes seconds to start: {why_not_onnx}", err=True)
     if package.decision is None or style == "table":
         typer.echo(policy_line(package), err=True)
     if package.decision is not None and (adapted := package.decision.adapted) is not None:
