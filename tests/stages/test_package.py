@@ -1,10 +1,7 @@
 """The stage `package`: a folder that is enough to use a detector anywhere."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
