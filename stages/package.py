@@ -58,6 +58,7 @@ def main(
             for name in settings.evaluate.corruptions
         }
         describe_background(Package(folder), Path("data/manifests") / protocol, scores, corrupted)
+        write_sums(folder)
         record = add_onnx(Package(folder), Path("data/images"))
         if record.reason is not None:
             typer.echo(f"{run}: no model.onnx, so that `predict` will start slowly: {record.reason}")

@@ -23,7 +23,7 @@ MANIFEST_RULES: dict[str, Column] = {
 
 
 def read_manifest(path: Path) -> pd.DataFrame:
-    """Read `train.parquet`, `val.parquet`, `test.parquet` or `reference.parquet` of a protocol.
+    """Read `train`, `val`, `test`, `corrupted` or `reference.parquet` of a protocol.
 
     Returns:
         The columns of an index, `split` and `test_set`: the one that the row is part of, or "". In a
@@ -36,7 +36,7 @@ def read_manifest(path: Path) -> pd.DataFrame:
     fix = "run the splits stage first, or again if the file is damaged"
     table = read_parquet(path, "a manifest", MANIFEST_RULES, fix)
     rows: pd.DataFrame = table.to_pandas()
-    splits = {"reference": {"train", "val"}}.get(path.stem, {path.stem})
+    splits = {"reference": {"train", "val"}, "corrupted": {"test"}}.get(path.stem, {path.stem})
     tested = rows[rows["test_set"] != ""]
     problems = {
         f"rows of another split: {', '.join(sorted({*rows['split']} - splits))}": {*rows["split"]} <= splits,

@@ -26,6 +26,7 @@ from fakeforensics.models.detector import Detector
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.registry import detector_class
 from fakeforensics.models.saving import load_detector
+from fakeforensics.sums import write_sums
 from fakeforensics.thresholds.policy import DECISION
 
 TOLERANCE = 1e-4
@@ -100,10 +101,10 @@ def export_model(package: Package, out: Path, kind: Literal["onnx", "torch"], im
 
 
 def add_onnx(package: Package, images_root: Path) -> OnnxRecord:
-    """Write `model.onnx` into a package's folder, and `onnx.json`, which says why if there is none.
+    """Add `model.onnx` to a package's folder, and `onnx.json`, which says why if there is none.
 
     Args:
-        package: Its weights and card are in its folder.
+        package: Its files match their sums, and do so again afterwards.
         images_root: As for `export_model`.
 
     Raises:
@@ -129,6 +130,7 @@ def add_onnx(package: Package, images_root: Path) -> OnnxRecord:
         heat_maps=heat_maps,
     )
     write_json(package.directory / RECORD, record.model_dump(mode="json"))
+    write_sums(package.directory)
     return record
 
 

@@ -164,8 +164,8 @@ def test_a_folder_with_an_export_of_an_earlier_version_is_refused(package, tmp_p
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_an_exported_score_that_is_not_finite_is_no_agreement(tmp_path, wrong):
-    model = LoadedModel(Package(make_model(tmp_path / "m", "sad")))
-    network = Exported(model.detector, model.preprocess)
+    package = Package(make_model(tmp_path / "m", "sad"))
+    network = Exported(load_detector(package.directory)[0], package.preprocess)
     images = torch.zeros(2, 3, CROP, CROP, dtype=torch.uint8)
     difference = largest_difference(
         network, lambda batch: {"score_cd": np.full(len(batch), wrong, np.float32)}, images
