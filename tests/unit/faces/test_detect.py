@@ -77,3 +77,22 @@ def test_the_crop_is_upright_whatever_the_angle(detector, points):
         left, right = eye_centers(again.points)
         assert abs(left[1] - right[1]) < 10
         assert right[0] - left[0] > 60
+
+
+def test_one_search_finds_the_largest_faces_and_all_as_two_do(detector, monkeypatch):
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (90, 120)).astype(np.uint8)
+    scales = []
+    at_scale = FaceDetector.at_scale
+
+    def counted(self, image, scale):
+        scales.append(scale)
+        return at_scale(self, image, scale)
+
+    monkeypatch.setattr(FaceDetector, "at_scale", counted)
+    face = gray(portrait())
+    assert detector.largest_and_all(face, 0.5) == (detector.largest(face, 0.5), detector.all(face))
+    scales.clear()
+    assert detector.largest_and_all(noise, 0.5) == ([], [])
+    assert scales[-1] == 2  # 80 / 40: once, although both would search it
+    assert len(scales) == len(set(scales))
