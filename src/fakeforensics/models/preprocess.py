@@ -5,7 +5,6 @@ Cropping needs no torch.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from fakeforensics.images.transforms import AnyRgb, Rgb
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
@@ -46,18 +44,9 @@ class Preprocess(BaseModel):
 
     def normalize(self, images: UInt8[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch 3 h w"]:
         """Scale uint8 images to the network's range, on their device and in their memory order."""
-        mean, std = _constants(self, images.device)
-        return images.float().sub_(mean).div_(std)
+        from fakeforensics.models.normalize import normalize
 
-
-@cache
-def _constants(preprocess: Preprocess, device: torch.device) -> tuple[Tensor, Tensor]:
-    import torch
-
-    # Cached, because sending them again would make every step wait for the device.
-    with torch.inference_mode(False):  # scoring may call first, and training needs ordinary tensors
-        mean, std = torch.tensor([preprocess.mean, preprocess.std], device=device).view(2, 1, 3, 1, 1) * 255
-    return mean, std
+        return normalize(self, images)
 
 
 def pad(image: Rgb, size: int) -> AnyRgb:
