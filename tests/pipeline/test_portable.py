@@ -17,16 +17,21 @@ from tests.processors import old_processor
 ROOT = Path(__file__).parents[2]
 SOURCES = ("demo_celeb_df", "demo_dffd", "demo_cnn_synth")
 
-DEMO = """
+STAGES = f"""
 import sys
 from pathlib import Path
 from examples.demo import Recipe
 from examples.demo.build import build
+from stages import faces, inventory, splits
 recipe = Recipe(celebrities=6, test_celebrities=2, takes=1, youtube_clips=2, frames=4, celeba=(4, 4, 4),
                 ffhq=(4, 4, 4), whole=4, lessons=2, steps=3)
-build(Path(sys.argv[1]), 0, recipe, workers=int(sys.argv[2]))
+build(Path("data/raw/demo"), 0, recipe, workers=int(sys.argv[1]))
+for stage in (inventory, faces):
+    for source in {SOURCES}:
+        stage.main(source)
+splits.main("demo")
 """
-"""The smallest demo from which the protocol can be cut, every kind of picture in it."""
+"""All data stages on the smallest demo from which the protocol can be cut, every kind of picture in it."""
 
 
 def make(folder: Path, environment: dict[str, str], threads: int) -> dict[str, str]:
@@ -40,20 +45,15 @@ def make(folder: Path, environment: dict[str, str], threads: int) -> dict[str, s
     libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "LOKY_MAX_CPU_COUNT")
     count = {name: str(threads) for name in libraries}
     path = os.pathsep.join(map(str, (ROOT / "src", ROOT)))
-    stages = [("-c", DEMO, "data/raw/demo", str(threads))]
-    stages += [("-m", "stages.inventory", "--source", source) for source in SOURCES]
-    stages += [("-m", "stages.faces", "--source", source) for source in SOURCES]
-    stages += [("-m", "stages.splits", "--protocol", "demo")]
-    for stage in stages:
-        done = subprocess.run(
-            (sys.executable, *stage),
-            cwd=folder,
-            env=os.environ | count | environment | {"PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{stage}: {done.stdout}{done.stderr}"
+    done = subprocess.run(
+        (sys.executable, "-c", STAGES, str(threads)),
+        cwd=folder,
+        env=os.environ | count | environment | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     files = sorted(path for path in (folder / "data").rglob("*") if path.is_file())
     return {
         path.relative_to(folder / "data").as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import dlib
 import pytest
 
 from examples.demo import Recipe, celeb_df, dffd
@@ -130,12 +129,3 @@ def test_an_edit_is_in_the_split_of_its_photograph() -> None:
     for still in dffd.plan(Recipe()):
         places.setdefault((dffd.DOMAINS[still.folder], still.number), set()).add(still.split)
     assert all(len(splits) == 1 for splits in places.values())
-
-
-@pytest.mark.slow
-def test_dlib_finds_the_faces_of_the_whole_demo(tmp_path: Path) -> None:
-    build(tmp_path / "raw", seed=0)
-    detector = dlib.get_frontal_face_detector()
-    stills = sorted((tmp_path / "raw/DFFD").rglob("*.jpg"))
-    found = sum(bool(detector(cv2.imread(str(path))[..., ::-1].copy(), 0)) for path in stills)
-    assert found >= 0.99 * len(stills)
