@@ -73,6 +73,25 @@ class Clone:
         self.run("git", "commit", "--quiet", "--allow-empty", "--message", "State")
 
 
+def outputs(sources, protocols, detectors):
+    """The files and folders that dvc.yaml lists for them, but for the demo's own and the hashes of code."""
+    runs = [f"{protocol}/{detector}" for protocol in protocols for detector in detectors]
+    listed = set()
+    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
+        body = stage.get("do", stage)
+        for one in (*body.get("outs", ()), *body.get("metrics", ()), *body.get("plots", ())):
+            path = one if isinstance(one, str) else next(iter(one))
+            path = path.replace("${item.protocol}/${item.detector}", "${run}")
+            for key, values in (("run", runs), ("key", sources), ("item", protocols)):
+                if f"${{{key}}}" in path:
+                    listed |= {path.replace(f"${{{key}}}", value) for value in values}
+                    break
+            else:
+                listed |= {path} if name not in ("code", "demo") else set()
+    assert not [path for path in listed if "$" in path]
+    return listed
+
+
 @pytest.fixture(scope="session")
 def make_clone():
     """Copies the tracked files, as they are in the working tree, into a new repository."""

@@ -16,6 +16,7 @@ import fakeforensics.detectors
 from fakeforensics.cli import app
 from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import read_card
+from tests.pipeline.conftest import outputs
 from tests.pipeline.test_replicas import thin_resnet
 from tests.replicas import picture, write_replica
 
@@ -76,6 +77,11 @@ def project(tmp_path_factory):
         patch.chdir(root)
         run_stages(SCORES)
         yield root
+
+
+def test_every_output_that_dvc_lists_is_written(project):
+    listed = outputs(["dffd"], ["p"], SCORES)
+    assert {path for path in listed if not (project / path).exists()} == set()
 
 
 def test_no_other_module_knows_them():
