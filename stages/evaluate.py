@@ -43,18 +43,29 @@ def main(
         return
 
     from fakeforensics.files import write_json
+    from fakeforensics.images.manifest import read_manifest
+    from fakeforensics.metrics.files import read_counts
     from fakeforensics.metrics.robustness import robustness_table, write_robustness
     from fakeforensics.metrics.summary import measure_run, read_undetected_videos, write_curves
-    from fakeforensics.metrics.table import in_order, read_scores, read_test_sets
+    from fakeforensics.metrics.table import (
+        in_order,
+        need_every_row,
+        need_same_rows,
+        read_scores,
+        read_test_sets,
+    )
     from fakeforensics.params import load_params
     from fakeforensics.thresholds.analysis import analyze, write_analysis
 
     settings, test_sets = load_params(params), read_test_sets(protocol)
-    tested, scores, trained_on = read_scores(Path(f"data/scores/{run}.parquet"))
+    path = Path(f"data/scores/{run}.parquet")
+    tested, scores, trained_on = read_scores(path)
     validation = read_scores(Path(f"data/scores/{run}.val.parquet")).rows
     table = in_order(tested, test_sets.names)
+    counts = Path(f"data/manifests/{protocol}/counts.json")
+    need_every_row(path, table, validation, read_counts(counts))
     bootstrap = test_sets.unseen, settings.seed, settings.evaluate.bootstrap
-    undetected = read_undetected_videos(Path(f"data/manifests/{protocol}/counts.json"))
+    undetected = read_undetected_videos(counts)
     summary, details = measure_run(table, validation, scores, *bootstrap, undetected)
     analysis = analyze(table, validation, scores, settings.thresholds, settings.seed)
     summary |= analysis.likelihood.summary(settings.thresholds.likelihood_ratio, test_sets.unseen)
@@ -68,6 +79,9 @@ def main(
         name: in_order(read_scores(corrupted / f"{name}.parquet").rows, test_sets.names)
         for name in settings.evaluate.corruptions
     }
+    asked = in_order(read_manifest(Path(f"data/manifests/{protocol}/corrupted.parquet")), test_sets.names)
+    for name, rows in tables.items():
+        need_same_rows(corrupted / f"{name}.parquet", rows, asked)
     write_robustness(
         robustness_table(table, tables, validation, scores, *bootstrap),
         scores,

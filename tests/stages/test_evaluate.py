@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import write_json
-from fakeforensics.metrics.table import ScoreTable, write_scores
+from fakeforensics.files import write_json, write_parquet
+from fakeforensics.metrics.table import ScoreTable, read_scores, write_scores
 from stages import evaluate
 from tests.score_specs import SCORES
 from tests.score_tables import make_scores
@@ -45,13 +45,22 @@ def write_tables(root, detector, keep=lambda table: table):
     write_scores(folder / f"{detector}.corrupted/blur_4.parquet", ScoreTable(blurred, scores))
     write_scores(folder / f"{detector}.val.parquet", ScoreTable(validation, scores))
 
+    def classes(rows):
+        return {"real": int((rows["label"] == 0).sum()), "fake": int((rows["label"] == 1).sum())}
+
+    tests = {name: classes(rows) for name, rows in table.groupby("test_set")}
+    counts = {"train": {"real": 1, "fake": 1}, "val": classes(validation), "test": tests, "undetected": {}}
+    write_json(root / "data/manifests/p/counts.json", counts)
+    place = {"source": "s", "shard": "a.tar", "offset": 0, "size": 1, "sha256": "0" * 64, "method": "m"}
+    images = table[["test_set", "key", "label"]].assign(split="test", box=[[]] * len(table), **place)
+    write_parquet(root / "data/manifests/p/corrupted.parquet", images)
+
 
 def make_project(root):
     protocol = {"title": "t", "train": [], "test": {"stylegan": [], "stargan": []}, "unseen": ["stylegan"]}
     (root / "protocols").mkdir()
     (root / "protocols/p.yaml").write_text(yaml.safe_dump(protocol, sort_keys=False))
     (root / "params.yaml").write_text(SETTINGS)
-    write_json(root / "data/manifests/p/counts.json", {"undetected": {}})
     return root
 
 
@@ -166,6 +175,25 @@ def test_sets_of_fakes_alone_have_an_accuracy(own, detector, key):
 def test_a_test_set_without_scores_is_named(own):
     write_tables(own, "bce", lambda table: table[table["test_set"] == "stargan"])
     with pytest.raises(UserError, match="not those of the protocol's test sets"):
+        evaluate.main("p", "bce")
+
+
+def test_scores_that_lack_an_image_are_refused(own):
+    write_tables(own, "bce")
+    path = own / "data/scores/p/bce.parquet"
+    whole = read_scores(path)
+    lost = whole.rows["test_set"].eq("stargan") & whole.rows["label"].eq(1)
+    write_scores(path, whole._replace(rows=whole.rows.drop(index=whole.rows.index[lost][:3])))
+    # make_scores: 100 reals and 100 fakes in each set
+    with pytest.raises(
+        UserError, match=r"bce\.parquet: (.|\n)*stargan: 100 reals and 97 fakes, where (.|\n)*and 100 fakes"
+    ):
+        evaluate.main("p", "bce")
+    write_scores(path, whole)
+    blurred = own / "data/scores/p/bce.corrupted/blur_4.parquet"
+    table = read_scores(blurred)
+    write_scores(blurred, table._replace(rows=table.rows.iloc[1:]))
+    with pytest.raises(UserError, match=r"blur_4\.parquet: not the scores of(.|\n)*399 rows, 400 in the manifest"):
         evaluate.main("p", "bce")
 
 

@@ -39,9 +39,9 @@ class _Classes(_Part):
 
 
 class _Counts(_Part):
-    train: _Classes | None = None
-    val: _Classes | None = None
-    test: dict[str, _Classes] | None = None
+    train: _Classes
+    val: _Classes
+    test: dict[str, _Classes]
     dropped: dict[str, dict[str, _Natural]] | None = None
     subsampled: dict[str, _Natural] | None = None
     identity_overlap: dict[str, dict[str, _Natural]] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,6 +108,42 @@ def in_order(table: pd.DataFrame, test_sets: tuple[str, ...]) -> pd.DataFrame:
     place = {name: position for position, name in enumerate(test_sets)}
     order = np.argsort(table["test_set"].map(place).to_numpy(), kind="stable")
     return table.iloc[order].reset_index(drop=True)
+
+
+def need_every_row(
+    path: Path, tested: pd.DataFrame, validation: pd.DataFrame, counts: Mapping[str, Any]
+) -> None:
+    """Refuse scores that are not those of all images of the manifests.
+
+    Args:
+        path: The table of the test scores, for the message.
+        tested: Its rows.
+        validation: The rows of the validation scores.
+        counts: The `counts.json` of the manifests.
+
+    Raises:
+        UserError: Naming each set whose numbers of reals and fakes differ.
+    """
+    rows = {name: rows["label"] for name, rows in by_test_set(tested)} | {VALIDATION: validation["label"]}
+    expected = counts["test"] | {VALIDATION: counts["val"]}
+    differing = []
+    for name, wanted in expected.items():
+        labels = rows.get(name, pd.Series(dtype="int8"))
+        found = {"real": int((labels == 0).sum()), "fake": int((labels == 1).sum())}
+        if any(found[kind] != wanted[kind] for kind in found):
+            numbers = (f"{one['real']} reals and {one['fake']} fakes" for one in (found, wanted))
+            differing.append(f"{name}: " + ", where the manifest has ".join(numbers))
+    if differing:
+        problem = f"{path}: not the scores of all images of the protocol"
+        raise UserError(problem, found="\n".join(differing), fix="run the splits and score stages again")
+
+
+def need_same_rows(path: Path, corrupted: pd.DataFrame, asked: pd.DataFrame) -> None:
+    """Refuse scores under a corruption, read from `path`, that are not those of the manifest's images."""
+    columns = ["test_set", "key", "label"]
+    if not corrupted[columns].reset_index(drop=True).equals(asked[columns].reset_index(drop=True)):
+        problem = f"{path}: not the scores of the images that the protocol corrupts"
+        raise UserError(problem, found=f"{len(corrupted)} rows, {len(asked)} in the manifest", fix=_FIX)
 
 
 def has_both_classes(rows: pd.DataFrame) -> bool:
