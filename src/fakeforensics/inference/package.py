@@ -68,6 +68,11 @@ class _Images(BaseModel):
     faces: FacesParams
 
 
+class _Errors(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    rows: tuple[ErrorRate, ...]
+
+
 class ApRow(NamedTuple):
     """Average precision and its 95% interval, percent, on one test set or a mean over them, by one score.
 
@@ -146,7 +151,9 @@ class Package:
     def training(self) -> TrainingData | None:
         """What the training images were like; None in a training folder."""
         value = self._read(TRAINING)
-        return None if value is None else parse(TrainingData, value, str(self.directory / TRAINING))
+        return (
+            None if value is None else parse(TrainingData, value, str(self.directory / TRAINING), MADE_AGAIN)
+        )
 
     @cached_property
     def onnx(self) -> OnnxRecord | None:
@@ -160,11 +167,11 @@ class Package:
 
         Empty in a training folder, and where known reals chose threshold or cuts: the test had others.
         """
-        rows = (self._read(ERRORS) or {}).get("rows", [])
+        value = self._read(ERRORS)
+        rates = () if value is None else parse(_Errors, value, str(self.directory / ERRORS), MADE_AGAIN).rows
         decision = self.decision
         if decision is None or decision.known_reals is not None or decision.adapted is not None:
             return []
-        rates = [parse(ErrorRate, row, str(self.directory / ERRORS)) for row in rows]
         return [one for one in rates if one.asked == decision.inconclusive]
 
     @property

@@ -194,6 +194,14 @@ def test_a_file_that_was_added_to_a_package_is_refused(package, tmp_path):
         open_package(copy)
 
 
+@pytest.mark.parametrize("text", ["{}", '{"rows": 3}', '{"rows": [{"rate": 2}]}', '{"rows": null}'])
+def test_damaged_error_rates_are_named(package, tmp_path, text):
+    copy = shutil.copytree(package.directory, tmp_path / "copy")
+    (copy / "errors.json").write_text(text)
+    with pytest.raises(UserError, match=r"errors\.json: (.|\n)*what to do"):
+        _ = Package(copy).errors
+
+
 def test_a_package_is_not_written_without_its_results(package, tmp_path):
     with pytest.raises(UserError, match=r"gone\.json: no such file(.|\n)*dvc repro"):
         write_package(tmp_path, package.directory, {"metrics.json": tmp_path / "gone.json"}, About(title="t"))
