@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -21,7 +22,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.images.manifest import read_manifest
 from fakeforensics.metrics.spec import IDENTITY
-from fakeforensics.metrics.table import VALIDATION, ScoreTable, write_scores
+from fakeforensics.metrics.table import VALIDATION, ScoreTable, read_scores, write_scores
 from fakeforensics.models.card import detector_card, read_card, trained_on
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from fakeforensics.images.transforms import AnyRgb, Rgb
     from fakeforensics.models.detector import Detector
     from fakeforensics.models.preprocess import Preprocess
+
+log = logging.getLogger(__name__)
 
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy")
 CLEAN = "clean"
@@ -79,7 +82,7 @@ def score_run(
         job: store / f"{fingerprint(card, manifest, job[1], batch_size)}.parquet"
         for job, manifest in jobs.items()
     }
-    if missing := {job: path for job, path in tables.items() if not path.is_file()}:
+    if missing := {job: path for job, path in tables.items() if not _is_whole(path)}:
         from fakeforensics.models.runtime import worker_count
         from fakeforensics.models.saving import load_detector
 
@@ -106,6 +109,18 @@ def score_run(
     for path in by_use[KEPT_RUNS * len(tables) :]:
         path.unlink()
     return tables
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a table is stored; a damaged one is scored again, as it would be damaged each time."""
+    if not path.is_file():
+        return False
+    try:
+        read_scores(path)
+    except UserError as error:
+        log.warning("%s; its images are scored again", error.what)
+        return False
+    return True
 
 
 def fingerprint(card: dict[str, Any], manifest: Path, corruption: str, batch_size: int) -> str:

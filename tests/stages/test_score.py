@@ -116,6 +116,17 @@ def test_only_what_is_new_is_scored(project, runs):
     assert runs[5:] == ["clean", "jpeg_50", "blur_2"]
 
 
+def test_a_damaged_table_in_the_store_is_scored_again(project, runs):
+    ask_for(project, "jpeg_50")
+    score.main("p", "bce")
+    whole = (project / "data/scores/p/bce.parquet").read_bytes()
+    for path in (project / ".scratch/scores/p/bce").glob("*.parquet"):
+        path.write_bytes(path.read_bytes()[:-50])
+    score.main("p", "bce")
+    assert runs == ["clean", "clean", "jpeg_50"] * 2
+    assert (project / "data/scores/p/bce.parquet").read_bytes() == whole
+
+
 def test_an_interrupted_run_resumes(project, runs):
     ask_for(project, "jpeg_50, wobble_3")
     with pytest.raises(UserError, match="unknown corruption 'wobble_3'"):

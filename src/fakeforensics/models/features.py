@@ -71,8 +71,8 @@ class FeatureStore:
         name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
         path = None if self.folder is None else self.folder / f"{name}.npy"
         if path is not None and path.is_file():
-            stored: Float[np.ndarray, "n dim"] = np.load(path, mmap_mode="r")
-            if len(stored) == len(digests):
+            stored = _load(path)
+            if stored is not None and len(stored) == len(digests):
                 path.touch()
                 log.info("the features of %d images are stored: %s", len(stored), path)
                 return stored
@@ -91,6 +91,16 @@ class FeatureStore:
             kept += path.stat().st_size
             if kept > LARGEST_STORE:
                 path.unlink()
+
+
+def _load(path: Path) -> Float[np.ndarray, "n dim"] | None:
+    """A stored table; None if it is damaged, so that its features are computed again."""
+    try:
+        found: Float[np.ndarray, "n dim"] = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError) as error:
+        log.warning("%s: damaged (%s); the features are computed again", path, error)
+        return None
+    return found
 
 
 def _identity(head: HeadDetector) -> dict[str, Any]:

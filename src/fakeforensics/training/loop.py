@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from lightning.fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, write_text
 from fakeforensics.images.dataset import Batch
 from fakeforensics.models.detector import NetworkDetector
@@ -194,7 +196,14 @@ class Run:
         self.fabric.barrier()
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        try:
+            state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError) as error:
+            raise UserError(
+                f"{self.checkpoint}: the checkpoint of an unfinished training is damaged",
+                found=str(error),
+                fix=f"remove {self.checkpoint.parent}; the training then begins anew",
+            ) from None
         self.detector.prepare(state["detector"])
         self.detector.load_state_dict(state["detector"])
         self.optimizer.load_state_dict(state["optimizer"])

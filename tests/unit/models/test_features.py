@@ -85,3 +85,13 @@ def test_a_table_that_is_too_large_is_computed_each_time(tmp_path, monkeypatch):
     for _ in range(2):
         ask(FeatureStore(tmp_path), head(), batches)
     assert batches.read == 2
+
+
+@pytest.mark.parametrize("size", [0, 4, 100, -1])
+def test_a_damaged_table_is_computed_again(tmp_path, size):
+    batches = Batches()
+    first = np.array(ask(FeatureStore(tmp_path), head(), batches))
+    (path,) = tmp_path.glob("*.npy")
+    path.write_bytes(path.read_bytes()[:size])
+    assert np.array_equal(ask(FeatureStore(tmp_path), head(), batches), first)
+    assert batches.read == 2

@@ -190,3 +190,12 @@ def test_a_detector_may_hide_labels_mix_images_and_see_them_all(tmp_path, monkey
     assert sorted(trained.tolist()) == sorted([-1.0] * 4 + [float(label) for label in LABELS[4:]])
     validated = torch.cat([one for training, one in detector.lossed if not training])
     assert validated.tolist() == LABELS[:8]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no checkpoint at all"])
+def test_a_damaged_checkpoint_is_named_with_what_to_do(tmp_path, content):
+    run = object.__new__(Run)
+    run.checkpoint = tmp_path / "last.ckpt"
+    run.checkpoint.write_bytes(content)
+    with pytest.raises(UserError, match=rf"last\.ckpt: (.|\n)*remove {tmp_path}"):
+        run._resume()
