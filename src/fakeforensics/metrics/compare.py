@@ -57,7 +57,8 @@ def compare_with_baseline(
 
     Returns:
         `baseline`, and `ap_difference` and so on: rows as of `compare`, of each metric that is compared and
-        defined on a test set. If the baseline is not among the detectors there is a `note` instead of tables.
+        defined on a test set. If the baseline is not among the detectors, or has the only score, there is a
+        `note` instead of tables.
 
     Raises:
         UserError: If the tables are not about the same images, or are not those of the protocol's test sets.
@@ -71,6 +72,8 @@ def compare_with_baseline(
         for score in test.scores:
             models[detector, score.name] = Model(f"{detector}/{score.name}", [run], score)
     reference = models.pop((baseline, detectors[baseline][0].scores[0].name))
+    if not models:
+        return {"baseline": baseline, "note": f"nothing is compared: {reference.name} is the only score"}
     pairs = [(model, reference) for model in models.values()]
     return {"baseline": baseline} | compare(pairs, test_sets.unseen, seed, replicates)
 

@@ -181,3 +181,11 @@ def test_without_its_baseline_nothing_is_compared():
     found = compare_with_baseline({"three": THREE}, "absent", TestSets(test={"a": 0, "b": 0}), 0, 50)
     assert list(found) == ["baseline", "note"]
     assert "absent" in found["note"]
+
+
+def test_a_detector_with_one_score_is_compared_with_nothing():
+    scores = ScoreTable(make_scores({"a": 0}, "bce", images=20), SCORES["bce"])
+    validation = ScoreTable(make_scores({"validation": 0}, "bce", images=20), SCORES["bce"])
+    found = compare_with_baseline({"bce": (scores, validation)}, "bce", TestSets(test={"a": 0}), 0, 50)
+    assert list(found) == ["baseline", "note"]
+    assert "bce/sl" in found["note"]
