@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro sample lambda-grid seeds systems test test-full lint format
+.PHONY: help install repro sample lambda-grid seeds systems test test-full lint format docs lock
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -71,3 +71,13 @@ lint: $(INSTALLED) ## Check style and types
 format: $(INSTALLED) ## Rewrite the code in the house style
 	ruff check --fix .
 	ruff format .
+
+# Zensical prints griffe's warnings without counting them.
+docs: $(INSTALLED) ## Build the documentation site into site/, with warnings as errors
+	@mkdir -p .scratch
+	@zensical build --strict --clean >.scratch/docs.log 2>&1 || { cat .scratch/docs.log; exit 1; }
+	@if grep '^griffe' .scratch/docs.log; then exit 1; fi
+	@echo 'open site/index.html'
+
+lock: ## Write uv.lock with the versions of constraints.txt (needs uv)
+	@uv lock $(patsubst %,--upgrade-package %,$(shell cat constraints.txt))

@@ -53,8 +53,8 @@ def rank(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str = "sco
         name: Whose scores these are, for the message.
 
     Raises:
-        UserError: If there are none, if lengths differ, if a score is NaN or infinite, or a label is not 0 or
-        1.
+        UserError: If there are none, if lengths differ, if a score is NaN or infinite, or if a label is
+            neither 0 nor 1.
     """
     values, truth = _checked(scores, labels, name)
     order = np.argsort(-values, kind="stable")
