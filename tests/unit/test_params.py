@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.serialize import modify_yaml
 from pydantic import ValidationError
 
 from fakeforensics.errors import UserError
@@ -123,3 +124,13 @@ def test_a_missing_or_broken_file_is_an_error_with_its_name(tmp_path):
     (tmp_path / "params.yaml").write_text("")
     with pytest.raises(UserError, match="should be a group of keys, found None"):
         load_params(tmp_path / "params.yaml")
+
+
+def test_dvc_writes_the_file_in_the_form_that_it_has(tmp_path):
+    # As `dvc exp run -S` does, so that a diff shows the changed value alone.
+    own = Path(__file__).parents[2] / "params.yaml"
+    written = tmp_path / "params.yaml"
+    written.write_bytes(own.read_bytes())
+    with modify_yaml(str(written)):
+        pass
+    assert written.read_text() == own.read_text()
