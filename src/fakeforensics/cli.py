@@ -30,8 +30,8 @@ Model = Annotated[
     Path | None,
     Option(
         help="A model's folder. By default the only one in packages/ or, of several detectors of one "
-        "protocol, the one with the highest average precision on validation. Test sets play no part: a model "
-        "chosen by them would look better than it is."
+        "protocol, the one with the highest average precision on validation; the demo's only if there are no "
+        "others. Test sets play no part: a model chosen by them would look better than it is."
     ),
 ]
 
@@ -146,7 +146,7 @@ def predict(
     from fakeforensics.inference.crops import ExtractionSettings
     from fakeforensics.inference.inputs import find_inputs
     from fakeforensics.inference.network import choose_runtime
-    from fakeforensics.inference.output import Style, print_predictions
+    from fakeforensics.inference.output import Style, choice_line, print_predictions
     from fakeforensics.inference.package import open_package, with_inconclusive
     from fakeforensics.inference.pictures import PictureFolders
     from fakeforensics.inference.predict import Prediction, Predictor, predict_together, score_known_reals
@@ -156,6 +156,8 @@ def predict(
     if adapt and (inconclusive is not None or not known_reals):
         raise typer.BadParameter("--adapt needs --known-reals, and takes no --inconclusive")
     package = open_package(model)
+    if model is None and (choice := choice_line(package)) is not None:
+        typer.echo(choice, err=True)
     inputs = find_inputs([path for path in paths if path != "-"], sys.stdin if "-" in paths else ())
     settings = ExtractionSettings("whole" if as_is else package.crop, package.faces, people.value)
     why_not_onnx = choose_runtime(package, runtime.value).why_not_onnx

@@ -9,6 +9,7 @@ import typer
 from typer import Argument, Option
 
 if TYPE_CHECKING:
+    from fakeforensics.sources.base import DatasetAdapter
     from fakeforensics.sources.check import SourceReport
 
 app = typer.Typer(help="Check and download data sets.", no_args_is_help=True, rich_markup_mode=None)
@@ -29,9 +30,9 @@ def check(
     """Check raw data before hours of computing start.
 
     Compares counts with the published ones. Says what decided split, group and label of the files, and which
-    are left out. Reports unreadable files, duplicates within and across sources, file formats that reveal
-    the label, and whether images of several folders with the same number look alike. Exits with 1 if anything
-    needs fixing.
+    are left out. Reports files added, removed or changed since the source was listed, unreadable files,
+    duplicates within and across sources, file formats that reveal the label, and whether images of several
+    folders with the same number look alike. Exits with 1 if anything needs fixing.
 
     \b
     Examples:
@@ -47,15 +48,34 @@ def check(
     settings = load_params(params)
     chosen = {name: settings.source(name) for name in sources or settings.sources}
     reports = check_sources(chosen, deep=deep, workers=workers)
+    lists = Path("data/inventory")
+    is_current = True
     for report in reports:
         if report.shared and not any(file.problem for file in report.files):
             _compare_shared(report, open_source(report.name, chosen[report.name]).root)
         typer.echo(render(report))
         if update and report.is_good:
-            write_inventory(open_source(report.name, chosen[report.name]), Path("data/inventory"))
+            write_inventory(open_source(report.name, chosen[report.name]), lists)
             typer.echo(f"  written: data/inventory/{report.name}.csv")
-    if not all(report.is_good for report in reports):
+        elif report.files and (
+            new := _what_is_new(report, open_source(report.name, chosen[report.name]), lists)
+        ):
+            is_current = False
+            typer.echo(
+                f"  {lists / report.name}.csv is out of date ({new}), and `dvc repro` goes by it: "
+                f"fakeforensics data check {report.name} --update"
+            )
+    if not is_current or not all(report.is_good for report in reports):
         raise typer.Exit(1)
+
+
+def _what_is_new(report: SourceReport, adapter: DatasetAdapter, lists: Path) -> str | None:
+    """How the checked files, tables included, differ from the list that the pipeline depends on."""
+    from fakeforensics.sources.check import what_is_new
+
+    sizes = {file.record.path: file.size for file in report.files}
+    sizes |= {str(table): (adapter.root / table).stat().st_size for table in adapter.tables()}
+    return what_is_new(report.name, sizes, lists)
 
 
 def _compare_shared(report: SourceReport, root: Path) -> None:

@@ -76,6 +76,11 @@ def test_predict_prints_a_table_and_fails_if_a_file_does(here):
     assert "1 failed" in total
 
 
+def test_missing_files_are_named_without_loading_the_model(here):
+    (here / "packages/p/joint/model.safetensors").unlink()
+    assert "failed: no such file" in run("predict", "nothing.png", status=1)
+
+
 def test_predict_json_lists_and_pictures(here):
     text = run(
         *("predict", "-", "--json", "--boxes", "marked", "--explain", "maps", "--people", "main"),

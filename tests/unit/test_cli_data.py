@@ -56,6 +56,25 @@ def test_update_lists_the_files_of_sound_sources_alone(params: Path, monkeypatch
     assert len((lists / "mine.csv").read_text().splitlines()) == 3
 
 
+def test_check_fails_if_the_list_of_files_is_out_of_date(
+    params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(params.parent)
+    check = ["data", "check", "mine"]
+    assert CliRunner().invoke(app, [*check, "--update"]).exit_code == 0
+    assert CliRunner().invoke(app, check).exit_code == 0
+    files = params.parent / "mine"
+    (files / "1_fake/a.png").rename(files / "1_fake/b.png")
+    Image.fromarray(np.full((9, 9, 3), 9, np.uint8)).save(files / "0_real/c.png")
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(files / "0_real/a.png")
+    changed = CliRunner().invoke(app, check)
+    assert changed.exit_code == 1
+    assert "files: 2 added, 1 removed, 1 changed in size" in changed.output
+    assert "data check mine --update" in changed.output
+    assert CliRunner().invoke(app, [*check, "--update"]).exit_code == 0
+    assert CliRunner().invoke(app, check).exit_code == 0
+
+
 def test_fetch_shows_the_steps_to_a_gated_set() -> None:
     shown = CliRunner().invoke(app, ["data", "fetch", "celeb_df"])
     assert shown.exit_code == 0

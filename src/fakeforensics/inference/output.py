@@ -129,6 +129,15 @@ def print_models(root: Path) -> None:
         typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
 
 
+def choice_line(package: Package, root: Path = PACKAGES) -> str | None:
+    """Why a package was taken that nobody has named, in one line; None if there is no other one."""
+    others = len(find_packages(root)) - 1
+    if others < 1:
+        return None
+    reason = "the demo's only if there are no others; then the highest average precision on validation"
+    return f"chosen among {others + 1} packages: {package.directory} ({reason}); --model takes another one"
+
+
 def policy_line(package: Package) -> str:
     """What decides, in one line."""
     decision, name = package.decision, package.name

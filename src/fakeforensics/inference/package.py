@@ -270,7 +270,7 @@ def open_package(directory: Path | None = None, root: Path = PACKAGES) -> Packag
         directory: Its folder. By default the only one below `root` or, of several detectors of one protocol,
             the one whose best score has the highest average precision on validation. Test sets play no part:
             they would flatter a model that was chosen by them. Of equally good ones the last in params.yaml's
-            `detectors` is taken.
+            `detectors` is taken. The demo's count only where there are no others.
         root: Folder of the packages.
 
     Raises:
@@ -289,6 +289,7 @@ def _default(root: Path) -> Path:
             f"{root}/: no packaged model here",
             fix="run the command where `dvc repro` was run, or name a model's folder with --model",
         )
+    packages = [one for one in packages if not one.is_demo] or packages
     if len(packages) == 1:
         return packages[0].directory
     precision = {one.directory: one.metrics.get("validation", {}).get("ap") for one in packages}

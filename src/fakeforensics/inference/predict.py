@@ -278,6 +278,9 @@ class Predictor:
 
     def predict(self, items: Sequence[Item]) -> Iterator[Prediction]:
         """Score files, in their order; one that fails gets a prediction with the reason."""
+        if all(item.missing is not None for item in items):  # there is no need for the model
+            yield from (Prediction(item.path, item.kind, (), {}, item.missing) for item in items)
+            return
         with ThreadPoolExecutor(1) as scorer:  # it scores one batch while the next is extracted
             jobs = look_ahead(partial(self._submit, scorer), self._batches(items), 2, ordered=True)
             for _, scored in jobs:

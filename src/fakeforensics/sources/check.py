@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import os
 import warnings
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import sha256_file
+from fakeforensics.files import printable_path, sha256_file
 from fakeforensics.params import SourceParams
 from fakeforensics.sources.base import (
     IMAGE_SUFFIXES,
@@ -110,6 +111,32 @@ def check_sources(
     reports = [_check(name, source, deep, workers) for name, source in sources.items()]
     _report_duplicates({report.name: report for report in reports})
     return reports
+
+
+def what_is_new(source: str, sizes: Mapping[str, int], folder: Path) -> str | None:
+    """How a source's files differ from its list in number or size; no file is read.
+
+    Args:
+        source: Its name.
+        sizes: Bytes of each file that is there, by its relative path.
+        folder: The folder of the lists.
+
+    Returns:
+        Such as "files: 3 added, 1 removed"; None if the list fits, or if there is none yet.
+    """
+    path = folder / f"{source}.csv"
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        listed = {row["path"]: int(row["bytes"]) for row in csv.DictReader(file)}
+    found = {printable_path(name): size for name, size in sizes.items()}
+    counts = Counter(
+        "added" if name not in listed else "removed" if name not in found else "changed in size"
+        for name in listed.keys() | found.keys()
+        if listed.get(name) != found.get(name)
+    )
+    parts = [f"{counts[kind]:,} {kind}" for kind in ("added", "removed", "changed in size") if counts[kind]]
+    return f"files: {', '.join(parts)}" if parts else None
 
 
 def _check(name: str, source: SourceParams, deep: bool, workers: int) -> SourceReport:

@@ -8,6 +8,7 @@ import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
+from fakeforensics.inference.output import choice_line
 from fakeforensics.inference.package import About, Package, find_packages, open_package, write_package
 from fakeforensics.sums import write_sums
 from fakeforensics.thresholds.any_share import adapted_decision
@@ -76,6 +77,19 @@ def test_of_several_protocols_the_user_must_choose(package, tmp_path):
     with pytest.raises(UserError, match=r"several(.|\n)*a/joint(.|\n)*b/joint(.|\n)*--model"):
         open_package(root=tmp_path)
     assert open_package(tmp_path / "b/joint", root=tmp_path).name == "b/joint"
+
+
+def test_own_packages_go_before_the_demos(package, tmp_path):
+    for protocol in ("demo", "mine"):
+        card_only(tmp_path / protocol / "joint", package, protocol=protocol)
+    write_json(tmp_path / "demo/joint/package.json", {"title": "t", "demo": True})
+    assert open_package(root=tmp_path).name == "mine/joint"
+    line = choice_line(open_package(root=tmp_path), tmp_path)
+    assert line is not None
+    assert "2 packages" in line
+    shutil.rmtree(tmp_path / "mine")
+    assert open_package(root=tmp_path).name == "demo/joint"
+    assert choice_line(open_package(root=tmp_path), tmp_path) is None
 
 
 def test_placeholders_of_left_out_detectors_are_no_packages(package, tmp_path):
