@@ -24,6 +24,7 @@ from fakeforensics.metrics.summary import DIGITS, measure_run, summarize, write_
 from fakeforensics.metrics.table import TAKEN, VALIDATION, has_both_classes, need_one_label, read_scores
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.reading import check_file
+from fakeforensics.thresholds.advice import Advice, advise
 from fakeforensics.thresholds.analysis import Analysis, analyze, threshold_table, write_analysis
 from fakeforensics.thresholds.pictures import draw_thresholds
 
@@ -47,6 +48,7 @@ class Report:
         thresholds: Rows of the best thresholds by test labels, and of validation's if there is validation.
         selectors: The summary of deployable thresholds; empty without validation.
         likelihood: Rows of what likelihood ratios fitted on validation are worth; empty without its fakes.
+        advice: The threshold to use and what to expect of it; None without validation.
         comparison: Paired differences by metric; empty without a second detector.
         remarks: For the reader.
     """
@@ -55,6 +57,7 @@ class Report:
     thresholds: list[dict[str, Any]]
     selectors: list[dict[str, Any]]
     likelihood: list[dict[str, Any]]
+    advice: Advice | None
     comparison: dict[str, list[dict[str, Any]]]
     remarks: list[str]
 
@@ -66,6 +69,7 @@ def evaluate_scores(
     params: ThresholdsParams | None = None,
     seed: int = 0,
     score: str | None = None,
+    fpr: float | None = None,
 ) -> Report:
     """Evaluate score files.
 
@@ -77,14 +81,17 @@ def evaluate_scores(
         params: Settings of the threshold analysis and the number of bootstrap draws.
         seed: Of the draws.
         score: The name of a score, where a table of the pipeline has several.
+        fpr: The false-positive rate asked of the advised threshold; None takes the highest accuracy.
 
     Raises:
-        UserError: If a file is faulty, no test set has both classes, or runs are not about the same images.
+        UserError: If a file is faulty, validation has too few reals for `fpr`, no test set has both classes,
+            or runs are not about the same images.
     """
     params = params or ThresholdsParams()
     remarks: list[str] = []
     runs = [_read_run(path, score, remarks) for path in paths]
     table, validation = runs[0]
+    advice = advise(table, validation, EXTERNAL.column, fpr)
     metrics, more = measure_run(table, validation, SCORES, (), seed, params.bootstrap)
     metrics |= more
     if metrics["auc_interval"][NAME]["mean"][1] < 0.5:
@@ -111,12 +118,14 @@ def evaluate_scores(
         metrics |= analysis.likelihood.summary(params.likelihood_ratio, ())
         if analysis.likelihood.missing:
             remarks.append(f"there are no likelihood ratios: {analysis.likelihood.missing}")
+    if advice is not None:
+        metrics["advice"] = advice.as_json()
     if out is not None:
         write_curves(table, SCORES, out)
         write_json(out / "metrics.json", metrics)  # last: where it stands, the other files do
     selectors = analysis.summary if analysis else []
     likelihood = analysis.likelihood.rows if analysis else []
-    return Report(metrics, thresholds, selectors, likelihood, comparison, remarks)
+    return Report(metrics, thresholds, selectors, likelihood, advice, comparison, remarks)
 
 
 def _analyze_thresholds(
@@ -196,6 +205,8 @@ def render(report: Report) -> str:
             rates = "  ".join(f"{name} {row[name]:.4f}" for name in ("accuracy", "fpr", "fnr"))
             # Nine digits tell any two 32-bit scores apart.
             lines.append(f"{row['test_set']:{widest}}  {label:20}  {row['threshold']:15.9g}  {rates}")
+    if report.advice is not None:
+        lines += ["", str(report.advice)]
     if report.selectors:
         lines += ["", "rule                      sets  mean accuracy  gap closed  worst set"]
         for row in report.selectors:

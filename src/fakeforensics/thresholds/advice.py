@@ -1,0 +1,124 @@
+"""The threshold to use, and what to expect of it: false alarms and found fakes on each test set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fakeforensics.errors import UserError
+from fakeforensics.metrics.bootstrap import group_names
+from fakeforensics.metrics.operating import outcome, validation_threshold
+from fakeforensics.metrics.table import by_test_set, has_both_classes
+from fakeforensics.thresholds.conformal import conformal_cuts
+from fakeforensics.thresholds.errors import exact_interval
+
+
+@dataclass(frozen=True)
+class SetRates:
+    """What a threshold gives on a test set.
+
+    Attributes:
+        test_set: The set's name.
+        fpr: Share of its reals that are called fake.
+        low: Lower end of the 95% interval of `fpr`, which counts a group of images as one.
+        high: Upper end.
+        recall: Share of its fakes that are called fake.
+    """
+
+    test_set: str
+    fpr: float
+    low: float
+    high: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A threshold that validation chose, and what it gives on the test sets.
+
+    Attributes:
+        threshold: Scores from here on are called fake.
+        chosen: How it was chosen, in words.
+        sets: What it gives on each test set with both classes.
+    """
+
+    threshold: float
+    chosen: str
+    sets: tuple[SetRates, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields, rates with six digits."""
+        rates = [
+            {name: value if name == "test_set" else round(value, 6) for name, value in asdict(one).items()}
+            for one in self.sets
+        ]
+        return {"threshold": self.threshold, "chosen": self.chosen, "sets": rates}
+
+    def __str__(self) -> str:
+        few, many = min(self.sets, key=lambda one: one.fpr), max(self.sets, key=lambda one: one.fpr)
+        ends = [few] if len(self.sets) == 1 else [few, many]
+        alarms = " to ".join(
+            f"{one.fpr:.1%} on {one.test_set} [{one.low:.1%}, {one.high:.1%}]" for one in ends
+        )
+        ends = sorted(ends, key=lambda one: one.recall)
+        found = " to ".join(f"{one.recall:.1%} on {one.test_set}" for one in ends)
+        use = f"Use {self.threshold:.9g}: {self.chosen}."
+        return f"{use} Expect false alarms of {alarms}; fakes found: {found}."
+
+
+def advise(
+    test: pd.DataFrame, validation: pd.DataFrame | None, column: str, fpr: float | None = None
+) -> Advice | None:
+    """Choose a threshold on validation and measure it on the test sets.
+
+    Args:
+        test: Score tables of sets with both classes.
+        validation: Score table.
+        column: The score's.
+        fpr: The largest share of reals that may be called fake, in (0, 1), in the mean over reals like
+            validation's; None takes the threshold of highest accuracy on validation.
+
+    Returns:
+        None if no `fpr` is given and there is no validation with both classes.
+
+    Raises:
+        UserError: If validation has too few independent reals for `fpr`.
+    """
+    if fpr is None and (validation is None or not has_both_classes(validation)):
+        return None
+    if validation is None:
+        raise UserError("a false-positive rate needs validation reals", expected="rows whose split is val")
+    if fpr is None:
+        threshold = validation_threshold(validation, column)
+        chosen = "highest accuracy on validation"
+    else:
+        threshold = _threshold_at(validation, column, fpr)
+        chosen = f"at most {fpr:.2%} of reals like validation's are called fake"
+    sets = []
+    for name, rows in by_test_set(test):
+        rates = outcome(rows[column].to_numpy(), rows["label"].to_numpy(), threshold)
+        low, high = exact_interval(rates.fpr, _count_groups(rows[rows["label"] == 0]))
+        sets.append(SetRates(str(name), rates.fpr, low, high, rates.recall))
+    return Advice(threshold, chosen, tuple(sets))
+
+
+def _threshold_at(validation: pd.DataFrame, column: str, fpr: float) -> float:
+    reals = validation[validation["label"] == 0]
+    groups = pd.factorize(group_names(reals))[0]
+    cut = conformal_cuts(reals[column].to_numpy(np.float64), np.zeros(len(reals), np.int8), groups, [fpr])[0]
+    if cut.fake_from is None:
+        raise UserError(
+            f"no threshold promises a false-positive rate of {fpr:g}",
+            expected=f"{math.ceil(1 / fpr - 1e-9) - 1} independent reals in validation or more",
+            found=f"{_count_groups(reals)}",
+            fix="ask for a higher rate, or add reals",
+        )
+    return cut.fake_from
+
+
+def _count_groups(rows: pd.DataFrame) -> int:
+    return len(np.unique(group_names(rows).astype(str)))

@@ -1,0 +1,53 @@
+"""The advised threshold and its rates, by hand."""
+
+import pandas as pd
+import pytest
+
+from fakeforensics.errors import UserError
+from fakeforensics.thresholds.advice import advise
+
+
+def table(reals, fakes, test_set="a", group=""):
+    rows = [(score, 0) for score in reals] + [(score, 1) for score in fakes]
+    frame = pd.DataFrame(rows, columns=["score", "label"]).assign(test_set=test_set, source="", video="")
+    key = [f"{test_set}{number}" for number in range(len(rows))]
+    return frame.assign(key=key, group=group or key, method="", domain="", frame=-1)
+
+
+VALIDATION = table(range(19), [30, 40])
+TEST = pd.concat([table([1, 2, 3, 30], [10, 40]), table([1, 2], [40, 50], "b")], ignore_index=True)
+
+
+def test_the_highest_accuracy_on_validation_is_advised_by_default():
+    advice = advise(TEST, VALIDATION, "score")
+    assert advice.threshold == 24  # the middle of the gap from 18 to 30
+    first, second = advice.sets
+    assert (first.test_set, first.fpr, first.recall) == ("a", 0.25, 0.5)  # 30 of four reals; 40 of two fakes
+    assert (second.test_set, second.fpr, second.recall) == ("b", 0, 1)
+    # Clopper and Pearson, 1 of 4 and 0 of 2: 1 - 0.975^(1/4), and 1 - 0.025^(1/2).
+    assert first.low == pytest.approx(0.006309, abs=1e-6)
+    assert second.high == pytest.approx(1 - 0.025**0.5)
+    assert "25.0% on a" in str(advice)
+
+
+def test_a_false_positive_rate_is_kept_by_reals_like_validations():
+    # 19 reals: at 1 in 20 only what lies above all of them, at 2 in 20 one of them may.
+    assert advise(TEST, VALIDATION, "score", 0.05).threshold == pytest.approx(18)
+    assert 17 < advise(TEST, VALIDATION, "score", 0.1).threshold < 18
+    assert advise(TEST, VALIDATION[VALIDATION["label"] == 0], "score", 0.05).sets[0].fpr == 0.25
+
+
+def test_too_few_reals_for_a_rate_are_an_error_with_the_number():
+    with pytest.raises(UserError) as caught:
+        advise(TEST, VALIDATION, "score", 0.01)
+    assert "99 independent reals" in str(caught.value)
+    with pytest.raises(UserError):  # nineteen frames of one clip are one
+        advise(TEST, VALIDATION.assign(group="clip"), "score", 0.05)
+
+
+def test_without_validation_of_both_classes_there_is_no_advice():
+    reals = VALIDATION[VALIDATION["label"] == 0]
+    assert advise(TEST, None, "score") is None
+    assert advise(TEST, reals, "score") is None
+    with pytest.raises(UserError, match="validation reals"):
+        advise(TEST, None, "score", 0.05)
