@@ -59,7 +59,9 @@ def write_tables(root, detector, keep=lambda table: table):
         "sha256": "0" * 64,
         "method": "m",
     }
-    images = table[["test_set", "key", "label"]].assign(split="test", box=[[]] * len(table), sha256="0" * 64, **place)
+    images = table[["test_set", "key", "label"]].assign(
+        split="test", box=[[]] * len(table), sha256="0" * 64, **place
+    )
     write_parquet(root / "data/manifests/p/corrupted.parquet", images)
 
 
@@ -200,9 +202,7 @@ def test_scores_that_lack_an_image_are_refused(own):
     blurred = own / "data/scores/p/bce.corrupted/blur_4.parquet"
     table = read_scores(blurred)
     write_scores(blurred, table._replace(rows=table.rows.iloc[1:]))
-    with pytest.raises(
-        UserError, match=r"blur_4\.parquet: not (.|\n)*399 rows, 400 in the manifest"
-    ):
+    with pytest.raises(UserError, match=r"blur_4\.parquet: not (.|\n)*399 rows, 400 in the manifest"):
         evaluate.main("p", "bce")
 
 
