@@ -51,17 +51,9 @@ def write_tables(root, detector, keep=lambda table: table):
     tests = {name: classes(rows) for name, rows in table.groupby("test_set")}
     counts = {"train": {"real": 1, "fake": 1}, "val": classes(validation), "test": tests, "undetected": {}}
     write_json(root / "data/manifests/p/counts.json", counts)
-    place = {
-        "source": "s",
-        "shard": "shard-00000.tar",
-        "offset": 0,
-        "size": 1,
-        "sha256": "0" * 64,
-        "method": "m",
-    }
-    images = table[["test_set", "key", "label"]].assign(
-        split="test", box=[[]] * len(table), sha256="0" * 64, **place
-    )
+    place = {"source": "s", "shard": "shard-00000.tar", "offset": 0, "size": 1, "method": "m"}
+    images = table[["test_set", "key", "label"]].assign(split="test", sha256="0" * 64, **place)
+    images["box"] = [[]] * len(images)
     write_parquet(root / "data/manifests/p/corrupted.parquet", images)
 
 
