@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro sample lambda-grid seeds systems test test-full lint format docs lock
+.PHONY: help install repro sample lambda-grid seeds systems test test-full lint format docs
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,3 @@ docs: $(INSTALLED) ## Build the documentation site into site/, with warnings as 
 	@zensical build --strict --clean >.scratch/docs.log 2>&1 || { cat .scratch/docs.log; exit 1; }
 	@if grep '^griffe' .scratch/docs.log; then exit 1; fi
 	@echo 'open site/index.html'
-
-lock: ## Write uv.lock with the versions of constraints.txt (needs uv)
-	@uv lock $(patsubst %,--upgrade-package %,$(shell cat constraints.txt))
