@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fakeforensics.parsing import check_name
+from fakeforensics.names import check_name
 from stages._command import run_command
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from typer import Option
 
-from fakeforensics.parsing import check_name
+from fakeforensics.names import check_name
 from stages._command import run_command
 
 

@@ -15,7 +15,7 @@ from fakeforensics.cli_data import app as data_app
 from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.errors import UserError
 from fakeforensics.files import explain_full_disk
-from fakeforensics.parsing import check_name
+from fakeforensics.names import check_name
 
 app = typer.Typer(
     help="Tell real images from fakes with the detectors that `dvc repro` trained.",

@@ -15,7 +15,8 @@ from pydantic import (
 )
 
 from fakeforensics.errors import UserError
-from fakeforensics.parsing import HEX_PATTERN, LONGEST_NAME, NAME_PATTERN, parse
+from fakeforensics.names import LONGEST_NAME, NAME_PATTERN
+from fakeforensics.parsing import HEX_PATTERN, parse
 from fakeforensics.yaml12 import read_yaml
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,14 +11,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from fakeforensics.errors import UserError
+from fakeforensics.names import NAME_PATTERN, NAME_WORDS
 from fakeforensics.reading import REPEAT, read_json
 
 Model = TypeVar("Model", bound=BaseModel)
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$"
-LONGEST_NAME = 100
 HEX_PATTERN = r"^[0-9a-f]{8,64}$"
 _PATTERNS = {
-    NAME_PATTERN: "a name of letters, digits and _ . + -, which begins with a letter or digit",
+    NAME_PATTERN: NAME_WORDS,
     HEX_PATTERN: "8 to 64 of the digits 0-9 and a-f",
 }
 _Path = tuple[str | int, ...]
@@ -90,21 +88,6 @@ def read_json_as(kind: Any, path: Path, fix: str = REPEAT) -> Any:
         return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         raise _explained(error, value, str(path), fix, None) from None
-
-
-def check_name(name: str) -> str:
-    """Return a name that was given on a command line: it becomes part of a path, and is never one itself.
-
-    Raises:
-        UserError: If it is no plain name.
-    """
-    if not re.fullmatch(NAME_PATTERN, name) or len(name) > LONGEST_NAME:
-        raise UserError(
-            f"{name!r} is not a name",
-            expected=f"{_PATTERNS[NAME_PATTERN]}, of at most {LONGEST_NAME} characters",
-            fix="give the name as params.yaml has it, not a path",
-        )
-    return name
 
 
 def _explained(

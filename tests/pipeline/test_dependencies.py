@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # From the bottom up: a package may use those before it.
 ORDER = (
-    *("errors", "files", "sums", "code", "palette", "reading", "parquet"),
+    *("errors", "names", "files", "sums", "code", "palette", "reading", "parquet"),
     *("parsing", "yaml12", "params", "experiments", "processes"),
     *("sources", "images", "faces"),
     *("metrics", "models", "detectors", "scoring", "splits", "training", "thresholds"),

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from fakeforensics import cli
 from fakeforensics.errors import UserError
 from fakeforensics.images.codec import encode_png
+from fakeforensics.sums import write_sums
 from tests.unit.inference import conftest
 
 COMMANDS = (
@@ -100,6 +101,7 @@ def test_predict_gives_inconclusive_verdicts_if_asked(here):
     policy = here / "packages/p/joint/decision.json"
     cuts = [{"error_rate": 0.5, "fake_from": 1e9, "real_to": -1e9}]  # no image lies beyond either
     policy.write_text(json.dumps(json.loads(policy.read_text()) | {"conformal": cuts}))
+    write_sums(policy.parent)
     assert run("predict", "one face.png").split()[-1] in ("real", "fake")
     assert run("predict", "one face.png", "--inconclusive", 0.5).splitlines()[-1] == "1 file: 1 inconclusive"
     # The photo is the only known real: above its own score it is fake, at it not.

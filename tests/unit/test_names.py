@@ -16,8 +16,9 @@ from fakeforensics.images.index import INDEX_SCHEMA, image_keys, read_index
 from fakeforensics.inference.pictures import picture_names
 from fakeforensics.metrics.spec import EXTERNAL
 from fakeforensics.metrics.summary import write_curves
+from fakeforensics.names import check_name
 from fakeforensics.params import Params
-from fakeforensics.parsing import check_name, parse
+from fakeforensics.parsing import parse
 from tests.unit.splits.conftest import row
 
 HOSTILE = [

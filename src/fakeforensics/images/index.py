@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_directory
+from fakeforensics.names import NAME_PATTERN
 from fakeforensics.params import Count
 from fakeforensics.parquet import LABEL, Column, Kind, read_parquet
-from fakeforensics.parsing import NAME_PATTERN, read_json_as
+from fakeforensics.parsing import read_json_as
 
 if TYPE_CHECKING:
     import pandas as pd
