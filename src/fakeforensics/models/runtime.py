@@ -25,8 +25,8 @@ def keep_freed_memory() -> bool:
 
     By default it hands every large tensor back to the system when it is freed and asks for it again in the
     next step, where each of its pages is then faulted in and zeroed: a quarter to a third of a training step
-    (docs/benchmarks.md). Kept pages are reused; the process stays as large as it once was. No number that is
-    computed changes.
+    (docs/decisions/021-speed.md). Kept pages are reused; the process stays as large as it once was. No number
+    that is computed changes.
 
     Returns:
         Whether the allocator accepted it; an allocator other than glibc's is left alone.
