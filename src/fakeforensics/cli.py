@@ -251,6 +251,7 @@ def serve(
       fakeforensics serve
       fakeforensics serve --model packages/demo/joint --port 8000
     """  # noqa: D301 (\b keeps the lines of the examples)
+    typer.echo("Starting the page; its address follows.", err=True)
     from fakeforensics.inference.app.server import serve as serve_page
     from fakeforensics.inference.inputs import UploadLimits
     from fakeforensics.inference.package import open_package

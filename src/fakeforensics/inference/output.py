@@ -14,6 +14,7 @@ import typer
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import printable_path
+from fakeforensics.inference.doubts import doubts
 from fakeforensics.inference.inputs import Inputs, Item
 from fakeforensics.inference.model_card import cut_text, score_name, share_text
 from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Assessment, Package, find_packages
@@ -75,6 +76,8 @@ def print_predictions(
         typer.secho(share_text(adapted), err=True, fg=color)
     if package.is_demo:
         typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
+    for doubt in doubts(package):
+        typer.secho(doubt, err=True, fg=typer.colors.YELLOW)
     if is_cropped and package.crop == "faces":
         typer.secho(_AS_IS_WARNING, err=True, fg=typer.colors.YELLOW)
     failed = 0
@@ -107,6 +110,7 @@ def print_models(root: Path) -> None:
     width = max(len("MODEL"), *(len(str(package.directory)) for package in packages))
     typer.echo(f"{'MODEL':<{width}}  TAKES   {'SCORE':<{_LABEL}}  MEAN AP  UNSEEN AP")
     has_demo = False
+    doubted: list[str] = []
     for package in packages:
         start = f"{package.directory!s:<{width}}"
         try:
@@ -115,6 +119,7 @@ def print_models(root: Path) -> None:
             for row in package.test_set_ap():
                 means.setdefault(row.score, {})[row.test_set] = f"{row.ap:.2f}"
             is_demo = package.is_demo
+            doubted += [f"{package.directory}: {doubt}" for doubt in doubts(package)]
         except UserError as error:
             typer.echo(f"{start}  {typer.style(error.what, fg=typer.colors.YELLOW)}")
             continue
@@ -125,8 +130,8 @@ def print_models(root: Path) -> None:
             values = f"{ap.get('mean', '-'):>7}  {ap.get('mean_unseen', '-'):>9}"
             typer.echo(f"{start}  {score:<{_LABEL}}  {values}{'  demo' * is_demo}")
             start = " " * len(start)
-    if has_demo:
-        typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
+    for line in [DEMO_WARNING] * has_demo + doubted:
+        typer.secho(line, err=True, fg=typer.colors.YELLOW)
 
 
 def choice_line(package: Package, root: Path = PACKAGES) -> str | None:

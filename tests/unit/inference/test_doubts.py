@@ -1,0 +1,46 @@
+"""When a detector is doubted, and where that is said."""
+
+import json
+import shutil
+
+import pytest
+
+from fakeforensics.files import write_json
+from fakeforensics.inference.doubts import doubts
+from fakeforensics.inference.model_card import model_card
+from fakeforensics.inference.output import print_models
+from fakeforensics.inference.package import Package
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best", "ap", "expected"),
+    [
+        (5, 3, 0.76, 0),
+        (5, 0, 0.76, 1),  # the first epoch was the best
+        (1, 0, 0.76, 0),  # there was only one
+        (5, 3, 0.75, 1),  # 30 of 40 images are fakes: chance is 0.75
+        (5, 0, 0.5, 2),
+    ],
+)
+def test_a_detector_at_chance_or_of_its_first_epoch_is_doubted(package, tmp_path, epochs, best, ap, expected):
+    folder = tmp_path / "p/joint"
+    shutil.copytree(package.directory, folder)
+    card = json.loads((folder / "model.json").read_text())
+    card |= {"epochs": epochs, "best_epoch": best}
+    card["counts"] |= {"val": {"src": {"real": 10, "pggan": 20, "stargan": 10}}}
+    write_json(folder / "model.json", card)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    write_json(folder / "metrics.json", metrics | {"validation": {"ap": {"sl": ap, "cd": 0.1}}})
+    found = doubts(Package(folder))
+    assert len(found) == expected
+    text = model_card(Package(folder))
+    assert all(doubt in text for doubt in found)
+
+
+def test_models_names_a_doubted_detector(package, tmp_path, capsys):
+    shutil.copytree(package.directory, tmp_path / "p/joint")
+    write_json(tmp_path / "p/joint/model.json", package.raw_card | {"epochs": 5, "best_epoch": 0})
+    print_models(tmp_path)
+    printed = capsys.readouterr()
+    assert "first of its 5 epochs" in printed.err
+    assert "p/joint" in printed.err
