@@ -87,14 +87,14 @@ def predict(
             min=0,
             max=1,
             help="Error rate of the verdicts real and fake, such as 0.05; a score that supports neither is "
-            "inconclusive. By default what the model's policy says: usually no such verdict.",
+            "inconclusive. The default is that of the model's policy, usually no such verdict.",
         ),
     ] = None,
     known_reals: Annotated[
         list[str] | None,
         Option(
-            help="Images known to be real, from where the files come: with --inconclusive they stand for "
-            "validation's reals; see also --adapt. A file, folder or glob; again for more."
+            help="Images known to be real, from the same origin as the files: with --inconclusive they "
+            "replace validation's reals; see also --adapt. A file, folder or glob; may be repeated."
         ),
     ] = None,
     adapt: Annotated[
@@ -207,8 +207,8 @@ def verify(
 ) -> None:
     """Check a case: compare every hash, score its files again, and compare the scores.
 
-    What was changed is named: a file of the case, an original, the weights, the decision policy. Another
-    program, library or machine is a remark. The exit status is 0 if nothing was changed, otherwise 1.
+    Names every change: of a file of the case, an original, the weights or the decision policy. Another
+    program, library or machine is only a remark. The exit status is 0 if nothing was changed, otherwise 1.
 
     \b
     Examples:
