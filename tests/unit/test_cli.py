@@ -176,7 +176,7 @@ def test_predict_refuses_two_formats(here):
 
 def test_models_lists_the_packages(here):
     _, joint = run("models").splitlines()
-    assert joint.split() == ["packages/p/joint", "faces", "S_SL", "80.06", "61.00"]
+    assert joint.split() == ["packages/p/joint", "faces", "S_SL", "80.06", "-", "61.00", "-"]
 
 
 def test_data_check_writes_the_inventory_of_a_good_source(here):

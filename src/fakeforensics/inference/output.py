@@ -108,7 +108,7 @@ def print_models(root: Path) -> None:
     if not packages:
         raise UserError(f"{root}/: no packaged model here", fix="run `dvc repro` first")
     width = max(len("MODEL"), *(len(str(package.directory)) for package in packages))
-    typer.echo(f"{'MODEL':<{width}}  TAKES   {'SCORE':<{_LABEL}}  MEAN AP  UNSEEN AP")
+    typer.echo(f"{'MODEL':<{width}}  TAKES   {'SCORE':<{_LABEL}}  MEAN AP  CHANCE  UNSEEN AP  CHANCE")
     has_demo = False
     doubted: list[str] = []
     for package in packages:
@@ -118,6 +118,7 @@ def print_models(root: Path) -> None:
             means: dict[str, dict[str, str]] = {}
             for row in package.test_set_ap():
                 means.setdefault(row.score, {})[row.test_set] = f"{row.ap:.2f}"
+            chance = {name: f"{share:.1f}" for name, share in package.chance().items()}
             is_demo = package.is_demo
             doubted += [f"{package.directory}: {doubt}" for doubt in doubts(package)]
         except UserError as error:
@@ -127,7 +128,10 @@ def print_models(root: Path) -> None:
         if not means:
             typer.echo(f"{start}  no average precision was measured")
         for score, ap in means.items():
-            values = f"{ap.get('mean', '-'):>7}  {ap.get('mean_unseen', '-'):>9}"
+            values = "  ".join(
+                f"{ap.get(name, '-'):>{cells}}  {chance.get(name, '-'):>6}"
+                for name, cells in (("mean", 7), ("mean_unseen", 9))
+            )
             typer.echo(f"{start}  {score:<{_LABEL}}  {values}{'  demo' * is_demo}")
             start = " " * len(start)
     for line in [DEMO_WARNING] * has_demo + doubted:

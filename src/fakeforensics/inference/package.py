@@ -235,6 +235,18 @@ class Package:
             for bounds in [intervals.get(score, {}).get(test_set)]
         ]
 
+    def chance(self) -> dict[str, float]:
+        """The share of fakes of each test set and their means, percent: the AP of a random order."""
+        rows = (self._read("details.json") or {}).get("details", [])
+        found = {
+            row["test_set"]: 100 * row["fakes"] / (row["reals"] + row["fakes"])
+            for row in rows
+            if row["level"] == "frame" and row.get("reals") and row.get("fakes")
+        }
+        unseen = [found[name] for name in (self.about.unseen if self.about else ()) if name in found]
+        means = {"mean": [*found.values()], "mean_unseen": unseen}
+        return found | {name: sum(values) / len(values) for name, values in means.items() if values}
+
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self.directory / name
         return read_json(path, MADE_AGAIN) if path.exists() else None

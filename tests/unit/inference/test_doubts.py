@@ -44,3 +44,23 @@ def test_models_names_a_doubted_detector(package, tmp_path, capsys):
     printed = capsys.readouterr()
     assert "first of its 5 epochs" in printed.err
     assert "p/joint" in printed.err
+
+
+def test_models_shows_chance_next_to_the_means(package, tmp_path, capsys):
+    shutil.copytree(package.directory, tmp_path / "p/joint")
+    details = [
+        {"level": "frame", "test_set": "known", "reals": 30, "fakes": 10},
+        {"level": "video", "test_set": "known", "reals": 1, "fakes": 1},
+        {"level": "frame", "test_set": "strange", "reals": 10, "fakes": 30},
+    ]
+    write_json(tmp_path / "p/joint/details.json", {"details": details})
+    assert Package(tmp_path / "p/joint").chance() == {
+        "known": 25,
+        "strange": 75,
+        "mean": 50,
+        "mean_unseen": 75,
+    }
+    print_models(tmp_path)
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.split()[-6:] == ["MEAN", "AP", "CHANCE", "UNSEEN", "AP", "CHANCE"]
+    assert row.split()[-4:] == ["80.06", "50.0", "61.00", "75.0"]
