@@ -77,4 +77,4 @@ docs: $(INSTALLED) ## Build the documentation site into site/, with warnings as 
 	@mkdir -p .scratch
 	@zensical build --strict --clean >.scratch/docs.log 2>&1 || { cat .scratch/docs.log; exit 1; }
 	@if grep '^griffe' .scratch/docs.log; then exit 1; fi
-	@echo 'open site/index.html'
+	@echo 'python -m http.server --directory site shows it at http://localhost:8000'

@@ -17,7 +17,7 @@ SHOWN = 3  # values that a message lists
 
 
 class Column(NamedTuple):
-    """What a column must hold; no value may be missing.
+    """What a column must hold. No value may be missing, but of a number that may be NaN: pandas writes it so.
 
     Attributes:
         kind: `number` takes integers too, and `numbers` is a list of them in each row.
@@ -113,7 +113,7 @@ def _problems(values: pa.ChunkedArray, column: Column) -> Iterable[str]:
     if not _is_of_kind(values.type, column.kind):
         yield f"{values.type}, where {_words(column)} is expected"
         return
-    if values.null_count:
+    if values.null_count and (column.kind != "number" or column.finite):
         yield f"{values.null_count} values are missing"
         return
     bad: dict[str, Any] = {}

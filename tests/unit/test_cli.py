@@ -79,6 +79,7 @@ def test_predict_prints_a_table_and_fails_if_a_file_does(here):
 
 def test_missing_files_are_named_without_loading_the_model(here):
     (here / "packages/p/joint/model.safetensors").unlink()
+    write_sums(here / "packages/p/joint")
     assert "failed: no such file" in run("predict", "nothing.png", status=1)
 
 

@@ -65,6 +65,14 @@ def test_a_score_that_is_no_number_is_refused(tmp_path):
         read(tmp_path / "t.parquet")
 
 
+def test_a_number_that_may_be_nan_may_be_missing(tmp_path):
+    # What a whole image has for the score of a face detector.
+    write_parquet(tmp_path / "t.parquet", pd.DataFrame({"detector_score": [np.nan, 1.5]}))
+    columns = {"detector_score": Column("number", least=0)}
+    table = read_parquet(tmp_path / "t.parquet", "a table", columns, "write it again")
+    assert table["detector_score"].to_pylist() == [None, 1.5]
+
+
 def test_a_missing_column_is_named(tmp_path):
     write_parquet(tmp_path / "t.parquet", ROWS[["key", "box"]])
     with pytest.raises(UserError, match="no column label, size, score; there are key, box"):

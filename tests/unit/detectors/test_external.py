@@ -2,6 +2,7 @@ import hashlib
 import json
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -23,6 +24,7 @@ from tests.tiny_images import tiny_project
 from tests.unit.training._runs import places
 
 # Two images, all 51 (0.2 of 255) and all 204 (0.8), as `Preprocess` normalizes them: channels in [0, 1].
+NONE = Path("nothing is corrupted")
 IMAGES = torch.tensor([0.2, 0.8]).view(2, 1, 1, 1).expand(2, 3, 32, 32)
 CODE = """
 import numpy as np
@@ -178,7 +180,7 @@ def test_it_is_scored_through_the_stages_and_trained_on_nothing(code):
     needed = {"domain": "d", "group": manifest["key"], "video": "", "frame": -1}
     manifest.assign(**needed).to_parquet(root / "val.parquet")
     tables = score_run(
-        root / "model", {"val": root / "val.parquet"}, [], root / "data/images", root / "store", 2
+        root / "model", {"val": root / "val.parquet"}, NONE, [], root / "data/images", root / "store", 2
     )
     scores = pd.read_parquet(tables["val", "clean"])["score_ext"]
     assert np.isfinite(scores).all()
@@ -201,6 +203,7 @@ def test_a_score_that_is_no_number_ends_the_stage(tmp_path):
         score_run(
             tmp_path / "model",
             {"val": tmp_path / "val.parquet"},
+            NONE,
             [],
             tmp_path / "data/images",
             tmp_path / "s",

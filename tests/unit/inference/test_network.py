@@ -15,6 +15,7 @@ from fakeforensics.inference import network
 from fakeforensics.inference.network import OnnxNetwork, choose_runtime, open_network
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.torch_network import TorchNetwork
+from fakeforensics.sums import write_sums
 from tests.unit.inference.conftest import CROP
 
 
@@ -80,6 +81,7 @@ def test_onnxruntime_is_chosen_where_there_is_a_network_for_it(with_onnx, packag
 def test_a_detector_without_an_onnx_form_takes_torch_and_says_why(copied):
     (copied.directory / "model.onnx").unlink()
     changed = changed_record(copied, sha256=None, reason="it has a kernel")
+    write_sums(copied.directory)
     assert choose_runtime(changed) == ("torch", "it has a kernel")
     assert isinstance(open_network(changed), TorchNetwork)
 

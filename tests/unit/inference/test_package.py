@@ -83,6 +83,7 @@ def test_own_packages_go_before_the_demos(package, tmp_path):
     for protocol in ("demo", "mine"):
         card_only(tmp_path / protocol / "joint", package, protocol=protocol)
     write_json(tmp_path / "demo/joint/package.json", {"title": "t", "demo": True})
+    write_sums(tmp_path / "demo/joint")
     assert open_package(root=tmp_path).name == "mine/joint"
     line = choice_line(open_package(root=tmp_path), tmp_path)
     assert line is not None
