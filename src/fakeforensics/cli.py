@@ -239,6 +239,13 @@ def serve(
     model: Model = None,
     host: Annotated[str, Option(help="Address to listen at; by default this machine alone.")] = "127.0.0.1",
     port: Annotated[int, Option(min=1, max=65535)] = 7860,
+    allow_host: Annotated[
+        list[str] | None,
+        Option(
+            help="A name by which browsers reach the page, such as that of a proxy; can be repeated. By "
+            "default those of this machine: localhost, 127.0.0.1, [::1] and --host."
+        ),
+    ] = None,
     max_mb: Annotated[int, Option(min=1, max=1000, help="Largest upload, in MB.")] = 50,
     max_seconds: Annotated[float, Option(min=1, help="Longest time for finding the faces of a file.")] = 60,
 ) -> None:
@@ -250,13 +257,16 @@ def serve(
     Examples:
       fakeforensics serve
       fakeforensics serve --model packages/demo/joint --port 8000
+      fakeforensics serve --allow-host faces.example.org
     """  # noqa: D301 (\b keeps the lines of the examples)
     typer.echo("Starting the page; its address follows.", err=True)
+    from fakeforensics.inference.app.server import Address
     from fakeforensics.inference.app.server import serve as serve_page
     from fakeforensics.inference.inputs import UploadLimits
     from fakeforensics.inference.package import open_package
 
-    serve_page(open_package(model), host, port, UploadLimits(max_mb=max_mb, max_seconds=max_seconds))
+    address = Address(host, port, allow_host or ())
+    serve_page(open_package(model), address, UploadLimits(max_mb=max_mb, max_seconds=max_seconds))
 
 
 class Format(StrEnum):

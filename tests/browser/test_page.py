@@ -35,13 +35,13 @@ photo, portrait, package, clip = conftest.photo, conftest.portrait, conftest.pac
 
 @pytest.fixture(scope="module")
 def served(package):
-    from fakeforensics.inference.app.server import running_page
+    from fakeforensics.inference.app.server import Address, running_page
     from fakeforensics.inference.inputs import UploadLimits
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with running_page(package, "127.0.0.1", port, UploadLimits(max_mb=5, max_seconds=100)) as page:
+    with running_page(package, Address(port=port), UploadLimits(max_mb=5, max_seconds=100)) as page:
         yield page
     assert not page.uploads.exists()
     gc.collect()  # sockets that gradio leaves open are reported here, not in another file's tests

@@ -32,6 +32,7 @@ class UploadLimits:
         memory_mb: Largest address space of the process that does it, in MiB.
         at_once: Files scored at once; others wait.
         waiting: Files that may wait; others are turned away.
+        total_mb: Most that uploads and the pictures of results may take together, in MB.
     """
 
     max_mb: int = 50
@@ -39,6 +40,7 @@ class UploadLimits:
     memory_mb: int = 4096
     at_once: int = 2
     waiting: int = 20
+    total_mb: int = 2000
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fakeforensics.inference.app.predictor import UploadResult
+from fakeforensics.inference.app.uploads import KEEP_SECONDS
 from fakeforensics.inference.inputs import Rgb, UploadLimits
 from fakeforensics.inference.model_card import LIMITS, decision_text, model_card
 from fakeforensics.inference.package import DEMO_WARNING, Package
@@ -20,8 +21,6 @@ from fakeforensics.thresholds.policy import Decision
 if TYPE_CHECKING:
     import pandas as pd
 
-# Files in gradio's folder are deleted after this many seconds.
-KEEP_SECONDS = 600
 _HEADLINES = {
     "fake": "Fake",
     "real": "No forgery found",

@@ -2,73 +2,88 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fakeforensics.errors import UserError
-from fakeforensics.inference.app.page import KEEP_SECONDS, build_page
+from fakeforensics.inference.app.guard import Guard, allowed_names
+from fakeforensics.inference.app.page import build_page
 from fakeforensics.inference.app.predictor import UploadPredictor, UploadResult
+from fakeforensics.inference.app.uploads import sweep
 from fakeforensics.inference.inputs import UploadLimits
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import Prediction
 
 _PRIVATE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
-    "GRADIO_SHARE": "False",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
-_LAUNCH: dict[str, Any] = {
-    "share": False,
+_PAGE: dict[str, Any] = {
     "allowed_paths": [],
     "pwa": False,
     "mcp_server": False,
     "enable_monitoring": False,
+    "run_history": False,
     "ssr_mode": False,
     "footer_links": [],
     "show_error": True,
-    "quiet": True,
-    "prevent_thread_lock": True,
 }
+_STOP_SECONDS = 5  # for requests that are being answered
+
+
+class Address(NamedTuple):
+    """Where the page listens, and the names that it answers to besides that host and this machine's own."""
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    allowed: Sequence[str] = ()
 
 
 class Page(NamedTuple):
-    """A running page: gradio's application, its private folder of uploads, and its address."""
+    """A running page: its private folder of uploads, its address, and the thread that serves it."""
 
-    blocks: Any
     uploads: Path
     url: str
+    thread: threading.Thread
 
 
-def serve(package: Package, host: str, port: int, limits: UploadLimits) -> None:
+def serve(package: Package, address: Address, limits: UploadLimits) -> None:
     """Serve the page until interrupted; see `running_page`."""
-    with running_page(package, host, port, limits) as page:
+    with running_page(package, address, limits) as page:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a service manager's stop cleans up as well
         print(f"Serving {package.name} at {page.url} (Ctrl-C ends it)", flush=True)  # noqa: T201
-        page.blocks.block_thread()
+        with suppress(KeyboardInterrupt):
+            page.thread.join()
 
 
 @contextmanager
-def running_page(package: Package, host: str, port: int, limits: UploadLimits) -> Iterator[Page]:
+def running_page(package: Package, address: Address, limits: UploadLimits) -> Iterator[Page]:
     """Serve in the background; at the end stop, and remove what is left of the uploads.
 
     Raises:
-        UserError: If a Python package is missing, the model is damaged, or the port is taken.
+        UserError: If a Python package is missing, the model is damaged, the port is taken, or a name in
+            `address` is none.
     """
+    names = allowed_names(address.host, address.allowed)
     with ExitStack() as stack:
+        listener = stack.enter_context(_listen(address))
         uploads = Path(tempfile.mkdtemp(prefix="fakeforensics-"))
         stack.callback(shutil.rmtree, uploads, ignore_errors=True)
         os.environ.update(_PRIVATE, GRADIO_TEMP_DIR=str(uploads))
         try:
+            import fastapi
             import gradio
         except ModuleNotFoundError:
             raise UserError(
@@ -80,19 +95,60 @@ def running_page(package: Package, host: str, port: int, limits: UploadLimits) -
         predict = partial(predict_and_delete, predictor, uploads)
         blocks = build_page(gradio, package, limits, predict, has_heat=predictor.has_heat)
         stack.callback(blocks.close, verbose=False)
-        try:
-            _, url, _ = blocks.launch(
-                server_name=host,
-                server_port=port,
-                max_file_size=f"{limits.max_mb}mb",
-                theme=gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace"]),
-                **_LAUNCH,
-            )
-        except OSError as error:
-            raise UserError(
-                f"cannot listen at {host}:{port}", found=str(error), fix="choose another --port"
-            ) from None
-        yield Page(blocks, uploads, url)
+        # Not `launch`, which asks for its own address, through the proxy of the environment and not for long.
+        application = gradio.mount_gradio_app(
+            fastapi.FastAPI(openapi_url=None),
+            blocks,
+            path="/",
+            max_file_size=f"{limits.max_mb}mb",
+            theme=gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace"]),
+            **_PAGE,
+        )
+        guard = Guard(application, names, uploads, limits)
+        thread = stack.enter_context(_serving(guard, listener))
+        yield Page(uploads, _url(listener), thread)
+
+
+def _listen(address: Address) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(found[4][:2], family=found[0])
+    except OSError as error:
+        raise UserError(
+            f"cannot listen at {address.host}:{address.port}",
+            found=str(error),
+            fix="choose another --port"
+            if error.errno == errno.EADDRINUSE
+            else "choose another --host or --port",
+        ) from None
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{name}:{port}/"
+
+
+@contextmanager
+def _serving(application: Any, listener: socket.socket) -> Iterator[threading.Thread]:
+    """Serve in a thread while the block runs, which begins once the server has started."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        application, log_level="warning", ws="none", timeout_graceful_shutdown=_STOP_SECONDS
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    try:
+        while not server.started:  # however long a busy machine takes
+            thread.join(0.05)
+            if not thread.is_alive():
+                raise RuntimeError("the web server ended before it began to serve")
+        yield thread
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def predict_and_delete(predictor: UploadPredictor, uploads: Path, name: str) -> UploadResult:
@@ -104,13 +160,4 @@ def predict_and_delete(predictor: UploadPredictor, uploads: Path, name: str) -> 
         return predictor.predict(path)
     finally:
         path.unlink(missing_ok=True)
-        _sweep(uploads)
-
-
-def _sweep(uploads: Path) -> None:
-    """Remove old files: pictures of results, uploads of closed pages, and gradio's empty files."""
-    before = time.time() - KEEP_SECONDS
-    for path in uploads.rglob("*"):
-        with suppress(FileNotFoundError):  # two requests may sweep at once
-            if path.is_file() and path.stat().st_mtime < before:
-                path.unlink()
+        sweep(uploads)
