@@ -50,7 +50,7 @@ def test_the_commands_of_a_page_succeed(clone, page):
 def test_the_site_builds_without_a_warning(clone):
     environment = Path(sys.prefix)
     make = ("make", f"--old-file={environment / '.installed'}", f"VENV={environment}", "docs")
-    assert "open site/index.html" in clone.run(*make)
+    clone.run(*make)
     assert "average_precision" in (clone.path / "site/reference/metrics.html").read_text()
     page = clone.path / "docs/faces.md"
     page.write_text(page.read_text() + "\n[broken](nowhere.md)\n")
