@@ -36,7 +36,7 @@ def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -
 
 def test_the_adapters_are_the_modules_that_hold_one() -> None:
     thesis = {"celeb_df", "cnn_synth", "dffd", "gan_instances"}
-    others = {"celeb_df_pp", "df40", "dfdc", "faceforensics", "folder"}
+    others = {"celeb_df_pp", "df40", "dfdc", "faceforensics", "folder", "genimage"}
     assert adapter_names() == sorted(thesis | others)
 
 
