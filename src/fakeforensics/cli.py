@@ -13,6 +13,7 @@ from typer import Argument, Option
 
 from fakeforensics.cli_data import app as data_app
 from fakeforensics.cli_evaluate import evaluate
+from fakeforensics.cli_models import app as models_app
 from fakeforensics.errors import UserError
 from fakeforensics.files import explain_full_disk
 from fakeforensics.names import check_name
@@ -303,22 +304,6 @@ def export(
     typer.echo(export_model(package, folder, format_.value, images))
 
 
-@app.command()
-def models(
-    root: Annotated[Path, Argument(help="Folder of the packages.")] = Path("packages"),
-) -> None:
-    """List the packaged models and their average precision.
-
-    \b
-    Examples:
-      fakeforensics models
-      fakeforensics models ../other-project/packages
-    """  # noqa: D301 (\b keeps the lines of the examples)
-    from fakeforensics.inference.output import print_models
-
-    print_models(root)
-
-
 app.command()(evaluate)
 
 
@@ -342,4 +327,5 @@ def crops(
     typer.echo(draw_contact_sheet(images, source, path, number))
 
 
+app.add_typer(models_app, name="models")
 app.add_typer(data_app, name="data")

@@ -17,7 +17,7 @@ ORDER = (
     *("sources", "images", "faces"),
     *("metrics", "models", "detectors", "scoring", "splits", "training", "thresholds"),
     *("seeds", "lambda_grid"),
-    *("external", "reporting", "thesis", "inference", "cli_data", "cli_evaluate", "cli"),
+    *("external", "reporting", "thesis", "inference", "cli_data", "cli_evaluate", "cli_models", "cli"),
 )
 
 

@@ -18,7 +18,7 @@ from tests.unit.inference import conftest
 
 COMMANDS = (
     *(["predict"], ["verify"], ["serve"], ["export"], ["models"], ["crops"], ["evaluate"]),
-    *(["data", "check"], ["data", "fetch"]),
+    *(["models", "get"], ["data", "check"], ["data", "fetch"]),
 )
 photo, portrait, package = conftest.photo, conftest.portrait, conftest.package
 HEAVY = {"torch", "dlib", "cv2", "pandas", "matplotlib", "sklearn", "scipy", "numpy", "gradio", "pydantic"}

@@ -1,0 +1,85 @@
+"""`fakeforensics models`: list packaged models, and get models that others packaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Argument, Option
+from typer.core import TyperGroup
+
+
+class _ListByDefault(TyperGroup):
+    """Lists if no command is named: `models DIR` stands for `models list DIR`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_ListByDefault, rich_markup_mode=None)
+
+
+@app.callback()
+def models() -> None:
+    """List the packaged models, or get a model that somebody else packaged.
+
+    Without a command it lists: `models DIR` is the same as `models list DIR`.
+
+    \b
+    Examples:
+      fakeforensics models
+      fakeforensics models ../other-project/packages
+    """  # noqa: D301 (\b keeps the lines of the examples)
+
+
+@app.command("list")
+def list_models(
+    root: Annotated[Path, Argument(help="Folder of the packages.")] = Path("packages"),
+) -> None:
+    """List the packaged models and their average precision."""
+    from fakeforensics.inference.output import print_models
+
+    print_models(root)
+
+
+@app.command()
+def get(
+    name: Annotated[str, Argument(help="The model, <protocol>/<detector>.")],
+    origin: Annotated[
+        str,
+        Option(
+            "--from",
+            help="A package's folder or zip archive: a path, or an http, https or file address. Or a "
+            "repository: a folder, or an address that ends in .git or begins with ssh:// or git@. Or the "
+            "name of a DVC remote of this project.",
+        ),
+    ],
+    rev: Annotated[str | None, Option(help="Revision of the repository, such as a tag or a commit.")] = None,
+    sha256: Annotated[
+        str | None,
+        Option(
+            help="Expected SHA-256 of the package's SHA256SUMS, from its author. Without it damage is found, "
+            "but not that somebody replaced the whole package."
+        ),
+    ] = None,
+) -> None:
+    """Get a packaged model into packages/, and check the SHA-256 of every file before it appears there.
+
+    An existing package is not replaced. The last line has the SHA-256 of SHA256SUMS, which identifies the
+    package.
+
+    \b
+    Examples:
+      fakeforensics models get demo/joint --from team
+      fakeforensics models get demo/joint --from https://git.example.org/lab/fakes.git --rev demo-joint@v1.0.0
+      fakeforensics models get demo/joint --from https://example.org/models/joint.zip
+      fakeforensics models get demo/joint --from /media/usb/demo/joint
+    """  # noqa: D301 (\b keeps the lines of the examples)
+    from fakeforensics.inference.obtain import obtain
+
+    done = obtain(name, origin, rev, sha256)
+    typer.echo(f"{done.package.directory}: {done.files} files, {done.size / 2**20:.1f} MiB, all as listed")
+    typer.echo(f"SHA-256 of its SHA256SUMS: {done.digest}")

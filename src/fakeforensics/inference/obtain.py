@@ -1,0 +1,271 @@
+"""Gets a detector's package from a DVC remote, a repository or an address; checked before it is kept."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPException
+from io import BufferedIOBase
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple, cast
+from urllib.error import HTTPError
+from urllib.parse import quote, unquote, urlsplit
+from urllib.request import urlopen
+
+from fakeforensics.errors import UserError
+from fakeforensics.files import atomic_directory, sha256_file
+from fakeforensics.inference.package import PACKAGES, Package
+from fakeforensics.models.card import CARD
+from fakeforensics.names import NAME_PATTERN, check_name
+from fakeforensics.reading import check_file
+from fakeforensics.sums import SUMS, check_sums, read_sums
+
+LARGEST = 4 * 2**30  # bytes of a package, and of an archive of one
+LARGEST_SUMS = 2**20  # bytes of its list of files
+MOST_FILES = 1000
+TIMEOUT = 60  # seconds without an answer from a server
+_CHUNK = 2**20  # bytes read at once
+_GIT = re.compile(r"(?:git@|ssh://|git://|git\+ssh://).*|.*\.git/?")
+_WEB = ("http", "https", "file")
+
+# Opens a file of the package by its name in SHA256SUMS; raises FileNotFoundError if there is none.
+Opener = Callable[[str], BufferedIOBase]
+
+
+class Obtained(NamedTuple):
+    """What was written: the package, the number and bytes of its files, and the SHA-256 of its SHA256SUMS."""
+
+    package: Package
+    files: int
+    size: int
+    digest: str
+
+
+def obtain(
+    name: str, origin: str, rev: str | None = None, sha256: str | None = None, root: Path = PACKAGES
+) -> Obtained:
+    """Copy a package to `root/<name>`, whole and checked or not at all.
+
+    Only the files that its SHA256SUMS lists are read, and nothing in them is run or unpickled.
+
+    Args:
+        name: `<protocol>/<detector>`.
+        origin: A package's folder or zip archive, as a path or as an http, https or file address; a Git or
+            DVC repository, as a folder or as an address that ends in .git or begins with ssh:// or git@; or
+            the name of a DVC remote of the project in the working directory.
+        rev: Revision of the repository, such as a tag; by default its files as they are.
+        sha256: The expected SHA-256 of SHA256SUMS, which shows that the package is the one that its author
+            described; without it only damage and incomplete copies are found.
+        root: Folder of the packages.
+
+    Raises:
+        UserError: If the name is none, something stands at its place, the origin cannot be read, a file is
+            missing, changed or too large, or the package is another detector's.
+    """
+    protocol, slash, detector = name.partition("/")
+    if not slash:
+        expected = "<protocol>/<detector>, such as demo/joint"
+        raise UserError(f"{name!r} is not a model's name", expected=expected)
+    place = root / check_name(protocol) / check_name(detector)
+    if place.exists():
+        raise UserError(f"{place}: there is a package already", fix="move the folder away, or keep using it")
+    with _opener(f"packages/{name}", origin, rev) as opener, atomic_directory(place) as folder:
+        size = _copy(opener, SUMS, folder, LARGEST_SUMS, origin)
+        digest = sha256_file(folder / SUMS)
+        if sha256 is not None and digest != sha256.lower():
+            raise UserError(
+                f"{origin}: not the package that was asked for",
+                expected=f"{SUMS} with the SHA-256 {sha256.lower()}",
+                found=digest,
+                fix="ask whoever published the model which of the two is right",
+            )
+        names = _listed(folder, origin)
+        # The card last: a folder without one is no package to a command that looks for packages meanwhile.
+        for file in sorted(names, key=lambda file: file == CARD):
+            size += _copy(opener, file, folder, LARGEST - size, origin)
+        check_sums(
+            folder, f"run the command again; if that does not help, the package at {origin} is damaged"
+        )
+        if (found := Package(folder).name) != name:
+            raise UserError(f"{origin}: holds another model", expected=name, found=found)
+    return Obtained(Package(place), len(names) + 1, size, digest)
+
+
+def _listed(folder: Path, origin: str) -> list[str]:
+    """The files that SHA256SUMS lists; their names become paths below the folder and nowhere else."""
+    try:
+        names = list(read_sums(folder))
+    except UserError as error:
+        raise UserError(f"{origin}: {error}", fix="the package is damaged: get it from elsewhere") from None
+    for name in names:
+        path = PurePosixPath(name)
+        is_below = path.parts and not path.is_absolute() and ".." not in path.parts and "\\" not in name
+        if not is_below or path.as_posix() != name or not name.isprintable() or name == SUMS:
+            raise UserError(
+                f"{origin}: {SUMS} lists a name that is not a file of a package",
+                expected="paths below the package's folder",
+                found=repr(name),
+                fix="do not use this package",
+            )
+    if len(names) > MOST_FILES or CARD not in names:
+        raise UserError(
+            f"{origin}: {SUMS} does not list a package",
+            expected=f"{CARD} and at most {MOST_FILES:,} files",
+            found=f"{len(names):,} files",
+        )
+    return names
+
+
+def _copy(opener: Opener, name: str, folder: Path, most: int, origin: str) -> int:
+    """Copy one file into a folder; returns its size in bytes."""
+    path, size = folder / name, 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = path.open("xb")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{origin}: {name} is both a file and a folder", found=str(error)) from None
+    with target:
+        for chunk in _read(opener, name, origin):
+            size += len(chunk)
+            if size > most:
+                raise UserError(
+                    f"{origin}: {name} is too large",
+                    expected=f"at most {LARGEST_SUMS:,} bytes for {SUMS}, {LARGEST:,} for all files",
+                    fix="check that there is a package of this program",
+                )
+            target.write(chunk)
+    return size
+
+
+def _read(opener: Opener, name: str, origin: str) -> Iterator[bytes]:
+    """The content of one file in pieces; what goes wrong where it comes from is explained."""
+    try:
+        with opener(name) as source:
+            while chunk := source.read(_CHUNK):
+                yield chunk
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{origin}: {name} is missing",
+            expected=f"a whole package: {SUMS} and every file that it lists",
+            found=str(error),
+            fix="check the address and the model's name; of a repository, whether the model was pushed",
+        ) from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise _no_archive(origin, error) from None
+    except (OSError, HTTPException) as error:
+        raise UserError(
+            f"{origin}: {name} cannot be read",
+            found=str(error) or type(error).__name__,
+            fix="check the address and the connection, and run the command again",
+        ) from None
+
+
+@contextmanager
+def _opener(place: str, origin: str, rev: str | None) -> Iterator[Opener]:
+    """What opens the package's files at an origin."""
+    path = Path(origin)
+    scheme = urlsplit(origin).scheme
+    if _GIT.fullmatch(origin) or (path.is_dir() and not (path / SUMS).is_file()):
+        with _repository(place, origin, origin, rev, None) as opener:
+            yield opener
+        return
+    if scheme not in _WEB and not path.exists():
+        if not re.fullmatch(NAME_PATTERN, origin):
+            raise UserError(
+                f"{origin}: no such file or folder",
+                expected="a package, a repository, an address, or the name of a DVC remote",
+                fix="`fakeforensics models get --help` has examples",
+            )
+        with _repository(place, origin, None, rev, origin) as opener:
+            yield opener
+        return
+    if rev is not None:
+        raise UserError(f"{origin}: not a repository, so it has no revision {rev}", fix="leave out --rev")
+    url = origin if scheme in _WEB else path.absolute().as_uri()
+    if urlsplit(url).path.endswith(".zip") or path.is_file():
+        with _archive(url, origin) as opener:
+            yield opener
+    else:
+        yield lambda name: _open_url(f"{url.rstrip('/')}/{quote(name)}")
+
+
+def _open_url(url: str) -> BufferedIOBase:
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        path = Path(unquote(parts.path))
+        if not path.exists():
+            raise FileNotFoundError(f"{path}: no such file")
+        check_file(path, "name a package's folder or archive")
+        return path.open("rb")
+    try:
+        answer: BufferedIOBase = urlopen(url, timeout=TIMEOUT)  # noqa: S310 (http and https alone come here)
+    except HTTPError as error:
+        error.close()
+        if error.code in (404, 410):
+            raise FileNotFoundError(f"{url}: {error}") from None
+        raise
+    return answer
+
+
+@contextmanager
+def _archive(url: str, origin: str) -> Iterator[Opener]:
+    """Opens the members of a zip archive that has a package at its top or in one of its folders."""
+    with tempfile.TemporaryDirectory(prefix="fakeforensics.") as folder:
+        _copy(lambda _: _open_url(url), "archive", Path(folder), LARGEST, origin)
+        try:
+            archive = zipfile.ZipFile(Path(folder, "archive"))
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise _no_archive(origin, error) from None
+        with archive:
+            tops = [name for name in archive.namelist() if PurePosixPath(name).name == SUMS]
+            if len(tops) != 1:
+                raise UserError(
+                    f"{origin}: not the archive of one package",
+                    expected=f"one {SUMS}",
+                    found=f"{len(tops)}",
+                    fix="python -m zipfile -c joint.zip packages/demo/joint writes one",
+                )
+
+            def open_member(name: str) -> BufferedIOBase:
+                member = tops[0].removesuffix(SUMS) + name
+                if member not in archive.NameToInfo:
+                    raise FileNotFoundError(f"the archive has no {member}")
+                return cast(BufferedIOBase, archive.open(member))
+
+            yield open_member
+
+
+def _no_archive(origin: str, error: Exception) -> UserError:
+    return UserError(
+        f"{origin}: not a zip archive, or a damaged one",
+        found=str(error) or type(error).__name__,
+        fix="pack the folder with `python -m zipfile -c joint.zip packages/demo/joint`, and get it again",
+    )
+
+
+@contextmanager
+def _repository(
+    place: str, origin: str, url: str | None, rev: str | None, remote: str | None
+) -> Iterator[Opener]:
+    """Opens the files of a folder that Git or DVC tracks in a repository."""
+    try:
+        from dvc.api import DVCFileSystem
+        from dvc.exceptions import DvcException
+    except ModuleNotFoundError as missing:
+        raise UserError(
+            f"{origin}: reading a repository needs the package {missing.name}, which is not installed",
+            fix="pip install 'fake-forensics[pipeline]'",
+        ) from None
+    try:
+        with closing(DVCFileSystem(url, rev=rev, remote=remote)) as files:
+            yield lambda name: files.open(f"{place}/{name}", "rb")
+    except DvcException as error:
+        raise UserError(
+            f"{origin}: cannot be read as a repository or a DVC remote of this project",
+            found=str(error),
+            fix="check the name (`dvc remote list`) or the address, and the revision",
+        ) from None
