@@ -8,33 +8,36 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed, parallel_config
-
 from examples.demo import VERSION, Recipe, celeb_df, cnn_synth, dffd
+from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_directory, sha256_file
+from fakeforensics.processes import TaskLostError, WorkerPool
 
 NOTE = "Demo data: one public-domain portrait warped into many synthetic identities. Not a benchmark."
 _CHUNK = 16
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
-def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = -1) -> dict[str, Any]:
+def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = 0) -> dict[str, Any]:
     """Make the demo in `output`, which is replaced as a whole when all is done.
 
     Args:
         output: Folder that gets `Celeb-DF-v2`, `DFFD` and `CNN_synth`.
         seed: The same seed gives the same bytes, whatever the processor and the number of workers.
         recipe: How much to make; by default the demo's own.
-        workers: Processes; -1 takes one per core.
+        workers: Processes; 0 takes one per core.
 
     Returns:
         What was made, for `data/demo.json`: see `summarize`.
+
+    Raises:
+        UserError: If a process dies, or the disk is full.
     """
     recipe = recipe or Recipe()
-    with atomic_directory(output) as folder, parallel_config("loky", n_jobs=workers, inner_max_num_threads=1):
+    with atomic_directory(output) as folder, WorkerPool(workers, preload=[__name__]) as pool:
         stills = {name: (dffd.train_generator, (name, recipe, seed)) for name in dffd.GENERATORS}
         wholes = {name: (cnn_synth.train_generator, (name, recipe, seed)) for name in cnn_synth.SETS}
-        trained = _run([*stills.values(), *wholes.values()])
+        trained = _run(pool, [*stills.values(), *wholes.values()])
         face_networks = dict(zip(stills, trained, strict=False))
         photo_networks = dict(zip(wholes, trained[len(stills) :], strict=True))
         clips = celeb_df.plan(recipe)
@@ -43,7 +46,7 @@ def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = 
         tasks += [
             (_pictures, (part, photo_networks, seed, folder)) for part in _chunks(cnn_synth.plan(recipe))
         ]
-        _run(tasks)
+        _run(pool, tasks)
         celeb_df.write_testing_list(recipe, folder / celeb_df.FOLDER)
         (folder / "README.txt").write_text(NOTE + "\n", encoding="utf-8")
         return summarize(folder, seed)
@@ -72,8 +75,18 @@ def summarize(folder: Path, seed: int) -> dict[str, Any]:
     }
 
 
-def _run(tasks: list[Task]) -> list[Any]:
-    return list(Parallel()(delayed(function)(*arguments) for function, arguments in tasks))
+def _run(pool: WorkerPool, tasks: list[Task]) -> list[Any]:
+    try:
+        return [future.result() for _, future in pool.map(_call, tasks, ordered=True)]
+    except TaskLostError as error:
+        raise UserError(
+            "a process that makes the demo died", found=str(error), fix="free some memory and run it again"
+        ) from None
+
+
+def _call(task: Task) -> Any:
+    function, arguments = task
+    return function(*arguments)
 
 
 def _chunks(items: list[Any]) -> list[list[Any]]:

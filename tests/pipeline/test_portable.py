@@ -42,7 +42,7 @@ def make(folder: Path, environment: dict[str, str], threads: int) -> dict[str, s
     folder.mkdir()
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     (folder / "protocols").symlink_to(ROOT / "protocols")
-    libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM", "LOKY_MAX_CPU_COUNT")
+    libraries = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
     count = {name: str(threads) for name in libraries}
     path = os.pathsep.join(map(str, (ROOT / "src", ROOT)))
     done = subprocess.run(

@@ -1,6 +1,7 @@
 """Processes that die, stall and run out of memory, and what that costs the others."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -148,6 +149,15 @@ def test_no_worker_outlives_the_main_process(number, tmp_path):
     while (alive := [pid for pid in workers if _runs(pid)]) and time.monotonic() < end:
         time.sleep(0.05)
     assert alive == []
+
+
+def test_no_other_pool_is_used():
+    # Workers of other pools outlive a killed main process: loky's by five minutes.
+    root = Path(__file__).parents[2]
+    other = re.compile(r"\b(joblib|loky|pebble|ProcessPoolExecutor|multiprocessing\.Pool)\b")
+    files = {path for name in ("src", "stages", "examples") for path in (root / name).rglob("*.py")}
+    users = {path.relative_to(root).as_posix() for path in files if other.search(path.read_text())}
+    assert users == {"src/fakeforensics/processes.py"}
 
 
 def _runs(pid):
