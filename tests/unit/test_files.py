@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -233,3 +234,9 @@ def test_what_a_killed_writer_left_goes_with_the_next_write_but_not_what_is_bein
     files._remove_unfinished.cache_clear()  # as a new process would begin
     write_text(tmp_path / "other.csv", "b")
     assert names(tmp_path) == ["other.csv"]
+
+
+@pytest.mark.parametrize("ignored", [".gitignore", ".dvcignore"])
+def test_what_is_being_written_is_ignored(ignored):
+    root = Path(__file__).parents[2]
+    assert f"{UNFINISHED}*" in (root / ignored).read_text().splitlines()
