@@ -36,6 +36,8 @@ GENERATORS: Mapping[str, str] = {
     "imagenet_ai_0424_wukong": "wukong",
     "sdv1.4": "sd14",
 }
+# Of ImageNet's training and validation photographs. Copies that number them anew do not say which they are.
+PHOTOGRAPH = re.compile(r"n\d{8}_\d+|ILSVRC2012_val_\d{8}")
 # In AIGIBench's training and validation folders these are categories of ProGAN's images.
 PROGAN_CATEGORIES = frozenset(["car", "cat", "chair", "horse"])
 # Generated images of GenImage for training and testing: 162 and 6 for each of 1,000 classes, but 166 and 8 by
@@ -67,8 +69,8 @@ class GenImage(DatasetAdapter):
 
     Method and domain are the generator in lower case, so that each generator's images are compared with the
     photographs next to them. No list says which images belong together: each is a group of its own, but
-    photographs of GenImage with the same name are one, whichever generator they are next to. Images are kept
-    whole: these sets are not about faces.
+    photographs of GenImage with the same name in ImageNet are one, whichever generator they are next to.
+    Images are kept whole: these sets are not about faces.
 
     Cite: Zhu et al., GenImage: A Million-Scale Benchmark for Detecting AI-Generated Image, NeurIPS 2023; Li
     et al., Is Artificial Intelligence Generated Image Detection a Solved Problem?, NeurIPS 2025 (AIGIBench).
@@ -129,7 +131,7 @@ class GenImage(DatasetAdapter):
         label = LABELS[labels[0]]
         split: Split = "test" if labels[0] in GENIMAGE and named == "val" else named
         generator = self._generator(path, above, split)
-        is_photograph = labels[0] == "nature"
+        is_photograph = labels[0] == "nature" and PHOTOGRAPH.fullmatch(path.stem) is not None
         return RawFile(
             path=str(path),
             kind="image",
@@ -140,7 +142,7 @@ class GenImage(DatasetAdapter):
             own_split=split,
             rules=Rules(
                 split="folder val, GenImage's testing set" if split != named else OUTERMOST if split else "",
-                group="photograph's file name" if is_photograph else ITSELF,
+                group="photograph's name in ImageNet" if is_photograph else ITSELF,
                 label="folder ai or nature" if labels[0] in GENIMAGE else "folder 0_real or 1_fake",
                 doubts=doubts,
             ),

@@ -46,6 +46,13 @@ def test_a_photograph_next_to_two_generators_is_one_group(tree: Tree) -> None:
     assert [groups[path] for path in generated] == ["g/ADM/train/ai/1", "g/VQDM/train/ai/1"]
 
 
+def test_photographs_that_a_copy_numbers_anew_are_unrelated(tree: Tree) -> None:
+    files = ["ADM/train/nature/1.png", "ADM/val/nature/1.png", "ADM/val/nature/ILSVRC2012_val_00000001.JPEG"]
+    groups = [record.group for record in GenImage("g", tree(files)).records()]
+    names = ["ADM/train/nature/1", "ADM/val/nature/1", "nature/ILSVRC2012_val_00000001"]
+    assert groups == [f"g/{name}" for name in names]
+
+
 def test_files_of_the_same_number_are_unrelated_in_aigibench(tree: Tree) -> None:
     files = ["test/WFIR/0_real/1.png", "test/WFIR/1_fake/1.png", "test/SocialRF/0_real/1.png"]
     assert len({record.group for record in GenImage("g", tree(files)).records()}) == 3
