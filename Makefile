@@ -6,7 +6,7 @@ export PATH := $(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro sample lambda-grid seeds systems test test-full lint format docs
+.PHONY: help install repro sample lambda-grid seeds systems test test-full test-faults lint format docs
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,16 @@ test: $(INSTALLED) lint ## Run the linters and the quick tests
 
 test-full: $(INSTALLED) ## Run what is slow: the whole pipeline, replicas of every data set, kill tests
 	$(PYTEST) -m slow
+
+SEED ?= 0
+KILLS ?= 14
+REPRO_KILLS ?= 3
+DAMAGES ?= 40
+FULL_DISKS ?= 1
+FUZZ_SECONDS ?= 10
+test-faults: $(INSTALLED) ## Kill stages KILLS and dvc repro REPRO_KILLS times, damage DAMAGES files (0: each in each way), fill disks, fuzz
+	SEED=$(SEED) KILLS=$(KILLS) REPRO_KILLS=$(REPRO_KILLS) DAMAGES=$(DAMAGES) FULL_DISKS=$(FULL_DISKS) \
+	  FUZZ_SECONDS=$(FUZZ_SECONDS) pytest -m faults -s tests/faults
 
 lint: $(INSTALLED) ## Check style and types
 	ruff check .

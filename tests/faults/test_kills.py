@@ -1,0 +1,174 @@
+"""Stages and `dvc repro` that are killed at a random moment: the same command again gives the same bytes."""
+
+import os
+import signal
+import subprocess
+import time
+from itertools import count
+from pathlib import Path
+
+from tests.faults.conftest import size
+from tests.faults.project import (
+    DIFFERS,
+    copy_project,
+    digests,
+    environment,
+    files_of,
+    leftovers,
+    processes_of,
+    remove,
+    stages_of,
+)
+from tests.faults.tally import Tally
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+GRACE = 30.0  # seconds until what was killed must be gone, on a busy machine
+LONGEST = 600.0  # seconds that a stage may take
+TRACE = "Traceback (most recent call last)"
+numbers = count()
+
+
+class Run:
+    """A command in its own process group, whose processes are known by an environment variable."""
+
+    def __init__(self, root: Path, command: list[str]) -> None:
+        self.trial = f"{os.getpid()}-{next(numbers)}"
+        self.log = root.parent / f"{root.name}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=root,
+                env=environment(root, self.trial),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def send(self, number: signal.Signals, *, to_all: bool) -> bool:
+        """Send a signal to the first process or to its whole group; whether it still ran."""
+        if self.process.poll() is not None:
+            return False
+        (os.killpg if to_all else os.kill)(self.process.pid, number)
+        return True
+
+    def gone(self, seconds: float) -> bool:
+        """Wait until all of its processes ended; whether they did in time. What is left is then killed."""
+        until = time.monotonic() + seconds
+        while self.process.poll() is None or processes_of(self.trial):
+            if time.monotonic() > until:
+                for left in processes_of(self.trial):
+                    os.kill(left, signal.SIGKILL)
+                self.process.wait()
+                return False
+            time.sleep(0.05)
+        return True
+
+    @property
+    def printed(self) -> str:
+        """What it printed until now."""
+        return self.log.read_text(errors="replace")
+
+
+def whole_or_missing(root: Path, base: Path, stage) -> list[str]:
+    """The outputs under their final names that are neither whole nor missing."""
+    found = {path: digests(root, path) for path in stage.writes}
+    return [str(path) for path, files in found.items() if files and files != digests(base, path)]
+
+
+def wrong(root: Path, base: Path, stage) -> str:
+    """What is wrong after the command was run again, if anything."""
+    if changed := [str(path) for path in stage.writes if digests(root, path) != digests(base, path)]:
+        return f"wrong result: {', '.join(changed)}"
+    if left := sorted(leftovers(root) + list(files_of(root) ^ files_of(base))):
+        return f"left over or missing: {', '.join(left[:5])}"
+    return ""
+
+
+def disturbed(root, base, stage, command, number, moment, *, to_all, keeps_on):
+    """Kill a command at a moment and run it again: how it survived, and why it did not."""
+    first = Run(root, command)
+    time.sleep(moment)
+    hit = first.send(number, to_all=to_all)
+    if not keeps_on and not first.gone(GRACE):
+        return "", f"a process was left over for {GRACE:.0f} s"
+    if TRACE in first.printed:
+        return "", f"traceback: {first.printed[-1500:]}"
+    if not keeps_on and (half := whole_or_missing(root, base, stage)):
+        return "", f"half an output: {', '.join(half)}"
+    again = Run(root, command)
+    if not again.gone(LONGEST):
+        return "", "the run after the kill does not end"
+    if keeps_on:
+        # What DVC started outlives it, and the second run either follows it or says that it is under way.
+        if not first.gone(LONGEST):
+            return "", "what DVC started does not end"
+        if again.process.returncode and "under way already" in again.printed:
+            again = Run(root, command)
+            again.gone(LONGEST)
+    if again.process.returncode or TRACE in again.printed:
+        return "", f"the run after the kill failed: {again.printed[-1500:]}"
+    return ("killed" if hit else "ended before the kill"), wrong(root, base, stage)
+
+
+def seconds_of(root: Path, base: Path, stage) -> float:
+    """How long a stage takes undisturbed; its outputs must be those of the base."""
+    for path in stage.writes:
+        remove(root / path)
+    begin = time.monotonic()
+    run = Run(root, stage.command)
+    assert run.gone(LONGEST)
+    assert run.process.returncode == 0, run.printed
+    assert wrong(root, base, stage) == "", stage.name
+    return time.monotonic() - begin
+
+
+def test_killed_stages(base, tmp_path, rng):
+    tally = Tally("kills of stages")
+    root = copy_project(base, tmp_path / "work")
+    stages, seconds = list(stages_of(base).values()), {}
+    for number in range(size("KILLS", 14)):
+        if number % len(stages) == 0:
+            rng.shuffle(stages)
+        stage = stages[number % len(stages)]
+        if stage.name not in seconds:
+            seconds[stage.name] = seconds_of(root, base, stage)
+        which, to_all = rng.choice(SIGNALS), rng.random() < 0.5
+        moment = rng.uniform(0, seconds[stage.name])
+        for path in (*stage.writes, Path(".scratch")):
+            remove(root / path)
+        trial = f"{stage.name}, {which.name} to {'all' if to_all else 'one'} after {moment:.2f} s"
+        how, why = disturbed(root, base, stage, stage.command, which, moment, to_all=to_all, keeps_on=False)
+        tally.count(trial, how, why)
+        if why:
+            remove(root)
+            copy_project(base, root)
+        else:
+            restore(root, base)
+    tally.end()
+
+
+def test_killed_dvc_repro(base, tmp_path, rng):
+    tally = Tally("kills of dvc repro")
+    root = copy_project(base, tmp_path / "work", with_dvc=True)
+    stages = list(stages_of(base).values())
+    for number in range(size("REPRO_KILLS", size("KILLS", 14) // 4)):
+        if number % len(stages) == 0:
+            rng.shuffle(stages)
+        stage = stages[number % len(stages)]
+        which, to_all = rng.choice(SIGNALS), rng.random() < 0.5
+        moment = rng.uniform(0, 12)
+        for path in (*stage.writes, Path(".scratch")):
+            remove(root / path)
+        command = ["dvc", "repro", "--no-run-cache", "--single-item", stage.name]
+        trial = f"dvc repro {stage.name}, {which.name} to {'all' if to_all else 'one'} after {moment:.2f} s"
+        how, why = disturbed(root, base, stage, command, which, moment, to_all=to_all, keeps_on=not to_all)
+        tally.count(trial, how, why)
+        remove(root)
+        copy_project(base, root, with_dvc=True)
+    tally.end()
+
+
+def restore(root: Path, base: Path) -> None:
+    """Bring back the files that differ between undisturbed runs, for the stages that read them."""
+    for name in DIFFERS:
+        (root / name).write_bytes((base / name).read_bytes())
