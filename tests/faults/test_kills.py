@@ -25,6 +25,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 GRACE = 30.0  # seconds until what was killed must be gone, on a busy machine
 LONGEST = 600.0  # seconds that a stage may take
 TRACE = "Traceback (most recent call last)"
+# What the second run of DVC says while the first, or the stage that it started, is at work.
+UNDER_WAY = ("under way already", "Unable to acquire lock")
 numbers = count()
 
 
@@ -91,7 +93,7 @@ def disturbed(root, base, stage, command, number, moment, *, to_all, keeps_on):
     hit = first.send(number, to_all=to_all)
     if not keeps_on and not first.gone(GRACE):
         return "", f"a process was left over for {GRACE:.0f} s"
-    if TRACE in first.printed:
+    if TRACE in first.printed and not first.printed.rstrip().endswith("KeyboardInterrupt"):
         return "", f"traceback: {first.printed[-1500:]}"
     if not keeps_on and (half := whole_or_missing(root, base, stage)):
         return "", f"half an output: {', '.join(half)}"
@@ -102,12 +104,18 @@ def disturbed(root, base, stage, command, number, moment, *, to_all, keeps_on):
         # What DVC started outlives it, and the second run either follows it or says that it is under way.
         if not first.gone(LONGEST):
             return "", "what DVC started does not end"
-        if again.process.returncode and "under way already" in again.printed:
+        if again.process.returncode and any(words in again.printed for words in UNDER_WAY):
             again = Run(root, command)
             again.gone(LONGEST)
     if again.process.returncode or TRACE in again.printed:
         return "", f"the run after the kill failed: {again.printed[-1500:]}"
-    return ("killed" if hit else "ended before the kill"), wrong(root, base, stage)
+    if not hit:
+        how = "ended before the kill"
+    elif TRACE in first.printed:
+        how = "interrupted while Python loaded modules"
+    else:
+        how = "killed"
+    return how, wrong(root, base, stage)
 
 
 def seconds_of(root: Path, base: Path, stage) -> float:
