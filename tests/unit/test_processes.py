@@ -29,7 +29,7 @@ def act(order):
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL)).start()
         return bytes(2**26)
     if order == "eat":
-        return len(bytearray(2**30))
+        return len(bytearray(2**33))
     if order == "refuse":
         raise UserError("no such file", fix="look elsewhere")
     if order == "slow":
@@ -44,7 +44,8 @@ def reason(future):
 
 @pytest.fixture(scope="module")
 def pool():
-    with WorkerPool(2, memory_mb=900) as started:
+    # Above what a server holds that another test's pool made import its modules.
+    with WorkerPool(2, memory_mb=4000) as started:
         yield started
 
 
