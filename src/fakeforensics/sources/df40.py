@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
@@ -96,6 +97,8 @@ class DF40(DatasetAdapter):
                 found=", ".join(others),
                 fix="restore the names of the top folders, or move the others out of the source",
             )
+        for folder in {path.parent for path in files}:
+            self.refuse_split_folders(folder / "frame")
         tables = self.tables()
         ff, celeb = self._ff_splits(tables), self._celeb_tests(tables)
         records = [
@@ -137,10 +140,9 @@ class DF40(DatasetAdapter):
         return [*(path for path in files if str(path) == f"{CELEB}/{TESTS}"), *lists]
 
     def _real(self, path: PurePosixPath, ff: Mapping[str, Split], celeb: Collection[str]) -> RawFile:
-        self.refuse_split_folders(path)
         is_ff = path.parts[0] == FF
         domain = "faceforensics" if is_ff else "celeb_df"
-        clip = _clip(path, domain)
+        clip = _clip(path.parent, domain)
         if not clip.video or len(clip.people) > 1:
             raise self.problem(
                 f"{path}: no folder names a real video",
@@ -154,7 +156,6 @@ class DF40(DatasetAdapter):
         return self._record(path, "real", domain, 0, clip, split, rules)
 
     def _fake(self, path: PurePosixPath, ff: Mapping[str, Split]) -> RawFile:
-        self.refuse_split_folders(path)
         top, *folders = path.parts[:-1]
         if not folders:
             raise self.problem(
@@ -178,7 +179,7 @@ class DF40(DatasetAdapter):
             )
         domain = "faceforensics" if kind == "ff" else "celeb_df"
         is_noise = method in FROM_NOISE
-        clip = _clip(path, domain)
+        clip = _clip(path.parent, domain)
         split, rule = (
             self._split_of_fake(path, clip, ff) if kind == "ff" else (split_of("test"), "folder cdf")
         )
@@ -271,9 +272,10 @@ class DF40(DatasetAdapter):
         return {PurePosixPath(line).stem for line in lines if line.startswith("1 ")}
 
 
-def _clip(path: PurePosixPath, domain: str) -> _Clip:
+@lru_cache(maxsize=1024)  # files come sorted, so that those of a folder follow each other
+def _clip(folder: PurePosixPath, domain: str) -> _Clip:
     """What the innermost folder that is named like a clip says."""
-    for name in reversed(path.parts[1:-1]):
+    for name in reversed(folder.parts[1:]):
         if domain == "faceforensics" and (match := FF_CLIP.fullmatch(name)):
             target, source = match.groups()
             return _Clip(target, (target, source) if source else (target,))
