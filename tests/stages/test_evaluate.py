@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -10,8 +11,10 @@ import pytest
 import yaml
 
 from fakeforensics.errors import UserError
+from fakeforensics.external import NAME, evaluate_scores
 from fakeforensics.files import write_json, write_parquet
 from fakeforensics.metrics.table import ScoreTable, read_scores, write_scores
+from fakeforensics.params import ThresholdsParams
 from stages import evaluate
 from tests.score_specs import SCORES
 from tests.score_tables import make_scores
@@ -133,6 +136,22 @@ def test_thresholds_are_those_of_known_gaussians(project):
     assert accuracy["stargan", "validation"] == pytest.approx(0.933, abs=0.05)
     # The set that lies 4 deviations lower has no score above validation's threshold: half of it is right.
     assert accuracy["stylegan", "validation"] == pytest.approx(0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(("detector", "score"), [("bce", "sl"), ("joint", "sl"), ("joint", "cd")])
+def test_published_score_tables_give_the_recorded_metrics(project, tmp_path, detector, score):
+    # All that is published: the two tables, in a folder with nothing else.
+    for name in (f"{detector}.parquet", f"{detector}.val.parquet"):
+        shutil.copy(project / "data/scores/p" / name, tmp_path / name)
+    quick = ThresholdsParams(bootstrap=100, known_reals=(10,), draws=1)
+    found = evaluate_scores([tmp_path / f"{detector}.parquet"], params=quick, score=score).metrics
+    recorded = read(project, f"{detector}.json")
+    for metric in ("ap", "auc", "eer"):
+        expected = dict(recorded[metric][score])
+        # Which sets are unseen stands in the protocol and not in a score table.
+        assert expected.pop("mean_unseen") == expected["stylegan"]
+        assert found[metric][NAME] == expected
+    assert found["validation"]["ap"][NAME] == recorded["validation"]["ap"][score]
 
 
 def test_again_gives_the_same_bytes_without_torch(project):
