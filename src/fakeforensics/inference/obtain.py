@@ -8,7 +8,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from http.client import HTTPException
 from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, cast
@@ -103,11 +102,13 @@ def _listed(folder: Path, origin: str) -> list[str]:
         raise UserError(f"{origin}: {error}", fix="the package is damaged: get it from elsewhere") from None
     for name in names:
         path = PurePosixPath(name)
-        is_below = path.parts and not path.is_absolute() and ".." not in path.parts and "\\" not in name
-        if not is_below or path.as_posix() != name or not name.isprintable() or name == SUMS:
+        # `check_sums` passes over hidden files, and `..` begins like one.
+        is_hidden = any(part.startswith(".") for part in path.parts)
+        is_plain = path.as_posix() == name and name.isprintable() and "\\" not in name
+        if is_hidden or path.is_absolute() or not is_plain or name == SUMS:
             raise UserError(
                 f"{origin}: {SUMS} lists a name that is not a file of a package",
-                expected="paths below the package's folder",
+                expected="paths below the package's folder, none of them hidden",
                 found=repr(name),
                 fix="do not use this package",
             )
@@ -154,14 +155,17 @@ def _read(opener: Opener, name: str, origin: str) -> Iterator[bytes]:
             found=str(error),
             fix="check the address and the model's name; of a repository, whether the model was pushed",
         ) from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise _no_archive(origin, error) from None
-    except (OSError, HTTPException) as error:
+    except UserError:
+        raise
+    except Exception as error:  # each kind of storage has errors of its own
         raise UserError(
             f"{origin}: {name} cannot be read",
             found=str(error) or type(error).__name__,
-            fix="check the address and the connection, and run the command again",
-        ) from None
+            fix="check the address or the DVC remote's name, the revision, the connection, and whether the "
+            "model was pushed",
+        ) from error
 
 
 @contextmanager
@@ -254,18 +258,10 @@ def _repository(
     """Opens the files of a folder that Git or DVC tracks in a repository."""
     try:
         from dvc.api import DVCFileSystem
-        from dvc.exceptions import DvcException
     except ModuleNotFoundError as missing:
         raise UserError(
             f"{origin}: reading a repository needs the package {missing.name}, which is not installed",
             fix="pip install 'fake-forensics[pipeline]'",
         ) from None
-    try:
-        with closing(DVCFileSystem(url, rev=rev, remote=remote)) as files:
-            yield lambda name: files.open(f"{place}/{name}", "rb")
-    except DvcException as error:
-        raise UserError(
-            f"{origin}: cannot be read as a repository or a DVC remote of this project",
-            found=str(error),
-            fix="check the name (`dvc remote list`) or the address, and the revision",
-        ) from None
+    with closing(DVCFileSystem(url, rev=rev, remote=remote)) as files:
+        yield lambda name: files.open(f"{place}/{name}", "rb")

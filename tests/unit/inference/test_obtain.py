@@ -139,6 +139,11 @@ def list_absolute(folder):
     relist(folder, f"{'0' * 64}  {CARD}\n{'0' * 64}  /tmp/outside\n")
 
 
+def list_hidden(folder):
+    (folder / ".hidden").write_text("x")
+    relist(folder, f"{'0' * 64}  {CARD}\n{'0' * 64}  .hidden\n")
+
+
 def list_folder_as_file(folder):
     relist(folder, f"{'0' * 64}  more/a b.json\n{'0' * 64}  more/a b.json/x\n{'0' * 64}  {CARD}\n")
 
@@ -153,6 +158,7 @@ def list_folder_as_file(folder):
         (lose_card, r"does not list a package[\s\S]*model\.json"),
         (list_outside, r"lists a name[\s\S]*'\.\./\.\./outside'"),
         (list_absolute, r"lists a name[\s\S]*'/tmp/outside'"),
+        (list_hidden, r"lists a name[\s\S]*'\.hidden'"),
         (list_folder_as_file, "both a file and a folder"),
     ],
 )
