@@ -1,7 +1,9 @@
 """`dvc repro`, `dvc exp run` and a shared remote in a temporary clone, on a small demo and for one epoch."""
 
+import hashlib
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from fakeforensics.sums import check_sums
 from tests.pipeline.conftest import Clone
 
 pytestmark = pytest.mark.slow
@@ -119,6 +122,55 @@ def test_a_second_clone_pulls_what_the_first_computed(clone, tmp_path):
     assert second.run("git", "status", "--porcelain") == ""
     for name in (MANIFEST, "data/images/demo_dffd/shard-00000.tar", "models/demo/bce/model.safetensors"):
         assert (second.path / name).read_bytes() == (clone.path / name).read_bytes()
+
+
+def test_a_recorded_model_travels_to_a_second_clone(clone, tmp_path):
+    clone.run("git", "tag", "--annotate", "demo-joint@v1.0.0", "--message", "Register demo-joint")
+    wanted = (clone.path / "packages/demo/joint/SHA256SUMS").read_bytes()
+    digest = hashlib.sha256(wanted).hexdigest()
+    second = cloned(clone, tmp_path / "second")
+
+    def taken() -> list[str]:
+        """The packages that arrived unchanged; they are removed."""
+        found = sorted(path.relative_to(second.path) for path in second.path.glob("**/model.safetensors"))
+        for path in found:
+            assert (second.path / path.parent / "SHA256SUMS").read_bytes() == wanted
+            check_sums(second.path / path.parent, "")
+            shutil.rmtree(second.path / path.parent)
+        return [str(path.parent) for path in found]
+
+    second.run("dvc", "pull", "package@demo-joint")
+    assert "packages/demo/joint" in second.run("fakeforensics", "models")
+    assert taken() == ["packages/demo/joint"]
+
+    second.run("dvc", "artifacts", "get", str(clone.path), "demo-joint", "--rev", "v1.0.0", "--out", "named")
+    assert taken() == ["named"]
+
+    get = ("fakeforensics", "models", "get", "demo/joint", "--from")
+    revision = ("--rev", "demo-joint@v1.0.0", "--sha256", digest)
+    for origin in (("team",), (str(clone.path), *revision), (f"file://{clone.path}/.git", *revision)):
+        assert digest in second.run(*get, *origin)
+        assert taken() == ["packages/demo/joint"]
+
+
+@pytest.mark.parametrize(
+    ("name", "origin", "message"),
+    [
+        ("demo/joint", ("nowhere",), "remote 'nowhere' doesn't exist"),
+        ("demo/joint", ("./nowhere.git",), "SHA256SUMS cannot be read"),
+        ("demo/joint", (".", "--rev", "v9"), "unknown Git revision 'v9'"),
+        ("demo/none", ("team",), "SHA256SUMS is missing"),
+        ("demo/joint", ("empty",), "SHA256SUMS cannot be read"),  # a remote to which nothing was pushed
+    ],
+)
+def test_a_model_that_cannot_be_had_is_explained(clone, tmp_path, name, origin, message):
+    second = cloned(clone, tmp_path / "second")
+    (tmp_path / "empty").mkdir()
+    second.run("dvc", "remote", "add", "empty", str(tmp_path / "empty"))
+    printed = second.run("fakeforensics", "models", "get", name, "--from", *origin, check=False)
+    assert printed.startswith("error: ")
+    assert message in printed
+    assert not [*second.path.glob("packages/**/SHA256SUMS")]
 
 
 def test_with_the_run_cache_a_state_that_nobody_committed_is_pulled(clone, tmp_path):
