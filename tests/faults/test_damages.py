@@ -65,7 +65,7 @@ def judged(root: Path, base: Path, stage: Stage, path: Path, damage) -> tuple[st
     if left := leftovers(root):
         return "", f"left over: {', '.join(left)}"
     if status:
-        named = path.name in printed or path.parent.name in printed
+        named = path.name in printed or str(path.parent) in printed
         return ("refused", "") if named else ("", f"the message does not name the file: {printed[-300:]}")
     if changed := [str(out) for out in stage.writes if digests(root, out) != digests(base, out)]:
         if path.suffix in PLAIN and damage is bit_flipped:
@@ -95,6 +95,8 @@ def test_damaged_files(base, tmp_path, rng, monkeypatch):
             remove(root / out)
         other = base / rng.choice([one for one in others if Path(one).name != path.name])
         damage(root / path, rng, other)
+        if (root / path).is_file() and (root / path).read_bytes() == (base / path).read_bytes():
+            continue  # such as the rows of an empty table, repeated
         how, why = judged(root, base, stage, path, damage)
         trial = f"{stage.name}, {path}, {damage.__name__}"
         if damage.__name__ == "another_stages":
