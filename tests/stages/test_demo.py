@@ -2,7 +2,7 @@
 
 import json
 import sys
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,8 +33,9 @@ def arguments(folder: Path) -> list[str]:
 def test_the_stage_makes_the_data_and_says_what_it_made(
     app: Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = partial(Recipe, takes=1, frames=2, lessons=1, steps=1)
-    monkeypatch.setattr("examples.demo.Recipe", small)
+    scaled = Recipe.scaled
+    least = {"takes": 1, "frames": 2, "lessons": 1, "steps": 1}
+    monkeypatch.setattr(Recipe, "scaled", lambda recipe, scale: replace(scaled(recipe, scale), **least))
     done = CliRunner().invoke(app, arguments(tmp_path), catch_exceptions=False)
     assert done.exit_code == 0
     assert "demo data, not a benchmark" in done.output

@@ -191,10 +191,10 @@ def test_the_table_of_models_has_each_score_and_the_damaged_ones(package, tmp_pa
     print_models(tmp_path / "packages")
     printed = capsys.readouterr()
     head, joint, first, second, damaged, measured = printed.out.replace(f"{tmp_path}/", "").splitlines()
-    assert head.split() == ["MODEL", "TAKES", "SCORE", "MEAN", "AP", "UNSEEN", "AP"]
-    assert joint.split() == ["packages/p/joint", "faces", "S_SL", "80.06", "61.00"]
-    assert first.split() == ["packages/q/joint", "faces", "S_SL", "50.00", "-", "demo"]
-    assert second.split() == ["S_CD", "25.00", "-", "demo"]
+    assert head.split() == ["MODEL", "TAKES", "SCORE", "MEAN", "AP", "CHANCE", "UNSEEN", "AP", "CHANCE"]
+    assert joint.split() == ["packages/p/joint", "faces", "S_SL", "80.06", "-", "61.00", "-"]
+    assert first.split() == ["packages/q/joint", "faces", "S_SL", "50.00", "-", "-", "-", "demo"]
+    assert second.split() == ["S_CD", "25.00", "-", "-", "-", "demo"]
     assert "not valid JSON" in damaged
     assert "packages/s/joint" in measured
     assert "metrics.json: " in measured
