@@ -25,10 +25,9 @@ def main(
     If the source's folder is missing, only missing.txt is written, with the reason.
     """
     from fakeforensics.faces.run import make_images
-    from fakeforensics.files import write_json
-    from fakeforensics.images.index import DECISIONS_FILE, REJECTED_FILE, write_missing
+    from fakeforensics.images.index import REJECTED_FILE, write_missing
     from fakeforensics.params import load_params
-    from fakeforensics.sources.base import MissingSourceError, decisions, open_source, read_records
+    from fakeforensics.sources.base import MissingSourceError, open_source, read_records
     from fakeforensics.sources.inventory import is_empty
 
     settings = load_params(params)
@@ -43,7 +42,6 @@ def main(
     crop = settings.source(source).crop or adapter.crop
     records = read_records(adapter)
     totals = make_images(source, adapter.root, records, crop, settings.faces, out / source, scratch)
-    write_json(out / source / DECISIONS_FILE, decisions(records))
     typer.echo(f"{source}: {totals.summary()}")
     if totals.rejected:
         typer.echo(f"{totals.common_reasons()}: {out / source / REJECTED_FILE} lists them all")

@@ -9,15 +9,16 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fakeforensics.errors import UserError
 from fakeforensics.faces.results import Crop, Extraction, read_crops, read_extraction
-from fakeforensics.files import printable_path
+from fakeforensics.files import UNFINISHED, printable_path, write_json
 from fakeforensics.images.index import (
+    DECISIONS_FILE,
     INDEX_FILE,
     INDEX_SCHEMA,
     REJECTED_COLUMNS,
@@ -28,9 +29,7 @@ from fakeforensics.images.index import (
 )
 from fakeforensics.images.shards import Location, ShardWriter
 from fakeforensics.params import FacesParams
-
-if TYPE_CHECKING:
-    from fakeforensics.sources.base import RawFile
+from fakeforensics.sources.base import RawFile, decisions
 
 _ROWS_PER_GROUP = 10_000
 _REASONS_SHOWN = 5
@@ -104,6 +103,7 @@ def assemble(
                 rows = []
         if rows:
             index.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA))
+    write_json(building / DECISIONS_FILE, decisions(file.record for file in files))
     _publish(building, out)
     return totals
 
@@ -194,8 +194,10 @@ def _row(
 def _publish(building: Path, out: Path) -> None:
     """Move the finished folder to its place as a whole, so that no half of it is ever used."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    if out.exists():
-        shutil.rmtree(out)
+    if out.exists():  # moved away first: a kill while it is being deleted must not leave a part of it
+        old = out.with_name(f"{UNFINISHED}{out.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        out.rename(old)
     try:
         building.rename(out)
     except OSError as error:
@@ -205,3 +207,4 @@ def _publish(building: Path, out: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(building, partial)
         partial.rename(out)
+    shutil.rmtree(out.with_name(f"{UNFINISHED}{out.name}.old"), ignore_errors=True)

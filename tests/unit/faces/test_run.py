@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 from fakeforensics.errors import UserError
+from fakeforensics.faces.assemble import _publish
 from fakeforensics.faces.run import make_images
 from fakeforensics.images.codec import decode
-from fakeforensics.images.index import read_index, read_undetected
+from fakeforensics.images.index import read_decisions, read_index, read_undetected
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.params import FacesParams
 from fakeforensics.sources.base import RawFile
@@ -121,6 +122,27 @@ def test_the_index_tells_where_each_crop_came_from(whole, root):
     assert still.raw_sha256 == hashlib.sha256((root / "still 1.jpg").read_bytes()).hexdigest()
     assert len(still.box) == 4
     assert len(still.landmarks) == 10
+
+
+def test_the_folder_takes_its_name_with_the_decisions_in_it(whole):
+    # A kill after that must not leave a folder whose splits would be counted without them.
+    assert sum(read_decisions(whole[1], "s")["label"].values()) == 15  # every file, rejected ones included
+
+
+def test_a_kill_while_an_older_folder_is_deleted_leaves_no_part_of_it(tmp_path, monkeypatch):
+    building, out = tmp_path / "building", tmp_path / "images/s"
+    for folder, text in ((building, "new"), (out, "old")):
+        folder.mkdir(parents=True)
+        (folder / "index.parquet").write_text(text)
+    seen = []
+
+    def killed(path, **_):
+        if path.exists():
+            seen.append((path.name, [one.read_text() for one in out.glob("*")]))
+
+    monkeypatch.setattr("shutil.rmtree", killed)
+    _publish(building, out)
+    assert seen == [(".unfinished.s.old", ["new"])]  # what is deleted has another name by then
 
 
 @pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.slow)])
