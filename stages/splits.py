@@ -1,13 +1,22 @@
 """Write a protocol's train, validation and test manifests."""
 
+from __future__ import annotations
+
+import hashlib
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fakeforensics.names import check_name
 from stages._command import run_command
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fakeforensics.images.shards import ShardReader
 
 
 def main(
@@ -28,7 +37,6 @@ def main(
     check_sources(protocol, plan, settings)
 
     from fakeforensics.files import atomic_directory, write_json, write_parquet, write_text
-    from fakeforensics.images.codec import decode
     from fakeforensics.images.index import check_present, read_decisions, read_index, read_undetected
     from fakeforensics.images.shards import ShardReader
     from fakeforensics.splits.audit import audit
@@ -42,7 +50,7 @@ def main(
     shards = ShardReader(images)
     findings = audit(
         manifests,
-        lambda row: decode(shards.read(row["source"], row["shard"], row["offset"], row["size"])),
+        partial(_read_image, shards),
         settings.splits.audit_images,
         settings.splits.seed,
     )
@@ -60,6 +68,23 @@ def main(
     typer.echo(f"{protocol}: {plan.title}\n{table(counts)}")
     for warning in findings["warnings"]:
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW)
+
+
+def _read_image(shards: ShardReader, row: dict[str, Any]) -> NDArray[np.uint8]:
+    """The pixels of an image, whose bytes must be those of which its index has the SHA-256."""
+    from fakeforensics.errors import UserError
+    from fakeforensics.images.codec import decode
+
+    data = shards.read(row["source"], row["shard"], row["offset"], row["size"])
+    if (found := hashlib.sha256(data).hexdigest()) != row["sha256"]:
+        raise UserError(
+            f"{row['source']}/{row['shard']}: the image {row['key']} at {row['offset']} is not the one "
+            "in the index",
+            expected=f"SHA-256 {row['sha256']}",
+            found=f"SHA-256 {found}",
+            fix=f"run `dvc checkout`, or `dvc repro --force faces@{row['source']}`",
+        )
+    return decode(data)
 
 
 if __name__ == "__main__":

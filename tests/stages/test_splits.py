@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fakeforensics.errors import UserError
 from fakeforensics.images.index import INDEX_COLUMNS, INDEX_SCHEMA
+from stages import splits
 from tests.unit.splits.conftest import index, row
 
 ROOT = Path(__file__).parents[2]
@@ -79,3 +81,15 @@ def test_a_protocol_whose_source_is_not_configured_fails_at_once(project: Path) 
     assert done.returncode == 1
     assert "celeb_df: {layout: …, root: …}" in done.stderr
     assert not (project / "data/manifests/q").exists()
+
+
+def test_an_image_that_is_not_the_indexed_one_is_named(project: Path, monkeypatch) -> None:
+    monkeypatch.chdir(project)
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("audit_images: 0", "audit_images: 12"))
+    rows = pd.read_parquet(project / "data/images/mine/index.parquet")
+    for name, ends in rows.assign(end=rows["offset"] + rows["size"]).groupby("shard")["end"]:
+        (project / "data/images/mine" / name).write_bytes(b"?" * int(ends.max()))
+    with pytest.raises(UserError, match=r"mine/.*: the image mine/.* is not the one in the index"):
+        splits.main("p")
+    assert not (project / "data/manifests/p").exists()
