@@ -46,11 +46,12 @@ def run_here(stage: Stage) -> tuple[int, str]:
 
 def read_files(base: Path, stage: Stage) -> list[Path]:
     """The files that earlier stages wrote for this one."""
-    folders = [path for path in stage.reads if path.parts[:2] != ("data", "code")]
-    if stage.name.startswith(("train", "score")):
-        folders += [Path("data/images")]  # what the manifests point to
+    names = {
+        name for path in stage.reads if path.parts[:2] != ("data", "code") for name in digests(base, path)
+    }
+    if stage.name.startswith(("train", "score")):  # the manifests point to the images
+        names |= {name for name in digests(base, Path("data/images")) if name.endswith(".tar")}
     written = {path for other in stages_of(base).values() for path in other.writes}
-    names = [name for folder in folders for name in digests(base, folder)]
     return sorted({Path(name) for name in names if any(Path(name).is_relative_to(path) for path in written)})
 
 
