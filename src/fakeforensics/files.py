@@ -75,11 +75,11 @@ def hold(path: Path, doing: str) -> Iterator[None]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path, doing) as lock:
-        lock.truncate(0)
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n")
-        lock.flush()
         try:
+            lock.truncate(0)
+            now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            lock.write(f"process {os.getpid()} on {socket.gethostname()}, since {now}\n")
+            lock.flush()
             yield
         finally:
             path.unlink(missing_ok=True)

@@ -210,6 +210,13 @@ def test_a_held_lock_names_its_process_and_ends_with_it(tmp_path):
     assert names(lock.parent) == []
 
 
+def test_a_lock_that_cannot_be_written_is_not_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "\udcff")  # no text in UTF-8: the write fails
+    with pytest.raises(UnicodeEncodeError), hold(tmp_path / ".work.lock", "the work"):
+        pass
+    assert names(tmp_path) == []
+
+
 WRITER = """
 import sys, time
 from pathlib import Path
