@@ -37,6 +37,7 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "data/images/mine").mkdir(parents=True)
     table = pa.Table.from_pandas(rows[list(INDEX_COLUMNS)], schema=INDEX_SCHEMA, preserve_index=False)
     pq.write_table(table, tmp_path / "data/images/mine/index.parquet")
+    (tmp_path / "data/images/mine/decisions.json").write_text("{}")
     (tmp_path / "protocols").mkdir()
     (tmp_path / "protocols/p.yaml").write_text(PROTOCOL)
     (tmp_path / "protocols/q.yaml").write_text(PROTOCOL.replace("mine", "celeb_df"))
@@ -45,6 +46,13 @@ def project(tmp_path: Path) -> Path:
         "detectors: [bce]\ncompare: {baseline: bce}\n"
     )
     return tmp_path
+
+
+def test_a_source_without_its_record_of_decisions_is_refused(project: Path) -> None:
+    (project / "data/images/mine/decisions.json").unlink()
+    done = run(project, "p")
+    assert done.returncode == 1
+    assert "decisions.json: no such file" in done.stderr
 
 
 def test_manifests_and_counts_are_written_and_shown(project: Path) -> None:

@@ -153,14 +153,13 @@ def read_undetected(images_root: Path, source: str) -> pd.DataFrame:
 
 
 def read_decisions(images_root: Path, source: str) -> dict[str, dict[str, int]]:
-    """How many files of a source each rule of its adapter decided; empty if that was not recorded.
+    """How many files of a source each rule of its adapter decided.
 
     Raises:
-        UserError: If the record is damaged.
+        UserError: If the record is missing or damaged.
     """
     path = Path(images_root) / source / DECISIONS_FILE
-    fix = f"run `dvc repro --force faces@{source}`"
-    return read_json_as(dict[str, dict[str, Count]], path, fix) if path.is_file() else {}
+    return read_json_as(dict[str, dict[str, Count]], path, f"run `dvc repro --force faces@{source}`")
 
 
 def write_missing(folder: Path, why: str) -> None:

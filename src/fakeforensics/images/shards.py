@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, Self
 
 from fakeforensics.errors import UserError
+from fakeforensics.reading import check_file
 
 _BLOCK = 512
 _OPEN_SHARDS = 64
@@ -133,13 +134,8 @@ class ShardReader:
             self._files.move_to_end(key)
             return self._files[key]
         path = self._root / source / shard
-        try:
-            handle = os.open(path, os.O_RDONLY)
-        except FileNotFoundError:
-            raise UserError(
-                f"{path}: no such shard",
-                fix=f"run `dvc repro faces@{source}`, or `dvc pull` to fetch it",
-            ) from None
+        check_file(path, f"run `dvc repro faces@{source}`, or `dvc pull` to fetch it")
+        handle = os.open(path, os.O_RDONLY)
         self._files[key] = handle
         if len(self._files) > _OPEN_SHARDS:
             os.close(self._files.popitem(last=False)[1])

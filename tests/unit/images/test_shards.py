@@ -73,6 +73,9 @@ def test_a_short_shard_is_named(tmp_path):
 def test_a_missing_shard_tells_how_to_get_it(tmp_path):
     with pytest.raises(UserError, match="dvc pull"):
         ShardReader(tmp_path).read("s", "shard-00000.tar", 0, 1)
+    (tmp_path / "s/shard-00000.tar").mkdir(parents=True)
+    with pytest.raises(UserError, match="a folder"):
+        ShardReader(tmp_path).read("s", "shard-00000.tar", 0, 1)
 
 
 def test_many_shards_keep_few_files_open(tmp_path):
