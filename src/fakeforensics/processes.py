@@ -260,8 +260,13 @@ def _start_worker(prepare: Callable[[], object] | None, memory_mb: int | None) -
     # Pebble's handler runs between two Python instructions, which a stuck decoder never reaches.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    # One process per core: more threads would only compete, and those of matrix products most of all.
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1)
     if "cv2" in sys.modules:
-        sys.modules["cv2"].setNumThreads(1)  # one process per core: more threads would only compete
+        sys.modules["cv2"].setNumThreads(1)
     try:
         if prepare is not None:
             prepare()

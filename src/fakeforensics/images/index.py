@@ -159,7 +159,9 @@ def read_decisions(images_root: Path, source: str) -> dict[str, dict[str, int]]:
         UserError: If the record is missing or damaged.
     """
     path = Path(images_root) / source / DECISIONS_FILE
-    return read_json_as(dict[str, dict[str, Count]], path, f"run `dvc repro --force faces@{source}`")
+    fix = f"run `dvc repro --force faces@{source}`"
+    found: dict[str, dict[str, int]] = read_json_as(dict[str, dict[str, Count]], path, fix)
+    return found
 
 
 def write_missing(folder: Path, why: str) -> None:
