@@ -104,6 +104,8 @@ def running_page(package: Package, address: Address, limits: UploadLimits) -> It
             theme=gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace"]),
             **_PAGE,
         )
+        # As `launch` does: gradio then checks that a file which a call names was uploaded.
+        blocks.has_launched = True
         guard = Guard(application, names, uploads, limits)
         thread = stack.enter_context(_serving(guard, listener))
         yield Page(uploads, _url(listener), thread)
