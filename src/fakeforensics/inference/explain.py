@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fakeforensics.errors import UserError
+from fakeforensics.inference.assessment import ScoreRule
 from fakeforensics.inference.inputs import Rgb
-from fakeforensics.inference.package import Package, ScoreRule
+from fakeforensics.inference.package import Package
 from fakeforensics.inference.pictures import Heat
 
 if TYPE_CHECKING:

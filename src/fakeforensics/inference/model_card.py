@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fakeforensics.inference.assessment import ScoreRule
 from fakeforensics.inference.doubts import doubts
 from fakeforensics.inference.onnx_record import ONNX, RECORD
-from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package, ScoreRule
+from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package
 from fakeforensics.inference.training_data import TRAINING
 from fakeforensics.metrics.spec import Scale, ScoreSpec
 from fakeforensics.models.card import CARD, WEIGHTS, seen

@@ -14,10 +14,11 @@ import typer
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import printable_path
+from fakeforensics.inference.assessment import Assessment
 from fakeforensics.inference.doubts import doubts
 from fakeforensics.inference.inputs import Inputs, Item
 from fakeforensics.inference.model_card import cut_text, score_name, share_text
-from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Assessment, Package, find_packages
+from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Package, find_packages
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.metrics.spec import Scores, find_score
 

@@ -18,7 +18,7 @@ from fakeforensics.files import write_json
 from fakeforensics.inference.onnx_record import RECORD, OnnxRecord
 from fakeforensics.inference.training_data import TRAINING, TrainingData
 from fakeforensics.metrics.files import read_result
-from fakeforensics.metrics.spec import Scores, find_score
+from fakeforensics.metrics.spec import Scores
 from fakeforensics.models.card import CARD, MADE_AGAIN, WEIGHTS, DetectorCard, detector_card, read_card
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import Count, FacesParams, Flag, Group, Name
@@ -26,7 +26,7 @@ from fakeforensics.parsing import parse
 from fakeforensics.reading import read_json
 from fakeforensics.sums import check_sums
 from fakeforensics.thresholds.errors import ERRORS, ErrorRate
-from fakeforensics.thresholds.policy import DECISION, Decision, Verdict, read_decision
+from fakeforensics.thresholds.policy import DECISION, Decision, read_decision
 
 PACKAGES = Path("packages")
 ABOUT = "package.json"
@@ -373,46 +373,3 @@ def with_inconclusive(
     own = cut.model_copy(update={"fake_from": fake_from})
     update = {"conformal": (own,), "inconclusive": rate, "known_reals": len(known_reals)}
     return replace(package, policy=decision.model_copy(update=update))
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """The deciding score on its own scale, and what the policy says of it.
-
-    Attributes:
-        score: On the score's own scale.
-        probability: Of fake; None if the score has none.
-        log10_lr: log10 of the likelihood ratio, the score's probability among fakes over that among reals;
-            None if the policy has none.
-        verdict: None without a policy.
-    """
-
-    score: float
-    probability: float | None
-    log10_lr: float | None
-    verdict: Verdict | None
-
-
-class ScoreRule:
-    """Turns scores into assessments. The policy's score decides; without a policy the detector's first score.
-
-    Raises:
-        KeyError: If the policy's score is none of the detector's.
-    """
-
-    def __init__(self, decision: Decision | None, scores: Scores) -> None:
-        self.decision = decision
-        self.spec = find_score(scores, decision.score) if decision else scores[0]
-
-    def assess(self, score: float) -> Assessment:
-        """Assess one score."""
-        decision = self.decision
-        uncalibrated = self.spec.probability(score)
-        probability = None if uncalibrated is None else float(uncalibrated)
-        if decision is None:
-            return Assessment(score, probability, None, None)
-        if decision.calibrator is not None:
-            probability = decision.calibrator(score)
-        ratio = decision.likelihood_ratio
-        log10_lr = None if ratio is None else ratio(score)
-        return Assessment(score, probability, log10_lr, decision.verdict(score))

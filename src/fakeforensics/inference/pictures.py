@@ -19,8 +19,9 @@ from fakeforensics.files import atomic_path, printable_path
 from fakeforensics.images.codec import decode, encode_png
 from fakeforensics.images.index import REJECTED_FILE, read_index
 from fakeforensics.images.shards import ShardReader
+from fakeforensics.inference.assessment import Assessment
 from fakeforensics.inference.inputs import Rgb, pick_frames, read_frames, shrink
-from fakeforensics.inference.package import Assessment, Package
+from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.palette import COLORS, rgb
 

@@ -19,6 +19,7 @@ from fakeforensics.faces.still import FileMetadata, read_still
 from fakeforensics.faces.video import UnreadableError
 from fakeforensics.files import printable_path
 from fakeforensics.inference import EXTRACTION
+from fakeforensics.inference.assessment import Assessment, ScoreRule
 from fakeforensics.inference.crops import (
     ExtractionSettings,
     FileCrops,
@@ -29,7 +30,7 @@ from fakeforensics.inference.crops import (
 )
 from fakeforensics.inference.inputs import Inputs, Item, Kind, Rgb
 from fakeforensics.inference.network import Crops, Wanted, open_network
-from fakeforensics.inference.package import Assessment, Package, ScoreRule, need_decision
+from fakeforensics.inference.package import Package, need_decision
 from fakeforensics.inference.training_data import Outside, TrainingData, find_outside
 from fakeforensics.processes import WorkerPool, look_ahead
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fakeforensics.inference.assessment import ScoreRule
 from fakeforensics.inference.crops import FileCrops, FoundCrop
 from fakeforensics.inference.inputs import Inputs, Item
 from fakeforensics.inference.model_card import share_text
@@ -21,7 +22,7 @@ from fakeforensics.inference.output import (
     printable_name,
     table_lines,
 )
-from fakeforensics.inference.package import Package, ScoreRule
+from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import Prediction, combine
 from fakeforensics.inference.training_data import Outside
 from fakeforensics.thresholds.policy import Adapted, ConformalCut, Decision, LikelihoodRatio

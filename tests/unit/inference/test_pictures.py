@@ -8,9 +8,9 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.faces.run import make_images
 from fakeforensics.images.codec import encode_png
+from fakeforensics.inference.assessment import Assessment
 from fakeforensics.inference.crops import FoundCrop
 from fakeforensics.inference.inputs import Item, pick_frames, read_frames, read_views
-from fakeforensics.inference.package import Assessment
 from fakeforensics.inference.pictures import (
     VERDICT_COLORS,
     annotated,

@@ -16,10 +16,11 @@ from fakeforensics.faces.still import FileMetadata
 from fakeforensics.images.codec import encode_png
 from fakeforensics.images.index import read_index
 from fakeforensics.inference import predict
+from fakeforensics.inference.assessment import ScoreRule
 from fakeforensics.inference.crops import ExtractionSettings, FileCrops, FoundCrop
 from fakeforensics.inference.inputs import Inputs, Item, find_inputs
 from fakeforensics.inference.output import as_dict
-from fakeforensics.inference.package import Package, ScoreRule, with_inconclusive
+from fakeforensics.inference.package import Package, with_inconclusive
 from fakeforensics.inference.predict import (
     Prediction,
     Predictor,

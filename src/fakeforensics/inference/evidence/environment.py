@@ -10,9 +10,10 @@ from pathlib import Path
 import fakeforensics
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
+from fakeforensics.inference.assessment import ScoreRule
 from fakeforensics.inference.evidence.case import Library, Machine, ModelRecord, Program
 from fakeforensics.inference.network import Network
-from fakeforensics.inference.package import Package, ScoreRule
+from fakeforensics.inference.package import Package
 
 # Those that touch a pixel or a score on its way; others do not change a result.
 LIBRARIES = (

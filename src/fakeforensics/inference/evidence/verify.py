@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
+from fakeforensics.inference.assessment import ScoreRule
 from fakeforensics.inference.crops import ExtractionSettings
 from fakeforensics.inference.evidence.build import pixel_digest
 from fakeforensics.inference.evidence.case import (
@@ -23,7 +24,7 @@ from fakeforensics.inference.evidence.case import (
 from fakeforensics.inference.evidence.environment import describe_program, hash_package
 from fakeforensics.inference.inputs import Item, read_frames
 from fakeforensics.inference.onnx_record import ONNX
-from fakeforensics.inference.package import Package, ScoreRule, open_package
+from fakeforensics.inference.package import Package, open_package
 from fakeforensics.inference.predict import Prediction, Predictor
 from fakeforensics.models.card import CARD, WEIGHTS
 from fakeforensics.sums import differences

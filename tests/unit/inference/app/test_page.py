@@ -17,9 +17,9 @@ from fakeforensics.inference.app.page import (
     summary,
 )
 from fakeforensics.inference.app.predictor import ExplainedFace, UploadResult
+from fakeforensics.inference.assessment import ScoreRule
 from fakeforensics.inference.crops import FileCrops, FoundCrop
 from fakeforensics.inference.inputs import UploadLimits, View
-from fakeforensics.inference.package import ScoreRule
 from fakeforensics.inference.pictures import VERDICT_COLORS
 from fakeforensics.inference.predict import Prediction, combine
 from fakeforensics.inference.training_data import Outside
