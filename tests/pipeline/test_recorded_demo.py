@@ -21,9 +21,9 @@ def ap(detector, score):
 @pytest.mark.parametrize(
     ("detector", "score", "least"),
     [
-        ("bce", "sl", 0.8),
-        ("joint", "sl", 0.8),
-        ("joint", "cd", 0.8),  # a center that is not the reals' would be as far from both classes
+        ("bce", "sl", 0.85),
+        ("joint", "sl", 0.9),
+        ("joint", "cd", 0.9),  # a center that is not the reals' would be as far from both classes
         ("sad", "cd", 0.75),
     ],
 )
@@ -36,4 +36,4 @@ def test_unseen_methods_are_harder_than_seen_ones_and_not_guessed(detector, scor
     found = ap(detector, score)
     seen, unseen = (sum(found[name] for name in names) / 3 for names in (SEEN, UNSEEN))
     # Unseen as good as seen would say that training has seen them.
-    assert 0.55 < unseen < seen - 0.02
+    assert 0.6 < unseen < seen - 0.02
