@@ -61,12 +61,7 @@ def main(
     path = folder / protocol / FILE
     write_json(path, found)
     typer.echo(f"seeds {', '.join(map(str, found['seeds']))}, trained on: {'; '.join(found['trained_on'])}")
-    for detector, about in found["detectors"].items():
-        for score, one in about["scores"].items():
-            values = ", ".join(
-                f"{name} {ap['mean']:.3f} ± {ap['deviation']:.3f}" for name, ap in one["ap"].items()
-            )
-            typer.echo(f"{detector} {score}: {values}")
+    typer.echo(markdown(found))
     some = sorted({name for by_name in runs.values() for name in by_name} - set(found["detectors"]))
     if some:
         typer.echo(f"left out, since not every seed has them: {', '.join(some)}")
@@ -206,6 +201,46 @@ def seed_spread(
         }
     machines = {runs[seed][name].machine for seed in seeds for name in shared}
     return {"seeds": seeds, "trained_on": sorted(machines), "baseline": baseline, "detectors": found}
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """The ranking as a table in Markdown, best first: average precision and differences in percent.
+
+    Args:
+        found: What `seed_spread` gave.
+    """
+    rows = [(about, score) for about in found["detectors"].values() for score in about["scores"].values()]
+    main = "mean_unseen" if all("mean_unseen" in score["ap"] for _, score in rows) else "mean"
+    rows.sort(key=lambda row: -row[1]["ap"][main]["mean"])
+    where = "unseen sets" if main == "mean_unseen" else "all sets"
+    baseline = found["detectors"].get(found["baseline"], {}).get("label", found["baseline"])
+    lines = [
+        f"| detector | sees | mean AP, {where} | 95% interval | against {baseline} | mean AP, all sets "
+        "| processor s |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for about, score in rows:
+        ap, against = score["ap"], score.get("difference", {}).get(main)
+        cells = (
+            f"{about['label']}, {score['label']}",
+            about["sees"],
+            _scatter(ap[main]),
+            f"{100 * ap[main]['low']:.1f} to {100 * ap[main]['high']:.1f}",
+            _difference(against) if against else "",
+            _scatter(ap["mean"]),
+            f"{about['cost']['processor_seconds']:.0f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _scatter(ap: Mapping[str, float]) -> str:
+    return f"{100 * ap['mean']:.1f} ± {100 * ap['deviation']:.1f}"
+
+
+def _difference(values: Mapping[str, float]) -> str:
+    difference, low, high = (f"{100 * values[key]:+.1f}" for key in ("difference", "low", "high"))
+    return f"{difference} ({low} to {high})"
 
 
 def _models(name: str, runs: list[SeedRun], test_sets: TestSets) -> dict[str, Model]:

@@ -125,7 +125,19 @@ def test_the_file_lies_beside_the_metrics(tmp_path, monkeypatch, capsys):
     )
     seeds.main("demo", tmp_path)
     assert json.loads((tmp_path / "demo/seeds.json").read_text())["seeds"] == [0, 1]
-    assert "bce sl: a 0.917 ± 0.118" in capsys.readouterr().out
+    # The mean and the deviation of AP 1 and 5/6, as worked out above.
+    assert "| BCE, S_SL | reals+fakes | 91.7 ± 11.8 |" in capsys.readouterr().out
+
+
+def test_the_table_ranks_scores_by_their_mean_over_the_unseen_sets():
+    worse = (1 + 2 / 3) / 2
+    runs = {seed: {"bce": run("bce", 0.2, 0.5), "sad": run("sad", 0.4, 0.5)} for seed in (0, 1)}
+    header, _, first, second = seeds.markdown(seed_spread(runs, SETS, "bce", replicates=50)).splitlines()
+    assert "mean AP, unseen sets" in header
+    # 1 − 5/6 is 16.7 points; a run costs 2 · 10 processor seconds.
+    assert first.startswith("| SAD, S_SL | reals+fakes | 100.0 ± 0.0 | 100.0 to 100.0 | +16.7 (")
+    assert first.endswith("| 100.0 ± 0.0 | 20 |")
+    assert second.startswith(f"| BCE, S_SL | reals+fakes | {100 * worse:.1f} ± 0.0 |")
 
 
 def test_the_workspace_is_read_in_place(tmp_path, monkeypatch):

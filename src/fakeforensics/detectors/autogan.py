@@ -60,18 +60,20 @@ class AutoGanOutput(NamedTuple):
 class AutoGan(NetworkDetector):
     """½ [CE(x, real) + CE(G(x), fake)] of each real x, from log spectra; scored by the logit.
 
-    Before the first epoch the simulator G learns to reconstruct the training reals; then its weights stay.
-    The classifier sees a spectrum for each color, ln(|F| + 1e-3) of channels in [0, 1], of which the 5th and
-    95th percentiles become −1 and 1, and what lies beyond is cut off; frequencies are not shifted. Reals and
-    their simulations go through the network in one batch.
+    Before the first epoch the simulator G learns to reconstruct the training reals. Then its weights are
+    fixed. The classifier sees one spectrum per color channel: ln(|F| + 1e-3) of values in [0, 1], scaled so
+    that the 5th percentile is −1 and the 95th is 1, and clipped to that range. Frequencies are not shifted.
+    Reals and their simulations go through the network in one batch.
 
-    The paper's classifiers learn from pictures of CycleGAN's data sets; this simulator learns from the
-    protocol's reals, so that a protocol needs no fakes. Images are not enlarged to 286 pixels before they are
-    cropped. Softmax over two outputs and their cross-entropy are here a single logit. λ is the code's; what
-    the paper's was could not be read. `nearest` in the code has two convolutions with leaky ReLU and ends in
-    one of 1 x 1; here it differs from `transposed` in the enlargement alone. The code's label 1 is real; it
-    tests the weights of epoch 10 of 20, where here validation on reals and their simulations chooses; its
-    run_training.py does not start.
+    Differences from the paper: its classifiers learn from pictures of CycleGAN's data sets. This simulator
+    learns from the protocol's reals, so a protocol needs no fakes. The paper's value of λ was not available;
+    the default is the code's.
+
+    Differences from the public code: images are not enlarged to 286 pixels before they are cropped. One logit
+    replaces the softmax over two outputs. `nearest` differs from `transposed` only in how it enlarges; the
+    code's version has two more convolutions with leaky ReLU and a last one of 1 x 1. The code labels reals 1
+    and tests the weights of epoch 10 of 20; here validation on reals and their simulations chooses the epoch.
+    The code's run_training.py does not start.
 
     Source:
         Zhang, Karaman and Chang, Detecting and Simulating Artifacts in GAN Fake Images, WIFS 2019;

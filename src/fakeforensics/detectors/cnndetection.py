@@ -24,9 +24,9 @@ class CnnDetectionSettings(Group):
     Args:
         version: Which of the two published networks is trained, 0.5 or 0.1: the share of images that are
             blurred, and of those that are compressed.
-        plateau: What follows when the learning rate has fallen. `paper`: the best accuracy so far stays the
-            one to beat. `code`: the epoch after it is the new best, whose weights replace the older ones, and
-            from then on a rise counts from 0.002.
+        plateau: What happens after the learning rate falls. `paper`: the best accuracy so far remains the
+            one to beat. `code`: the next epoch becomes the best, its weights replace the older ones, and
+            from then on a rise must be at least 0.002.
     """
 
     version: Number = VERSIONS[0]
@@ -43,13 +43,14 @@ class CnnDetectionSettings(Group):
 class CnnDetection(Bce):
     """Binary cross-entropy with the recipe of CNNDetection, scored by S_SL.
 
-    ResNet-50 from ImageNet; images are resized to 256, blurred, compressed by one of two encoders, cropped to
-    224 and mirrored, in this order; Adam at 1e-4, divided by 10 when the validation accuracy has not risen by
-    0.001 for 5 epochs, until it falls below 1e-6.
+    The network is a ResNet-50 from ImageNet. Images are resized to 256 pixels, blurred, compressed by one of
+    two JPEG encoders, cropped to 224 and flipped, in this order. Adam starts at 1e-4. The rate is divided by
+    10 when the validation accuracy has not risen by 0.001 for 5 epochs. Training ends when it falls below
+    1e-6.
 
-    The public code begins anew after each fall of the learning rate, which the paper does not say (`plateau:
-    code`). It also augments validation images, with a σ of 1.5 and Pillow's JPEG of quality 65, which is not
-    followed: validation measures images as they are.
+    Differences from the public code: it resets the best accuracy after each fall of the learning rate, which
+    the paper does not mention (`plateau: code`). It also blurs validation images with σ = 1.5 and compresses
+    them with Pillow at quality 65. Here validation images are not augmented.
 
     Source:
         Wang et al., CNN-generated images are surprisingly easy to spot… for now, CVPR 2020;

@@ -32,8 +32,8 @@ class DdtSettings(Group):
 
     Args:
         latent: Length of μ and σ; its first half is 1 in the real prototype, its second in the fake one.
-        mixup: Share of training images of which the right half is taken from another image of its class. The
-            public code's own calls switch it off: 0.
+        mixup: Share of training images whose right half is taken from another image of the same class. The
+            public code's calls use 0, which switches it off.
     """
 
     latent: Annotated[Count, Field(ge=2, multiple_of=2)] = 16
@@ -56,14 +56,17 @@ def wasserstein(output: DdtOutput, prototype: Float[Tensor, " latent"]) -> Float
 class Ddt(ShallowDetector):
     """The 2-Wasserstein distance to the prototype of the image's class; the nearest prototype decides.
 
-    A ResNet to its third stage, pooled, then one linear layer each for μ, of which the absolute value is
-    taken, and for log σ². The prototypes are N((1, 0), 1) for reals and N((0, 1), 1) for fakes.
+    The network is a ResNet up to its third stage with pooling, then two linear layers. One gives μ, of which
+    the absolute value is taken; the other gives log σ². The prototypes are N((1, 0), 1) for reals and
+    N((0, 1), 1) for fakes.
 
-    The paper speaks of a mixture model; its code, and this module, have one Gaussian per class. The code also
-    samples a latent vector and does not use it. Its calls switch spatial mixup off; the paper's results are
-    with it. There the other half comes from any training image of the class, here from one of the same batch.
-    What counts as a plateau is relative there (a ten-thousandth of the loss) and absolute here. Few-shot
-    transfer (fine-tuning at 1e-5) is a run from other weights and no part of this module.
+    Paper and public code: the paper describes a mixture model. The code has one Gaussian per class, as this
+    module does. The code samples a latent vector that it never uses. Its calls switch spatial mixup off, but
+    the paper's results use it.
+
+    Differences from the public code: the other half of a mixed image comes from the same batch, not from all
+    training images of the class. A plateau of the loss is absolute here and relative (1e-4) there. Few-shot
+    transfer (fine-tuning at 1e-5) is a separate run from other weights, and this module does not do it.
 
     Source:
         Aneja and Nießner, Generalized Zero and Few-Shot Transfer for Facial Forgery Detection, 2020;

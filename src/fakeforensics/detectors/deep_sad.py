@@ -54,13 +54,15 @@ def deep_sad_loss(
 class DeepSad(LatentDetector):
     """1/(n+m) Σ d² + η/(n+m) Σ (d² + eps)^y over n unlabeled and m labeled images, y = 1 real and −1 fake.
 
-    With all labels known and η = 1 its loss is that of `sad`. They differ in the center: here, as in the
-    public code, it is the mean code of *all* training images, fakes included, with coordinates near zero
-    pushed away from it, and it stays. Equation 3.2 of the thesis takes the reals alone.
+    If all labels are known and η = 1, the loss equals that of `sad`. The two differ in the center. Here, as
+    in the public code, it is the mean code of *all* training images, fakes included. Coordinates near zero
+    are pushed away from zero, and the center is fixed. Equation 3.2 of the thesis takes the mean of the reals
+    only.
 
-    The paper starts from an autoencoder's weights. Its public code means to, but looks for them under other
-    names and copies none, so that its published runs start from random weights; here `train.weights` says.
-    The recipe is that of its README but for the patience, which is that of params.yaml.
+    Differences from paper and code: the paper starts from an autoencoder's weights. The public code tries to
+    do that, but looks the weights up under other names and copies none, so its published runs start from
+    random weights. Here `train.weights` decides. The recipe is that of the code's README, except that the
+    patience comes from params.yaml.
 
     Source:
         Ruff et al., Deep Semi-Supervised Anomaly Detection, ICLR 2020; lukasruff/Deep-SAD-PyTorch at 2e7aca3.

@@ -27,10 +27,9 @@ class DeepSvddSettings(CenterSettings):
             makes the trivial solution, all codes on the center, easier to reach.
         objective: `one_class` draws all reals to the center; `soft_boundary` only those outside a ball.
         nu: ν of `soft_boundary`, an upper bound on the share of training reals outside the ball.
-        radius: How R of `soft_boundary` follows the network. `blocks`, the paper's way: the network is
-            trained for some epochs, then R is solved for, the (1 − ν)-quantile of the distances of all
-            training reals. `batch`, the PyTorch code's: R is 0 in the warm-up, then the quantile of each
-            mini-batch.
+        radius: How R of `soft_boundary` is updated. `blocks`, as in the paper: after some epochs R becomes
+            the (1 − ν)-quantile of the distances of all training reals. `batch`, as in the PyTorch code: R is
+            0 during the warm-up, then the quantile of each mini-batch.
         warm_up: Epochs at the beginning. With `blocks` R is solved for before and after each of them.
         block: Epochs between two solutions of `blocks` after the warm-up.
         recipe: `paper`: 150 epochs at 1e-4, then 100 at 1e-5, weight decay 1e-6. `code`, the PyTorch code's:
@@ -50,18 +49,19 @@ class DeepSvdd(LatentDetector):
     """The squared distance of reals to the center, scored by that distance (equation 3.3).
 
     One-class: the mean of d² = ‖f(x) − c‖², which is equation 3.1 without fakes. Soft boundary:
-    R² + 1/(νn) Σ max(0, d² − R²). Its score d² − R² ranks as d² does, so that d² is the score of both.
+    R² + 1/(νn) Σ max(0, d² − R²). Its score d² − R² ranks images as d² does, so both objectives use d².
 
-    The network differs from the paper's, which has no bias terms and no affine normalization: here codes can
-    collapse into the center, which training warns of. Nor is the network an autoencoder first: it starts from
-    `train.weights`. Patience is that of params.yaml: the authors train to the last epoch.
+    Differences from the paper: its network has no bias terms and no affine normalization. This one has both,
+    so all codes can collapse into the center; training warns of that. The paper first trains an autoencoder;
+    this detector starts from `train.weights`. The authors train to the last epoch; this detector stops with
+    the patience of params.yaml.
 
-    The authors published two programs. That of the paper's figures (Theano) trains 50 + 100 epochs where the
-    paper says 150 + 100; it starts R at the quantile, solves for it after each of 10 epochs and then after
-    every fifth, and there puts R where its loss expects R². The PyTorch code has half the weight decay and
-    its own way with R. It lowers the learning rate at the beginning of an epoch, so that from PyTorch 1.1 on
-    it falls one epoch early. Both leave a coordinate of the center that is exactly zero at zero; here it
-    becomes 0.1.
+    Differences between paper and code: the authors published two programs. The one behind the paper's figures
+    (Theano) trains for 50 + 100 epochs; the paper says 150 + 100. It starts R at the quantile and solves for
+    R after each of 10 epochs, then after every fifth epoch. There it uses R where its loss expects R². The
+    PyTorch code has half the weight decay and computes R from each mini-batch. It lowers the learning rate at
+    the start of an epoch, which is one epoch early since PyTorch 1.1. Both programs leave a center coordinate
+    at exactly zero if it is zero; here it becomes 0.1.
 
     Source:
         Ruff et al., Deep One-Class Classification, ICML 2018 (its numbers of epochs as quoted in issue 12 of

@@ -68,22 +68,22 @@ def compactness(values: Float[Tensor, "n k"]) -> Float[Tensor, " n"]:
 class Doc(LateDetector):
     """Cross-entropy on the reference set + λ l_C on reals; scored by the distance to the nearest real.
 
-    The two weight-shared branches are one network that sees both kinds of images in a batch. The loss is
-    CE + λ l_C, where CE is the mean over a batch's reference images and l_C that over its reals: each image's
-    loss is weighed so that the batch's mean is that sum. The paper's batches hold 32 of either kind, ours as
-    many on average (`train.balance: class`).
+    One network plays both weight-shared branches: a batch holds both kinds of images. The loss is CE + λ l_C.
+    CE is the mean over a batch's reference images, and l_C the mean over its reals. Each image's loss is
+    weighted so that the mean of the batch equals that sum. The paper's batches hold 32 images of each kind;
+    these hold 32 of each kind on average (`train.balance: class`).
 
-    The reference set is the protocol's `reference_set`; each of its sources and domains is a class. Without
-    one, scikit-learn's digits are taken. The code takes ImageNet, and a network that was trained on it: that
-    our sets need no download is our substitution, and features that describe digits are poorer ones.
+    The reference set is the protocol's `reference_set`, in which each source and domain is a class. A
+    protocol without one gets scikit-learn's digits. The public code uses ImageNet and a network trained on
+    it. The digits need no download, but features that describe digits are poorer.
 
-    In the public code compactness is computed on the logits while g, the layer before, is compared in the
-    end (`compact: logits`). Its loss is divided by n² instead of n k. Its gradient is that of no loss: l_C's
-    times k/(2n) as a division of integers, 15 for 1,000 logits and 32 images, less a sum over all logits;
-    `lambda: 1.5` is as near as one gets. Its step of the learning rate is never reached, biases learn at
-    twice the rate, and a comment calls the Euclidean distance cosine. There AlexNet's or VGG16's last
-    convolutions and fully connected layers are trained; here a ResNet's fourth stage, or the fully connected
-    layers of those two.
+    Differences from the public code: it computes compactness on the logits, but compares g, the layer before
+    them (`compact: logits`). It divides the loss by n² instead of n k. Its gradient belongs to no loss: it is
+    that of l_C times k/(2n), divided as integers (15 for 1,000 logits and 32 images), minus a sum over all
+    logits. `lambda: 1.5` comes closest to it. Its learning rate never reaches the step, its biases learn at
+    twice the rate, and a comment calls the Euclidean distance cosine. It trains the last convolutions and the
+    fully connected layers of AlexNet or VGG16. Here the fourth stage of a ResNet is trained, or the fully
+    connected layers of AlexNet or VGG16.
 
     Source:
         Perera and Patel, Learning Deep Features for One-Class Classification, IEEE TIP 28, 2019;

@@ -65,13 +65,15 @@ class ForensicTransfer(NetworkDetector):
     L_ACT = |a_1 − 1(y = 1)| + |a_0 − 1(y = 0)|. L_REC is the mean error of decoding h with the half of the
     other class set to zero, the class being the true one.
 
-    No code of the authors is public, and the paper's text was not at hand when this was checked. A public
+    The authors published no code, and the paper's text was not available for a check. A public
     reimplementation, nivba/Mamo-ForensicTransfer, has the same widths, strides, halves, up-sampling and
-    absolute error. It differs in what the settings offer, and in a gray input without a residual, dropout, no
-    normalization in the first and last layer of the encoder, the score a_1/(a_0 + a_1) and the fake half
-    first. Residual, γ, rate and patience are not confirmed by it. What the authors of Deep Distribution
-    Transfer compare with is the detector `forensic_transfer_resnet`. Few-shot transfer is a run from other
-    weights and no part of this module.
+    absolute error. Some of its differences are settings here. Others are not followed: gray input without a
+    residual, dropout, no normalization in the first and last layer of the encoder, the score a_1/(a_0 + a_1),
+    and the fake half first. It does not confirm residual, γ, learning rate and patience.
+
+    The authors of Deep Distribution Transfer compare with another network, the detector
+    `forensic_transfer_resnet`. Few-shot transfer is a separate run from other weights, and this module does
+    not do it.
 
     Source:
         Cozzolino et al., ForensicTransfer: Weakly-supervised Domain Adaptation for Forgery Detection, arXiv

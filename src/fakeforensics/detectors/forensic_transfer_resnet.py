@@ -50,11 +50,13 @@ def activation_loss(real: Labels, fake: Labels, label: Labels) -> Labels:
 class ForensicTransferResnet(ShallowDetector):
     """The activation loss alone, on a ResNet to its third stage and one linear layer.
 
-    The authors of Deep Distribution Transfer compare with it under the name of ForensicTransfer. It is not
-    the network of that paper, which the detector `forensic_transfer` is: there is no residual, no decoder and
-    so no reconstruction loss. The half for reals comes first. The code averages both terms of the loss, here
-    they are added; Adam does not notice. The learning rate stays, since the code's schedule is commented out.
-    Its early stopping looks at the test images; here it looks at those of validation.
+    The authors of Deep Distribution Transfer compare with this network and call it ForensicTransfer. The
+    network of that paper is the detector `forensic_transfer`. This one has no residual, no decoder and
+    therefore no reconstruction loss. The half for reals comes first.
+
+    Differences from the public code: it averages the two terms of the loss; here they are added, which makes
+    no difference to Adam. The learning rate is constant, because the code's schedule is commented out. The
+    code stops early by the test images; this detector uses validation images.
 
     Source:
         ForensicEncoder1 and train_forensic_transfer.py of shivangi-aneja/DDT at d03c1af; Cozzolino et al.,

@@ -22,9 +22,9 @@ class MmlVaeSettings(VaeSettings):
     Args:
         gamma: γ, the weight of the fakes' bound.
         samples: k, the draws of z that estimate it.
-        bound: `log`, CUBO₂ by log-mean-exp. `exp`, its exponential form exp(2 CUBO₂), relative to the largest
-            of the batch, since likelihoods of whole images are below any float: the gradients of images whose
-            likelihood is already small vanish.
+        bound: `log`, CUBO₂ by log-mean-exp. `exp`, its exponential form exp(2 CUBO₂), divided by the largest
+            of the batch, because the likelihood of a whole image underflows. Images whose likelihood is
+            already small then get vanishing gradients.
     """
 
     gamma: Annotated[Number, Field(gt=0)] = 1.0
@@ -35,15 +35,15 @@ class MmlVaeSettings(VaeSettings):
 class MmlVae(VaeDetector):
     """−ELBO(x) of a real, γ CUBO₂(x) of a fake; scored by −ELBO.
 
-    ELBO = E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)) bounds log p(x) from below, and
-    CUBO₂ = ½ log E_q[(p(x, z) / q(z|x))²] from above; the one is raised for reals and the other lowered for
-    fakes. The estimate of CUBO₂ from k draws is a log-mean-exp.
+    ELBO = E_q[log p(x|z)] − KL(q(z|x) ‖ p(z)) bounds log p(x) from below, and CUBO₂ = ½ log E_q[(p(x, z) /
+    q(z|x))²] bounds it from above. Training raises ELBO for reals and lowers CUBO₂ for fakes. CUBO₂ is
+    estimated from k draws by a log-mean-exp.
 
-    CUBO₂ has no lower end: the fakes' term falls as long as training lasts, and so may the validation loss.
-    Scores take z at its mean; in validation the k draws are the same for every image.
+    CUBO₂ has no lower limit: the fakes' term, and with it the validation loss, may fall as long as training
+    lasts. Scores take z at its mean. In validation the k draws are the same for every image.
 
-    No code of the authors is public, and only the paper's abstract was at hand when this was checked: the two
-    bounds and the score are unconfirmed. What `dp_vae` chose is chosen here as well, and γ and k.
+    The authors published no code, and only the paper's abstract was available for a check. The two bounds,
+    the score, γ and k are unconfirmed, as are the choices that this module shares with `dp_vae`.
 
     Source:
         Daniel, Kurutach and Tamar, Deep Variational Semi-Supervised Novelty Detection, arXiv 1911.04971, the

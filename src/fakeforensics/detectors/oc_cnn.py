@@ -46,17 +46,17 @@ class OcCnn(LateDetector):
     """−1/(2K) Σ [y log p + (1 − y) log(1 − p)] over K features and as many vectors of noise N(0, σ² I).
 
     Features are normalized: each vector has mean 0 and variance 1. Each image is paired with one vector of
-    noise, so that its loss is the mean of their two. The score is the logit of 1 − p(target).
+    noise, and its loss is the mean of the two. The score is the logit of 1 − p(target).
 
-    Normalized features have the length √D and the noise 0.01 √D, so that any classifier with a bias separates
-    them at once, and the number of steps decides: 200 here, of the code's 1000 (parameter files), 200
-    (example) and 220 (default of its command line). What it is worth is the paper's claim, not a certainty.
+    Normalized features have the length √D, and the noise has 0.01 √D. Any classifier with a bias separates
+    them at once, so the number of steps decides what is learned. It is 200 here; the code has 1000 in its
+    parameter files, 200 in its example and 220 as the default of its command line.
 
-    The paper trains the fully connected layers of AlexNet or VGG16 on frozen convolutions; with a ResNet its
-    fourth stage is trained here. `train.backbone: vgg16` gives the paper's network. Its code counts the
-    target as class 0 where the text says 1, takes the features before their last ReLU, and scores by the
-    output for noise alone, without the softmax; the last two are not followed. OC-SVM+, a one-class SVM on
-    the learned features, is not part of this module.
+    Differences from paper and code: the paper trains the fully connected layers of AlexNet or VGG16 on frozen
+    convolutions (`train.backbone: vgg16`). Of a ResNet, the fourth stage is trained. The code's target is
+    class 0; the paper's text says 1. The code takes the features before their last ReLU and scores by the
+    output for noise without the softmax; this module does neither. OC-SVM+, a one-class SVM on the learned
+    features, is not part of this module.
 
     Source:
         Oza and Patel, One-Class Convolutional Neural Network, IEEE Signal Processing Letters 26, 2019;

@@ -57,9 +57,9 @@ class OcSvmSettings(Group):
 class OcSvm(HeadDetector):
     """ρ − ⟨w, Φ(x)⟩ of features standardized by the training reals; above 0 outside the boundary.
 
-    Those who compare with it choose γ by the AUC on a tenth of the test set, from 2^-7…2^2 (Deep SAD's code)
-    or 2^-10…2^-1 (Deep SVDD). Here nothing is chosen on test images, nor on fakes, which a one-class system
-    does not see: γ is a setting, or reals choose it from both grids. ν is 0.1 or 0.01 there, never chosen.
+    Published comparisons choose γ by the AUC on a tenth of the test set, from 2^-7…2^2 (Deep SAD's code) or
+    2^-10…2^-1 (Deep SVDD), with ν = 0.1 or 0.01. Here nothing is chosen on test images or on fakes, because a
+    one-class system does not see them. γ is a setting, or is chosen from both grids on reals alone.
 
     Source:
         Schölkopf et al., Estimating the Support of a High-Dimensional Distribution, Neural Computation 13,
@@ -113,9 +113,10 @@ class OcSvm(HeadDetector):
 def choose_gamma(x: Float[np.ndarray, "n dim"], nu: float, seed: int) -> float:
     """The largest γ of the grid up to which the boundary holds for reals that it was not fitted on.
 
-    A larger γ draws it more tightly around the reals; in the end it holds for these alone. From the smallest
-    on, a machine is fitted on four fifths of a sample of at most 2,000 reals. It holds as long as no larger
-    share of the last fifth, m reals, lies outside than ν + 2 √(ν (1 − ν) / m): ν and two of its deviations.
+    A larger γ draws the boundary more tightly around the reals that it was fitted on. For each γ, the
+    smallest first, a machine is fitted on four fifths of a sample of at most 2,000 reals. The boundary holds
+    if at most the share ν + 2 √(ν (1 − ν) / m) of the remaining fifth, m reals, lies outside: ν plus two
+    standard deviations.
 
     Args:
         x: Standardized features of reals, at least two.

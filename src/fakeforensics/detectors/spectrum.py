@@ -70,12 +70,14 @@ class Spectrum(HeadDetector):
 
     Gray levels → Fourier transform → mean over circles of equal frequency → classifier. It needs no backbone.
 
-    The paper integrates the power |F|² over circles; its code averages a logarithm, which weighs strong
-    frequencies less. The logarithm of the mean is taken here, since powers span ten decades and no classifier
-    of the paper could use them otherwise; the paper does not say so. Its notebook for FaceForensics++ adds
-    1e-8 to real images alone, and compares CelebA at 178 x 218 with fakes at 128 x 128: neither is followed.
-    The authors warn that resized images lose the trace. Aligned face crops are resampled, so on them this
-    system is measured under that handicap. Their k-means without labels is left out.
+    Paper and public code: the paper integrates the power |F|² over circles. The code averages a logarithm,
+    which gives strong frequencies less weight. This module takes the logarithm of the mean power: powers span
+    ten decades, and the paper's classifiers need a smaller range, though the paper does not say so.
+
+    Differences from the public code: its notebook for FaceForensics++ adds 1e-8 to real images only, and the
+    one for CelebA compares reals of 178 x 218 pixels with fakes of 128 x 128; this module does neither. It
+    has no k-means. The authors warn that resizing removes the trace. Aligned face crops are resampled, so
+    this system is at a disadvantage on them.
 
     Source:
         Durall et al., Watch your Up-Convolution, CVPR 2020, and Unmasking DeepFakes with simple Features,

@@ -66,11 +66,11 @@ class Svdd(HeadDetector):
     """‖Φ(x) − a‖² − R², above 0 outside the ball.
 
     min R² + C Σξ with ‖Φ(x) − a‖² ≤ R² + ξ. Its dual is max Σ α_i K_ii − ΣΣ α_i α_j K_ij with 0 ≤ α ≤ C and
-    Σα = 1, whence a = Σ α_i Φ(x_i).
+    Σα = 1. The center is a = Σ α_i Φ(x_i).
 
     Source:
         Tax and Duin, Support Vector Data Description, Machine Learning 54, 2004, section 2.1; 2.2 adds fakes
-        (the detector `svdd_fakes`). Neither scikit-learn nor libsvm as it is published solves it.
+        (the detector `svdd_fakes`). scikit-learn and the released libsvm do not solve it.
     """
 
     name: ClassVar[str] = "svdd"

@@ -18,8 +18,8 @@ class SvddFakesSettings(SvddSettings):
     """Settings of the description with negative examples.
 
     Args:
-        kernel: As in `svdd`. Here `rbf` by default: a ball in the features' own space can seldom keep fakes
-            out that lie around the reals' mean.
+        kernel: As in `svdd`, but `rbf` by default: a ball in the space of the features can seldom exclude
+            fakes that lie around the mean of the reals.
         nu_fakes: An upper bound on the share of training fakes inside the ball; C₂ = 1 / (ν₂ m).
     """
 
@@ -28,7 +28,7 @@ class SvddFakesSettings(SvddSettings):
 
 
 class SvddFakes(Svdd):
-    """‖Φ(x) − a‖² − R², where also fakes shaped the ball.
+    """‖Φ(x) − a‖² − R² of a ball that was fitted to reals and fakes.
 
     min R² + C₁ Σξ_i + C₂ Σξ_l with ‖Φ(x_i) − a‖² ≤ R² + ξ_i for reals and ‖Φ(x_l) − a‖² ≥ R² − ξ_l for
     fakes. The dual is that of `svdd` with α'_i = y_i α_i, y = 1 for reals and −1 for fakes, Σα' = 1 and
