@@ -56,7 +56,7 @@ class BackboneFacts:
 class GlobalAveragePool(nn.Module):
     """Mean over height and width, in float32 whatever the precision of the features.
 
-    In bfloat16 a code would keep 8 bits, too few for the small distances to the center of a tight class.
+    In bfloat16 a code keeps 8 bits, too few for the small distances of a compact class to its center.
     """
 
     def forward(self, features: Float[Tensor, "batch dim h w"]) -> Float[Tensor, "batch dim 1 1"]:
@@ -140,7 +140,7 @@ def build_backbone(architecture: Architecture) -> tuple[nn.Module, BackboneFacts
 
 
 def check_backbone(name: str) -> None:
-    """Refuse a name that `build_backbone` would refuse, without building the network.
+    """Reject a name that `build_backbone` would reject, without building the network.
 
     Raises:
         UserError: If torchvision has no classification network of that name.
@@ -173,7 +173,7 @@ def _options(name: str, crop_size: int) -> dict[str, Any]:
 
 
 def _show_token_map(network: Any) -> None:
-    """Let the last block see its tokens through a `TokenMap`, whose grid is the layer for heat maps."""
+    """Put a `TokenMap` before the last block; its grid is the layer for heat maps."""
     block = network.encoder.layers[-1]
     block.token_map = TokenMap()
     block.register_forward_pre_hook(lambda module, inputs: (module.token_map(inputs[0]),))
@@ -182,7 +182,7 @@ def _show_token_map(network: Any) -> None:
 def _probe(name: str, network: nn.Module, size: int) -> tuple[int, str | None]:
     """Length of the code, and the name of the last layer with a feature map.
 
-    The layer is one of the network's children, or a transformer's token grid.
+    The layer is a child of the network, or a transformer's token grid.
     """
     found: list[str] = []
 
@@ -282,7 +282,7 @@ def _published(name: str) -> Any:
 def _downloaded(name: str) -> Path:
     """The file of torchvision's weights in PyTorch's cache, downloaded if it is not there.
 
-    torch.hub checks a hash while it downloads, but loads whatever lies in its cache under the right name.
+    torch.hub checks the hash of a download, but not of a file that is already in its cache.
     """
     url = _published(name).url
     path = Path(torch.hub.get_dir()) / "checkpoints" / str(url).rpartition("/")[2]

@@ -82,7 +82,7 @@ def detector_card(card: dict[str, Any], where: str = CARD) -> DetectorCard:
 
 
 def seen(card: dict[str, Any]) -> str:
-    """In words, what images a detector was trained on, with the sources of its reference set.
+    """What images a detector was trained on, in words, with the sources of its reference set.
 
     Args:
         card: From `read_card`.
@@ -94,7 +94,7 @@ def seen(card: dict[str, Any]) -> str:
 
 
 def trained_on(card: dict[str, Any]) -> str:
-    """In words, on what machine a model was trained; figures of different machines differ by chance.
+    """The machine on which a model was trained, in words; figures of different machines differ by chance.
 
     Args:
         card: From `read_card`.

@@ -39,19 +39,19 @@ class Detector(nn.Module, ABC):
         name: The name of its module and in params.yaml.
         label: Short name for tables.
         title: A description in a few words.
-        sees: What it is trained and validated on. `reals` never gets a fake, whatever the protocol holds;
-            `reals+simulated` neither, but makes its own; `reals+reference` gets reals and the labeled images
-            of a reference set, no fake; `elsewhere` gets nothing here.
-        scores: Its scores. The first is the main one; among equally good ones the last is preferred.
+        sees: What it is trained and validated on. `reals` never gets a fake, whatever the protocol holds.
+            `reals+simulated` gets no fakes either, but makes its own. `reals+reference` gets reals and the
+            labeled images of a reference set. `elsewhere` gets nothing here.
+        scores: Its scores. The first is the main one; of equally good ones the last is preferred.
         Settings: Schema of its own settings, which `detector_settings` in params.yaml may change.
         inherits: For a setting, the parameter of params.yaml that is its default, such as
             {"center": "train.center"}.
-        recipe: What its authors prescribe in the groups `train` and `augment`, such as
-            {"train.learning_rate": 1e-3}. It replaces params.yaml's values; a protocol's own values, and
-            `train` and `augment` among its `detector_settings`, replace it.
+        recipe: The values of the groups `train` and `augment` that its authors prescribe, such as
+            {"train.learning_rate": 1e-3}. They replace those of params.yaml. The values of a protocol, and
+            `train` and `augment` in `detector_settings`, replace the recipe.
         backbone: f, if the detector called `use_backbone`.
         runs_code: Whether loading it runs code that its card names; only the pipeline does so.
-        has_onnx_form: Whether torch.onnx may try to export it; not if its scores are not computed by torch.
+        has_onnx_form: Whether torch.onnx can try to export it: only if torch computes its scores.
     """
 
     name: ClassVar[str]
@@ -74,12 +74,12 @@ class Detector(nn.Module, ABC):
 
     @classmethod
     def complete(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        """Add to the own settings what the files that they name tell; called when they are resolved."""
+        """Add what the files named in the settings determine, such as hashes. Called when resolving them."""
         return settings
 
     @classmethod
     def recipe_of(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG003
-        """The `recipe`; a detector with several chooses by its own settings, which are not yet checked."""
+        """The recipe; a detector with several chooses one by its settings, which are not validated yet."""
         return cls.recipe
 
     def use_backbone(self) -> BackboneFacts:
@@ -102,7 +102,7 @@ class Detector(nn.Module, ABC):
         return start_backbone(self.backbone, self.facts, self.architecture.crop_size, weights, sha256)
 
     def prepare(self, state: Mapping[str, Tensor]) -> None:
-        """Make room for saved tensors whose shapes only training knew; called before they are loaded."""
+        """Allocate saved tensors whose shapes only training determines; called before they are loaded."""
 
     @property
     def preprocess(self) -> Preprocess:
@@ -164,12 +164,12 @@ class NetworkDetector(Detector):
     def distance(self, output: Any) -> Labels | None:  # noqa: ARG002
         """The distance of each image from what the detector considers real, at least 0; None if undefined.
 
-        Its mean over validation reals and fakes is recorded after each epoch.
+        The means over validation reals and over validation fakes are recorded after each epoch.
         """
         return None
 
     def relabel(self, labels: Int[np.ndarray, " images"], seed: int) -> Int[np.ndarray, " images"]:  # noqa: ARG002
-        """The labels to train on, by default as they are; −1 hides one. Called before the optimizer is made.
+        """The labels to train on, by default unchanged; −1 hides one. Called before the optimizer is created.
 
         A detector may also count classes here.
 
@@ -180,11 +180,11 @@ class NetworkDetector(Detector):
         return labels
 
     def mix(self, images: Float[Tensor, "batch 3 h w"], labels: Labels) -> Float[Tensor, "batch 3 h w"]:  # noqa: ARG002
-        """Mix a training batch's normalized images before they are encoded; by default none are mixed."""
+        """Mix the normalized images of a training batch before they are encoded; by default do nothing."""
         return images
 
     def on_start(self, images: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
-        """Act before the first epoch. All three hooks are called in evaluation mode without gradients.
+        """Run before the first epoch. All three hooks run in evaluation mode without gradients.
 
         What it computes must be a buffer, so that it is part of a checkpoint.
 
@@ -194,10 +194,10 @@ class NetworkDetector(Detector):
         """
 
     def on_epoch_end(self, images: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
-        """Act after an epoch's training, before its validation."""
+        """Run after the training of an epoch, before its validation."""
 
     def on_finish(self, images: Iterable[Float[Tensor, "_ 3 h w"]]) -> None:
-        """Act after the best weights are restored, before they are saved."""
+        """Run after the best weights are restored, before they are saved."""
 
 
 class HeadDetector(Detector):
@@ -211,7 +211,7 @@ class HeadDetector(Detector):
         self.build()
 
     def build(self) -> None:
-        """Build what `features` needs; by default the backbone, which is not trained."""
+        """Build what `features` needs: by default the backbone, which is not trained."""
         self.use_backbone()
 
     def features(self, images: Float[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch dim"]:
@@ -222,7 +222,7 @@ class HeadDetector(Detector):
 
     @property
     def feature_settings(self) -> Mapping[str, Any]:
-        """The own settings that decide `features`; heads that agree in them share the stored ones."""
+        """The settings that decide `features`; heads with equal values share the stored features."""
         return {}
 
     @abstractmethod

@@ -31,8 +31,8 @@ LARGEST_STORE = 8 * 2**30  # bytes; what was used longest ago is deleted first
 class FeatureStore:
     """Keeps the features of images in files, one per backbone, list of images and batch size.
 
-    The batch size is part of it since another one gives other last bits: a head must not depend on which
-    other head was fitted before it.
+    The batch size is part of the key, because another batch size gives other last bits. So a head never
+    depends on which head was fitted before it.
 
     Args:
         folder: Where the files lie; None keeps nothing.

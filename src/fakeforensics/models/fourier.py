@@ -35,7 +35,7 @@ def frequency_rings(size: int) -> Int[Tensor, "n n"]:
 def ring_means(
     values: Float[Tensor, "batch n n"], rings: Int[Tensor, "n n"], count: int
 ) -> Float[Tensor, "batch count"]:
-    """The mean of `values` over each of the rings 0 … count − 1; what lies beyond is left out.
+    """The mean of `values` over each of the rings 0 … count − 1; places beyond them are ignored.
 
     Args:
         values: On the grid of `rings`.

@@ -62,14 +62,14 @@ def expansion(x: Float[Tensor, "batch dim"], fitted: Mapping[str, Tensor]) -> Fl
     """Σ w_i K(x_i, x) over the `support` vectors x_i with `weights` w_i.
 
     Args:
-        x: As features come from the network; standardized here if a `mean` was fitted.
+        x: Features as the network returns them; standardized here if a `mean` was fitted.
         fitted: Also holds `gamma` if the kernel is Gaussian.
     """
     return kernel_matrix(standardized(x, fitted), fitted["support"], fitted.get("gamma")) @ fitted["weights"]
 
 
 def standardized(x: Float[Tensor, "batch dim"], fitted: Mapping[str, Tensor]) -> Float[Tensor, "batch dim"]:
-    """`x` minus the fitted `mean`, divided by the fitted `deviation`; as it is if they were not fitted."""
+    """`x` minus the fitted `mean`, divided by the fitted `deviation`; unchanged if they were not fitted."""
     return (x - fitted["mean"]) / fitted["deviation"] if "mean" in fitted else x
 
 

@@ -15,8 +15,8 @@ from fakeforensics.params import Group
 class LateDetector(NetworkDetector):
     """A backbone whose last stage alone is trained; subclasses add heads and the loss.
 
-    Of a ResNet that is the fourth stage; of AlexNet and VGG, the networks of the papers, it is the fully
-    connected layers. The frozen part also keeps its statistics of batch normalization.
+    A ResNet's last stage is its fourth. Of AlexNet and VGG, the networks of the papers, the fully connected
+    layers are trained. The frozen part also keeps its batch normalization statistics.
 
     Args:
         architecture: The parameters of the backbone.
@@ -26,7 +26,7 @@ class LateDetector(NetworkDetector):
         width: Length of the code.
 
     Raises:
-        UserError: If the backbone is none of these.
+        UserError: If the backbone is not a ResNet, AlexNet or VGG.
     """
 
     def __init__(self, architecture: Architecture, settings: Group) -> None:
@@ -49,7 +49,7 @@ class LateDetector(NetworkDetector):
         return [stage for name, stage in self.backbone.named_children() if name != self.trained_stage]
 
     def train(self, mode: bool = True) -> LateDetector:
-        """Set the mode of what is trained; what is frozen stays in evaluation mode."""
+        """Set the mode of the trained part; the frozen part stays in evaluation mode."""
         super().train(mode)
         for stage in self._frozen:
             stage.eval()

@@ -108,7 +108,7 @@ class LatentDetector(NetworkDetector):
         return LatentOutput(code, logit, squared_distance(code, self.center))
 
     def read(self, images: Float[Tensor, "batch 3 h w"], output: LatentOutput) -> Values:  # noqa: ARG002
-        """S_SL's logit (equation 3.6) and S_CD (equation 3.3), as far as the detector trains them."""
+        """S_SL's logit (equation 3.6) and S_CD (equation 3.3), those that the detector declares."""
         values = {S_SL.column: output.logit, S_CD.column: output.distance}
         return {score.column: values[score.column] for score in self.scores}
 
@@ -165,8 +165,8 @@ class LatentDetector(NetworkDetector):
 def away_from_zero(center: Float[Tensor, " dim"]) -> Float[Tensor, " dim"]:
     """Push coordinates within 0.1 of zero out to ±0.1, zero itself to +0.1.
 
-    A center that stays as first computed may have coordinates near zero, which a network meets for every
-    image alike by zero weights: the trivial solution.
+    A fixed center may have coordinates near zero. A network with zero weights reaches those for every image,
+    which is the trivial solution.
 
     Source:
         Ruff et al., Deep One-Class Classification, ICML 2018, and the code of Deep SAD, which leaves zero.

@@ -36,7 +36,7 @@ class Preprocess(BaseModel):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
     def crop(self, image: Rgb) -> UInt8[np.ndarray, "size size 3"]:
-        """Cut the center out of `image`, uint8 RGB, padding with black where it is smaller."""
+        """Cut the center out of `image`, uint8 RGB; a smaller image is padded with black."""
         padded = pad(image, self.crop_size)
         top = (padded.shape[0] - self.crop_size) // 2
         left = (padded.shape[1] - self.crop_size) // 2

@@ -67,7 +67,7 @@ def build_detector(name: str, architecture: Architecture, settings: dict[str, An
 
 
 def _check_declaration(kind: type[Detector]) -> None:
-    """Refuse a class on which training or saving would fail later."""
+    """Reject a class with which training or saving would fail later."""
     missing = [name for name in ("label", "title", "sees", "scores") if not hasattr(kind, name)]
     if missing or kind.sees not in get_args(Sees) or isabstract(kind):
         raise UserError(
@@ -81,7 +81,7 @@ def _check_declaration(kind: type[Detector]) -> None:
 
 
 def _check_scores(kind: type[Detector]) -> None:
-    """Refuse scores that tables or predictions could not distinguish."""
+    """Reject scores that tables or predictions could not tell apart."""
     columns = [one for score in kind.scores for one in (score.column, score.probability_column) if one]
     names = [score.name for score in kind.scores]
     labels = [score.label for score in kind.scores]

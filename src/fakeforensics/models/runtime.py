@@ -23,10 +23,10 @@ _NEVER = -1
 def keep_freed_memory() -> bool:
     """Tell glibc's malloc to keep what is freed, for this process from now on.
 
-    By default it hands every large tensor back to the system when it is freed and asks for it again in the
-    next step, where each of its pages is then faulted in and zeroed: a quarter to a third of a training step
-    (docs/decisions/021-speed.md). Kept pages are reused; the process stays as large as it once was. No number
-    that is computed changes.
+    By default malloc returns every large tensor to the system when it is freed and requests it again in the
+    next step, in which the system zeroes each page. That takes a quarter to a third of a training step
+    (docs/decisions/021-speed.md). Kept pages are reused, and the process keeps its largest size. Computed
+    numbers do not change.
 
     Returns:
         Whether the allocator accepted it; an allocator other than glibc's is left alone.
@@ -41,8 +41,8 @@ def keep_freed_memory() -> bool:
 def full_float32() -> Iterator[None]:
     """Let float32 convolutions keep all 24 bits of their factors.
 
-    By default a GPU multiplies them as TF32, with 11 bits, so that a score would depend on the machine in its
-    fourth digit. On a CPU this changes nothing.
+    By default a GPU multiplies them as TF32, with 11 bits. The fourth digit of a score would then depend on
+    the machine. On a CPU this changes nothing.
     """
     cudnn = torch.backends.cudnn
     before = cudnn.allow_tf32
@@ -57,8 +57,9 @@ def takes_bf16(precision: str) -> bool:
     """Whether a forward pass runs in bfloat16.
 
     Args:
-        precision: `train.precision`. `auto` takes bfloat16 where the GPU, or else the CPU, multiplies it in
-            hardware: half the time of float32 in either case. Without such hardware it would be slower.
+        precision: `train.precision`. `auto` chooses bfloat16 if the GPU, or without one the CPU, multiplies
+        it in
+            hardware, which takes half the time of float32. Without such hardware bfloat16 is slower.
     """
     if precision != "auto":
         return precision == "bf16"
@@ -71,11 +72,12 @@ def worker_count(setting: int | str, devices: int = 1) -> int:
     """Decoding processes for `train.workers` or `evaluate.workers`.
 
     `auto` starts none on a CPU, where they would compete with the training step for its cores. With a GPU it
-    takes all but one of this process's cores: its share of the machine's, or what Slurm gave the task.
+    starts one for each core of this process but one. A process has its share of the machine's cores, or those
+    that Slurm gave the task.
 
     Args:
         setting: A number, or `auto`.
-        devices: `train.devices`, over whose processes the machine's cores are shared out.
+        devices: `train.devices`; the machine's cores are divided among its processes.
     """
     if setting != "auto":
         return int(setting)
@@ -115,8 +117,8 @@ def all_sum(value: Tensor) -> Tensor:
 def average_buffers(module: nn.Module) -> None:
     """Average floating-point buffers over all processes of a run.
 
-    Each process's batch normalization follows its own share of the images, so that without this every process
-    would validate a slightly different network.
+    The batch normalization of each process follows its own share of the images. Without averaging, every
+    process would validate a slightly different network.
     """
     if not _distributed():
         return

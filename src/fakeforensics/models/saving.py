@@ -24,8 +24,8 @@ def save_detector(directory: Path, detector: Detector, card: dict[str, Any]) -> 
         directory: Gets `model.safetensors` (all parameters and buffers), `model.json`, and the SHA-256 of all
             files that are there then.
         detector: On any device; saved from the CPU.
-        card: What else `model.json` records: resolved settings, preprocessing, versions, counts. Its keys
-            come after `format`, `weights_sha256` and `detector`, which are added here.
+        card: The other entries of `model.json`: resolved settings, preprocessing, versions, counts. This
+            function adds `format`, `weights_sha256` and `detector` before them.
 
     Raises:
         ValueError: If a weight or a value of the card is not finite.

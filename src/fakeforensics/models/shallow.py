@@ -20,7 +20,7 @@ _CUT = "layer4"
 class ShallowDetector(NetworkDetector):
     """A ResNet to its third stage, averaged over space; subclasses add heads and the loss.
 
-    The pooled code is taken whatever `train.code` says.
+    `train.code` has no effect: the code is always pooled.
 
     Args:
         architecture: The parameters of the backbone.

@@ -87,7 +87,7 @@ def train_simulator(
 
     The discriminator minimizes ½ [mean (D(x) − 1)² + mean D(G(x'))²], with x' from a pool of the last 50
     reconstructions; the simulator mean (D(G(x)) − 1)² + λ mean |G(x) − x|. Adam at 2e-4 with β₁ = 0.5; the
-    rate falls to zero over the second half of the epochs. Images are mirrored at random.
+    rate falls to zero over the second half of the epochs. Images are flipped at random.
 
     Args:
         simulator: On the device of the images.
@@ -146,7 +146,7 @@ def _step(
 
 
 class _Pool:
-    """Half of the time, hands out an earlier reconstruction and keeps the new one."""
+    """Half of the time, returns an earlier reconstruction and keeps the new one."""
 
     def __init__(self) -> None:
         self.kept: list[Tensor] = []
@@ -167,7 +167,7 @@ class _Pool:
 
 
 def _agree(simulator: nn.Module) -> None:
-    """Give every process of a run the first one's simulator; each trained its own on its share of reals."""
+    """Give every process the simulator of the first; each trained its own on its share of the reals."""
     if distributed.is_available() and distributed.is_initialized():
         with torch.no_grad():
             for weight in simulator.parameters():

@@ -35,8 +35,8 @@ def solve_ball(
 ) -> Ball:
     """Minimize βᵀKβ − Σ β_i K_ii with Σβ = 1 and β between 0 and y_i C_i.
 
-    Each step moves weight between the pair that promises the greatest decrease, one of the two being the
-    image that violates the optimality conditions most.
+    Each step moves weight between two images: the one that violates the optimality conditions most, and the
+    one with which the expected decrease is greatest.
 
     Args:
         gram: K, the kernel of all pairs.
@@ -92,7 +92,7 @@ def _first_weights(high: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def _between(gradient: Float[np.ndarray, " n"], up: np.ndarray, down: np.ndarray) -> float:
-    """The middle of the levels that the optimality conditions allow where no image lies on the surface."""
+    """The middle of the range that the optimality conditions allow if no image lies on the surface."""
     ends = [gradient[up].min() if up.any() else None, gradient[down].max() if down.any() else None]
     known = [float(end) for end in ends if end is not None]
     return sum(known) / len(known)

@@ -50,7 +50,7 @@ class VaeOutput(NamedTuple):
     Attributes:
         mean: μ.
         log_variance: log σ², within ±10.
-        z: A draw; the mean itself in evaluation mode, so that a score is no matter of chance.
+        z: A draw; in evaluation mode the mean, so that a score is not random.
         logits: x̂ before its sigmoid.
     """
 
@@ -74,8 +74,8 @@ def choose(output: VaeOutput, rows: Int[Tensor, " rows"]) -> VaeOutput:
 class Decoder(nn.Module):
     """From z to the logits of 64 x 64 pixels: nearest up-sampling and convolutions of ResNet-18's widths.
 
-    Group instead of batch normalization: no image's reconstruction depends on the others in its batch, of
-    which some may be fakes that must not change the decoder.
+    Group normalization instead of batch normalization: the reconstruction of an image must not depend on the
+    others in its batch, and fakes among them must not change the decoder.
     """
 
     def __init__(self, latent: int) -> None:
@@ -175,7 +175,7 @@ class VaeDetector(NetworkDetector):
 
 
 def shrink(pixels: Float[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch 3 64 64"]:
-    """Bring images to 64 x 64, by area averages where they are larger and bilinearly where smaller."""
+    """Resize images to 64 x 64: area averages if they are larger, bilinear interpolation if smaller."""
     height, width = pixels.shape[-2:]
     if (height, width) == (SIDE, SIDE):
         return pixels
@@ -185,7 +185,7 @@ def shrink(pixels: Float[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch 3 64 64
 
 
 def averaging(size: int, like: Tensor) -> Float[Tensor, "64 size"]:
-    """The matrix that averages `size` numbers over 64 equal stretches, partly covered numbers in part."""
+    """The matrix that averages `size` numbers over 64 intervals; a partly covered number counts in part."""
     ends = torch.arange(SIDE + 1, device=like.device, dtype=like.dtype) * (size / SIDE)
     cells = torch.arange(size, device=like.device, dtype=like.dtype)
     covered = torch.minimum(ends[1:, None], cells + 1) - torch.maximum(ends[:-1, None], cells)
