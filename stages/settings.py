@@ -32,7 +32,7 @@ def main(
 
     plan = load_protocol(protocol, protocols)
     where = f"{protocols / protocol}.yaml"
-    check_detectors(settings, where, plan.detectors)
+    check_detectors(settings, where, plan.detectors, plan.params.detector_settings)
     with atomic_directory(out / protocol) as folder:
         for detector in settings.detectors:
             run = resolve_settings(

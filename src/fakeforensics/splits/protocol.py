@@ -146,10 +146,15 @@ class Sampling(Group):
 
 
 class Overrides(Group):
-    """Settings that replace those of params.yaml; each key as in its group there."""
+    """Settings that replace those of params.yaml; each key as in its group there.
+
+    A detector's settings in params.yaml replace those in `detector_settings`, which are the protocol's
+    defaults.
+    """
 
     train: dict[str, Any] = Field(default={})
     augment: dict[str, Any] = Field(default={})
+    detector_settings: dict[Name, dict[str, Any]] = Field(default={})
 
 
 class Protocol(Group):

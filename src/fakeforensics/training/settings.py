@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from operator import getitem
 from pathlib import Path
@@ -99,14 +99,15 @@ def resolve_settings(
 
     What is set later replaces what is set before: params.yaml, `AS_WRITTEN` if the protocol asks for it, the
     detector's `recipe`, the protocol's `params`, and `train` and `augment` among the `detector_settings` of
-    params.yaml. A parameter that the detector does not inherit, such as `lambda`, is not part of the result.
+    the protocol and then of params.yaml. A parameter that the detector does not inherit, such as `lambda`, is
+    not part of the result.
 
     Args:
         params: params.yaml.
         protocol: The protocol's name.
         detector_name: The detector's name.
         where: The protocol's file, for messages.
-        overrides: What the protocol changes in the groups `train` and `augment`.
+        overrides: What the protocol changes in the groups `train`, `augment` and `detector_settings`.
         detectors: The detectors that the protocol runs; all if None.
         as_written: Whether `AS_WRITTEN` replaces what params.yaml says.
 
@@ -117,20 +118,23 @@ def resolve_settings(
     from fakeforensics.models.registry import detector_class
 
     detector = detector_class(detector_name)
+    in_params = f"params.yaml: detector_settings.{detector_name}"
+    in_protocol = f"{where}: params.detector_settings.{detector_name}"
+    defaults = dict(overrides.get("detector_settings", {}).get(detector_name, {}))
     own = dict(params.detector_settings.get(detector_name, {}))
+    recipes = detector.recipe_of(defaults | own)
 
     def resolved(kind: type[Model], group: str, values: Model) -> Model:
         """A group with everything that changes it; each change is checked where it is written."""
         recipe = {
-            key.partition(".")[2]: value
-            for key, value in detector.recipe_of(own).items()
-            if key.startswith(f"{group}.")
+            key.partition(".")[2]: value for key, value in recipes.items() if key.startswith(f"{group}.")
         }
         for changes, place in (
             (AS_WRITTEN[group] if as_written else {}, f"{where}: as_written"),
             (recipe, f"the recipe of the detector {detector_name!r}: {group}"),
             (overrides[group], f"{where}: params.{group}"),
-            (own.pop(group, {}), f"params.yaml: detector_settings.{detector_name}.{group}"),
+            (defaults.pop(group, {}), f"{in_protocol}.{group}"),
+            (own.pop(group, {}), f"{in_params}.{group}"),
         ):
             values = parse(kind, values.model_dump() | dict(changes), place)
         return values
@@ -147,7 +151,11 @@ def resolve_settings(
         detector=detector_name,
         left_out=left_out,
         seed=params.seed,
-        own=_own_settings(detector_name, own, params.model_copy(update={"train": train})),
+        own=_own_settings(
+            detector_name,
+            {in_protocol: defaults, in_params: own},
+            params.model_copy(update={"train": train}),
+        ),
         train=train,
         augment=augment,
         # The train stage depends on this file instead of on all detectors' modules.
@@ -155,11 +163,23 @@ def resolve_settings(
     )
 
 
-def check_detectors(params: Params, where: str, detectors: tuple[str, ...] | None) -> None:
-    """Raise a `UserError` for a detector that does not exist, or if the protocol leaves out all of them."""
+def check_detectors(
+    params: Params, where: str, detectors: tuple[str, ...] | None, defaults: Iterable[str] = ()
+) -> None:
+    """Make sure that all named detectors exist, and that the protocol runs one of them.
+
+    Args:
+        params: params.yaml.
+        where: The protocol's file, for messages.
+        detectors: The detectors that the protocol runs; all if None.
+        defaults: Those of which the protocol changes settings.
+
+    Raises:
+        UserError: If one does not exist, or the protocol leaves out all of them.
+    """
     from fakeforensics.models.registry import detector_class
 
-    for name in (*(detectors or ()), *params.detector_settings, params.compare.baseline):
+    for name in (*(detectors or ()), *defaults, *params.detector_settings, params.compare.baseline):
         detector_class(name)
     if detectors is not None and not {*detectors} & {*params.detectors}:
         raise UserError(
@@ -178,13 +198,15 @@ def _check_monitor(detector: type[Detector], train: TrainParams, where: str) -> 
         )
 
 
-def _own_settings(name: str, changed: dict[str, Any], params: Params) -> dict[str, Any]:
-    """A detector's own settings: its defaults, what it inherits, and what `detector_settings` changes."""
+def _own_settings(name: str, changes: Mapping[str, dict[str, Any]], params: Params) -> dict[str, Any]:
+    """A detector's own settings: its defaults, what it inherits, and what is changed in each place."""
     from fakeforensics.models.registry import detector_class
 
     detector = detector_class(name)
     known = params.model_dump(mode="json", by_alias=True)
-    inherited = {key: reduce(getitem, path.split("."), known) for key, path in detector.inherits.items()}
-    where = f"params.yaml: detector_settings.{name}"
-    parsed = parse(detector.Settings, inherited | changed, where).model_dump(mode="json", by_alias=True)
-    return detector.complete(parsed)
+    values = {key: reduce(getitem, path.split("."), known) for key, path in detector.inherits.items()}
+    for place, changed in changes.items():
+        values |= changed
+        if changed or place == [*changes][-1]:  # settings that are needed may stand in the last place alone
+            parsed = parse(detector.Settings, values, place)
+    return detector.complete(parsed.model_dump(mode="json", by_alias=True))

@@ -109,6 +109,27 @@ def resolve(
     return run.stored()
 
 
+def test_a_protocol_sets_a_detector_and_params_go_before_it() -> None:
+    of_protocol = {"svdd": {"nu": 0.3, "gamma": 2.0, "train": {"crop_size": 64, "max_epochs": 5}}}
+    overrides = OVERRIDES | {"detector_settings": of_protocol}
+    assert resolve("svdd", overrides)["own"].items() >= {"nu": 0.3, "gamma": 2.0}.items()
+    mine = {"svdd": {"nu": 0.2, "train": {"crop_size": 96}}}
+    run = resolve("svdd", overrides, detector_settings=mine)
+    assert run["own"].items() >= {"nu": 0.2, "gamma": 2.0}.items()
+    # 5 of the detector goes before 3 of the protocol; 96 of params.yaml before 64.
+    assert (run["train"]["max_epochs"], run["train"]["crop_size"]) == (5, 96)
+    assert resolve("oc_svm", overrides)["own"] == resolve("oc_svm")["own"]
+
+
+@pytest.mark.parametrize(
+    ("faulty", "place"),
+    [({"nu": 7}, r"p\.yaml: params\.detector_settings\.svdd"), ({"train": {"crop": 7}}, r"svdd\.train")],
+)
+def test_a_faulty_setting_of_a_protocol_names_the_protocol(faulty: dict[str, Any], place: str) -> None:
+    with pytest.raises(UserError, match=place):
+        resolve("svdd", OVERRIDES | {"detector_settings": {"svdd": faulty}})
+
+
 def test_lambda_is_in_the_joint_settings_alone() -> None:
     assert resolve("joint", **{"lambda": 0.1})["own"]["lambda"] == 0.1
     for detector in ("bce", "sad", "deep_svdd", "oc_svm"):
