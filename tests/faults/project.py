@@ -16,9 +16,10 @@ MARK = "FAULTS_TRIAL"  # environment variable by which the processes of a trial 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of dvc.lock: its command, and the files and folders that it reads and writes."""
+    """A stage that ran: its command, and the files and folders that it reads and writes."""
 
     name: str
+    address: str
     command: list[str]
     reads: tuple[Path, ...]
     writes: tuple[Path, ...]
@@ -39,15 +40,20 @@ def shorten(protocol) -> None:
 
 def stages_of(root: Path) -> dict[str, Stage]:
     """The stages that ran in a project, by name."""
-    locked = yaml.safe_load((root / "dvc.lock").read_text())["stages"]
+    locks = {"": root / "dvc.lock"}
+    for lock in sorted(root.glob("pipelines/*/dvc.lock")):
+        locks[f"{lock.parent.relative_to(root)}/dvc.yaml:"] = lock
     return {
         name: Stage(
             name,
+            f"{folder}{name}",
             [sys.executable, *stage["cmd"].split()[1:]],
             tuple(Path(one["path"]) for one in stage.get("deps", ())),
             tuple(Path(one["path"]) for one in stage.get("outs", ())),
         )
-        for name, stage in locked.items()
+        for folder, lock in locks.items()
+        for name, stage in yaml.safe_load(lock.read_text())["stages"].items()
+        if stage["cmd"].startswith("python -m ") and not name.startswith("pipeline@")
     }
 
 

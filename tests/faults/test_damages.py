@@ -27,6 +27,7 @@ from tests.faults.tally import Tally
 TRACE = "Traceback (most recent call last)"
 # Text without a checksum: a flipped bit can make another valid value, which only `dvc repro` notices.
 PLAIN = (".json", ".csv", ".yaml")
+HASHING = ("results",)  # these read nothing of what they hash: the stages after them do
 
 
 def run_here(stage: Stage) -> tuple[int, str]:
@@ -84,6 +85,7 @@ def test_damaged_files(base, tmp_path, rng, monkeypatch):
     trials = [
         (stage, path, damage)
         for stage in stages.values()
+        if not stage.name.startswith(HASHING)
         for path in read_files(base, stage)
         for damage in DAMAGES
     ]

@@ -167,7 +167,7 @@ def test_killed_dvc_repro(base, tmp_path, rng):
         moment = rng.uniform(0, 12)
         for path in (*stage.writes, Path(".scratch")):
             remove(root / path)
-        command = ["dvc", "repro", "--no-run-cache", "--single-item", stage.name]
+        command = ["dvc", "repro", "--no-run-cache", "--single-item", stage.address]
         trial = f"dvc repro {stage.name}, {which.name} to {'all' if to_all else 'one'} after {moment:.2f} s"
         how, why = disturbed(root, base, stage, command, which, moment, to_all=to_all, keeps_on=not to_all)
         tally.count(trial, how, why)

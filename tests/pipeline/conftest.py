@@ -12,6 +12,15 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+DEMO = "pipelines/demo/dvc.yaml:"  # begins the addresses of the demo's own stages
+
+
+def stages() -> dict[str, dict]:
+    """All stages in the order in which they run, but for those that only lead to the protocols' pipelines."""
+    names = ("dvc.yaml", "pipelines/template.yaml")
+    root, protocol = (yaml.safe_load((ROOT / name).read_text())["stages"] for name in names)
+    last = {"report": root.pop("report")}
+    return {name: root[name] for name in root if name not in ("pipeline", "protocol")} | protocol | last
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,10 @@ class Clone:
 
 
 def outputs(sources, protocols, detectors):
-    """The files and folders that dvc.yaml lists for them, but for the demo's own and the hashes of code."""
+    """The files and folders that stages list for them, but for the demo's own and the hashes of code."""
     runs = [f"{protocol}/{detector}" for protocol in protocols for detector in detectors]
     listed = set()
-    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
+    for name, stage in stages().items():
         body = stage.get("do", stage)
         for one in (*body.get("outs", ()), *body.get("metrics", ()), *body.get("plots", ())):
             path = one if isinstance(one, str) else next(iter(one))
@@ -104,7 +113,8 @@ def make_clone():
             if (ROOT / name).is_file() and not name.startswith(("metrics/", "report/")):
                 (path / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, path / name)
-        (path / "dvc.lock").unlink(missing_ok=True)
+        for lock in (path / "dvc.lock", *path.glob("pipelines/*/dvc.lock")):
+            lock.unlink(missing_ok=True)
         clone = Clone(path)
         clone.run("git", "init", "--quiet")
         clone.run("git", "config", "user.name", "Test")

@@ -1,4 +1,4 @@
-"""What dvc.yaml says about code, and which parts of the code may use which."""
+"""What the pipelines say about code, and which parts of the code may use which."""
 
 import re
 from pathlib import Path
@@ -7,9 +7,11 @@ import pytest
 import yaml
 
 from fakeforensics.code import PACKAGES, direct_imports, import_closure, module_file
+from fakeforensics.params import load_params
+from tests.pipeline.conftest import stages
 
 ROOT = Path(__file__).parents[2]
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STAGES = stages()
 # From the bottom up: a package may use those before it.
 ORDER = (
     *("errors", "names", "files", "sums", "code", "palette", "reading", "parquet"),
@@ -32,6 +34,21 @@ def test_a_stage_depends_on_what_its_code_does_and_on_no_source_file(name):
     assert f"data/code/{name}.json" in deps
     in_code = [ROOT / dep for dep in deps if dep.startswith(("src/", "stages/", "examples/"))]
     assert not [path for path in in_code if path.suffix == ".py" or [*path.rglob("*.py")]]
+
+
+def test_every_protocol_has_the_pipeline_of_the_template():
+    template = (ROOT / "pipelines/template.yaml").read_text()
+    pipelines = sorted((ROOT / "pipelines").glob("*/dvc.yaml"))
+    assert {path.parent.name for path in pipelines} >= {*load_params(ROOT / "params.yaml").protocols}
+    for path in pipelines:
+        assert path.read_text() == template, f"{path}: run `python -m stages.pipeline`"
+        assert yaml.safe_load(path.with_name("protocol.yaml").read_text()) == {"protocol": [path.parent.name]}
+
+
+def test_the_stages_of_a_protocol_begin_in_the_project_folder():
+    # DVC's paths are relative to the stage's folder, and the template is for all protocols.
+    template = yaml.safe_load((ROOT / "pipelines/template.yaml").read_text())["stages"]
+    assert {stage.get("do", stage)["wdir"] for stage in template.values()} == {"../.."}
 
 
 def test_the_hashes_of_code_depend_on_all_code():

@@ -16,7 +16,7 @@ import fakeforensics.detectors
 from fakeforensics.cli import app
 from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import read_card
-from tests.pipeline.conftest import outputs
+from tests.pipeline.conftest import outputs, stages
 from tests.pipeline.test_replicas import thin_resnet
 from tests.replicas import picture, write_replica
 
@@ -54,8 +54,8 @@ def prepare(root, detectors, **train):
 
 
 def run_stages(detectors):
-    """Call what dvc.yaml lists, in its order, within this process: loading torch takes seconds."""
-    for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items():
+    """Call all stages in their order within this process: loading torch takes seconds."""
+    for name, stage in stages().items():
         main = importlib.import_module(f"stages.{name}").main
         if "matrix" in stage:
             for detector in detectors:

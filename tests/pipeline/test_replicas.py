@@ -2,11 +2,11 @@
 
 import importlib
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
 from torch import nn
 from torchvision import models as zoo
 from torchvision.models.resnet import BasicBlock, ResNet
@@ -18,7 +18,7 @@ from fakeforensics.reporting.results import read_project
 from fakeforensics.splits.protocol import load_protocol
 from fakeforensics.thesis.pilot import pilot_chapters
 from fakeforensics.thesis.tables import COLUMNS, reference_of
-from tests.pipeline.conftest import outputs
+from tests.pipeline.conftest import outputs, stages
 from tests.replicas import write_replicas
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,6 @@ CHAPTER_4 = ["mff_4_4", "mff_4_8", "mff_4_8_strict", "cnn_synth"]
 # Of the 21 protocols of the pilot study: one and several instances of a generator, and several generators.
 PILOTS = ["pilot_pggan_n1", "pilot_pggan_n3", "pilot_three_n2"]
 NAMES = [*CHAPTER_4, *PILOTS]
-STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
 def shrink(params):
@@ -77,8 +76,8 @@ def prepare(clone, protocols):
 
 
 def run_stages(sources, protocols):
-    """Call what dvc.yaml lists, in its order, within this process, since loading torch takes seconds."""
-    for name, stage in STAGES.items():
+    """Call all stages in their order within this process, since loading torch takes seconds."""
+    for name, stage in stages().items():
         main = importlib.import_module(f"stages.{name}").main
         if "matrix" in stage:
             for protocol in protocols:
@@ -232,12 +231,17 @@ def test_dvc_resolves_all_protocols_and_a_grid_of_lambda_is_in_the_report(make_c
         params |= {"detectors": ["joint"], "compare": {"baseline": "joint"}, "protocols": ["demo"]}
         params["demo"]["scale"] = 0.05
 
-    graph = clone.run("dvc", "dag", "--dot")
     for one in NAMES:
-        assert f'"splits@{one}" -> "report"' in graph
+        clone.run("python", "-m", "stages.pipeline", "--protocol", one, "--no-run")
+    graph = clone.run("dvc", "dag", "--dot", "report")
+    assert "@demo" not in graph  # its pipeline is there, but params.yaml does not name it
+    for one in NAMES:
+        own = f"pipelines/{one}/dvc.yaml:"
+        assert f'"protocol@{one}" -> "report"' in graph
         for detector in DETECTORS:
-            assert f'"train@{one}-{detector}" -> "score@{one}-{detector}"' in graph
-            assert f'"score@{one}-{detector}" -> "evaluate@{one}-{detector}"' in graph
+            assert f'"{own}train@{one}-{detector}" -> "{own}score@{one}-{detector}"' in graph
+            assert f'"{own}score@{one}-{detector}" -> "{own}evaluate@{one}-{detector}"' in graph
+        shutil.rmtree(clone.path / "pipelines" / one)
 
     prepare(clone, [name])
     clone.edit("params.yaml", reduce)
@@ -248,7 +252,7 @@ def test_dvc_resolves_all_protocols_and_a_grid_of_lambda_is_in_the_report(make_c
     assert (grid["lambdas"], list(grid["detectors"])) == ([0.01, 1.0], ["joint"])
     clone.edit("params.yaml", lambda params: params.update(protocols=[name]))
     printed = clone.run("dvc", "repro", "report")
-    assert f"Running stage 'train@{name}-joint'" not in printed  # the experiment's model is restored
+    assert f"Running stage 'pipelines/{name}/dvc.yaml:train@{name}-joint'" not in printed  # it is restored
     metrics = read_metrics(clone.path, f"{name}/joint")
     assert set(metrics["ap"]["cd"]) >= {"stylegan_ffhq", "faceapp_ffhq", "mean"}
     html = (clone.path / "report/report.html").read_text()

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from fakeforensics.sums import check_sums
-from tests.pipeline.conftest import Clone
+from tests.pipeline.conftest import DEMO, Clone
 
 pytestmark = pytest.mark.slow
 
 DETECTORS = {"bce": ("sl",), "joint": ("sl", "cd")}
-SPLITS = "splits@demo"
+SPLITS = f"{DEMO}splits@demo"
 MANIFEST = "data/manifests/demo/train.parquet"
 
 
@@ -49,11 +49,11 @@ def clone(make_clone, tmp_path_factory):
 
 
 def failed_stages(printed: str) -> set[str]:
-    return set(re.findall(r"failed to reproduce '(.+?)'", printed))
+    return set(re.findall(r"failed to reproduce '(?:\S+:)?(.+?)'", printed))
 
 
 def stages_run(printed: str) -> set[str]:
-    return set(re.findall(r"Running stage '(.+?)'", printed))
+    return set(re.findall(r"Running stage '(?:\S+:)?(.+?)'", printed))
 
 
 def test_it_leaves_every_file_of_the_contract(clone):
@@ -97,7 +97,7 @@ def test_again_nothing_runs(clone):
 
 def test_lambda_retrains_joint_alone_and_going_back_trains_nothing(clone):
     # All that is computed of bce, and of joint what lambda decides.
-    targets = ("package@demo-bce", "train@demo-joint")
+    targets = (f"{DEMO}package@demo-bce", f"{DEMO}train@demo-joint")
     changed = stages_run(clone.run("dvc", "exp", "run", "-S", "lambda=0.5", *targets))
     assert changed == {"settings@demo", "train@demo-joint"}
     card = json.loads((clone.path / "models/demo/joint/model.json").read_text())
@@ -139,7 +139,7 @@ def test_a_recorded_model_travels_to_a_second_clone(clone, tmp_path):
             shutil.rmtree(second.path / path.parent)
         return [str(path.parent) for path in found]
 
-    second.run("dvc", "pull", "package@demo-joint")
+    second.run("dvc", "pull", f"{DEMO}package@demo-joint")
     assert "packages/demo/joint" in second.run("fakeforensics", "models")
     assert taken() == ["packages/demo/joint"]
 
@@ -246,7 +246,8 @@ def test_an_edit_runs_what_it_concerns_and_nothing_else(clone, edits, must, may)
     for name, edit in edits.items():
         edit(clone.path / name)
     clone.run("dvc", "repro", "code")
-    changed = {name.partition("@")[0] for name in json.loads(clone.run("dvc", "status", "--json"))}
+    addresses = json.loads(clone.run("dvc", "status", "--json"))
+    changed = {address.rpartition(":")[2].partition("@")[0] for address in addresses}
     clone.run("git", "checkout", "--quiet", ".")
     clone.run("git", "clean", "--quiet", "--force", SRC)
     assert must <= changed <= must | may
@@ -254,8 +255,8 @@ def test_an_edit_runs_what_it_concerns_and_nothing_else(clone, edits, must, may)
 
 def test_a_killed_repro_resumes_and_ends_with_the_same_weights(clone):
     clone.edit("protocols/demo.yaml", lambda protocol: protocol["params"]["train"].update(max_epochs=3))
-    clone.kill("dvc", "repro", "train@demo-bce", after="epoch 1")
-    assert "resuming after" in clone.run("dvc", "repro", "train@demo-bce")
+    clone.kill("dvc", "repro", f"{DEMO}train@demo-bce", after="epoch 1")
+    assert "resuming after" in clone.run("dvc", "repro", f"{DEMO}train@demo-bce")
     apart = ("--out", "apart", "--plots", "apart", "--scratch", "apart")
     train = ("python", "-m", "stages.train", "--protocol", "demo", "--detector", "bce")
     assert "resuming after" not in clone.run(*train, *apart)
@@ -271,11 +272,18 @@ def test_a_faulty_lambda_is_refused_before_any_work(clone):
     clone.run("git", "checkout", "--quiet", "params.yaml")
 
 
+def restore(clone):
+    """Undo what was edited, and what DVC recorded of it."""
+    clone.run("git", "checkout", "--quiet", ".")
+    clone.run("git", "clean", "--quiet", "--force", "-d", "pipelines", "protocols")
+
+
 def test_an_unconfigured_or_missing_source_is_explained_and_spoils_no_other_protocol(clone):
     clone.edit("params.yaml", lambda params: params.update(protocols=["mff_4_4", "demo"]))
     printed = clone.run("dvc", "repro", "--keep-going", check=False)
     assert "needs the source dffd, which params.yaml does not configure" in printed
-    assert failed_stages(printed) == {"splits@mff_4_4"}
+    # Its pipeline is new: it runs within the stage that writes it.
+    assert failed_stages(printed) == {"splits@mff_4_4", "pipeline@mff_4_4"}
 
     nowhere = {"layout": "dffd", "root": "/nowhere/DFFD"}
     clone.edit("params.yaml", lambda params: params["sources"].update(dffd=nowhere))
@@ -285,4 +293,4 @@ def test_an_unconfigured_or_missing_source_is_explained_and_spoils_no_other_prot
         assert part in printed
     assert failed_stages(printed) == {"splits@mff_4_4"}
     assert "splits@demo" in stages_run(printed)
-    clone.run("git", "checkout", "--quiet", "params.yaml", "dvc.lock")
+    restore(clone)

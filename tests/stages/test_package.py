@@ -106,7 +106,7 @@ def test_writes_a_folder_that_predicts_anywhere_as_in_the_project(project, tmp_p
     assert without["score_cd"] == pytest.approx(face["score_cd"], rel=1e-4)
     assert without["verdict"] is None
     assert "torch computes the scores" in told
-    assert "dvc repro package@p-joint" in told
+    assert "dvc repro pipelines/p/dvc.yaml:package@p-joint" in told
 
 
 def test_a_reference_set_is_no_part_of_what_the_training_images_were_like(project, no_export):

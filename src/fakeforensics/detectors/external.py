@@ -137,7 +137,7 @@ class External(ForeignDetector):
                 f"{path}: the file{others} has changed since the settings were resolved",
                 expected=f"SHA-256 {self.settings.sha256}",
                 found=f"SHA-256 {found}",
-                fix="run `dvc repro --force settings@PROTOCOL`, then `dvc repro`",
+                fix="run `dvc repro --force pipelines/PROTOCOL/dvc.yaml:settings@PROTOCOL`, then `dvc repro`",
             )
         return _function(self._where) if self.settings.call else _onnx(path, self.settings)
 

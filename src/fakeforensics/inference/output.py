@@ -18,7 +18,7 @@ from fakeforensics.inference.assessment import Assessment
 from fakeforensics.inference.doubts import doubts
 from fakeforensics.inference.inputs import Inputs, Item
 from fakeforensics.inference.model_card import cut_text, score_name, share_text
-from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Package, find_packages
+from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Package, find_packages, repro_command
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.metrics.spec import Scores, find_score
 
@@ -158,7 +158,7 @@ def policy_line(package: Package) -> str:
         return f"model {name}: fake from {decision.threshold:.4g} ({score}; {decision.chosen})"
     return (
         f"model {name}: {package.directory} has no threshold, so there are scores but no verdicts. "
-        f"`dvc repro package@{name.replace('/', '-')}` writes a package that has one: {PACKAGES / name}"
+        f"`{repro_command(name)}` writes a package that has one: {PACKAGES / name}"
     )
 
 

@@ -329,7 +329,13 @@ def need_decision(package: Package) -> Decision:
 
 def rebuild_command(package: Package) -> str:
     """What to do for a package of the present version, in words."""
-    return f"run `dvc repro package@{package.name.replace('/', '-')}`"
+    return f"run `{repro_command(package.name)}`"
+
+
+def repro_command(name: str) -> str:
+    """The command that makes the package of this name, `<protocol>/<detector>`, again."""
+    protocol = name.partition("/")[0]
+    return f"dvc repro pipelines/{protocol}/dvc.yaml:package@{name.replace('/', '-')}"
 
 
 def with_inconclusive(

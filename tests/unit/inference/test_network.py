@@ -73,7 +73,7 @@ def test_onnxruntime_is_chosen_where_there_is_a_network_for_it(with_onnx, packag
     assert choose_runtime(with_onnx, "torch") == ("torch", None)
     runtime, why_not = choose_runtime(package)  # as a package of an earlier version
     assert runtime == "torch"
-    assert "dvc repro package@p-joint" in why_not
+    assert "dvc repro pipelines/p/dvc.yaml:package@p-joint" in why_not
     with pytest.raises(UserError, match=r"cannot run on onnxruntime(.|\n)*no model\.onnx"):
         choose_runtime(package, "onnxruntime")
 

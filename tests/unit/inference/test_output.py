@@ -173,7 +173,7 @@ def test_inconclusive_verdicts_are_shown_and_counted():
 def test_a_training_folder_leads_to_its_package(tmp_path):
     line = policy_line(Package(make_model(tmp_path / "models/p/joint")))
     assert "no verdicts" in line
-    assert "`dvc repro package@p-joint`" in line
+    assert "`dvc repro pipelines/p/dvc.yaml:package@p-joint`" in line
     assert line.endswith("packages/p/joint")
 
 
