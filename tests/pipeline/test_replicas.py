@@ -238,6 +238,7 @@ def test_dvc_resolves_all_protocols_and_a_grid_of_lambda_is_in_the_report(make_c
     for one in NAMES:
         own = f"pipelines/{one}/dvc.yaml:"
         assert f'"protocol@{one}" -> "report"' in graph
+        assert f'"contents" -> "{own}inputs@{one}"' in graph
         for detector in DETECTORS:
             assert f'"{own}train@{one}-{detector}" -> "{own}score@{one}-{detector}"' in graph
             assert f'"{own}score@{one}-{detector}" -> "{own}evaluate@{one}-{detector}"' in graph

@@ -272,10 +272,29 @@ def test_a_faulty_lambda_is_refused_before_any_work(clone):
     clone.run("git", "checkout", "--quiet", "params.yaml")
 
 
+STILLS = """
+title: Trained on PGGAN's stills alone
+train: [{source: demo_dffd, methods: [real, pggan]}]
+test: {stargan: [{source: demo_dffd, methods: [real, stargan]}]}
+"""
+
+
 def restore(clone):
     """Undo what was edited, and what DVC recorded of it."""
     clone.run("git", "checkout", "--quiet", ".")
     clone.run("git", "clean", "--quiet", "--force", "-d", "pipelines", "protocols")
+
+
+def test_a_changed_source_redoes_the_splits_of_the_protocols_that_use_it(clone):
+    (clone.path / "protocols/stills.yaml").write_text(STILLS)
+    clone.run("python", "-m", "stages.pipeline", "--protocol", "stills", "--no-run")
+    both = (SPLITS, "pipelines/stills/dvc.yaml:splits@stills")
+    clone.run("dvc", "repro", *both)
+    clone.edit("params.yaml", lambda params: params["sources"]["demo_celeb_df"].update(crop="whole"))
+    changed = stages_run(clone.run("dvc", "repro", *both))
+    assert {"faces@demo_celeb_df", "inputs@demo", "splits@demo"} <= changed
+    assert not {"faces@demo_dffd", "splits@stills"} & changed
+    restore(clone)
 
 
 def test_an_unconfigured_or_missing_source_is_explained_and_spoils_no_other_protocol(clone):
@@ -292,5 +311,6 @@ def test_an_unconfigured_or_missing_source_is_explained_and_spoils_no_other_prot
     for part in ("the folder /nowhere/DFFD does not exist", "docs/data.md", "data check dffd --update"):
         assert part in printed
     assert failed_stages(printed) == {"splits@mff_4_4"}
-    assert "splits@demo" in stages_run(printed)
+    assert "contents" in stages_run(printed)  # a source more,
+    assert "splits@demo" not in stages_run(printed)  # which the demo does not use
     restore(clone)

@@ -1,0 +1,35 @@
+"""Hash what the images of each source are."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stages._command import run_command
+
+
+def main(
+    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("data/contents.json"),
+) -> None:
+    """Write, for each source of params.yaml, the SHA-256 of its index and of the lists beside it.
+
+    An index holds the SHA-256 of every image, so the shards need not be read.
+    """
+    from fakeforensics.files import sha256_file, write_json
+    from fakeforensics.params import load_params
+
+    def files(source: str) -> dict[str, str]:
+        found = sorted(path for path in (images / source).rglob("*") if path.is_file())
+        return {
+            path.relative_to(images / source).as_posix(): sha256_file(path)
+            for path in found
+            if path.suffix != ".tar"
+        }
+
+    write_json(out, {source: files(source) for source in sorted(load_params(params).sources)})
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,36 @@
+"""Select what the sources of a protocol hold."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fakeforensics.names import check_name
+from stages._command import run_command
+
+
+def main(
+    protocol: Annotated[
+        str, typer.Option(callback=check_name, help="A file in protocols/, without its suffix.")
+    ],
+    contents: Annotated[Path, typer.Option(help="The hashes of all sources.")] = Path("data/contents.json"),
+    protocols: Annotated[Path, typer.Option(help="Folder of the protocols.")] = Path("protocols"),
+    out: Annotated[Path, typer.Option(help="The folder that gets <protocol>.json.")] = Path("data/inputs"),
+) -> None:
+    """Write the hashes of the protocol's own sources, on which its splits depend.
+
+    A source that params.yaml does not configure is null: the splits stage says so.
+    """
+    from fakeforensics.files import write_json
+    from fakeforensics.reading import read_json
+    from fakeforensics.splits.protocol import load_protocol
+
+    hashes = read_json(contents)
+    write_json(
+        out / f"{protocol}.json",
+        {source: hashes.get(source) for source in load_protocol(protocol, protocols).sources()},
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
