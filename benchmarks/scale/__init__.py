@@ -1,0 +1,1 @@
+"""What the pipeline costs with many images, protocols and runs, beside an earlier commit."""
