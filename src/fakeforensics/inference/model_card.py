@@ -113,20 +113,37 @@ def decision_text(package: Package) -> str:
         text += " The probability is not calibrated; its expected error is unknown."
     if decision.cut is not None:
         return f"By {score_name(rule.spec)}: {cut_text(decision)}."
-    rates = {
-        "reals called fake": decision.expected_fpr,
-        "fakes called real": decision.expected_fnr,
-        "mean error of the probability": decision.expected_calibration_error,
-    }
-    known = [f"{name} {100 * rate:.1f}%" for name, rate in rates.items() if rate is not None]
+    measured = decision.measured_on
+    fakes = 0 if measured is None else measured.fakes
+    rates = (
+        ("reals called fake", decision.expected_fpr, decision.expected_fpr_upper),
+        ("fakes called real", decision.expected_fnr, _upper_limit(decision.expected_fnr, fakes)),
+        ("mean error of the probability", decision.expected_calibration_error, None),
+    )
+    known = [
+        f"{name} {100 * rate:.1f}%" + ("" if upper is None else f" (upper limit {100 * upper:.1f}%)")
+        for name, rate, upper in rates
+        if rate is not None
+    ]
     if known:
         text += f" Expected on data like the validation images: {', '.join(known)}."
-    if (measured := decision.measured_on) is not None:
+        text += " Upper limits are one-sided, 95%." if "upper limit" in text else ""
+    if measured is not None:
         counts = f"{measured.reals:,} real and {measured.fakes:,} fake images"
         text += f" Measured on {counts} ({measured.images})."
         if not measured.fakes:
             text += " Without fakes nothing could be calibrated, and no rate of missed fakes is known."
     return text
+
+
+def _upper_limit(rate: float | None, images: int) -> float | None:
+    """Clopper and Pearson's one-sided 95% upper limit of a rate; None if it was measured on nothing."""
+    if rate is None or not images:
+        return None
+    from scipy.stats import beta
+
+    hits = round(rate * images)
+    return 1.0 if hits == images else float(beta.ppf(0.95, hits + 1, images - hits))
 
 
 def share_text(adapted: Adapted) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.metrics.spec import Scores, find_score
 
 Style = Literal["table", "json", "csv"]
+CsvPer = Literal["face", "file"]
 _VERDICT_COLORS = {
     "fake": typer.colors.RED,
     "real": typer.colors.GREEN,
@@ -45,6 +47,7 @@ def print_predictions(
     *,
     is_cropped: bool,
     why_not_onnx: str | None = None,
+    csv_per: CsvPer = "face",
 ) -> bool:
     """Print predictions, as they come unless `style` is `json`, and warnings to standard error.
 
@@ -55,6 +58,7 @@ def print_predictions(
         style: How.
         is_cropped: Whether images are scored without looking for faces.
         why_not_onnx: Why torch computes the scores; None if it does not, or was asked for.
+        csv_per: What a line of CSV is about.
 
     Returns:
         Whether every file was scored.
@@ -91,7 +95,8 @@ def print_predictions(
 
     lines: Iterable[str] = table_lines(inputs.items, counted())
     if style != "table":
-        lines = csv_lines(counted(), package.scores) if style == "csv" else as_json(package, counted())
+        as_csv = partial(csv_lines, scores=package.scores, per=csv_per)
+        lines = as_csv(counted()) if style == "csv" else as_json(package, counted())
     for line in lines:
         typer.echo(line)
     if inputs.ignored:
@@ -208,8 +213,15 @@ def csv_columns(scores: Scores) -> tuple[str, ...]:
     )
 
 
-def csv_lines(predictions: Iterable[Prediction], scores: Scores) -> Iterator[str]:
-    """The header, then one line per face; for a video also one line per person, with the frame `all`."""
+def csv_lines(predictions: Iterable[Prediction], scores: Scores, per: CsvPer = "face") -> Iterator[str]:
+    """The header, then lines of each file.
+
+    Args:
+        predictions: One per file.
+        scores: The detector's.
+        per: `face`: one line per face; for a video also one line per person, with the frame `all`. `file`:
+            one line, about the face or person whose score is highest and which stands for the file.
+    """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, csv_columns(scores), lineterminator="\n")
     writer.writeheader()
@@ -220,6 +232,10 @@ def csv_lines(predictions: Iterable[Prediction], scores: Scores) -> Iterator[str
         common["outside"] = "; ".join(map(str, prediction.outside or ()))
         if "error" in data:
             writer.writerow(common | {"error": data["error"]})
+        elif per == "file":
+            first = prediction.most_suspicious()[0]
+            kept = [one for one in data.get("people", data["faces"]) if one["face"] == first]
+            data |= {"people": kept, "faces": []} if "people" in data else {"faces": kept}
         for person in data.get("people", ()):
             writer.writerow(common | {"frame": "all"} | person)
         for face in data.get("faces", ()):

@@ -1,5 +1,8 @@
 import shutil
 
+import pytest
+from scipy.stats import binom
+
 from fakeforensics.files import write_json
 from fakeforensics.inference.model_card import decision_text, model_card
 from fakeforensics.inference.package import Package
@@ -49,11 +52,14 @@ def test_expected_errors_and_their_images_are_given(package, tmp_path):
     write_json(folder / "decision.json", {"score": "cd", "threshold": 2.0, "chosen": "c"} | rates)
     text = decision_text(Package(folder))
     assert "Fake from 2 in S_CD" in text
-    assert "reals called fake 4.3%, fakes called real 20.0%" in text
+    # Of 80 fakes 16 are missed. With a rate of 28.8% there would be 16 or fewer in 5% of cases.
+    assert "reals called fake 4.3%, fakes called real 20.0% (upper limit 28.8%). Upper limits are" in text
+    assert binom.cdf(16, 80, 0.288) == pytest.approx(0.05, abs=0.001)
     assert "1,200 real and 80 fake images" in text
-    rates = {"expected_fpr": 0.05, "measured_on": measured_on | {"fakes": 0}}
+    rates = {"expected_fpr": 0.05, "expected_fpr_upper": 0.0625, "measured_on": measured_on | {"fakes": 0}}
     write_json(folder / "decision.json", {"score": "cd", "threshold": 2.0, "chosen": "c"} | rates)
     text = decision_text(Package(folder))
+    assert "reals called fake 5.0% (upper limit 6.2%). Upper limits are one-sided, 95%." in text
     assert "1,200 real and 0 fake images (validation). Without fakes nothing could be calibrated" in text
 
 

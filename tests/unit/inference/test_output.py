@@ -76,6 +76,20 @@ def test_csv_holds_every_face_and_every_failure():
     assert float(rows[1]["score_sl"]) == pytest.approx(0.7310586)  # σ(1)
 
 
+def test_csv_per_file_has_a_row_for_each_file_about_its_most_suspicious_face():
+    two = replace(VIDEO, people=VIDEO.people | {1: RULE.assess(3.0)})
+    rows = list(csv.DictReader(io.StringIO("\n".join(csv_lines([STILL, two, FAILED], JOINT, "file")))))
+    assert [(row["file"], row["face"], row["frame"], row["verdict"]) for row in rows] == [
+        ("a.png", "1", "", "fake"),  # the scores of its faces are −2 and 1
+        ("b.mp4", "1", "all", "fake"),  # those of its people −1.5 and 3
+        ("c.png", "", "", ""),
+    ]
+    assert [row["score"] for row in rows] == ["1.0", "3.0", ""]
+    assert (rows[0]["logit"], rows[0]["bottom"]) == ("1.0", "4.0")
+    assert rows[2]["error"] == "no face found"
+    assert rows[0].keys() == dict.fromkeys(csv_columns(JOINT)).keys()
+
+
 def test_json_holds_people_frames_and_reasons():
     video = as_dict(VIDEO, JOINT)
     assert video["people"] == [
