@@ -45,6 +45,13 @@ class People(StrEnum):
     ALL = "all"
 
 
+class CsvPer(StrEnum):
+    """What a line of CSV is about."""
+
+    FACE = "face"
+    FILE = "file"
+
+
 class Runtime(StrEnum):
     """What computes the scores."""
 
@@ -82,6 +89,13 @@ def predict(
     ] = People.STILLS,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
     csv: Annotated[bool, Option("--csv", help="Print CSV.")] = False,
+    csv_per: Annotated[
+        CsvPer,
+        Option(
+            help="With --csv. face: a line for each face of a still or frame, and each person of a video. "
+            "file: a line for each file, about the face or person with the highest score."
+        ),
+    ] = CsvPer.FACE,
     inconclusive: Annotated[
         float | None,
         Option(
@@ -130,7 +144,7 @@ def predict(
     \b
     Examples:
       fakeforensics predict portrait.jpg clip.mp4
-      fakeforensics predict holiday/ --csv > scores.csv
+      fakeforensics predict holiday/ --csv --csv-per file > scores.csv
       fakeforensics predict 'shots/**/*.png' --model packages/mff_4_6/joint --boxes marked --explain maps
       fakeforensics predict shots/ --inconclusive 0.05 --known-reals own-photos/
       fakeforensics predict shots/ --adapt --known-reals own-photos/
@@ -148,12 +162,20 @@ def predict(
     from fakeforensics.inference.inputs import find_inputs
     from fakeforensics.inference.network import choose_runtime
     from fakeforensics.inference.output import Style, choice_line, print_predictions
-    from fakeforensics.inference.package import open_package, with_inconclusive
+    from fakeforensics.inference.package import need_decision, open_package, with_inconclusive
     from fakeforensics.inference.pictures import PictureFolders
-    from fakeforensics.inference.predict import Prediction, Predictor, predict_together, score_known_reals
+    from fakeforensics.inference.predict import (
+        KnownReal,
+        Prediction,
+        Predictor,
+        predict_together,
+        score_known_reals,
+    )
 
     if json and csv:
         raise typer.BadParameter("choose one of --json and --csv")
+    if csv_per is CsvPer.FILE and not csv:
+        raise typer.BadParameter("--csv-per goes with --csv")
     if adapt and (inconclusive is not None or not known_reals):
         raise typer.BadParameter("--adapt needs --known-reals, and takes no --inconclusive")
     package = open_package(model)
@@ -163,9 +185,10 @@ def predict(
     settings = ExtractionSettings("whole" if as_is else package.crop, package.faces, people.value)
     why_not_onnx = choose_runtime(package, runtime.value).why_not_onnx
     predictor = Predictor(package, settings, batch_size, workers, runtime.value)
+    known: list[KnownReal] = []
     if not adapt and (inconclusive is not None or known_reals):
-        reals = score_known_reals(predictor, find_inputs(known_reals)).scores if known_reals else None
-        package = with_inconclusive(package, inconclusive, reals)
+        known = score_known_reals(predictor, find_inputs(known_reals)) if known_reals else []
+        package = with_inconclusive(package, inconclusive, [one.score for one in known] or None)
         predictor.judge_by(package)
     pictures = PictureFolders(package, predictor, [item.path for item in inputs.items], boxes, explain)
     style: Style = "json" if json else "csv" if csv else "table"
@@ -179,17 +202,23 @@ def predict(
             )
         scored: Iterable[Prediction] = predictor.predict(inputs.items)
         if adapt:
+            need_decision(package)
+            known = score_known_reals(predictor, find_inputs(known_reals or ()))
             package, scored = predict_together(
-                *(package, predictor, inputs.items, find_inputs(known_reals or ())),
-                keeps_crops=bool(explain or report),
+                package, predictor, inputs.items, known, keeps_crops=bool(explain or report)
             )
             if case is not None:
                 case.decide_by(package)
+        if case is not None:
+            case.record_known_reals(known)
         predictions = pictures.written(scored)
         if case is not None:
             predictions = case.recorded(predictions)
         is_scored = print_predictions(
-            *(package, inputs, predictions, style), is_cropped=as_is, why_not_onnx=why_not_onnx
+            *(package, inputs, predictions, style),
+            is_cropped=as_is,
+            why_not_onnx=why_not_onnx,
+            csv_per=csv_per.value,
         )
     if case is not None:
         typer.echo(f"{report}: SHA-256 of its SHA256SUMS {case.digest} (keep it elsewhere)", err=True)
@@ -208,8 +237,9 @@ def verify(
 ) -> None:
     """Check a case: compare every hash, score its files again, and compare the scores.
 
-    Names every change: of a file of the case, an original, the weights or the decision policy. Another
-    program, library or machine is only a remark. The exit status is 0 if nothing was changed, otherwise 1.
+    Names every change: of a file of the case, an original, the weights or the decision policy. A threshold
+    that was chosen by known reals is chosen again from the recorded scores. Another program, library or
+    machine is only a remark. The exit status is 0 if nothing was changed, otherwise 1.
 
     \b
     Examples:

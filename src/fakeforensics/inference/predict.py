@@ -33,6 +33,7 @@ from fakeforensics.inference.network import Crops, Wanted, open_network
 from fakeforensics.inference.package import Package, need_decision
 from fakeforensics.inference.training_data import Outside, TrainingData, find_outside
 from fakeforensics.processes import WorkerPool, look_ahead
+from fakeforensics.thresholds.policy import Decision
 
 # Crops per forward pass: more are slower on a processor, as their values no longer fit into its cache.
 BATCH_SIZE = 16
@@ -153,42 +154,48 @@ class LoadedModel:
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-class KnownReals(NamedTuple):
-    """Files known to be real.
+class KnownReal(NamedTuple):
+    """A file known to be real.
 
     Attributes:
-        scores: Their deciding scores, each file's highest, as for its verdict.
-        digests: SHA-256 of the files.
+        item: The file.
+        score: Its deciding score, the highest of its faces, as for its verdict.
+        sha256: Of the bytes that were scored; empty if they are not known.
     """
 
-    scores: list[float]
-    digests: set[str]
+    item: Item
+    score: float
+    sha256: str
 
 
-def score_known_reals(predictor: Predictor, inputs: Inputs) -> KnownReals:
-    """Score files known to be real.
+def score_known_reals(predictor: Predictor, inputs: Inputs) -> list[KnownReal]:
+    """Score files known to be real, in their order.
 
     Raises:
         UserError: If there is no file, or one cannot be scored.
     """
     if not inputs.items:
         raise UserError("there are no known reals", expected="images or videos, or folders that hold some")
-    known = KnownReals([], set())
-    for prediction in predictor.predict(inputs.items):
+    known = []
+    for item, prediction in zip(inputs.items, predictor.predict(inputs.items), strict=True):
         if prediction.reason is not None:
             raise UserError(
                 f"{printable_path(str(prediction.path))}: this known real cannot be scored",
                 found=prediction.reason,
                 fix="leave it out of --known-reals",
             )
-        known.scores.append(prediction.most_suspicious()[1].score)
-        if prediction.metadata is not None:
-            known.digests.add(prediction.metadata.sha256)
+        digest = "" if prediction.metadata is None else prediction.metadata.sha256
+        known.append(KnownReal(item, prediction.most_suspicious()[1].score, digest))
     return known
 
 
 def predict_together(
-    package: Package, predictor: Predictor, items: Sequence[Item], known_reals: Inputs, *, keeps_crops: bool
+    package: Package,
+    predictor: Predictor,
+    items: Sequence[Item],
+    known: Sequence[KnownReal],
+    *,
+    keeps_crops: bool,
 ) -> tuple[Package, list[Prediction]]:
     """Score all files, then judge them by a threshold chosen from their scores and from known reals.
 
@@ -196,31 +203,34 @@ def predict_together(
         package: The model.
         predictor: Its predictor, which judges by the chosen threshold from then on.
         items: The files. One that is a known real itself, byte by byte, plays no part in the choice.
-        known_reals: Files known to be real, from where the files come.
+        known: Files known to be real, from where the files come.
         keeps_crops: Whether the predictions keep the pixels of their crops, for pictures. All are in memory.
 
     Returns:
         The package with the policy for these files, and the predictions in the files' order.
 
     Raises:
-        UserError: If the package has no policy, or there is no known real or one cannot be scored.
+        UserError: If the package has no policy, or there is no known real.
     """
-    from fakeforensics.thresholds.any_share import adapted_decision
-
     decision = need_decision(package)
-    known = score_known_reals(predictor, known_reals)
+    digests = {one.sha256 for one in known}
     predictions = [one if keeps_crops else _without_pixels(one) for one in predictor.predict(items)]
     unlabeled = [
         one.most_suspicious()[1].score
         for one in predictions
-        if one.reason is None and (one.metadata is None or one.metadata.sha256 not in known.digests)
+        if one.reason is None and (one.metadata is None or one.metadata.sha256 not in digests)
     ]
-    policy = adapted_decision(
-        decision, *(np.array(scores, np.float64) for scores in (unlabeled, known.scores))
-    )
+    policy = adapted_policy(decision, unlabeled, [one.score for one in known])
     adapted = replace(package, policy=policy)
     predictor.judge_by(adapted)
     return adapted, [judge_again(predictor.model.rule, one) for one in predictions]
+
+
+def adapted_policy(decision: Decision, unlabeled: Sequence[float], known: Sequence[float]) -> Decision:
+    """The decision policy for the files that have these deciding scores; see `adapted_decision`."""
+    from fakeforensics.thresholds.any_share import adapted_decision
+
+    return adapted_decision(decision, np.array(unlabeled, np.float64), np.array(known, np.float64))
 
 
 def judge_again(rule: ScoreRule, prediction: Prediction) -> Prediction:

@@ -22,6 +22,7 @@ from fakeforensics.inference.inputs import Inputs, Item, find_inputs
 from fakeforensics.inference.output import as_dict
 from fakeforensics.inference.package import Package, with_inconclusive
 from fakeforensics.inference.predict import (
+    KnownReal,
     Prediction,
     Predictor,
     combine,
@@ -286,7 +287,14 @@ def hand_made(score, content, kind="image"):
     return Item(Path(f"{score}_{content}"), kind)
 
 
-REALS = Inputs([hand_made(0, f"known{number}") for number in range(50)], 0)
+REALS = [KnownReal(hand_made(0, f"known{number}"), 0.0, f"known{number}") for number in range(50)]
+
+
+def test_known_reals_are_scored_in_order(package):
+    predictor = HandMade(ScoreRule(package.decision, package.scores))
+    items = [hand_made(1, "a"), hand_made(0, "b", "video")]
+    found = score_known_reals(predictor, Inputs(items, 0))
+    assert found == [KnownReal(items[0], 1.0, "a"), KnownReal(items[1], 0.0, "b")]
 
 
 def test_known_reals_and_the_scores_of_the_files_choose_a_threshold_together(package):
@@ -320,8 +328,8 @@ def test_few_files_are_judged_by_known_reals_alone(package):
     assert adapted.decision.threshold == np.nextafter(0.0, 1)  # above the known reals, which are all 0
     assert [one.most_suspicious()[1].verdict for one in found] == ["real", "fake"]
     assert found[0].faces[0].crop.data == b"pixels"
-    with pytest.raises(UserError, match="there are no known reals"):
-        predict_together(package, predictor, items, Inputs([], 0), keeps_crops=True)
+    with pytest.raises(UserError, match="there is no known real"):
+        predict_together(package, predictor, items, [], keeps_crops=True)
 
 
 def test_without_a_policy_no_threshold_is_chosen(tmp_path):

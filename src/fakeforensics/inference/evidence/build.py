@@ -23,12 +23,14 @@ from fakeforensics.inference.evidence.case import (
     BOUND,
     CASE,
     INPUTS,
+    KNOWN_REALS,
     PAGE,
     PICTURES,
     AssessmentRecord,
     Case,
     FaceRecord,
     FileRecord,
+    KnownRealRecord,
     PersonRecord,
     QualityRecord,
     Reencoding,
@@ -43,7 +45,7 @@ from fakeforensics.inference.inputs import VIEW_WIDTH, Item, Rgb, read_frames, s
 from fakeforensics.inference.output import printable_name
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.pictures import annotated, most_suspicious_frames, overlay
-from fakeforensics.inference.predict import LoadedModel, Prediction, Predictor, combine
+from fakeforensics.inference.predict import KnownReal, LoadedModel, Prediction, Predictor, combine
 from fakeforensics.sources.base import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from fakeforensics.sums import write_sums
 
@@ -103,6 +105,7 @@ class CaseWriter:
         self._settings, self._items, self._batch_size = settings, items, batch_size
         self._command = tuple(command)
         self._records: list[FileRecord] = []
+        self._known: list[KnownRealRecord] = []
         self._explainer: Explainer | None = None
         self._no_heat: str | None = None
         self.digest = ""
@@ -118,6 +121,30 @@ class CaseWriter:
         threshold = None if package.decision is None else package.decision.threshold
         update = {"policy": package.policy, "threshold": threshold}
         self._model_record = self._model_record.model_copy(update=update)
+
+    def record_known_reals(self, known: Sequence[KnownReal]) -> None:
+        """Record and copy the files known to be real that the policy was chosen by.
+
+        Raises:
+            UserError: If one changed since it was scored.
+        """
+        if known:
+            (self._folder / KNOWN_REALS).mkdir()
+        for number, one in enumerate(known, 1):
+            path = one.item.path
+            stored = f"{KNOWN_REALS}/{number:04d}{_known_suffix(path)}"
+            self._copy(path, stored, one.sha256)
+            self._known.append(
+                KnownRealRecord(
+                    name=printable_name(path),
+                    path=printable_name(path.resolve()),
+                    kind=one.item.kind,
+                    stored=stored,
+                    size=(self._folder / stored).stat().st_size,
+                    sha256=one.sha256,
+                    score=one.score,
+                )
+            )
 
     def recorded(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
         """Pass predictions on, in the order of the files, after recording each.
@@ -156,6 +183,7 @@ class CaseWriter:
             model=self._model_record,
             heat=self._no_heat,
             files=tuple(self._records),
+            known_reals=tuple(self._known),
         )
         write_json(self._folder / CASE, case.model_dump(mode="json"))
         write_text(self._folder / PAGE, case_page(case, self._package, self._folder))
@@ -186,13 +214,17 @@ class CaseWriter:
             reencodings=tuple(reencodings),
         )
         if stored is not None:
-            shutil.copyfile(item.path, self._folder / stored)
-            if not record.sha256 == record.sha256_after == sha256_file(self._folder / stored):
-                raise UserError(
-                    f"{printable_name(item.path)}: changed while it was scored",
-                    fix="see what writes to it, or copy it elsewhere, and start again",
-                )
+            self._copy(item.path, stored, before, record.sha256_after)
         return record
+
+    def _copy(self, path: Path, stored: str, *digests: str | None) -> None:
+        """Copy a file into the folder, if it still has the content that was scored."""
+        shutil.copyfile(path, self._folder / stored)
+        if {*digests} != {sha256_file(self._folder / stored)}:
+            raise UserError(
+                f"{printable_name(path)}: changed while it was scored",
+                fix="see what writes to it, or copy it elsewhere, and start again",
+            )
 
     def _faces(self, stem: str, prediction: Prediction) -> Iterator[FaceRecord]:
         model = self._predictor.model

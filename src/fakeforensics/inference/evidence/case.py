@@ -18,13 +18,14 @@ from fakeforensics.reading import read_json
 from fakeforensics.thresholds.policy import Decision, Verdict
 
 CASE, PAGE = "case.json", "report.html"
-INPUTS, PICTURES = "inputs", "pictures"
+INPUTS, PICTURES, KNOWN_REALS = "inputs", "pictures", "known_reals"
 SCHEMA_VERSION = 1
 # Scores are computed in float32. Two machines that add in another order differ in the sixth digit.
 BOUND = 1e-3
 
 # Names inside a case folder are made by the program; a name from elsewhere never becomes a path.
 InputName = Annotated[str, Field(pattern=r"^inputs/[0-9]{4,9}\.[a-z0-9]{1,5}$")]
+KnownName = Annotated[str, Field(pattern=r"^known_reals/[0-9]{4,9}\.[a-z0-9]{1,5}$")]
 PictureName = Annotated[str, Field(pattern=r"^pictures/[0-9]{4,9}-[a-z]+(-[0-9]{3,9})?\.png$")]
 Natural = Annotated[Count, Field(ge=0)]
 
@@ -147,6 +148,28 @@ class FileRecord(Group):
         return max(self.people, key=lambda one: one.assessment.score, default=None)
 
 
+class KnownRealRecord(Group):
+    """A file known to be real, by which the threshold or the cut of "fake" was chosen.
+
+    Args:
+        name: As it was named on the command line; undecodable and control characters are escaped.
+        path: Its absolute path then, escaped likewise.
+        kind: What it was read as.
+        stored: Its copy in the case folder.
+        size: In bytes.
+        sha256: Of the bytes that were scored.
+        score: The deciding score, the highest of its faces.
+    """
+
+    name: str
+    path: str
+    kind: Kind
+    stored: KnownName
+    size: Natural
+    sha256: Sha256
+    score: Number
+
+
 class Library(Group):
     """An installed package: its version, and the SHA-256 of its list of files with their hashes."""
 
@@ -233,6 +256,8 @@ class Case(Group):
         model: With which detector.
         heat: Why there are no heat maps; None if there are.
         files: Each file.
+        known_reals: Files known to be real that the policy was chosen by; empty in cases from before they
+            were recorded.
     """
 
     schema_version: Literal[1]
@@ -246,6 +271,16 @@ class Case(Group):
     model: ModelRecord
     heat: str | None
     files: tuple[FileRecord, ...]
+    known_reals: tuple[KnownRealRecord, ...] = ()
+
+    def unlabeled_scores(self) -> list[float]:
+        """The deciding scores of the files that are no known reals themselves, byte by byte."""
+        known = {one.sha256 for one in self.known_reals}
+        return [
+            file.decisive.assessment.score
+            for file in self.files
+            if file.decisive is not None and file.sha256 not in known
+        ]
 
 
 def read_case(folder: Path) -> Case:

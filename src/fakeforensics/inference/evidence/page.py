@@ -79,9 +79,17 @@ def _result(case: Case, package: Package) -> Chapter:
         "Of several faces, the one with the highest score stands for the file.",
     )
     ratio = ratio_text(package.decision)
+    decided: list[Block] = [Text(text) for text in (decision_text(package), ratio) if text]
+    if case.known_reals:
+        decided.append(
+            facts(
+                "Files known to be real that this was chosen by: deciding score, SHA-256.",
+                [(plain(one.name), f"{one.score:.6g}, {code(one.sha256)}") for one in case.known_reals],
+            )
+        )
     sections = (
         Section("Result", [Table("The verdict on each file.", "File", ASSESSMENT, tuple(rows), notes)]),
-        Section("What decides", [Text(text) for text in (decision_text(package), ratio) if text]),
+        Section("What decides", decided),
         Section("What a verdict does not mean", [Text(limit) for limit in LIMITS]),
     )
     banner = DEMO_WARNING if case.model.demo else ""

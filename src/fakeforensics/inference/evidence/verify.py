@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.inference.assessment import ScoreRule
@@ -19,13 +21,14 @@ from fakeforensics.inference.evidence.case import (
     AssessmentRecord,
     Case,
     FileRecord,
+    KnownRealRecord,
     read_case,
 )
 from fakeforensics.inference.evidence.environment import describe_program, hash_package
 from fakeforensics.inference.inputs import Item, read_frames
 from fakeforensics.inference.onnx_record import ONNX
-from fakeforensics.inference.package import Package, open_package
-from fakeforensics.inference.predict import Prediction, Predictor
+from fakeforensics.inference.package import Package, need_decision, open_package, with_inconclusive
+from fakeforensics.inference.predict import Prediction, Predictor, adapted_policy
 from fakeforensics.models.card import CARD, WEIGHTS
 from fakeforensics.sums import differences
 from fakeforensics.thresholds.policy import DECISION
@@ -36,6 +39,9 @@ _ROLES = {
     CARD: "the card",
     DECISION: "the decision policy",
 }
+
+
+SHARE_BOUND = 1e-3  # of an estimated share of fakes
 
 
 class Verification(NamedTuple):
@@ -82,13 +88,17 @@ def verify_case(
     package = Path(case.model.folder) if model is None else model
     broken = [*_model_problems(case, package)]
     problems += broken
-    stored = {file.stored for file in case.files if file.stored}
+    stored = {file.stored for file in (*case.files, *case.known_reals) if file.stored}
     if broken or any(problem.partition(":")[0] in stored for problem in problems):
         remarks.append("the files were not scored again, as the detector or a file was changed")
         return Verification(problems, remarks, None)
+    opened = open_package(package)
+    policy, unknown = _policy_problems(case, opened)
+    problems += policy
+    remarks += unknown
     if hashes_only:
         return Verification(problems, remarks, None)
-    decided = replace(open_package(package), policy=case.model.policy)
+    decided = replace(opened, policy=case.model.policy)
     again = _score_again(folder, case, decided, workers)
     runtimes = (case.machine.runtime, again.runtime)
     return Verification(problems + again.problems, remarks, again.difference, runtimes)
@@ -96,12 +106,12 @@ def verify_case(
 
 def _check_originals(case: Case) -> tuple[list[str], list[str]]:
     changed, gone = [], []
-    for file in case.files:
+    for file in (*case.files, *case.known_reals):
         if file.sha256 is None:
             continue
         path = Path(file.path)
         if not path.is_file():
-            gone.append(f"{file.name}: the original is no longer there; its copy was checked")
+            gone.append(f"{file.name}: the original is no longer there; its copy {file.stored} was checked")
         elif path.stat().st_size != file.size or sha256_file(path) != file.sha256:
             changed.append(f"{file.name}: the original was changed since")
     return changed, gone
@@ -140,6 +150,48 @@ def _model_problems(case: Case, package: Path) -> Iterator[str]:
             yield f"{package}: {_ROLES[name]} {name} of the detector was not there before"
 
 
+def _policy_problems(case: Case, package: Package) -> tuple[list[str], list[str]]:
+    """What is wrong with a policy that was asked for, and what about it cannot be checked.
+
+    It is made again from the package's own policy, the recorded scores of the known reals and, for a
+    threshold that was chosen for the files, theirs.
+    """
+    recorded, known = case.model.policy, [one.score for one in case.known_reals]
+    if recorded is None:
+        return ([f"{CASE}: known reals are recorded, but no policy that they chose"] if known else []), []
+    asked = recorded.known_reals if recorded.adapted is None else recorded.adapted.known_reals
+    if asked and not known:
+        return [], [f"the {asked} known reals were not recorded: the policy was not made again from them"]
+    if asked != (len(known) or None):
+        return [f"{CASE}: {len(known)} known reals are recorded, and the policy has {asked or 'none'}"], []
+    try:
+        if recorded.adapted is None:
+            again = need_decision(with_inconclusive(package, recorded.inconclusive, known or None))
+        else:
+            again = adapted_policy(need_decision(package), case.unlabeled_scores(), known)
+    except UserError as error:
+        return [f"{CASE}: the recorded policy cannot be made again: {error}"], []
+    then, now = recorded.model_dump(), again.model_dump()
+    return [
+        f"{CASE}: the policy's `{name}` is {then[name]}, and {now[name]} if made again from the scores"
+        for name in then
+        if not _is_same(then[name], now[name])
+    ], []
+
+
+def _is_same(then: object, now: object) -> bool:
+    """Whether parts of two policies are equal; a share of fakes may differ by another machine's rounding."""
+    if not (isinstance(then, dict) and isinstance(now, dict) and "fake_share" in now):
+        return then == now
+    shares = [
+        (one["fake_share"], *(one["fake_share_interval"] or ())) if one["fake_share"] is not None else ()
+        for one in (then, now)
+    ]
+    close = len(shares[0]) == len(shares[1]) and np.allclose(*shares, rtol=0, atol=SHARE_BOUND)
+    rest = [{name: of for name, of in one.items() if "fake_share" not in name} for one in (then, now)]
+    return close and rest[0] == rest[1]
+
+
 class _Again(NamedTuple):
     problems: list[str]
     difference: float
@@ -150,14 +202,27 @@ def _score_again(folder: Path, case: Case, package: Package, workers: int) -> _A
     settings = ExtractionSettings(case.settings.crop, case.settings.faces, case.settings.people)
     predictor = Predictor(package, settings, case.settings.batch_size, workers)
     files = [file for file in case.files if file.stored is not None]
-    items = [Item(folder / str(file.stored), file.kind) for file in files]
+    everything = [*files, *case.known_reals]
+    items = [Item(folder / str(one.stored), one.kind) for one in everything]
     problems: list[str] = []
     largest = 0.0
-    for file, item, prediction in zip(files, items, predictor.predict(items), strict=True):
-        found, difference = _compare(file, item, prediction, predictor.model.rule)
-        problems += [f"{file.stored} ({file.name}): {problem}" for problem in found]
+    for one, item, prediction in zip(everything, items, predictor.predict(items), strict=True):
+        if isinstance(one, FileRecord):
+            found, difference = _compare(one, item, prediction, predictor.model.rule)
+        else:
+            found, difference = _compare_known(one, prediction)
+        problems += [f"{one.stored} ({one.name}): {problem}" for problem in found]
         largest = max(largest, difference)
     return _Again(problems, largest, predictor.model.network.runtime)
+
+
+def _compare_known(known: KnownRealRecord, prediction: Prediction) -> tuple[list[str], float]:
+    """What differs when a known real is scored again, and the difference of its score."""
+    if prediction.reason is not None:
+        return [f"then scored, now {prediction.reason}"], 0.0
+    now = prediction.most_suspicious()[1].score
+    difference = abs(now - known.score) / max(1.0, abs(known.score))
+    return [f"known real: {known.score:.6g} then, {now:.6g} now"] if difference > BOUND else [], difference
 
 
 def _compare(

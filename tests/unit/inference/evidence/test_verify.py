@@ -1,5 +1,6 @@
 """Every change of a case, of an original or of the detector is named."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,9 +13,15 @@ import torch
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
+from fakeforensics.images.codec import encode_png
+from fakeforensics.inference.crops import ExtractionSettings
+from fakeforensics.inference.evidence.build import case_folder
 from fakeforensics.inference.evidence.case import BOUND, read_case
 from fakeforensics.inference.evidence.verify import _score_again, verify_case
-from fakeforensics.inference.package import Package
+from fakeforensics.inference.inputs import find_inputs
+from fakeforensics.inference.package import Package, with_inconclusive
+from fakeforensics.inference.predict import Predictor, predict_together, score_known_reals
+from fakeforensics.params import FacesParams
 from fakeforensics.sums import write_sums
 from fakeforensics.thresholds.policy import ConformalCut
 from tests.unit.inference.evidence.conftest import make_case
@@ -150,12 +157,121 @@ def test_inconclusive_verdicts_that_were_asked_for_follow_from_the_recorded_poli
 ):
     # No image lies beyond either cut: the package's own threshold would have called it real or fake.
     cut = ConformalCut(error_rate=0.5, fake_from=1e9, real_to=-1e9)
-    policy = documented.decision.model_copy(update={"conformal": (cut,), "inconclusive": 0.5})
-    make_case(tmp_path / "case", replace(documented, policy=policy), [photo])
+    folder = shutil.copytree(documented.directory, tmp_path / "joint")
+    own = documented.decision.model_copy(update={"conformal": (cut,)})
+    write_json(folder / "decision.json", own.model_dump(mode="json"))
+    write_sums(folder)
+    asked = with_inconclusive(Package(folder), 0.5)
+    make_case(tmp_path / "case", asked, [photo])
     record = read_case(tmp_path / "case")
-    assert record.model.policy == policy
+    assert record.model.policy == own.model_copy(update={"inconclusive": 0.5})
     assert [one.assessment.verdict for one in record.files[0].people] == ["inconclusive"]
     assert verify_case(tmp_path / "case", workers=1).problems == []
+    # A cut that the package does not have was never asked for.
+    forge(tmp_path / "case", lambda of: of["model"]["policy"]["conformal"][0].update(fake_from=-1e9))
+    (problem,) = verify_case(tmp_path / "case", hashes_only=True).problems
+    assert problem.startswith("case.json: the policy's `conformal` is ")
+
+
+@pytest.fixture(scope="module")
+def adapted(documented, portrait, tmp_path_factory):
+    """A case of 60 pictures, one of them a known real, judged by a threshold chosen with 4 known reals."""
+    folder = tmp_path_factory.mktemp("adapted")
+    rng = np.random.default_rng(0)
+    for name, count in (("shots", 60), ("own", 4)):
+        (folder / name).mkdir()
+        for number in range(count):
+            top, left = rng.integers(0, 512 - 64, 2)
+            crop = portrait[top : top + 64, left : left + 64]
+            (folder / name / f"{number:02d}.png").write_bytes(encode_png(np.ascontiguousarray(crop)))
+    shutil.copy(folder / "own/03.png", folder / "shots/00.png")
+    settings = ExtractionSettings("whole", FacesParams(size=96))
+    items, own = (find_inputs([str(folder / name)]) for name in ("shots", "own"))
+    predictor = Predictor(documented, settings, workers=1)
+    command = ["fakeforensics", "predict"]
+    with case_folder(folder / "case", documented, predictor, settings, items.items, command, 16) as writer:
+        known = score_known_reals(predictor, own)
+        package, predictions = predict_together(documented, predictor, items.items, known, keeps_crops=True)
+        writer.decide_by(package)
+        writer.record_known_reals(known)
+        assert len(list(writer.recorded(predictions))) == 60
+    return folder
+
+
+def test_an_adapted_case_holds_its_known_reals_and_is_adapted_again(adapted):
+    record = read_case(adapted / "case")
+    assert [one.stored for one in record.known_reals] == [
+        f"known_reals/000{number}.png" for number in (1, 2, 3, 4)
+    ]
+    for number, one in enumerate(record.known_reals):
+        original = adapted / f"own/0{number}.png"
+        digest = hashlib.sha256(original.read_bytes()).hexdigest()
+        assert (one.sha256, one.size, one.path) == (digest, original.stat().st_size, str(original))
+        assert digest in (adapted / "case/report.html").read_text()
+    chosen = record.model.policy.adapted
+    assert (chosen.known_reals, chosen.scores) == (4, 59)  # shots/00.png is a known real itself
+    assert len(record.unlabeled_scores()) == 59
+    found = verify_case(adapted / "case", workers=1)
+    assert found.problems == []
+    assert found.remarks == []
+    assert found.difference <= BOUND
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda record: record["model"]["policy"].update(threshold=1e6), "threshold"),
+        (lambda record: record["model"]["policy"].update(chosen="by chance"), "chosen"),
+        (lambda record: record["model"]["policy"]["adapted"].update(scores=58), "adapted"),
+        (lambda record: record["known_reals"][0].update(score=1e6), "threshold"),
+    ],
+)
+def test_a_policy_that_does_not_follow_from_the_recorded_scores_is_named(adapted, tmp_path, change, field):
+    copy = shutil.copytree(adapted / "case", tmp_path / "copy")
+    forge(copy, change)
+    problems = verify_case(copy, hashes_only=True).problems
+    assert any(problem.startswith(f"case.json: the policy's `{field}` is ") for problem in problems)
+
+
+def test_a_forged_score_of_a_known_real_is_found_by_scoring_again(adapted, tmp_path):
+    copy = shutil.copytree(adapted / "case", tmp_path / "copy")
+    forge(copy, lambda record: record["known_reals"][1].update(score=record["known_reals"][1]["score"] + 1))
+    problems = verify_case(copy, workers=1).problems
+    assert any(problem.startswith("known_reals/0002.png") and " then, " in problem for problem in problems)
+
+
+def test_a_known_real_that_was_changed_or_left_out_is_named(adapted, tmp_path):
+    copy = shutil.copytree(adapted / "case", tmp_path / "copy")
+    flip(copy / "known_reals/0002.png", 70)
+    (copy / "known_reals/0003.png").unlink()
+    found = verify_case(copy, workers=1)
+    assert names(found.problems) == {"known_reals/0002.png", "known_reals/0003.png"}
+    assert found.difference is None
+    copy = shutil.copytree(adapted / "case", tmp_path / "second")
+    (copy / "known_reals/0004.png").unlink()
+    forge(copy, lambda record: record["known_reals"].pop())
+    (problem,) = verify_case(copy, hashes_only=True).problems
+    assert problem == "case.json: 3 known reals are recorded, and the policy has 4"
+    original = adapted / "own/00.png"
+    data = original.read_bytes()
+    try:
+        flip(original, 70)
+        (problem,) = verify_case(adapted / "case", hashes_only=True).problems
+        assert problem == f"{original}: the original was changed since"
+        original.unlink()
+        (remark,) = verify_case(adapted / "case", hashes_only=True).remarks
+        assert "known_reals/0001.png was checked" in remark
+    finally:
+        original.write_bytes(data)
+
+
+def test_a_case_from_before_known_reals_were_recorded_says_what_was_not_checked(adapted, tmp_path):
+    copy = shutil.copytree(adapted / "case", tmp_path / "copy")
+    shutil.rmtree(copy / "known_reals")
+    forge(copy, lambda record: record.pop("known_reals"))
+    found = verify_case(copy, hashes_only=True)
+    assert found.problems == []
+    assert "the 4 known reals were not recorded: the policy was not made again from them" in found.remarks
 
 
 @pytest.mark.parametrize(
