@@ -126,7 +126,7 @@ def differences(
         ]
         for name in parts[0]:
             ours, other, changes = (part[name] for part in parts)
-            low, high = interval(changes)
+            low, high = interval(changes, sign * (ours - other))
             row: dict[str, Any] = {"first": first.name, "second": second.name, "test_set": name}
             row |= {f"{metric.name}_first": _round(ours), f"{metric.name}_second": _round(other)}
             row |= {"difference": _round(sign * (ours - other)), "low": _round(low), "high": _round(high)}
@@ -152,8 +152,13 @@ def interval_over_runs(
         return {}
     found = draws[model.name]
     mean = _over_runs(found.drawn, np.random.default_rng([seed, 1]))
-    values = metric.with_means(dict(zip(names, mean.T, strict=True)), unseen)
-    return {name: [_round(bound) for bound in interval(value)] for name, value in values.items()}
+    estimates, values = (
+        metric.with_means(dict(zip(names, of, strict=True)), unseen)
+        for of in (found.point.mean(axis=0), mean.T)
+    )
+    return {
+        name: [_round(bound) for bound in interval(value, estimates[name])] for name, value in values.items()
+    }
 
 
 def _draw(

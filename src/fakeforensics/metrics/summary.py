@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_directory
-from fakeforensics.metrics.bootstrap import group_names, interval, replicate, resample_groups
+from fakeforensics.metrics.bootstrap import group_names, interval, is_moved, replicate, resample_groups
 from fakeforensics.metrics.files import read_counts
 from fakeforensics.metrics.operating import sweep, threshold_fields, validation_threshold
 from fakeforensics.metrics.ranking import Ranking, average_precision, rank
@@ -52,7 +52,8 @@ def measure_run(
     Returns:
         `metrics/<protocol>/<detector>.json`, short enough for DVC's tables: the `summarize`d metrics, and
         `validation`, by which lambda is chosen. And `<detector>.details.json`: `ap_interval` and so on,
-        `details` by frame and by video, and the sets of `fakes_alone`.
+        `details` by frame and by video, the sets of `fakes_alone`, and `moved_intervals`, those that
+        `interval` moved to their estimates, if there are any.
 
     Raises:
         UserError: If validation has no reals or a score is not finite.
@@ -61,7 +62,7 @@ def measure_run(
     if validation is not None and (validated := validation_summary(validation, scores)):
         metrics["validation"] = validated
     measured = [one for one in measures("interval", scores, validation) if "summary" in one.metric.where]
-    bounds = intervals(measured, table, unseen, seed, replicates)
+    bounds, moved = _intervals(measured, table, unseen, seed, replicates)
     alone = [one for one in measured if one.metric.fakes_alone]
     keys = {one.key for one in alone}
     more: dict[str, Any] = {f"{key}_interval": found for key, found in bounds.items() if key not in keys}
@@ -69,6 +70,8 @@ def measure_run(
         more["details"] = details(table, validation, scores, seed, replicates, undetected)
     if rows := [row for one in alone for row in _fakes_alone(one, table, bounds)]:
         more["fakes_alone"] = rows
+    if moved:
+        more["moved_intervals"] = [one._asdict() for one in moved]
     return metrics, more
 
 
@@ -120,7 +123,7 @@ def intervals(
     seed: int,
     replicates: int,
 ) -> Bounds:
-    """Group-bootstrap intervals of metrics, and of their means on joint draws.
+    """Group-bootstrap intervals of metrics, and of their means on joint draws; each holds its estimate.
 
     Args:
         measured: The metrics.
@@ -132,18 +135,44 @@ def intervals(
     Returns:
         By metric, by score, by test set on which the metric is defined: lower and upper bound.
     """
+    return _intervals(measured, table, unseen, seed, replicates)[0]
+
+
+class _Moved(NamedTuple):
+    """An interval that `interval` moved to its estimate."""
+
+    metric: str
+    score: str
+    test_set: str
+
+
+def _intervals(
+    measured: Sequence[Measure],
+    table: pd.DataFrame,
+    unseen: tuple[str, ...],
+    seed: int,
+    replicates: int,
+) -> tuple[Bounds, list[_Moved]]:
     resampling = resample_groups(table, seed)
     statistics = [one.statistics(table, resampling) for one in measured]
     flat = [statistic for by_set in statistics for statistic in by_set.values()]
     drawn = iter(replicate(resampling, flat, replicates).T if flat else ())
     found: Bounds = {}
+    moved = []
     for measure, by_set in zip(measured, statistics, strict=True):
         if by_set:
             values = measure.metric.with_means({name: next(drawn) for name in by_set}, unseen)
+            estimates = measure.metric.with_means(measure.values(table), unseen)
             found.setdefault(measure.key, {})[measure.score.name] = {
-                name: [round(bound, DIGITS) for bound in interval(value)] for name, value in values.items()
+                name: [round(bound, DIGITS) for bound in interval(value, estimates[name])]
+                for name, value in values.items()
             }
-    return found
+            moved += [
+                _Moved(measure.key, measure.score.name, name)
+                for name, value in values.items()
+                if is_moved(value, estimates[name])
+            ]
+    return found, moved
 
 
 def details(
@@ -172,8 +201,9 @@ def details(
 
     Returns:
         One row per level, score and set: numbers of images (or videos), reals, fakes and groups, the metrics,
-        95% intervals, and the threshold. At video level also how many reals and fakes are undetected, and the
-        metrics with these.
+        95% intervals, and the threshold. `moved_intervals` names the metrics whose intervals `interval` moved
+        to their estimates, if there are any. At video level also how many reals and fakes are undetected, and
+        the metrics with these.
 
     Raises:
         UserError: If validation has no reals or a score is not finite.
@@ -187,7 +217,7 @@ def details(
         if kept.empty:
             continue
         measured = [one for one in measures("details", scores, chosen_on) if not one.metric.fakes_alone]
-        bounds = intervals(
+        bounds, moved = _intervals(
             [one for one in measured if "interval" in one.metric.where], kept, (), seed, replicates
         )
         for score in scores:
@@ -200,6 +230,8 @@ def details(
                 row |= {"groups": len(pd.unique(group_names(images_here)))}
                 row |= _measure(here, values, labels)
                 row |= {f"{key}_interval": found[score.name][name] for key, found in bounds.items()}
+                if here_moved := [one.metric for one in moved if one[1:] == (score.name, name)]:
+                    row |= {"moved_intervals": here_moved}
                 row |= {"threshold": threshold, "threshold_chosen_by": chosen_by}
                 if level == "video":
                     row |= _with_undetected(here, values, labels, threshold, (undetected or {}).get(name, {}))

@@ -177,7 +177,8 @@ def _add_intervals(
         fakes, reals, *totals = np.concatenate(parts).T
         of_fakes, of_reals = totals[: len(totals) // 2], totals[len(totals) // 2 :]
         for row, mine, others in zip(costs_of[name], of_fakes, of_reals, strict=True):
-            bounds = interval((mine / fakes + others / reals).astype(np.float64) / 2)
+            costs = (mine / fakes + others / reals).astype(np.float64) / 2
+            bounds = interval(costs, rows[row]["cllr"])
             rows[row]["cllr_interval"] = [round(bound, DIGITS) for bound in bounds]
 
 

@@ -11,6 +11,7 @@ from fakeforensics.metrics.bootstrap import (
     BLOCK,
     Resampling,
     interval,
+    is_moved,
     multinomial,
     replicate,
     resample_groups,
@@ -102,6 +103,24 @@ def test_grouped_images_give_a_wider_interval() -> None:
         low, high = interval(replicate(resampling, [statistic], 300)[:, 0])
         width[name] = high - low
     assert width["video"] > 2 * width["image"]  # √10 in the limit
+
+
+def test_an_interval_that_misses_its_estimate_is_moved_to_it() -> None:
+    # 101 replicates, 0.300, 0.301, … 0.400: percentiles 0.3025 and 0.3975, median 0.35.
+    values = np.linspace(0.3, 0.4, 101)
+    for held in (None, 0.31, 0.3025, 0.3975):
+        assert interval(values, held) == pytest.approx((0.3025, 0.3975))
+    assert not is_moved(values, 0.31)
+    # 0.35 comes to lie at 0.25: everything moves by 0.1; likewise upward.
+    assert interval(values, 0.25) == pytest.approx((0.2025, 0.2975))
+    assert interval(values, 0.45) == pytest.approx((0.4025, 0.4975))
+    assert is_moved(values, 0.25)
+    assert is_moved(values, 0.45)
+    # By 0.34 to −0.0375 and 0.0575, but no replicate is below 0. A difference may be.
+    assert interval(values, 0.01) == pytest.approx((0, 0.0575))
+    assert interval(values - 0.5, -0.49) == pytest.approx((-0.5375, -0.4425))
+    # Sums in another order are no bias.
+    assert not is_moved(np.ones(9), 1 - 1e-12)
 
 
 def test_p_value_counts_both_sides() -> None:

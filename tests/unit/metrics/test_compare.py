@@ -48,6 +48,19 @@ def test_a_better_model_is_found_better():
         assert row["p_value"] == pytest.approx(2 / 501, abs=1e-6)  # the least that 500 draws can say
 
 
+def test_intervals_over_runs_and_of_a_difference_hold_their_estimates():
+    # Every fake scores below every real: resampling gives a higher AP than the scores themselves.
+    table = make_scores({"a": 0}, "bce", images=20)
+    worst = table.assign(logit=np.arange(20.0) - 1000.0 * table["label"])
+    best = table.assign(logit=np.arange(20.0) + 1000.0 * table["label"])
+    value = np.mean([n / (10 + n) for n in range(1, 11)])  # the n-th fake lies below 10 reals
+    low, high = interval_over_runs(AP, model("worst", worst), (), 0, 200)["a"]
+    assert low < value < high
+    row = ap_rows(model("best", best), model("worst", worst), (), 0, 200)[0]
+    assert row["difference"] == pytest.approx(1 - value, abs=1e-6)
+    assert row["low"] < row["difference"] < row["high"]
+
+
 def test_a_model_does_not_differ_from_itself():
     good, _ = better_and_worse()
     row = ap_rows(model("x", good), model("y", good), (), 0, 100)[0]

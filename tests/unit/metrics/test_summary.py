@@ -172,6 +172,36 @@ def test_intervals_hold_the_metric_and_have_its_keys():
                 assert low < metrics[metric][score][name] < high
 
 
+def reversed_scores(images=20):
+    """Every fake scores below every real."""
+    table = make_scores({"a": 0}, "bce", images=images)
+    return table.assign(logit=np.arange(images) - 1000.0 * table["label"])
+
+
+def test_an_interval_holds_an_estimate_that_resampling_exceeds():
+    # By hand: the n-th of 10 fakes below 10 reals has a precision of n / (10 + n). A fake that is drawn twice
+    # ties with itself, at the lower one's precision, so that nearly all replicates lie above that.
+    table = reversed_scores()
+    value = np.mean([n / (10 + n) for n in range(1, 11)])
+    metrics, more = measure_run(table, seen("bce"), SCORES["bce"], (), 0, 300)
+    assert metrics["ap"]["sl"]["a"] == pytest.approx(value, abs=1e-6)
+    for low, high in more["ap_interval"]["sl"].values():
+        assert low < value < high
+    assert more["moved_intervals"] == [
+        {"metric": "ap", "score": "sl", "test_set": name} for name in ("a", "mean")
+    ]
+    (row,) = more["details"]
+    assert row["moved_intervals"] == ["ap"]
+    assert row["ap_interval"] == more["ap_interval"]["sl"]["a"]
+
+
+def test_no_interval_is_moved_where_percentiles_hold_the_estimate():
+    table = make_scores({"a": 0}, "bce", images=100, gap=1.0)
+    more = measure_run(table, seen("bce"), SCORES["bce"], (), 0, 100)[1]
+    assert "moved_intervals" not in more
+    assert all("moved_intervals" not in row for row in more["details"])
+
+
 def test_the_mean_of_two_independent_sets_is_surer():
     table = make_scores({"a": 0, "b": 0}, "bce", images=200, gap=1.0)
     bounds = bounds_of(table, "bce", (), 0, 300)["auc"]["sl"]
