@@ -33,6 +33,10 @@ class DpVae(VaeDetector):
     thesis's own future work (section 4.5), a VAE with a constraint that separates real and fake. Scores take
     z at its mean. The ensembles of five of the paper are left out: train with five seeds.
 
+    Without labeled fakes, or with a few and a short training, S_KL ranks the wrong way round: a code tells
+    less of an image that is unlike the reals, and so lies nearer to their prior. S_ELBO ranks without labels
+    too (docs/benchmarks.md, digits).
+
     No code of the authors is public, and only the paper's abstract was at hand when this was checked: priors,
     α and scores are unconfirmed. The decoder's layers and the Gaussian likelihood on 64 x 64 pixels are ours.
     Backbone and training recipe are those of params.yaml.
