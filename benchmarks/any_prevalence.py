@@ -2,6 +2,7 @@
 
     pip install --no-deps deepsafe-bench==1.0.0
     python -m benchmarks.any_prevalence
+    python -m benchmarks.any_prevalence --role any                       # all sets
     python -m benchmarks.any_prevalence --role development --draws 20    # a quick look
     python -m benchmarks.any_prevalence --scores predictions_medium.csv.gz --json any_prevalence.json
 
@@ -14,31 +15,40 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import itertools
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 import typer
+from jaxtyping import Int
 from typer import Option
 
-from fakeforensics.metrics.operating import conformal_threshold, deployed_threshold
+from fakeforensics.metrics.operating import deployed_threshold
 from fakeforensics.metrics.ranking import rank, roc_auc
-from fakeforensics.thresholds.any_share import any_share_threshold
+from fakeforensics.thresholds.any_share import choose
 
 PACKAGE, INSIDE = "deepsafe", Path("assets/predictions_medium.csv.gz")
 DOMAINS = {"images": ("coco", "openfake"), "video": ("lavdf", "msrvtt"), "audio": ("audio A", "audio B")}
 PREVALENCES = (0.01, 0.1, 0.5, 0.9)
+RANDOM = "random"  # one for each draw, uniform between 0 and 1
+ALLOWED = 0.05  # of accuracy, that a set may lose against validation's threshold
 DISTINCT = 100  # detectors with fewer values, such as readers of watermarks, rank nothing
 FAKES_AT_LEAST = 40  # in a set; smaller generators are pooled
 RULES = ("any share", "conformal 5%", "Youden")
-AUC_GROUPS = ((0.0, 1.0), (0.8, 1.0), (0.6, 0.8), (0.0, 0.6))
+AUC_GROUPS = ((0.0, 1.1), (0.8, 1.1), (0.6, 0.8), (0.0, 0.6))
+MEANS = ("bad draws", "estimate", "error", "covered", "width", "fallback")
+ROLES = ("development", "held out")
 
 Role = Literal["development", "held out"]
+Row = dict[str, Any]
+Places = Int[np.ndarray, " n"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class Published:
 
 def main(
     scores: Annotated[Path | None, Option(help="The table; by default that of the package.")] = None,
-    role: Annotated[str, Option(help="`held out` or `development` generators.")] = "held out",
+    role: Annotated[str, Option(help="`held out` or `development` generators, or `any`.")] = "held out",
     known: Annotated[int, Option(min=1, help="Known reals.")] = 50,
     unlabeled: Annotated[int, Option(min=50, help="Unlabeled scores.")] = 800,
     draws: Annotated[int, Option(min=2, help="Draws of both, for each set and prevalence.")] = 200,
@@ -82,29 +92,33 @@ def main(
 ) -> None:
     """Print the share of the gap that each rule closes, by prevalence and by how well detectors rank."""
     table = pd.read_csv(scores or _installed())
-    sets = [one for one in published_sets(table) if one[0] == role][::every]
+    sets = [one for one in published_sets(table) if role in (one[0], "any")][::every]
     if not sets:
         raise typer.BadParameter("no set has this role", param_hint="--role")
-    rows = [row for _, one in sets for row in measure(one, known, unlabeled, draws, seed)]
+    if known >= min(one.reals.size for _, one in sets):
+        raise typer.BadParameter("a set has no more reals than that", param_hint="--known")
+    rows = [{"role": of, **row} for of, one in sets for row in measure(one, known, unlabeled, draws, seed)]
     if json_file is not None:
         json_file.write_text("\n".join(json.dumps(row) for row in rows) + "\n")
     found = pd.DataFrame(rows)
-    print(f"{len(sets)} sets of {role} generators, {known} known reals, {unlabeled} scores, {draws} draws")
-    for unseen in (False, True):
+    print(f"{len(sets)} sets, {known} known reals, {unlabeled} scores, {draws} draws")
+    for of, unseen in itertools.product(ROLES, (False, True)):
         for low, high in AUC_GROUPS:
-            group = found[(found["unseen_detector"] == unseen) & found["auc"].between(low, high, "left")]
+            here = (found["role"] == of) & (found["unseen_detector"] == unseen)
+            group = found[here & found["auc"].between(low, high, "left")]
             if not group.empty:
                 whose = "held-out" if unseen else "development"
-                count = len(group) // len(PREVALENCES)
-                print(f"\n{whose} detectors, AUC {low:g} to {high:g}: {count} sets")
+                count = len(group) // (len(PREVALENCES) + 1)
+                print(f"\n{of} generators, {whose} detectors, AUC {low:g} to {min(high, 1):g}: {count} sets")
                 print(summarize(group).to_string(index=False, float_format="{:.2f}".format))
 
 
 def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     """By prevalence and rule: share of the gap closed over the sets, and the set that loses most.
 
-    `losing` is the share of the sets that lose more than 0.05. For the estimate of the prevalence: its mean,
-    how often its interval covers the truth, and how often the rule falls back.
+    `losing` is the share of sets that lose more than 0.05 in the mean over the draws, `bad draws` that of
+    single draws. For the estimate of the prevalence: its mean, its mean absolute error, how often its
+    interval covers the truth, the interval's width, and how often the rule falls back.
     """
     found = []
     for prevalence, here in rows.groupby("prevalence"):
@@ -113,71 +127,95 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
         for rule in RULES:
             won = here[rule] - here["validation"]
             line |= {rule: won.sum() / gap}
-            line |= {"worst": won.min(), "losing": (won < -0.05).mean()} if rule == RULES[0] else {}
-        found.append(
-            line | {name: here[name].mean() for name in ("estimate", "covered", "width", "fallback")}
-        )
+            line |= {"worst": won.min(), "losing": (won < -ALLOWED).mean()} if rule == RULES[0] else {}
+        found.append(line | {name: here[name].mean() for name in MEANS})
     return pd.DataFrame(found)
 
 
-def measure(
-    one: Published, known: int, unlabeled: int, draws: int, seed: int
-) -> Iterator[dict[str, float | str | bool]]:
-    """A row for each prevalence: accuracies at that prevalence on the whole set, means over the draws."""
-    reals, fakes = np.sort(one.reals), np.sort(one.fakes)
-    cuts = np.unique(np.concatenate([reals, fakes]))
-    everywhere = np.append(cuts, np.nextafter(cuts[-1], np.inf))
+def measure(one: Published, known: int, unlabeled: int, draws: int, seed: int) -> Iterator[Row]:
+    """A row for each prevalence: accuracies at that prevalence on the whole set, means over the draws.
 
-    def accuracy(thresholds: np.ndarray, prevalence: float) -> np.ndarray:
-        missed = np.searchsorted(fakes, thresholds) / fakes.size
-        right = np.searchsorted(reals, thresholds) / reals.size
-        return prevalence * (1 - missed) + (1 - prevalence) * right
-
-    for prevalence in PREVALENCES:
-        count = round(prevalence * unlabeled)
+    The last row has a prevalence of its own for each draw, uniform between 0 and 1.
+    """
+    scores = np.concatenate([one.reals, one.fakes])
+    cells, place = np.unique(scores, return_inverse=True)
+    reals, fakes = place[: one.reals.size], place[one.reals.size :]
+    right, hit = _share_below(reals, cells.size), 1 - _share_below(fakes, cells.size)
+    validation = int(np.searchsorted(cells, one.threshold))
+    for prevalence in (*PREVALENCES, None):
         identity = f"{one.detector}/{one.domain}/{one.generator}/{prevalence}"
         generator = np.random.default_rng([seed, *hashlib.sha256(identity.encode()).digest()[:8]])
-        thresholds = np.empty((len(RULES), draws))
-        estimates = np.full((draws, 3), np.nan)
-        fallbacks = 0
-        for draw in range(draws):
-            order = generator.permutation(reals.size)
-            given, rest = reals[order[:known]], reals[order[known:]]
-            mixed = np.concatenate(
-                [
-                    generator.choice(rest, unlabeled - count, replace=unlabeled - count > rest.size),
-                    generator.choice(fakes, count, replace=count > fakes.size),
-                ]
-            )
-            found = any_share_threshold(mixed, given, one.threshold)
-            fallbacks += bool(found.fallback)
-            if found.fake_share is not None and found.fake_share_interval is not None:
-                estimates[draw] = (found.fake_share, *found.fake_share_interval)
-            conformal = conformal_threshold(given, max(0.05, 1 / (known + 1)))
-            thresholds[:, draw] = (found.threshold, conformal, _youden(mixed, given))
-        mean, low, high = estimates.T
+        wanted = generator.random(draws) if prevalence is None else np.full(draws, prevalence)
+        counts = np.round(wanted * unlabeled).astype(np.int64)
+        share = counts / unlabeled
+        given, mixed = _drawn(reals, fakes, cells.size, known, counts, unlabeled, generator)
+        found = choose(mixed / unlabeled, given, np.full(draws, validation), unlabeled)
+        conformal = _conformal_cut(given, max(0.05, 1 / (known + 1)))
+        cuts = {
+            "any share": np.where(found.is_unclear, conformal, found.cut),
+            "conformal 5%": conformal,
+            "Youden": np.argmax(_below(given) / known - _below(mixed) / unlabeled, axis=1),
+        }
+        base = share * hit[validation] + (1 - share) * right[validation]
+        oracle = np.max(share[:, None] * hit + (1 - share[:, None]) * right, axis=1)
+        won = {rule: share * hit[cut] + (1 - share) * right[cut] - base for rule, cut in cuts.items()}
+        estimate = np.abs(found.fake_share - share)
         yield {
             "detector": one.detector,
             "domain": one.domain,
             "generator": one.generator,
             "unseen_detector": one.unseen_detector,
             "auc": one.auc,
-            "prevalence": prevalence,
-            "validation": float(accuracy(np.array([one.threshold]), prevalence)[0]),
-            "oracle": float(accuracy(everywhere, prevalence).max()),
-            **dict(zip(RULES, accuracy(thresholds, prevalence).mean(axis=1).tolist(), strict=True)),
-            "estimate": float(np.nanmean(mean)),
-            "covered": float(np.nanmean((low <= prevalence) & (prevalence <= high))),
-            "width": float(np.nanmean(high - low)),
-            "fallback": fallbacks / draws,
+            "prevalence": RANDOM if prevalence is None else f"{prevalence:g}",
+            "validation": float(base.mean()),
+            "oracle": float(oracle.mean()),
+            **{rule: float((base + of).mean()) for rule, of in won.items()},
+            "bad draws": float((won[RULES[0]] < -ALLOWED).mean()),
+            "estimate": float(found.fake_share.mean()),
+            "error": float(estimate.mean()),
+            "covered": float(((found.low <= share) & (share <= found.high)).mean()),
+            "width": float((found.high - found.low).mean()),
+            "fallback": float(found.is_unclear.mean()),
         }
 
 
-def _youden(mixed: np.ndarray, given: np.ndarray) -> float:
-    """Where the known reals' distribution function exceeds that of the unlabeled scores most."""
-    mixed, given = np.sort(mixed), np.sort(given)
-    excess = np.searchsorted(given, mixed) / given.size - np.searchsorted(mixed, mixed) / mixed.size
-    return float(mixed[np.argmax(excess)])
+def _drawn(
+    reals: Places,
+    fakes: Places,
+    cells: int,
+    known: int,
+    counts: Places,
+    unlabeled: int,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each draw the number of known reals in each cell, and of unlabeled scores, `counts` being fakes."""
+    given = np.empty((counts.size, cells), dtype=np.int64)
+    mixed = np.empty((counts.size, cells))
+    for draw, count in enumerate(counts):
+        order = generator.permutation(reals.size)
+        rest = reals[order[known:]]
+        given[draw] = np.bincount(reals[order[:known]], minlength=cells)
+        of_reals = generator.choice(rest, unlabeled - count, replace=unlabeled - count > rest.size)
+        of_fakes = generator.choice(fakes, count, replace=count > fakes.size)
+        mixed[draw] = np.bincount(np.concatenate([of_reals, of_fakes]), minlength=cells)
+    return given, mixed
+
+
+def _below(counts: np.ndarray) -> np.ndarray:
+    """For each draw and cut, the number below it; the last cut is above all cells."""
+    return np.pad(np.cumsum(counts, axis=1), ((0, 0), (1, 0)))
+
+
+def _share_below(places: Places, cells: int) -> np.ndarray:
+    return _below(np.bincount(places, minlength=cells)[None])[0] / places.size
+
+
+def _conformal_cut(given: np.ndarray, alpha: float) -> Places:
+    """The first cell above the known real that the conformal threshold lies at."""
+    known = int(given[0].sum())
+    rank = math.ceil((1 - alpha) * (known + 1) - 1e-9)
+    cut: Places = np.argmax(np.cumsum(given, axis=1) >= rank, axis=1) + 1
+    return cut
 
 
 def published_sets(table: pd.DataFrame) -> Iterator[tuple[Role, Published]]:
@@ -200,7 +238,7 @@ def published_sets(table: pd.DataFrame) -> Iterator[tuple[Role, Published]]:
         for domain, other in (DOMAINS[modality], DOMAINS[modality][::-1]):
             reals = [values[is_real & (of_reals == name)].to_numpy() for name in (domain, other)]
             chosen = _threshold(reals[1], of_known)
-            for role in ("development", "held out"):
+            for role in ROLES:
                 fakes = {
                     str(name): of.to_numpy()
                     for name, of in values[~is_real & (roles == role)].groupby(source)
