@@ -14,7 +14,10 @@ from typing import Any
 PACKAGES = ("fakeforensics", "stages", "examples")
 # A change of these does not change what is computed: docs/decisions/001-dependencies.md.
 PLUMBING = frozenset(
-    [f"fakeforensics{name}" for name in ("", ".params", ".yaml12", ".files", ".errors", ".code")]
+    [
+        f"fakeforensics{name}"
+        for name in ("", ".params", ".yaml12", ".files", ".errors", ".code", ".progress", ".devices")
+    ]
     + ["stages", "stages._command", "examples"]
 )
 # Calls whose strings are texts for people, and arguments that are such texts in any call.

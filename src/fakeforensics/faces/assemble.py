@@ -29,6 +29,7 @@ from fakeforensics.images.index import (
 )
 from fakeforensics.images.shards import Location, ShardWriter
 from fakeforensics.params import FacesParams
+from fakeforensics.progress import track
 from fakeforensics.sources.base import RawFile, decisions
 
 _ROWS_PER_GROUP = 10_000
@@ -91,7 +92,7 @@ def assemble(
         ) as index,
     ):
         rows: list[dict[str, Any]] = []
-        for file in files:
+        for file in track(files, f"storing {source}", "files", len(files)):
             extraction = read_extraction(file.archive)
             crops = extraction.crops
             for crop, data in zip(crops, read_crops(file.archive, crops), strict=True):

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import cv2
-from tqdm import tqdm
 
+from fakeforensics.cluster import connected
 from fakeforensics.code import code_hashes
 from fakeforensics.errors import UserError
 from fakeforensics.faces.assemble import SourceFile, Totals, assemble
@@ -27,14 +27,13 @@ from fakeforensics.files import explain_full_disk, hold, sha256_file
 from fakeforensics.images.index import image_keys
 from fakeforensics.params import FacesParams
 from fakeforensics.processes import TaskLostError, WorkerPool, look_ahead
+from fakeforensics.progress import Progress
 
 if TYPE_CHECKING:
     from fakeforensics.sources.base import RawFile
 
 # Stills are quick: several make one task, so that handing tasks out costs little.
 _STILLS_PER_TASK = 16
-# Seconds; a batch system may keep a cluster's workers in its queue for a while.
-_WORKERS_COME_WITHIN = 600
 # Tasks that a cluster of unknown size has in hand.
 _CLUSTER_TASKS = 512
 _FATAL = "reading it ends the process: out of memory, or damaged so that the decoder crashes"
@@ -134,14 +133,13 @@ def _source_files(source: str, records: Sequence[RawFile], scratch: Path) -> lis
 
 
 def _extract_all(source: str, tasks: Sequence[_Task], params: FacesParams) -> None:
-    """Make the archive of each task, and report progress on a terminal."""
+    """Make the archive of each task, and show how far the work is."""
     images = rejected = 0
-    with tqdm(total=len(tasks), desc=source, unit="file", disable=None) as progress:
+    with Progress(f"images of {source}", "files", len(tasks)) as progress:
         for count in _results(tasks, params):
             images += count
             rejected += count == 0
-            progress.set_postfix(images=images, rejected=rejected, refresh=False)
-            progress.update()
+            progress.advance(images=images, rejected=rejected)
 
 
 def _results(tasks: Sequence[_Task], params: FacesParams) -> Iterator[int]:
@@ -220,29 +218,7 @@ def _dask(scheduler: str | None) -> Iterator[Any]:
             expected="an address such as tcp://login-node:8786",
             fix="start one with `dask scheduler` and `dask worker`, or set faces.executor to local",
         )
-    try:
-        from distributed import Client
-    except ModuleNotFoundError:
-        raise UserError(
-            "faces.executor is `dask`, but Dask is not installed", fix="pip install 'fake-forensics[cluster]'"
-        ) from None
-    try:
-        connect: Any = Client
-        client = connect(scheduler, timeout="10s", set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"no Dask scheduler answers at {scheduler}",
-            found=str(error),
-            fix="check faces.scheduler, and that `dask scheduler` runs there",
-        ) from None
-    with client:
-        try:
-            client.wait_for_workers(1, timeout=_WORKERS_COME_WITHIN)
-        except TimeoutError:
-            raise UserError(
-                f"the Dask cluster at {scheduler} has no worker",
-                fix="start some with `dask worker`, or see why they wait in the batch system's queue",
-            ) from None
+    with connected(scheduler, "faces.scheduler") as client:
         yield client
 
 

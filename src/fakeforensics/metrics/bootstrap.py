@@ -13,6 +13,7 @@ import pandas as pd
 from jaxtyping import Float, Int, Integer, Shaped, UInt8
 
 from fakeforensics.metrics.ranking import Ranking
+from fakeforensics.progress import track
 
 Statistic = Callable[[Integer[np.ndarray, " groups"]], float]
 ROUNDING = 1e-9  # of a sum over images
@@ -232,7 +233,7 @@ def replicate(
 
     # NumPy releases the interpreter's lock in the long loops, so threads share the arrays and the work.
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        rows = list(pool.map(one, range(replicates)))
+        rows = list(track(pool.map(one, range(replicates)), "bootstrap", "draws", replicates))
     return np.array(rows, dtype=np.float64).reshape(replicates, len(statistics))
 
 

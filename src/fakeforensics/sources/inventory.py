@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from fakeforensics.files import printable_path, sha256_file, write_text
+from fakeforensics.progress import track
 from fakeforensics.sources.base import DatasetAdapter, read_records
 
 UNREADABLE = ""
@@ -31,7 +32,7 @@ def inventory(adapter: DatasetAdapter, workers: int | None = None) -> list[tuple
     paths = [*map(str, adapter.tables()), *(record.path for record in read_records(adapter))]
     # Hashing and reading release the interpreter's lock.
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        return list(pool.map(describe, paths))
+        return list(track(pool.map(describe, paths), f"hashing {adapter.name}", "files", len(paths)))
 
 
 def write_inventory(adapter: DatasetAdapter, folder: Path) -> list[tuple[str, int, str]]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fakeforensics.errors import UserError
+from fakeforensics.progress import track
 from fakeforensics.splits.assign import first_of_component, ranks
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def find_near_duplicates(
     files = files[by_file.cumcount() == by_file.transform("size") // 2]
     some = files.iloc[np.sort(np.argsort(ranks(files["key"], seed))[:most])]
     with ThreadPoolExecutor() as pool:
-        hashes = np.stack(list(pool.map(lambda row: difference_hash(read(row)), some.to_dict("records"))))
+        found = pool.map(lambda row: difference_hash(read(row)), some.to_dict("records"))
+        hashes = np.stack([*track(found, "looking for near-duplicates", "images", len(some))])
     split, keys = some["split"].to_numpy(), some["key"].tolist()
     pairs = 0
     closest: list[Pair] = []

@@ -21,6 +21,7 @@ from fakeforensics.metrics.spec import Scores
 from fakeforensics.metrics.summary import thin
 from fakeforensics.metrics.table import VALIDATION, by_test_set
 from fakeforensics.params import LikelihoodRatioKind
+from fakeforensics.progress import track
 from fakeforensics.thresholds.calibrate import fit_calibrator
 from fakeforensics.thresholds.policy import LikelihoodRatio
 
@@ -169,7 +170,8 @@ def _add_intervals(
         columns = np.concatenate([is_fake[None], ~is_fake[None], bits * is_fake, bits * ~is_fake])
         sums[name] = np.stack([np.bincount(place, column) for column in columns], axis=1).astype(np.float32)
     drawn: dict[str, list[np.ndarray]] = {name: [] for name in costs_of}
-    for begin in range(0, replicates, CHUNK):
+    chunks = range(0, replicates, CHUNK)
+    for begin in track(chunks, "intervals of Cllr", f"times {CHUNK} draws", len(chunks)):
         draws = np.stack([resampling.draw(at) for at in range(begin, min(begin + CHUNK, replicates))])
         for name, parts in drawn.items():
             parts.append(draws[:, groups[name]].astype(np.float32) @ sums[name])

@@ -17,6 +17,7 @@ from fakeforensics.metrics.bootstrap import Resampling, resample_groups
 from fakeforensics.metrics.spec import Scores
 from fakeforensics.metrics.table import VALIDATION
 from fakeforensics.params import ThresholdsParams
+from fakeforensics.progress import track
 from fakeforensics.thresholds.known_reals import draw_known_reals
 from fakeforensics.thresholds.selectors import (
     INFORMATION_USED,
@@ -131,7 +132,8 @@ def measure(
     for kinds, places in zip(counts, shares, strict=True):
         for (_, of_group), share in zip(kinds, places, strict=True):
             share[:, 0] = _shares(of_group.sum(axis=0, dtype=np.float64))
-    for begin in range(0, replicates, CHUNK):
+    chunks = range(0, replicates, CHUNK)
+    for begin in track(chunks, "error rates of thresholds", f"times {CHUNK} draws", len(chunks)):
         end = min(begin + CHUNK, replicates)
         draws = np.stack([resampling.draw(r) for r in range(begin, end)])
         for kinds, places in zip(counts, shares, strict=True):
