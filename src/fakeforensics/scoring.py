@@ -18,12 +18,14 @@ import numpy as np
 import pandas as pd
 
 from fakeforensics.code import code_hashes
+from fakeforensics.devices import leased
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.images.manifest import read_manifest
 from fakeforensics.metrics.spec import IDENTITY
 from fakeforensics.metrics.table import VALIDATION, ScoreTable, read_scores, write_scores
 from fakeforensics.models.card import detector_card, read_card, trained_on
+from fakeforensics.progress import track
 
 if TYPE_CHECKING:
     import torch
@@ -86,23 +88,25 @@ def score_run(
         from fakeforensics.models.runtime import worker_count
         from fakeforensics.models.saving import load_detector
 
-        detector, card = load_detector(model, run_code=True)
-        compared: set[str] = set()  # manifests whose images were compared with their hashes
-        for job, path in missing.items():
-            manifest = read_manifest(jobs[job])
-            rows = score_manifest(
-                detector,
-                card,
-                manifest,
-                images_root,
-                batch_size,
-                worker_count(workers),
-                job[1],
-                features,
-                compare=job[0] not in compared,
-            )
-            compared.add(job[0])
-            write_scores(path, ScoreTable(rows, detector.scores, trained_on(card)))
+        with leased(1, f"the scoring of {model}"):
+            detector, card = load_detector(model, run_code=True)
+            compared: set[str] = set()  # manifests whose images were compared with their hashes
+            for number, (job, path) in enumerate(missing.items(), 1):
+                manifest = read_manifest(jobs[job])
+                rows = score_manifest(
+                    detector,
+                    card,
+                    manifest,
+                    images_root,
+                    batch_size,
+                    worker_count(workers),
+                    job[1],
+                    features,
+                    compare=job[0] not in compared,
+                    what=f"scoring {' '.join(job)} ({number} of {len(missing)})",
+                )
+                compared.add(job[0])
+                write_scores(path, ScoreTable(rows, detector.scores, trained_on(card)))
     for path in tables.values():
         path.touch()
     by_use = sorted(store.glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
@@ -152,6 +156,7 @@ def score_manifest(
     features: Path | None = None,
     *,
     compare: bool = True,
+    what: str = "scoring",
 ) -> pd.DataFrame:
     """Score every image of a manifest.
 
@@ -170,6 +175,7 @@ def score_manifest(
         corruption: What happens to an image before the center crop.
         features: Keeps the features of images for other heads; None keeps none.
         compare: Whether the bytes of the images are compared with their SHA-256.
+        what: What the progress bar says.
 
     Returns:
         The rows of a score table, sorted by test_set and key: the columns `IDENTITY`, and for each score of
@@ -203,7 +209,9 @@ def score_manifest(
     for rows, transform in parts:
         dataset = ManifestDataset(rows, images_root, transform, compare=compare)
         digests = rows["sha256"].tolist()
-        outputs = _forward(detector, preprocess, dataset, digests, batch_size, workers, corruption, features)
+        outputs = _forward(
+            detector, preprocess, dataset, digests, batch_size, workers, corruption, features, what
+        )
         found.append(pd.DataFrame({"key": rows["key"]} | outputs))
     values = pd.concat(found, ignore_index=True)
     columns: dict[str, Any] = {}
@@ -238,6 +246,7 @@ def _forward(
     workers: int,
     corruption: str,
     features: Path | None,
+    what: str,
 ) -> dict[str, np.ndarray]:
     """The values of each score column, in the rows' order."""
     import torch
@@ -255,7 +264,8 @@ def _forward(
     # Kept on the device, so that no batch waits for the one before.
     found: dict[str, list[torch.Tensor]] = {score.column: [] for score in detector.scores}
     bf16 = corruption != CLEAN and takes_bf16("auto")
-    batches = (preprocess.normalize(batch.images) for batch in loader)
+    shown = track(loader, what, "batches", len(loader))
+    batches = (preprocess.normalize(batch.images) for batch in shown)
     with torch.inference_mode(), full_float32(), torch.autocast(device.type, torch.bfloat16, enabled=bf16):
         if isinstance(network, HeadDetector):
             condition = f"{corruption}, bfloat16" if bf16 else corruption

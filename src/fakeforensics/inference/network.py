@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import UInt8
 
+from fakeforensics.devices import has_gpu
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.inference.onnx_record import ONNX, RECORD, OnnxRecord
@@ -21,8 +22,6 @@ from fakeforensics.models.processor import processor_name
 Runtime = Literal["onnxruntime", "torch"]
 Wanted = Literal["auto", "onnxruntime", "torch"]
 Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
-# What the drivers of NVIDIA and AMD create. Asking torch would take seconds.
-_GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd")
 
 
 class Choice(NamedTuple):
@@ -124,12 +123,6 @@ def open_network(package: Package, wanted: Wanted = "auto") -> Network:
     from fakeforensics.inference.torch_network import TorchNetwork
 
     return TorchNetwork(package)
-
-
-def has_gpu() -> bool:
-    """Whether the driver of a GPU that torch can use runs here, and the environment does not hide the GPU."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") == ""
-    return not hidden and any(Path(device).exists() for device in _GPU_DEVICES)
 
 
 def _why_not_onnx(package: Package) -> str | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, distributed, nn
 
+from fakeforensics.devices import started_by_slurm
 from fakeforensics.models.processor import processor_name
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
@@ -97,11 +98,6 @@ def processes(devices: int) -> tuple[int, int]:
         nodes = int(environment["SLURM_NNODES"])
         return int(environment["SLURM_NTASKS"]) // nodes, nodes
     return devices, 1
-
-
-def started_by_slurm() -> bool:
-    """Whether Slurm started several processes, each with cores of its own."""
-    return "TORCHELASTIC_RUN_ID" not in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
 def all_sum(value: Tensor) -> Tensor:

@@ -98,15 +98,6 @@ def test_a_gpu_is_used_unless_onnxruntime_is_asked_for(with_onnx, monkeypatch):
     assert choose_runtime(with_onnx, "onnxruntime") == ("onnxruntime", None)
 
 
-def test_a_hidden_gpu_is_none(monkeypatch, tmp_path):
-    monkeypatch.undo()
-    monkeypatch.setattr(network, "_GPU_DEVICES", (str(tmp_path),))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert network.has_gpu()
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert not network.has_gpu()
-
-
 def test_a_changed_network_is_refused(copied):
     path = copied.directory / "model.onnx"
     data = bytearray(path.read_bytes())
