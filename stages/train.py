@@ -20,6 +20,7 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the sources' images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="Folder of the models.")] = Path("models"),
     plots: Annotated[Path, typer.Option(help="Folder of the plots.")] = Path("plots"),
+    live: Annotated[Path, typer.Option(help="Folder that shows epochs as they end.")] = Path("dvclive"),
     metrics: Annotated[Path, typer.Option(help="Folder of the metrics.")] = Path("metrics"),
     scratch: Annotated[Path, typer.Option(help="Checkpoints of unfinished runs.")] = Path(".scratch/train"),
     features: Annotated[Path, typer.Option(help="Keeps features for other heads.")] = Path(
@@ -28,9 +29,12 @@ def main(
 ) -> None:
     """Write models/<protocol>/<detector>/, the learning curves, and what training cost.
 
+    dvclive/<protocol>/<detector>/ shows each epoch as it ends.
+
     An interrupted run resumes from its last completed epoch.
     """
     from fakeforensics.params import load_params
+    from fakeforensics.training.live import METRICS, PLOTS
     from fakeforensics.training.settings import load_settings
     from stages._left_out import write_left_out
 
@@ -39,7 +43,12 @@ def main(
     resolved = load_settings(settings / f"{run}.json").on_machine(here.train)
     plot, cost = plots / run / "history.csv", metrics / f"{run}.cost.json"
     if resolved.left_out is not None:
-        write_left_out(resolved.left_out, folders=[out / run], tables=[plot], metrics=[cost])
+        write_left_out(
+            resolved.left_out,
+            folders=[out / run, live / run / PLOTS],
+            tables=[plot],
+            metrics=[cost, live / run / METRICS],
+        )
         return
 
     from fakeforensics.training.train import Places, train_detector
@@ -49,6 +58,7 @@ def main(
         images=images,
         model=out / run,
         plot=plot,
+        live=live / run,
         cost=cost,
         scratch=scratch,
         features=features,

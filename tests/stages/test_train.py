@@ -21,7 +21,8 @@ REPOSITORY = Path(__file__).parents[2]
 def places(root):
     """The folders that the stage reads and writes, by its option."""
     read = {name: root / "data" / name for name in ("settings", "manifests", "images")}
-    return read | {"out": root / "models"} | {name: root / name for name in ("plots", "metrics", "scratch")}
+    written = {name: root / name for name in ("plots", "live", "metrics", "scratch")}
+    return read | {"out": root / "models"} | written
 
 
 def command(root, detector="joint"):
@@ -143,3 +144,35 @@ def test_a_run_that_is_killed_ends_with_the_same_bytes(tmp_path):
     for name in ("model.safetensors", "history.csv"):
         whole, killed = (tmp_path / run / "models/tiny/joint" / name for run in ("whole", "killed"))
         assert whole.read_bytes() == killed.read_bytes()
+
+
+@pytest.mark.slow
+def test_runs_at_once_take_different_devices_and_a_third_waits_for_one(tmp_path):
+    environment = os.environ | {"FAKEFORENSICS_DEVICES": "cpu:2", "TMPDIR": str(tmp_path)}
+    running = {}
+
+    def start(name):
+        tiny_project(tmp_path / name, [0, 1] * 6, [0, 1], max_epochs=10_000, patience=10_000)
+        running[name] = subprocess.Popen(
+            command(tmp_path / name), cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True
+        )
+        return running[name].stderr.readline()
+
+    try:
+        first, second = start("first"), start("second")
+        on = "the training of tiny/joint: on device "
+        assert {first, second} == {f"{on}cpu-0\n", f"{on}cpu-1\n"}
+        said = start("third")
+        assert said.startswith(
+            "the training of tiny/joint waits for a device of 2: cpu-0 is taken by process "
+        )
+        assert {str(running[name].pid) for name in ("first", "second")} <= {*said.split()}
+        # The third takes the place of the first, whose lock ends with it, and really trains.
+        running["first"].kill()
+        assert running["third"].stderr.readline() == first
+        assert running["third"].stderr.readline().startswith("epoch 0, lr ")
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+            process.stderr.close()

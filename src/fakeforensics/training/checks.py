@@ -28,6 +28,8 @@ NEEDED: dict[Sees, tuple[int, ...]] = {
 }
 _BATCHES_PER_CHECK = 50
 _NAMED = 8  # images in an error message
+# A step takes 10 to 12 ms to launch, and an H200 computes 32 images in about 4: docs/scaling.md.
+FEWEST_PER_GPU = 32
 
 
 def check_classes(train: pd.DataFrame, val: pd.DataFrame, detector: type[Detector]) -> None:
@@ -83,6 +85,25 @@ class FiniteLoss:
                 + more,
                 fix="lower `train.learning_rate`; if only a few images are named, look at them",
             )
+
+
+def warn_of_small_shares(batch_size: int, processes: int, device: torch.device) -> None:
+    """Warn when each GPU gets so few images per step that fewer GPUs would be as fast.
+
+    Args:
+        batch_size: `train.batch_size`, over all processes.
+        processes: Of the run, one per GPU.
+        device: That of this process; on a processor nothing is launched.
+    """
+    share = batch_size / processes
+    if processes == 1 or share >= FEWEST_PER_GPU or device.type != "cuda":
+        return
+    log.warning(
+        "a batch of %d over %d GPUs is %g images each: launching a step takes longer than computing it, so "
+        "that fewer GPUs would be as fast; train several runs at once, each on one GPU (docs/scaling.md), or "
+        "raise `train.batch_size`, which is another training",
+        *(batch_size, processes, share),
+    )
 
 
 def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: float) -> None:

@@ -15,8 +15,9 @@ from typing import Any
 import torch
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
+from fakeforensics.devices import started_by_slurm
 from fakeforensics.errors import UserError
-from fakeforensics.models.runtime import processes, processor, started_by_slurm, takes_bf16
+from fakeforensics.models.runtime import processes, processor, takes_bf16
 from fakeforensics.params import TrainParams
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,6 @@ def run_in_processes(devices: int, work: Callable[..., None], *arguments: Any) -
     Raises:
         UserError: As `work`, from whichever process failed; the others are ended.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     if devices == 1 or started_by_slurm() or "LOCAL_RANK" in os.environ:
         work(*arguments)
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from pickle import UnpicklingError
@@ -15,7 +16,6 @@ from jaxtyping import Float
 from lightning.fabric import Fabric
 from lightning.fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, write_text
@@ -23,9 +23,11 @@ from fakeforensics.images.dataset import Batch
 from fakeforensics.models.detector import NetworkDetector
 from fakeforensics.models.runtime import all_sum, average_buffers, takes_bf16
 from fakeforensics.params import TrainParams
+from fakeforensics.progress import track
 from fakeforensics.training.checks import FiniteLoss, warn_of_collapse
 from fakeforensics.training.data import RunData
 from fakeforensics.training.launch import is_compiled
+from fakeforensics.training.live import begin_live, write_live
 from fakeforensics.training.record import Stopwatch
 from fakeforensics.training.schedule import Row, best_row, is_over, learning_rate
 
@@ -44,6 +46,7 @@ class Run:
         fabric: From `make_fabric`.
         scratch: Folder for `last.ckpt`, written after each epoch.
         stopwatch: Started with the run; it learns what was spent before an interruption.
+        live: Folder that shows the epochs while the run goes on; None shows none.
 
     Attributes:
         history: One row per finished epoch, with the names in `COLUMNS`.
@@ -58,10 +61,12 @@ class Run:
         fabric: Fabric,
         scratch: Path,
         stopwatch: Stopwatch | None = None,
+        live: Path | None = None,
     ) -> None:
         self.detector, self.data, self.params, self.fabric = detector, data, params, fabric
         self.stopwatch = stopwatch or Stopwatch()
         self.checkpoint = scratch / "last.ckpt"
+        self.live = live if fabric.is_global_zero else None
         self.history: list[Row] = []
         self.best_weights: dict[str, Tensor] = {}
         weights = [weight for weight in detector.parameters() if weight.requires_grad]
@@ -75,8 +80,11 @@ class Run:
         Raises:
             UserError: If the loss is no longer finite.
         """
+        if self.live is not None:
+            begin_live(self.live)
         if self.checkpoint.is_file():
             self._resume()
+            self._show()
         else:
             self._call(self.detector.on_start)
         while not is_over(self.history, self.params, len(self.data.train)):
@@ -93,6 +101,7 @@ class Run:
                 self.best_weights = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
             self._log(row)
             self._save()
+            self._show()
         self.detector.load_state_dict(self.best_weights)
         self._call(self.detector.on_finish)
 
@@ -113,10 +122,12 @@ class Run:
         self.data.order.epoch = epoch
         finite = FiniteLoss(self.data.train_keys, self.fabric.device)
         total = self._zeros()
-        batches = tqdm(self.data.train, f"epoch {epoch}", unit="batch", leave=False, disable=None)
-        most = self.params.max_steps
-        left = None if most is None else most - epoch * len(self.data.train)
-        for number, batch in enumerate(islice(batches, left)):
+        most, steps = self.params.max_steps, len(self.data.train)
+        left = steps if most is None else min(steps, most - epoch * steps)
+        batches: Iterable[Batch] = islice(self.data.train, left)
+        if self.fabric.is_global_zero:
+            batches = track(batches, f"epoch {epoch} of at most {self.params.max_epochs}", "batches", left)
+        for number, batch in enumerate(batches):
             losses = self.step(batch, self.data.order.global_size(number))
             finite.watch(f"epoch {epoch}, batch {number}", losses, batch.rows)
             total += _sum_and_count(losses, torch.ones_like(batch.labels))
@@ -176,10 +187,18 @@ class Run:
         if not self.fabric.is_global_zero:
             return
         values = {name: "-" if row[name] is None else f"{row[name]:.4g}" for name in COLUMNS}
-        log.info("%s", ", ".join(f"{name} {value}" for name, value in values.items()))
+        spent, most = self.stopwatch.spent["seconds"], self.params.max_epochs
+        left = timedelta(seconds=round(spent / len(self.history) * (most - len(self.history))))
+        shown = ", ".join(f"{name} {value}" for name, value in values.items())
+        log.info("%s; at most %s left", shown, left)
         if row["real_distance"] is not None:
             first = self.history[0]["real_distance"]
             warn_of_collapse(row["epoch"], row["real_distance"], row["fake_distance"], first)
+
+    def _show(self) -> None:
+        """Show what the checkpoint holds, and nothing that a resumed run would do again."""
+        if self.live is not None and self.history:
+            write_live(self.live, self.history)
 
     def _save(self) -> None:
         """Write everything that the next epoch depends on, so that a resumed run gives the same result."""

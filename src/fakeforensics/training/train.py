@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float64
 from lightning.fabric import Fabric
 
+from fakeforensics.devices import leased
 from fakeforensics.errors import UserError
 from fakeforensics.files import hold, write_json
 from fakeforensics.images.digits import SOURCE, digit_rows
@@ -27,9 +28,10 @@ from fakeforensics.models.registry import build_detector, detector_class
 from fakeforensics.models.runtime import keep_freed_memory, processes
 from fakeforensics.models.saving import save_detector
 from fakeforensics.params import FacesParams
-from fakeforensics.training.checks import check_classes, explain_out_of_memory
+from fakeforensics.training.checks import check_classes, explain_out_of_memory, warn_of_small_shares
 from fakeforensics.training.data import Augment, RunData
 from fakeforensics.training.launch import describe_device, run_in_processes
+from fakeforensics.training.live import begin_live, write_live
 from fakeforensics.training.loop import Run, make_fabric, untrained_row, write_history
 from fakeforensics.training.record import Stopwatch, card_values, fingerprint
 from fakeforensics.training.schedule import Row, best_row
@@ -49,6 +51,7 @@ class Places:
         images: The folder of all sources' images.
         model: Gets `model.safetensors`, `model.json` and `history.csv`.
         plot: The CSV of the learning curves.
+        live: Shows the epochs while training runs, in DVCLive's files.
         cost: JSON of what training took: seconds, processor_seconds, and the number of training images.
         scratch: Holds a folder per unfinished run, which survives a kill.
         features: Keeps the features of images for other heads; None keeps none.
@@ -58,6 +61,7 @@ class Places:
     images: Path
     model: Path
     plot: Path
+    live: Path
     cost: Path
     scratch: Path
     features: Path | None = None
@@ -75,7 +79,9 @@ def train_detector(settings: RunSettings, places: Places, faces: FacesParams) ->
     """
     if not issubclass(detector_class(settings.detector), NetworkDetector):
         settings = settings.on_machine(settings.train.model_copy(update={"devices": 1}))
-    run_in_processes(settings.train.devices, train_here, settings, places, faces)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with leased(settings.train.devices, f"the training of {settings.protocol}/{settings.detector}"):
+        run_in_processes(settings.train.devices, train_here, settings, places, faces)
 
 
 def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> None:
@@ -98,6 +104,8 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     if not torch.cuda.is_available():
         keep_freed_memory()
     fabric = make_fabric(*processes(params.devices))
+    if fabric.is_global_zero:
+        warn_of_small_shares(params.batch_size, fabric.world_size, fabric.device)
     torch.manual_seed(settings.seed)
     architecture = Architecture(**params.model_dump(include=set(Architecture.model_fields)))
     detector = build_detector(settings.detector, architecture, settings.own)
@@ -115,6 +123,9 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     card = card_values(settings, detector.preprocess, faces, manifests, cropped, start, history, best, device)
     for path in (places.model / "history.csv", places.plot):
         write_history(path, history)
+    if not isinstance(detector, NetworkDetector):
+        begin_live(places.live)
+        write_live(places.live, history)
     save_detector(places.model, detector, card)  # last: it lists the files of the folder
     spent = {name: round(value, 1) for name, value in stopwatch.spent.items()}
     write_json(places.cost, spent | {"images": len(manifests["train"])})
@@ -155,7 +166,7 @@ def _fit(
     )
     if isinstance(detector, NetworkDetector):
         data.use_labels(detector.relabel(data.labels, settings.seed))
-        run = Run(detector, data, params, fabric, scratch, stopwatch)
+        run = Run(detector, data, params, fabric, scratch, stopwatch, places.live)
         with explain_out_of_memory(params):
             run.fit()
         return run.history, best_row(run.history, params)

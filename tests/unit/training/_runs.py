@@ -27,6 +27,7 @@ def places(root, name="model"):
         images=root / "data/images",
         model=root / name,
         plot=root / f"{name}.csv",
+        live=root / f"{name}.live",
         cost=root / f"{name}.cost.json",
         scratch=root / "scratch",
     )

@@ -12,6 +12,7 @@ from fakeforensics.training.checks import (
     check_classes,
     explain_out_of_memory,
     warn_of_collapse,
+    warn_of_small_shares,
 )
 
 KEYS = [f"src/{n}" for n in range(20)]
@@ -125,3 +126,20 @@ def test_running_out_of_memory_names_what_to_lower(error, message):
 def test_another_error_stays_as_it_is():
     with pytest.raises(RuntimeError, match="shapes differ"), explain_out_of_memory(TrainParams()):
         raise RuntimeError("shapes differ")
+
+
+@pytest.mark.parametrize(
+    ("batch", "processes", "device", "warned"),
+    [
+        (64, 16, "cuda", True),  # 4 images each
+        (64, 3, "cuda", True),  # 21 and a third
+        (64, 2, "cuda", False),  # 32
+        (8, 1, "cuda", False),  # one GPU has nothing to wait for
+        (64, 16, "cpu", False),
+    ],
+)
+def test_small_shares_of_a_batch_are_warned_of(caplog, batch, processes, device, warned):
+    warn_of_small_shares(batch, processes, torch.device(device))
+    assert ("train several runs at once" in caplog.text) == warned
+    if (batch, processes) == (64, 16) and warned:
+        assert "a batch of 64 over 16 GPUs is 4 images each" in caplog.text
