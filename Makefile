@@ -32,22 +32,20 @@ sample: $(INSTALLED) ## Run the protocol `sample` on the real images below $FAKE
 LAMBDAS ?= 0.001,0.01,0.1,1
 SEEDS ?= 0
 PROTOCOL ?= demo
-COMMA := ,
-# One after the other, each in a workspace of its own. The worker of DVC's queue may end before its tasks on a busy
-# machine, and `dvc exp run --run-all` then waits for ever.
-EXPERIMENT = dvc exp run --temp -S 'protocols=[$(PROTOCOL)]'
+# Experiments at the same time; on a machine with several GPUs each has one of its own (docs/scaling.md).
+JOBS ?= 1
+EXPERIMENTS = python -m fakeforensics.spread experiments --jobs $(JOBS) -S 'protocols=[$(PROTOCOL)]'
 
-lambda-grid: $(INSTALLED) ## Train PROTOCOL with each of LAMBDAS and SEEDS, then write which lambda validation picks
-	@set -e; for lambda in $(subst $(COMMA), ,$(LAMBDAS)); do for seed in $(subst $(COMMA), ,$(SEEDS)); do \
-	  $(EXPERIMENT) -S "lambda=$$lambda" -S "seed=$$seed"; done; done
+lambda-grid: $(INSTALLED) ## Train PROTOCOL with each of LAMBDAS and SEEDS, JOBS at a time, then write which lambda validation picks
+	$(EXPERIMENTS) --vary 'lambda=$(LAMBDAS)' --vary 'seed=$(SEEDS)'
 	python -m fakeforensics.lambda_grid --protocol '$(PROTOCOL)' --lambdas '$(LAMBDAS)' --seeds '$(SEEDS)'
 
 SYSTEMS := bce,sad,joint,deep_sad,deep_svdd,oc_svm,svdd,svdd_fakes,oc_cnn,doc,spectrum,autogan
 SYSTEMS := $(SYSTEMS),ddt,dp_vae,mml_vae,forensic_transfer,forensic_transfer_resnet,cnndetection
 
 seeds systems: SEEDS = 0,1,2
-seeds: $(INSTALLED) ## Train PROTOCOL with each of SEEDS, then rank its detectors with the scatter of seeds
-	@set -e; for seed in $(subst $(COMMA), ,$(SEEDS)); do $(EXPERIMENT) -S "seed=$$seed" $(EXTRA); done
+seeds: $(INSTALLED) ## Train PROTOCOL with each of SEEDS, JOBS at a time, then rank its detectors with the scatter of seeds
+	$(EXPERIMENTS) --vary 'seed=$(SEEDS)' $(EXTRA)
 	python -m fakeforensics.seeds --protocol $(PROTOCOL)
 
 systems: EXTRA = -S 'detectors=[$(SYSTEMS)]' -S 'evaluate.corruptions=[]'
