@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.dataset import Batch, Loader, ManifestDataset, collate
+from fakeforensics.images.dataset import Batch, Loader, ManifestDataset
+from fakeforensics.images.pixels import PixelStore
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import NetworkDetector
@@ -88,14 +89,23 @@ def build_network(params: TrainParams, name: str, manifest: pd.DataFrame) -> Net
     return detector
 
 
-def _start(manifest: pd.DataFrame, images: Path, params: TrainParams, name: str, scratch: Path) -> Run:
+def _start(
+    manifest: pd.DataFrame,
+    images: Path,
+    params: TrainParams,
+    name: str,
+    scratch: Path,
+    store: PixelStore | None = None,
+) -> Run:
     """A run as `stages.train` starts it."""
     if not torch.cuda.is_available():
         keep_freed_memory()
     fabric = make_fabric(1, 1)
     detector = build_network(params, name, manifest)
     augment = Augment(AugmentParams(), params.crop_size, seed=0)
-    data = RunData(manifest, manifest, images, params, augment, detector.preprocess, fabric.device)
+    data = RunData(
+        manifest, manifest, images, params, augment, detector.preprocess, fabric.device, store=store
+    )
     detector.to(fabric.device).to(memory_format=torch.channels_last)
     return Run(detector, data, params, fabric, scratch)
 
@@ -127,9 +137,15 @@ class RealLoop:
     """An epoch's steps as `stages.train` goes through them, without validation."""
 
     def __init__(
-        self, manifest: pd.DataFrame, images: Path, params: TrainParams, detector: str, scratch: Path
+        self,
+        manifest: pd.DataFrame,
+        images: Path,
+        params: TrainParams,
+        detector: str,
+        scratch: Path,
+        store: PixelStore | None,
     ) -> None:
-        self.run = _start(manifest, images, params, detector, scratch)
+        self.run = _start(manifest, images, params, detector, scratch, store)
         self.loader = self.run.data.train
 
     def images_per_second(self, steps: int) -> float:
@@ -149,7 +165,7 @@ class Ceiling:
     ) -> None:
         self.run = _start(manifest, images, params, detector, scratch)
         dataset = ManifestDataset(manifest, images, self.run.detector.preprocess.crop)
-        batch = collate(dataset.__getitems__(range(params.batch_size)))
+        batch = dataset[range(params.batch_size)]
         self.batch = Batch(*(value.to(self.run.fabric.device) for value in batch))
 
     def images_per_second(self, steps: int) -> float:
@@ -272,7 +288,15 @@ def _answer(
 class Scoring:
     """Scoring a manifest as `stages.score` does."""
 
-    def __init__(self, manifest: pd.DataFrame, images: Path, params: TrainParams, detector: str) -> None:
+    def __init__(
+        self,
+        manifest: pd.DataFrame,
+        images: Path,
+        params: TrainParams,
+        detector: str,
+        store: PixelStore | None,
+    ) -> None:
+        self.store = store
         columns = {name: "" for name in ("domain", "group", "video") if name not in manifest}
         self.manifest = manifest.assign(**columns, frame=-1, test_set="all")
         self.images, self.params = images, params
@@ -288,7 +312,13 @@ class Scoring:
         rows = rows.assign(key=[f"{number:08d}" for number in range(len(rows))])
         begin = clock.now()
         score_manifest(
-            self.detector, self.card, rows, self.images, self.params.batch_size, worker_count("auto")
+            self.detector,
+            self.card,
+            rows,
+            self.images,
+            self.params.batch_size,
+            worker_count("auto"),
+            pixels=self.store,
         )
         wait()
         return len(rows) / (clock.now() - begin)
@@ -303,7 +333,7 @@ class ScoringCeiling:
         self.detector.eval().to(self.device).to(memory_format=torch.channels_last)
         self.preprocess = self.detector.preprocess
         dataset = ManifestDataset(manifest, images, self.preprocess.crop)
-        self.batch = collate(dataset.__getitems__(range(params.batch_size))).images.to(self.device)
+        self.batch = dataset[range(params.batch_size)].images.to(self.device)
 
     @torch.inference_mode()
     @full_float32()

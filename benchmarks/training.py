@@ -2,7 +2,8 @@
 
 Prints, in one run and for the same model, batch and augmentation, images per second of
 
-- the real loop: an epoch's steps fed from shards, as `stages.train` runs them;
+- the real loop: an epoch's steps fed from decoded images that are kept on disk, as `stages.train` runs them
+  (`--pixels-gb 0`: from shards, decoded each time);
 - its ceiling: the same step on a batch that already lies on the device;
 - a usual loop: PIL and torchvision transforms in the loader, float32, contiguous tensors, in a process of
   its own;
@@ -22,6 +23,8 @@ from typing import Annotated, Any
 
 import typer
 
+from fakeforensics.params import PixelsParams
+
 
 def main(
     folder: Annotated[
@@ -37,6 +40,7 @@ def main(
     detector: Annotated[str, typer.Option(help="One that is trained step by step.")] = "joint",
     precision: Annotated[str, typer.Option(help="Precision of the real loop and its ceiling.")] = "auto",
     workers: Annotated[int, typer.Option(help="Decoding processes; -1 as `train.workers: auto`.")] = -1,
+    pixels_gb: Annotated[float, typer.Option(help="As `pixels.disk_gb`.")] = PixelsParams().disk_gb,
     processor_time: Annotated[
         bool, typer.Option(help="One thread by processor time, for a CPU that does other work as well.")
     ] = False,
@@ -58,6 +62,7 @@ def main(
         lead_in,
     )
     from fakeforensics.files import write_json
+    from fakeforensics.images.pixels import PixelStore
     from fakeforensics.models.runtime import takes_bf16, worker_count
     from fakeforensics.params import TrainParams
 
@@ -77,15 +82,16 @@ def main(
     steps = steps or (400 if torch.cuda.is_available() else 8)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
+        store = PixelStore(scratch / "pixels", pixels_gb)
         images, manifest = find_images(folder, scratch / "images", 512, max(256, crop_size))
         loaders = worker_count(params.workers)
         manifest = _repeated(manifest, (lead_in(loaders) + steps) * batch_size)
         with closing(Apart(UsualLoop, manifest, images, params, detector, loaders)) as usual:
             loops: dict[str, Loop] = {
-                "real": RealLoop(manifest, images, params, detector, scratch),
+                "real": RealLoop(manifest, images, params, detector, scratch, store),
                 "ceiling": Ceiling(manifest, images, params, detector, scratch),
                 "usual": usual,
-                "scoring": Scoring(manifest, images, params, detector),
+                "scoring": Scoring(manifest, images, params, detector, store),
                 "scoring_ceiling": ScoringCeiling(manifest, images, params, detector),
             }
             speeds = _take_turns(loops, steps, rounds)
@@ -102,6 +108,7 @@ def main(
         "batch_size": batch_size,
         "crop_size": crop_size,
         "workers": loaders,
+        "pixels_gb": pixels_gb,
         **{f"{name}_images_per_second": round(statistics.median(found), 2) for name, found in speeds.items()},
     }
     for key, value in report.items():

@@ -18,6 +18,7 @@ def main(
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
     scratch: Annotated[Path, Option(help="Keeps scores for the next time.")] = Path(".scratch/scores"),
     features: Annotated[Path, Option(help="Keeps features for other heads.")] = Path(".scratch/features"),
+    pixels: Annotated[Path, Option(help="Keeps decoded images.")] = Path(".scratch/pixels"),
 ) -> None:
     """Score every validation and test image, and some or all test images under each of evaluate.corruptions.
 
@@ -34,10 +35,12 @@ def main(
         return
 
     from fakeforensics.files import atomic_directory, atomic_path, hold
+    from fakeforensics.images.pixels import PixelStore
     from fakeforensics.params import load_params
     from fakeforensics.scoring import CLEAN, score_run
 
-    settings = load_params(params).evaluate
+    everything = load_params(params)
+    settings = everything.evaluate
     manifests = Path("data/manifests") / protocol
     with hold(scratch / run / ".lock", f"the scoring of {run}"):
         tables = score_run(
@@ -50,6 +53,7 @@ def main(
             settings.batch_size,
             settings.workers,
             features,
+            PixelStore(pixels, everything.pixels.disk_gb),
         )
         for name, path in {"val": validation, "test": test}.items():
             with atomic_path(path) as temporary:

@@ -26,6 +26,7 @@ def main(
     features: Annotated[Path, typer.Option(help="Keeps features for other heads.")] = Path(
         ".scratch/features"
     ),
+    pixels: Annotated[Path, typer.Option(help="Keeps decoded images.")] = Path(".scratch/pixels"),
 ) -> None:
     """Write models/<protocol>/<detector>/, the learning curves, and what training cost.
 
@@ -51,6 +52,7 @@ def main(
         )
         return
 
+    from fakeforensics.images.pixels import PixelStore
     from fakeforensics.training.train import Places, train_detector
 
     places = Places(
@@ -62,6 +64,8 @@ def main(
         cost=cost,
         scratch=scratch,
         features=features,
+        pixels=PixelStore(pixels, here.pixels.disk_gb),
+        on_gpu=here.pixels.on_gpu,
     )
     train_detector(resolved, places, here.faces)
 

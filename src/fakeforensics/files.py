@@ -61,7 +61,7 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def hold(path: Path, doing: str) -> Iterator[None]:
+def hold(path: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
     """Hold a lock while the block runs, so that no other process does the same work in the same place.
 
     The system ends the lock with the process, however that ends.
@@ -69,12 +69,13 @@ def hold(path: Path, doing: str) -> Iterator[None]:
     Args:
         path: The lock's file, which is deleted afterwards. It says who holds the lock, and since when.
         doing: What this process does, for the message to another one: "the training of …".
+        wait: Whether to wait for another process that holds the lock.
 
     Raises:
-        UserError: If another process holds the lock.
+        UserError: If another process holds the lock, unless `wait`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path, doing) as lock:
+    with _locked(path, doing, wait=wait) as lock:
         try:
             lock.truncate(0)
             now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -85,13 +86,13 @@ def hold(path: Path, doing: str) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def _locked(path: Path, doing: str) -> TextIO:
+def _locked(path: Path, doing: str, *, wait: bool) -> TextIO:
     """Open a file and lock it for this process; it stays locked until it is closed."""
     while True:
         lock = path.open("a+", encoding="utf-8")
         try:
             # A lock of the process, not of the file: a forked child cannot keep it.
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             lock.seek(0)
             holder = lock.read().strip()

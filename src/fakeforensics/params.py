@@ -262,6 +262,20 @@ class EvaluateParams(Group):
     )
 
 
+class PixelsParams(Group):
+    """Decoded images, which training and scoring keep in .scratch/pixels. No result depends on it.
+
+    Args:
+        disk_gb: The most disk space that they may take, in gigabytes: 0.2 per thousand crops of 256 pixels.
+            Images of a manifest that do not fit are decoded in each epoch, and 0 keeps none.
+        on_gpu: Whether training images that are kept, of one size and only cropped and mirrored, lie in the
+            GPU's memory if half of what is free there holds them. Not measured on a GPU yet.
+    """
+
+    disk_gb: Annotated[Number, Field(ge=0)] = 16.0
+    on_gpu: Flag = False
+
+
 class ThresholdsParams(Group):
     """How decision thresholds are chosen.
 
@@ -338,6 +352,7 @@ class Params(Group):
     train: TrainParams = TrainParams()
     augment: AugmentParams = AugmentParams()
     evaluate: EvaluateParams = EvaluateParams()
+    pixels: PixelsParams = PixelsParams()
     thresholds: ThresholdsParams = ThresholdsParams()
     report: ReportParams = ReportParams()
 

@@ -42,7 +42,12 @@ LABEL = Column("integer", allowed=(0, 1))
 
 
 def read_parquet(
-    path: Path, what: str, columns: Mapping[str, Column], fix: str, once: Sequence[Sequence[str]] = ()
+    path: Path,
+    what: str,
+    columns: Mapping[str, Column],
+    fix: str,
+    once: Sequence[Sequence[str]] = (),
+    only: Sequence[str] | None = None,
 ) -> pa.Table:
     """Read a table and check it.
 
@@ -52,11 +57,14 @@ def read_parquet(
         columns: What its columns must hold; others are read unchecked.
         fix: What to do about a damaged file, for messages.
         once: Columns whose values together name a row, so that none may occur twice.
+        only: The columns to read, as far as there are such; None reads all.
 
     Raises:
         UserError: If it is missing, damaged, lacks a column, or holds a value that it must not.
     """
-    table = _read(path, what, fix)
+    table = _read(path, what, fix, only)
+    if only is not None:
+        columns = {name: column for name, column in columns.items() if name in only}
     check_columns(table, path, what, columns, fix)
     # Rows that are told apart by a damaged column mean nothing.
     if twice := [problem for names in once for problem in _twice(table, names)]:
@@ -83,13 +91,13 @@ def check_columns(table: pa.Table, path: Path, what: str, columns: Mapping[str, 
         raise UserError(f"{path}: not {what} as it should be", found="\n".join(problems), fix=fix)
 
 
-def _read(path: Path, what: str, fix: str) -> pa.Table:
+def _read(path: Path, what: str, fix: str, only: Sequence[str] | None) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     check_file(path, fix)
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        table = pq.ParquetFile(path, page_checksum_verification=True).read(only)
         table.validate(full=True)  # text that is not UTF-8, offsets out of range
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         raise UserError(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import torch
 
     from fakeforensics.images.dataset import ManifestDataset
+    from fakeforensics.images.pixels import PixelStore
     from fakeforensics.images.transforms import AnyRgb, Rgb
     from fakeforensics.models.detector import Detector
     from fakeforensics.models.preprocess import Preprocess
@@ -52,6 +53,7 @@ def score_run(
     batch_size: int = 128,
     workers: int | str = 0,
     features: Path | None = None,
+    pixels: PixelStore | None = None,
 ) -> dict[tuple[str, str], Path]:
     """Score manifests, or take the scores from an earlier time.
 
@@ -69,6 +71,7 @@ def score_run(
         batch_size: Images per forward pass.
         workers: Decoding processes, or `auto`.
         features: Keeps the features of images for other heads; None keeps none.
+        pixels: Keeps decoded images; None keeps none.
 
     Returns:
         The stored score tables by manifest and corruption: (name, `clean`) and (`corrupted`, corruption).
@@ -102,6 +105,7 @@ def score_run(
                     worker_count(workers),
                     job[1],
                     features,
+                    pixels,
                     compare=job[0] not in compared,
                     what=f"scoring {' '.join(job)} ({number} of {len(missing)})",
                 )
@@ -154,6 +158,7 @@ def score_manifest(
     workers: int = 0,
     corruption: str = CLEAN,
     features: Path | None = None,
+    pixels: PixelStore | None = None,
     *,
     compare: bool = True,
     what: str = "scoring",
@@ -174,6 +179,7 @@ def score_manifest(
         workers: Decoding processes; 0 decodes in this one.
         corruption: What happens to an image before the center crop.
         features: Keeps the features of images for other heads; None keeps none.
+        pixels: Keeps decoded images; None keeps none.
         compare: Whether the bytes of the images are compared with their SHA-256.
         what: What the progress bar says.
 
@@ -186,6 +192,7 @@ def score_manifest(
             or there is no such corruption.
     """
     from fakeforensics.images.dataset import ManifestDataset
+    from fakeforensics.images.rows import Rows
     from fakeforensics.images.transforms import Corruption
     from fakeforensics.models.preprocess import Preprocess
 
@@ -207,7 +214,11 @@ def score_manifest(
         ]
     found = []
     for rows, transform in parts:
-        dataset = ManifestDataset(rows, images_root, transform, compare=compare)
+        columns = Rows(rows)
+        kept = pixels and pixels.open(columns, images_root)
+        dataset = ManifestDataset(
+            columns, images_root, transform, compare=compare, pixels=kept, only_cuts=corruption == CLEAN
+        )
         digests = rows["sha256"].tolist()
         outputs = _forward(
             detector, preprocess, dataset, digests, batch_size, workers, corruption, features, what

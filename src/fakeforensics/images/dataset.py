@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,24 +17,14 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from fakeforensics.errors import UserError
-from fakeforensics.images.codec import decode
-from fakeforensics.images.digits import SOURCE as DIGITS
-from fakeforensics.images.digits import digit
+from fakeforensics.images.pixels import Pixels
+from fakeforensics.images.rows import Rows
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.images.transforms import AnyRgb
 
 Item = int | tuple[int, ...]
 
 _AHEAD = 4  # batches that each decoding process keeps ready
-
-
-class Sample(NamedTuple):
-    """One image: uint8 RGB, 0 real or 1 fake, and its row in the manifest."""
-
-    image: UInt8[Tensor, "3 h w"]
-    label: int
-    row: int
 
 
 class Batch(NamedTuple):
@@ -46,90 +35,95 @@ class Batch(NamedTuple):
     rows: Int[Tensor, " batch"]
 
 
-class ManifestDataset(Dataset[Sample]):
-    """The images of a manifest, in its order.
+class ManifestDataset(Dataset[Batch]):
+    """The images of a manifest, in its order, in batches.
 
     An item is a row number, or a tuple of a row number and what `transform` takes after the image. Read whole
-    batches where you can: the main process then decodes them in all its threads at once.
+    batches, `dataset[[0, 1, 2]]`: the main process then decodes them in all its threads at once.
 
     The bytes of each image are compared with its SHA-256 in the manifest when it is first read.
 
     Args:
-        manifest: Rows with key, source, shard, offset, size, sha256, label; also those of `digit_rows`.
+        manifest: Rows with key, source, shard, offset, size, sha256, label, or what was made of them.
         images_root: The folder of all sources' images.
         transform: From a decoded RGB image to one of the common size, such as `Preprocess.crop`.
         compare: Whether the bytes are compared; not if another dataset of this run did.
+        pixels: The decoded images; without them they are decoded each time.
+        only_cuts: Whether `transform` cuts and mirrors only: then threads cost more than they save.
     """
 
     def __init__(
         self,
-        manifest: pd.DataFrame,
+        manifest: pd.DataFrame | Rows,
         images_root: Path,
         transform: Callable[..., AnyRgb],
         *,
         compare: bool = True,
+        pixels: Pixels | None = None,
+        only_cuts: bool = False,
     ) -> None:
+        self.rows = manifest if isinstance(manifest, Rows) else Rows(manifest)
         self.transform = transform
-        self._digests = manifest["sha256"].tolist()
+        self.labels: Int[np.ndarray, " rows"] = self.rows.labels
+        self._pixels = pixels
+        self._is_light = only_cuts and pixels is not None
         # Shared with the decoding processes, so that the next epoch compares nothing again.
-        self._is_new = torch.full((len(manifest),), compare)
+        self._is_new = torch.full((len(self.rows),), compare)
         self._is_new.share_memory_()  # type: ignore[no-untyped-call]
-        self._places = list(
-            zip(*(manifest[name].tolist() for name in ("source", "shard", "offset", "size")), strict=True)
-        )
-        self.labels = manifest["label"].to_numpy(dtype=np.int64)
-        self.keys = manifest["key"].tolist()
         self._reader = ShardReader(images_root)
         self._threads: tuple[int, ThreadPoolExecutor] | None = None
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.rows)
 
-    def __getitem__(self, item: Item) -> Sample:
-        return self._sample(item, self._read(item))
+    def __getitem__(self, items: Sequence[Item]) -> Batch:
+        return self.__getitems__(items)
 
-    def __getitems__(self, items: Sequence[Item]) -> list[Sample]:
+    def __getitems__(self, items: Sequence[Item]) -> Batch:
         """Read a whole batch; a DataLoader calls this."""
-        data = [self._read(item) for item in items]
-        if get_worker_info() is not None:
-            return list(map(self._sample, items, data))
-        return list(self._pool().map(self._sample, items, data))
+        parts = [item if isinstance(item, tuple) else (item,) for item in items]
+        rows = [row for row, *_ in parts]
+        new = self._is_new.numpy()
+        data = [self._read(row, is_new=new.item(row)) for row in rows]
+        first = self._image(parts[0], data[0])
+        images = np.empty((len(parts), *first.shape), np.uint8)
+        images[0] = first
 
-    def _read(self, item: Item) -> bytes:
-        row, *_ = _parts(item)
-        source, shard, offset, size = self._places[row]
-        return digit(offset) if source == DIGITS else self._reader.read(source, shard, offset, size)
+        def put(number: int) -> None:
+            images[number] = self._image(parts[number], data[number])
 
-    def _sample(self, item: Item, data: bytes) -> Sample:
-        row, *rest = _parts(item)
-        if self._is_new[row]:
-            self._compare(row, data)
+        others = range(1, len(parts))
+        if self._is_light or get_worker_info() is not None:
+            for number in others:
+                put(number)
+        else:
+            list(self._pool().map(put, others))
+        return Batch(
+            torch.from_numpy(images).permute(0, 3, 1, 2),
+            torch.from_numpy(self.labels[rows].astype(np.float32)),
+            torch.tensor(rows),
+        )
+
+    def _read(self, row: int, *, is_new: bool) -> bytes | None:
+        """The bytes of an image, unless its pixels are kept."""
+        if self._pixels is None:
+            return self.rows.read(row, self._reader)
+        if is_new and not self._pixels.is_sound(row):
+            return self.rows.read(row, self._reader)
+        if is_new:
             self._is_new[row] = False
-        try:
-            image = decode(data)
-        except ValueError as error:
-            source, shard, offset, _ = self._places[row]
-            raise UserError(
-                f"{source}/{shard}: the image {self.keys[row]} at {offset} cannot be decoded",
-                found=str(error),
-                fix=f"run `dvc checkout`, or `dvc repro --force faces@{source}`",
-            ) from None
-        pixels = np.ascontiguousarray(self.transform(image, *rest))
-        return Sample(torch.from_numpy(pixels).permute(2, 0, 1), int(self.labels[row]), row)
+        return None
 
-    def _compare(self, row: int, data: bytes) -> None:
-        source, shard, offset, _ = self._places[row]
-        if source == DIGITS:  # made, not read
-            return
-        found = hashlib.sha256(data).hexdigest()
-        if found != self._digests[row]:
-            raise UserError(
-                f"{source}/{shard}: the image {self.keys[row]} at {offset} is not the one in the manifest",
-                expected=f"SHA-256 {self._digests[row]}",
-                found=f"SHA-256 {found}",
-                fix=f"if the file is damaged, run `dvc checkout` or `dvc repro --force faces@{source}`, then "
-                "`dvc repro`, which makes the manifests of the images as they are now",
-            )
+    def _image(self, item: tuple[int, ...], data: bytes | None) -> AnyRgb:
+        row, *rest = item
+        if data is None:
+            assert self._pixels is not None
+            return self.transform(self._pixels.image(row), *rest)
+        image = self.rows.decode(row, data, compare=bool(self._is_new[row]))
+        # Of damaged pixels the image stays new, so that it is decoded each time.
+        if self._pixels is None:
+            self._is_new[row] = False
+        return self.transform(image, *rest)
 
     def _pool(self) -> ThreadPoolExecutor:
         # A pool does not survive a fork.
@@ -152,8 +146,8 @@ class OrderedBatches(Sampler[list[int]]):
         world: The number of processes.
     """
 
-    def __init__(self, rows: np.ndarray, batch_size: int, rank: int = 0, world: int = 1) -> None:
-        self.rows = [int(row) for row in rows[rank::world]]
+    def __init__(self, rows: range | np.ndarray, batch_size: int, rank: int = 0, world: int = 1) -> None:
+        self.rows = rows[rank::world]
         self.batch_size = batch_size
 
     def __len__(self) -> int:
@@ -161,11 +155,11 @@ class OrderedBatches(Sampler[list[int]]):
 
     def __iter__(self) -> Iterator[list[int]]:
         for begin in range(0, len(self.rows), self.batch_size):
-            yield self.rows[begin : begin + self.batch_size]
+            yield [int(row) for row in self.rows[begin : begin + self.batch_size]]
 
 
 class Loader:
-    """The batches of a dataset, decoded in this process or in others and brought to a device.
+    """The batches of a dataset, made in this process or in others and brought to a device.
 
     Args:
         dataset: The images.
@@ -184,37 +178,36 @@ class Loader:
         keep: bool = False,
     ) -> None:
         self.device = device
-        self._loader: DataLoader[Any] = DataLoader(
-            dataset,
-            batch_sampler=batches,
-            num_workers=workers,
-            collate_fn=collate,
-            worker_init_fn=_start_worker,
-            persistent_workers=keep and workers > 0,
-            prefetch_factor=_AHEAD if workers else None,
-            pin_memory=device.type == "cuda",
-        )
+        self._dataset, self._batches = dataset, batches
+        self._loader: DataLoader[Any] | None = None
+        if workers:
+            self._loader = DataLoader(
+                dataset,
+                batch_sampler=batches,
+                num_workers=workers,
+                collate_fn=_as_it_is,
+                worker_init_fn=_start_worker,
+                persistent_workers=keep,
+                prefetch_factor=_AHEAD,
+                pin_memory=device.type == "cuda",
+            )
 
     def __len__(self) -> int:
-        return len(self._loader)
+        return len(self._batches)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch in self._loader:
+        for batch in self._here() if self._loader is None else self._loader:
             yield Batch(*(values.to(self.device, non_blocking=True) for values in batch))
 
-
-def collate(samples: list[Sample]) -> Batch:
-    """Stack samples into a batch whose images lie channels-last in memory."""
-    images = torch.stack([sample.image.permute(1, 2, 0) for sample in samples]).permute(0, 3, 1, 2)
-    return Batch(
-        images,
-        torch.tensor([sample.label for sample in samples], dtype=torch.float32),
-        torch.tensor([sample.row for sample in samples]),
-    )
+    def _here(self) -> Iterator[Batch]:
+        # A DataLoader draws its processes' seed, so the network's draws are the same with and without them.
+        torch.empty((), dtype=torch.int64).random_()
+        for batch in map(self._dataset.__getitems__, self._batches):
+            yield Batch(*(part.pin_memory() for part in batch)) if self.device.type == "cuda" else batch
 
 
-def _parts(item: Item) -> tuple[int, ...]:
-    return item if isinstance(item, tuple) else (item,)
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
 
 
 def _start_worker(_: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NEEDED = ("key", "source", "shard", "offset", "size", "sha256", "method", "label", "box")
+_CHECKED = ("key", "label", "split", "test_set")
 MANIFEST_RULES: dict[str, Column] = {
     name: rule._replace(needed=name in _NEEDED) for name, rule in INDEX_RULES.items()
 } | {
@@ -22,8 +24,12 @@ MANIFEST_RULES: dict[str, Column] = {
 }
 
 
-def read_manifest(path: Path) -> pd.DataFrame:
+def read_manifest(path: Path, only: Sequence[str] | None = None) -> pd.DataFrame:
     """Read `train`, `val`, `test`, `corrupted` or `reference.parquet` of a protocol.
+
+    Args:
+        path: The file.
+        only: The columns to read besides those that are checked, as far as there are such; None reads all.
 
     Returns:
         The columns of an index, `split` and `test_set`: the one that the row is part of, or "". In a
@@ -34,7 +40,8 @@ def read_manifest(path: Path) -> pd.DataFrame:
             two labels, or an image twice in a test set.
     """
     fix = "run the splits stage first, or again if the file is damaged"
-    table = read_parquet(path, "a manifest", MANIFEST_RULES, fix)
+    columns = None if only is None else [*dict.fromkeys((*_CHECKED, *only))]
+    table = read_parquet(path, "a manifest", MANIFEST_RULES, fix, only=columns)
     rows: pd.DataFrame = table.to_pandas()
     splits = {"reference": {"train", "val"}, "corrupted": {"test"}}.get(path.stem, {path.stem})
     tested = rows[rows["test_set"] != ""]

@@ -10,12 +10,15 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Float64, Int, UInt8
+from jaxtyping import Bool, Float, Float64, Int, Int32, UInt8
 from torch import Tensor
 from torch.utils.data import Sampler
 
 from fakeforensics.errors import UserError
 from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches
+from fakeforensics.images.on_device import Cut, DeviceImages, DeviceLoader
+from fakeforensics.images.pixels import PixelStore
+from fakeforensics.images.rows import Rows
 from fakeforensics.images.transforms import Rgb, blur, jpeg, jpeg_by_pillow, resize
 from fakeforensics.models.preprocess import Preprocess, pad
 from fakeforensics.models.runtime import worker_count
@@ -31,6 +34,20 @@ class Draw(NamedTuple):
     row: int
     epoch: int
     place: int
+
+
+class _Draws(NamedTuple):
+    """The random numbers of a sample, each in [0, 1), in the order in which they are drawn."""
+
+    blur: float
+    sigma: float
+    jpeg: float
+    quality: float
+    down: float
+    right: float
+    flip: float
+    encoder: float
+    turn: float
 
 
 class Augment:
@@ -55,32 +72,49 @@ class Augment:
 
     def __call__(self, image: Rgb, epoch: int, place: int) -> UInt8[np.ndarray, "size size 3"]:
         """Augment `image`, uint8 RGB of any size, at a place in the order that all processes share."""
-        params = self.params
-        # All numbers are drawn whether used or not: turning blur on leaves every crop where it was.
-        do_blur, sigma, do_jpeg, quality, down, right, do_flip, encoder, do_turn = np.random.default_rng(
-            (self.seed, epoch, place)
-        ).random(9)
+        params, draws = self.params, self._draw(epoch, place)
         if params.resize is not None:
             image = resize(image, params.resize / min(image.shape[:2]))
-        if do_blur < params.blur_prob:
+        if draws.blur < params.blur_prob:
             low, high = params.blur_sigma
-            image = blur(image, low + sigma * (high - low))
-        if do_jpeg < params.jpeg_prob:
+            image = blur(image, low + draws.sigma * (high - low))
+        if draws.jpeg < params.jpeg_prob:
             worst, best = params.jpeg_quality
-            by_pillow = params.jpeg_method == "pil" or (params.jpeg_method == "both" and encoder < 0.5)
+            by_pillow = params.jpeg_method == "pil" or (params.jpeg_method == "both" and draws.encoder < 0.5)
             encode = jpeg_by_pillow if by_pillow else jpeg
-            image = encode(image, worst + int(quality * (best - worst + 1)))
+            image = encode(image, worst + int(draws.quality * (best - worst + 1)))
         image = pad(image, self.crop_size)
-        rooms = [side - self.crop_size for side in image.shape[:2]]
-        shares = (down, right)
-        top, left = (
-            room // 2 if params.crop == "center" else int(share * (room + 1))
-            for room, share in zip(rooms, shares, strict=True)
-        )
+        top, left, flip, turn = self._cut(*image.shape[:2], draws)
         image = image[top : top + self.crop_size, left : left + self.crop_size]
         # NumPy's mirrored view would be copied pixel by pixel, 30 times slower.
-        image = cv2.flip(image, 1) if do_flip < params.flip_prob else image
-        return cv2.flip(image, 0) if do_turn < params.vertical_flip_prob else image
+        image = cv2.flip(image, 1) if flip else image
+        return cv2.flip(image, 0) if turn else image
+
+    @property
+    def only_cuts(self) -> bool:
+        """Whether samples are squares of the images, mirrored at most."""
+        params = self.params
+        return params.resize is None and not params.blur_prob and not params.jpeg_prob
+
+    def cut(self, height: int, width: int, epoch: int, place: int) -> Cut:
+        """The square of an image that is at least as large as the crop, if it `only_cuts`."""
+        return self._cut(height, width, self._draw(epoch, place))
+
+    def _cut(self, height: int, width: int, draws: _Draws) -> Cut:
+        params = self.params
+        top, left = (
+            (side - self.crop_size) // 2
+            if params.crop == "center"
+            else int(share * (side - self.crop_size + 1))
+            for side, share in ((height, draws.down), (width, draws.right))
+        )
+        return Cut(top, left, draws.flip < params.flip_prob, draws.turn < params.vertical_flip_prob)
+
+    def _draw(self, epoch: int, place: int) -> _Draws:
+        # All numbers are drawn whether used or not: turning blur on leaves every crop where it was. The seed
+        # is an array, which NumPy takes in faster than a tuple of the same numbers.
+        generator = np.random.default_rng(np.array((self.seed, epoch, place), np.uint32))
+        return _Draws(*generator.random(len(_Draws._fields)).tolist())
 
 
 class TrainBatches(Sampler[list[Draw]]):
@@ -91,7 +125,7 @@ class TrainBatches(Sampler[list[Draw]]):
     only effect that the number of processes has).
 
     Args:
-        methods: The method of each row.
+        methods: The method of each row; only for `balance: method`.
         labels: 0 real or 1 fake, of each row.
         batch_size: The global batch size.
         seed: The run's seed.
@@ -109,7 +143,7 @@ class TrainBatches(Sampler[list[Draw]]):
 
     def __init__(
         self,
-        methods: np.ndarray,
+        methods: np.ndarray | None,
         labels: np.ndarray,
         batch_size: int,
         seed: int,
@@ -136,15 +170,19 @@ class TrainBatches(Sampler[list[Draw]]):
 
     def __iter__(self) -> Iterator[list[Draw]]:
         epoch = self.epoch
+        order = self._order(epoch)
+        for batch in range(self.batches):
+            begin = batch * self.batch_size
+            places = range(begin + self.rank, begin + self.global_size(batch), self.world)
+            yield [Draw(int(order[place]), epoch, place) for place in places]
+
+    def _order(self, epoch: int) -> Int32[np.ndarray, " images"]:
         generator = np.random.default_rng((self.seed, epoch))
         if self.weights is None:
             order = generator.permutation(self.count)
         else:
             order = generator.choice(self.count, self.count, p=self.weights)
-        for batch in range(self.batches):
-            begin = batch * self.batch_size
-            places = range(begin + self.rank, begin + self.global_size(batch), self.world)
-            yield [Draw(int(order[place]), epoch, place) for place in places]
+        return order.astype(np.int32)
 
 
 class RunData:
@@ -160,19 +198,17 @@ class RunData:
         device: Where the batches are needed.
         rank: This process, from 0.
         world: The number of processes.
+        store: Keeps decoded images; None decodes them in each epoch.
+        on_device: Whether training images lie in the device's memory, if they are kept and fit in there.
 
     Raises:
-        UserError: If the global batch cannot be shared out evenly.
+        UserError: If the global batch cannot be shared out evenly, or an image cannot be read.
 
     Attributes:
         size: Images of a full batch in this process.
         order: How training images make up batches; set its `epoch` before each pass over `train`.
         train: Augmented training batches, in another order each epoch.
         val: Validation images, each once.
-        plain: All training images, each once, in the manifest's order, normalized and not augmented; can be
-            read repeatedly.
-        reals: The real ones among them.
-        others: The rest of them.
         labels: The label of each training image.
         train_keys: Key of each row of the training manifest.
         val_keys: Key of each row of the validation manifest.
@@ -189,6 +225,8 @@ class RunData:
         device: torch.device,
         rank: int = 0,
         world: int = 1,
+        store: PixelStore | None = None,
+        on_device: bool = False,
     ) -> None:
         self.preprocess = preprocess
         self.size, rest = divmod(params.batch_size, world)
@@ -197,18 +235,18 @@ class RunData:
                 f"`train.batch_size` {params.batch_size} is not a multiple of the {world} processes",
                 fix="change `train.batch_size` or the number of GPUs",
             )
-        workers = worker_count(params.workers, params.devices)
-        augmented = ManifestDataset(train, images_root, augment)
-        plain = ManifestDataset(train, images_root, preprocess.crop)
-        validation = ManifestDataset(val, images_root, preprocess.crop)
-
-        def in_order(dataset: ManifestDataset, rows: np.ndarray) -> Loader:
-            return Loader(dataset, OrderedBatches(rows, self.size, rank, world), workers, device)
-
-        self.train_keys, self.val_keys = augmented.keys, validation.keys
-        self.labels: Int[np.ndarray, " images"] = plain.labels
+        self._workers, self._device = worker_count(params.workers, params.devices), device
+        self._rank, self._world = rank, world
+        rows, val_rows = Rows(train), Rows(val)
+        pixels, val_pixels = (store and store.open(some, images_root) for some in (rows, val_rows))
+        self._augmented = ManifestDataset(
+            rows, images_root, augment, pixels=pixels, only_cuts=augment.only_cuts
+        )
+        self._plain = ManifestDataset(rows, images_root, preprocess.crop, pixels=pixels, only_cuts=True)
+        self.train_keys, self.val_keys = rows.keys, val_rows.keys
+        self.labels: Int[np.ndarray, " images"] = rows.labels
         self.order = TrainBatches(
-            train["method"].to_numpy(dtype=str),
+            train["method"].to_numpy() if params.balance == "method" else None,
             self.labels,
             params.batch_size,
             augment.seed,
@@ -216,16 +254,44 @@ class RunData:
             rank=rank,
             world=world,
         )
-        self._augmented = augmented
-        self.train = Loader(augmented, self.order, workers, device, keep=True)
-        self.val = in_order(validation, np.arange(len(validation)))
-        self.plain: Iterable[Float[Tensor, "batch 3 h w"]] = _Normalized(
-            in_order(plain, np.arange(len(plain))), preprocess
+        self.train: Loader | DeviceLoader = Loader(
+            self._augmented, self.order, self._workers, device, keep=True
         )
-        self.reals, self.others = (
-            _Normalized(in_order(plain, np.flatnonzero(chosen)), preprocess)
-            for chosen in (self.labels == 0, self.labels != 0)
+        self._on_device = None
+        if on_device and pixels is not None and augment.only_cuts:
+            self._on_device = DeviceImages.of(pixels, self.labels, augment.crop_size, device)
+        if self._on_device is not None:
+            self.train = DeviceLoader(self._on_device, self.order, augment.cut, augment.crop_size)
+        validation = ManifestDataset(
+            val_rows, images_root, preprocess.crop, pixels=val_pixels, only_cuts=True
         )
+        self.val = self._in_order(validation, range(len(validation)))
+
+    @property
+    def plain(self) -> Iterable[Float[Tensor, "batch 3 h w"]]:
+        """All training images, each once, in the manifest's order, normalized and not augmented.
+
+        As `reals` and `others`, it can be read repeatedly.
+        """
+        return _Normalized(self._in_order(self._plain, range(len(self._plain))), self.preprocess)
+
+    @property
+    def reals(self) -> Iterable[Float[Tensor, "batch 3 h w"]]:
+        """The real ones among them."""
+        return self._chosen(self.labels == 0)
+
+    @property
+    def others(self) -> Iterable[Float[Tensor, "batch 3 h w"]]:
+        """The rest of them."""
+        return self._chosen(self.labels != 0)
+
+    def _chosen(self, chosen: Bool[np.ndarray, " images"]) -> Iterable[Float[Tensor, "batch 3 h w"]]:
+        rows = np.flatnonzero(chosen).astype(np.int32)
+        return _Normalized(self._in_order(self._plain, rows), self.preprocess)
+
+    def _in_order(self, dataset: ManifestDataset, rows: range | np.ndarray) -> Loader:
+        batches = OrderedBatches(rows, self.size, self._rank, self._world)
+        return Loader(dataset, batches, self._workers, self._device)
 
     def use_labels(self, labels: Int[np.ndarray, " images"]) -> None:
         """Train on these labels instead of the manifest's; the reals stay those of the manifest.
@@ -234,6 +300,8 @@ class RunData:
             labels: One per training image, in the manifest's order.
         """
         self._augmented.labels = labels
+        if self._on_device is not None:
+            self._on_device.use_labels(labels)
 
 
 class _Normalized:
@@ -247,7 +315,9 @@ class _Normalized:
             yield self._preprocess.normalize(batch.images)
 
 
-def _sampling_weights(methods: np.ndarray, labels: np.ndarray, balance: str) -> Float64[np.ndarray, " rows"]:
+def _sampling_weights(
+    methods: np.ndarray | None, labels: np.ndarray, balance: str
+) -> Float64[np.ndarray, " rows"]:
     """Probabilities of the rows so that classes, or methods within classes, are drawn equally often."""
     classes = np.minimum(labels, 2)  # all classes of a reference set are one here
     rows = pd.DataFrame({"label": classes, "kind": methods if balance == "method" else ""})

@@ -6,9 +6,10 @@ import hashlib
 import json
 import platform
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -46,6 +47,35 @@ class Stopwatch:
     @staticmethod
     def _now() -> dict[str, float]:
         return {"seconds": time.monotonic(), "processor_seconds": time.process_time()}
+
+
+class ImageFacts(NamedTuple):
+    """What a card says about the images of a run.
+
+    Attributes:
+        crop: `whole` or `faces` by source.
+        counts: Images by split, source and method.
+    """
+
+    crop: dict[str, str]
+    counts: dict[str, dict[str, dict[str, int]]]
+
+    @classmethod
+    def of(cls, manifests: Mapping[str, pd.DataFrame], cropped: pd.DataFrame) -> ImageFacts:
+        """Count the images of a run.
+
+        Args:
+            manifests: `train` and `val`, as far as the detector saw them.
+            cropped: Rows that tell how the images of each source were cropped.
+        """
+        whole = cropped["box"].map(len) == 0
+        return cls(
+            {
+                str(name): "whole" if rows.all() else "faces"
+                for name, rows in whole.groupby(cropped["source"], sort=True)
+            },
+            {split: _counts(manifest) for split, manifest in manifests.items()},
+        )
 
 
 def fingerprint(
@@ -97,8 +127,7 @@ def card_values(
     settings: RunSettings,
     preprocess: Preprocess,
     faces: FacesParams,
-    manifests: dict[str, pd.DataFrame],
-    cropped: pd.DataFrame,
+    images: ImageFacts,
     start: dict[str, str],
     history: list[dict[str, Any]],
     best: dict[str, Any],
@@ -110,27 +139,19 @@ def card_values(
         settings: The run's settings.
         preprocess: From a stored image to the network's input.
         faces: How face crops were made, so that a new image can be treated in the same way.
-        manifests: `train` and `val`, as far as the detector saw them.
-        cropped: Rows that tell how the images of each source were cropped.
+        images: What the detector was trained on.
         start: What the weights started from.
         history: One row per epoch.
         best: The row whose weights were kept.
         device: From `describe_device`.
     """
-    whole = cropped["box"].map(len) == 0
     return {
         "protocol": settings.protocol,
         "settings": settings.resolved(),
         "start": start,
         "preprocess": preprocess.model_dump(mode="json"),
-        "images": {
-            "crop": {
-                str(name): "whole" if rows.all() else "faces"
-                for name, rows in whole.groupby(cropped["source"], sort=True)
-            },
-            "faces": pixels(faces),
-        },
-        "counts": {split: _counts(manifest) for split, manifest in manifests.items()},
+        "images": {"crop": images.crop, "faces": pixels(faces)},
+        "counts": images.counts,
         "epochs": len(history),
         "best_epoch": best["epoch"],
         "validation_loss": best["val_loss"],

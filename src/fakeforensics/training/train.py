@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from jaxtyping import Float64
 from lightning.fabric import Fabric
@@ -21,6 +22,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import hold, write_json
 from fakeforensics.images.digits import SOURCE, digit_rows
 from fakeforensics.images.manifest import read_manifest
+from fakeforensics.images.pixels import PixelStore
 from fakeforensics.models.card import REFERENCE, Architecture
 from fakeforensics.models.detector import Detector, ForeignDetector, HeadDetector, NetworkDetector
 from fakeforensics.models.features import FeatureStore
@@ -33,12 +35,14 @@ from fakeforensics.training.data import Augment, RunData
 from fakeforensics.training.launch import describe_device, run_in_processes
 from fakeforensics.training.live import begin_live, write_live
 from fakeforensics.training.loop import Run, make_fabric, untrained_row, write_history
-from fakeforensics.training.record import Stopwatch, card_values, fingerprint
+from fakeforensics.training.record import ImageFacts, Stopwatch, card_values, fingerprint
 from fakeforensics.training.schedule import Row, best_row
 from fakeforensics.training.settings import RunSettings
 
 log = logging.getLogger(__name__)
 
+# Of a manifest; a row of all its columns takes a kilobyte.
+COLUMNS = ("source", "shard", "offset", "size", "sha256", "method", "box", "reference_class")
 _REFERENCE = 2  # label of the reference set's first class
 
 
@@ -55,6 +59,8 @@ class Places:
         cost: JSON of what training took: seconds, processor_seconds, and the number of training images.
         scratch: Holds a folder per unfinished run, which survives a kill.
         features: Keeps the features of images for other heads; None keeps none.
+        pixels: Keeps decoded images; None decodes them in each epoch.
+        on_gpu: Whether training images lie in the GPU's memory.
     """
 
     manifests: Path
@@ -65,6 +71,8 @@ class Places:
     cost: Path
     scratch: Path
     features: Path | None = None
+    pixels: PixelStore | None = None
+    on_gpu: bool = False
 
 
 def train_detector(settings: RunSettings, places: Places, faces: FacesParams) -> None:
@@ -94,11 +102,8 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     files = {split: places.manifests / f"{split}.parquet" for split in ("train", "val")}
     if kind.sees == "reals+reference":
         files["reference"] = places.manifests / "reference.parquet"
-    everything = {name: read_manifest(path) for name, path in files.items()}
-    manifests = seen_rows(everything, kind, settings.own)
-    cropped = everything["train"] if kind.sees == "elsewhere" else manifests["train"]
-    cropped = cropped[cropped["label"] < _REFERENCE]
-    check_classes(manifests["train"], manifests["val"], kind)
+    manifests, images = _read_images(files, kind, settings.own)
+    count = len(manifests["train"])
     device = describe_device(params)
     identity = fingerprint(settings, faces, [*files.values()], [__name__, kind.__module__], device)
     if not torch.cuda.is_available():
@@ -120,7 +125,7 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
             history, best = _fit(detector, settings, places, manifests, fabric, scratch, stopwatch)
     if not fabric.is_global_zero:
         return
-    card = card_values(settings, detector.preprocess, faces, manifests, cropped, start, history, best, device)
+    card = card_values(settings, detector.preprocess, faces, images, start, history, best, device)
     for path in (places.model / "history.csv", places.plot):
         write_history(path, history)
     if not isinstance(detector, NetworkDetector):
@@ -128,10 +133,22 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
         write_live(places.live, history)
     save_detector(places.model, detector, card)  # last: it lists the files of the folder
     spent = {name: round(value, 1) for name, value in stopwatch.spent.items()}
-    write_json(places.cost, spent | {"images": len(manifests["train"])})
+    write_json(places.cost, spent | {"images": count})
     # Kept until now: DVC deletes the outputs of a stage that was killed, so a run resumes from here alone.
     if (places.scratch / identity).is_dir():
         shutil.rmtree(places.scratch / identity)
+
+
+def _read_images(
+    files: Mapping[str, Path], kind: type[Detector], own: Mapping[str, Any]
+) -> tuple[dict[str, pd.DataFrame], ImageFacts]:
+    """The rows that the detector sees, and what its card says about them."""
+    everything = {name: read_manifest(path, COLUMNS) for name, path in files.items()}
+    manifests = seen_rows(everything, kind, own)
+    cropped = everything["train"] if kind.sees == "elsewhere" else manifests["train"]
+    check_classes(manifests["train"], manifests["val"], kind)
+    images = ImageFacts.of(manifests, cropped[cropped["label"] < _REFERENCE])
+    return {split: rows.drop(columns="box") for split, rows in manifests.items()}, images
 
 
 def _held(scratch: Path, settings: RunSettings, fabric: Fabric) -> AbstractContextManager[None]:
@@ -151,8 +168,9 @@ def _fit(
     scratch: Path,
     stopwatch: Stopwatch,
 ) -> tuple[list[Row], Row]:
-    """Train a network or fit a head; returns the history and its best row."""
+    """Train a network or fit a head; returns the history and its best row. Empties `manifests`."""
     params = settings.train
+    digests = manifests["train"]["sha256"].to_numpy() if isinstance(detector, HeadDetector) else None
     data = RunData(
         manifests["train"],
         manifests["val"],
@@ -163,7 +181,11 @@ def _fit(
         fabric.device,
         fabric.global_rank,
         fabric.world_size,
+        places.pixels,
+        places.on_gpu and fabric.device.type == "cuda",
     )
+    manifests.clear()  # of each row, training needs a twentieth
+    pa.default_memory_pool().release_unused()
     if isinstance(detector, NetworkDetector):
         data.use_labels(detector.relabel(data.labels, settings.seed))
         run = Run(detector, data, params, fabric, scratch, stopwatch, places.live)
@@ -171,7 +193,7 @@ def _fit(
             run.fit()
         return run.history, best_row(run.history, params)
     if isinstance(detector, HeadDetector):
-        digests = manifests["train"]["sha256"].tolist()
+        assert digests is not None
         row = fit_head(detector, data, digests, settings.seed, fabric, FeatureStore(places.features))
         return [row], row
     raise TypeError(
@@ -234,7 +256,7 @@ def seen_rows(
 
 
 def fit_head(
-    head: HeadDetector, data: RunData, digests: list[str], seed: int, fabric: Fabric, store: FeatureStore
+    head: HeadDetector, data: RunData, digests: np.ndarray, seed: int, fabric: Fabric, store: FeatureStore
 ) -> Row:
     """Fit a head on the features of all training images; returns a row of history without losses.
 
@@ -256,7 +278,7 @@ def fit_head(
             fix="set `train.devices: 1`, and do not start it through torchrun or several Slurm tasks",
         )
     head.eval()
-    table = _features(head, data, np.array(digests), store)
+    table = _features(head, data, digests, store)
     if not np.isfinite(table).all():
         raise UserError(f"the features of the detector {head.name!r} hold values that are not finite")
     fitted = head.fit(table, data.labels, seed)

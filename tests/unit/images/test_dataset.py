@@ -9,7 +9,7 @@ import torch
 
 from fakeforensics.errors import UserError
 from fakeforensics.images.codec import decode
-from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches, collate
+from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches
 from fakeforensics.models.preprocess import Preprocess
 from tests.tiny_images import tiny_manifest
 
@@ -35,19 +35,19 @@ def loader(dataset, workers):
 
 
 def assert_whole(dataset, batches):
-    expected = collate([*map(dataset.__getitem__, range(13))])
+    expected = dataset[range(13)]
     assert torch.equal(torch.cat([batch.images for batch in batches]), expected.images)
     assert torch.cat([batch.labels for batch in batches]).tolist() == LABELS
     assert torch.cat([batch.rows for batch in batches]).tolist() == list(range(13))
 
 
-def test_a_sample_is_the_stored_image(project, dataset):
+def test_a_batch_holds_the_stored_image(project, dataset):
     manifest, images = project
     place = manifest.loc[2]
     stored = (images / "src" / place["shard"]).read_bytes()[place["offset"] :][: place["size"]]
-    sample = dataset[2]
-    assert np.array_equal(sample.image.permute(1, 2, 0).numpy(), CROP(decode(stored)))
-    assert (sample.label, sample.row) == (1, 2)
+    (image,), (label,), (row,) = dataset[[2]]
+    assert np.array_equal(image.permute(1, 2, 0).numpy(), CROP(decode(stored)))
+    assert (label, row) == (1, 2)
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -85,8 +85,8 @@ def test_processes_are_kept_from_one_pass_to_the_next_and_end_with_the_loader(da
 
 
 def test_it_can_be_sent_to_another_process(dataset):
-    dataset.__getitems__([0, 1])  # its threads stay behind
-    assert torch.equal(pickle.loads(pickle.dumps(dataset))[1].image, dataset[1].image)
+    images = dataset[[0, 1]].images  # its threads stay behind
+    assert torch.equal(pickle.loads(pickle.dumps(dataset))[[0, 1]].images, images)
 
 
 def test_an_undecodable_image_is_an_error_naming_it_never_another_image(project):
@@ -99,7 +99,7 @@ def test_an_undecodable_image_is_an_error_naming_it_never_another_image(project)
     broken.loc[1, "sha256"] = hashlib.sha256(cut).hexdigest()
     dataset = ManifestDataset(broken, images, CROP)
     with pytest.raises(UserError, match=r"src/0001 at [0-9]+ cannot be decoded"):
-        dataset.__getitems__([0, 1])
+        dataset[[0, 1]]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

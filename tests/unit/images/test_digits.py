@@ -28,4 +28,4 @@ def test_a_digit_is_read_like_a_stored_image():
     assert image[0, ::32, 0].tolist() == [0, 0, 80, 207, 143, 16, 0, 0]
     assert (image[:32, 64:96] == 80).all()
     dataset = ManifestDataset(digit_rows().iloc[[3, 0]], Path("absent"), Preprocess(crop_size=64).crop)
-    assert np.array_equal(dataset[1].image.permute(1, 2, 0).numpy(), image[96:160, 96:160])
+    assert np.array_equal(dataset[[1]].images[0].permute(1, 2, 0).numpy(), image[96:160, 96:160])

@@ -3,7 +3,7 @@
 import pandas as pd
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from fakeforensics.images.dataset import Batch, ManifestDataset, collate
+from fakeforensics.images.dataset import Batch, ManifestDataset
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import FacesParams
 from fakeforensics.training.settings import load_settings
@@ -48,5 +48,5 @@ def plain(root, split="train"):
     preprocess = Preprocess(crop_size=32)
     manifest = pd.read_parquet(root / f"data/manifests/tiny/{split}.parquet")
     dataset = ManifestDataset(manifest, root / "data/images", preprocess.crop)
-    batch = collate(dataset.__getitems__(range(len(dataset))))
+    batch = dataset[range(len(dataset))]
     return Batch(preprocess.normalize(batch.images), batch.labels, batch.rows)

@@ -8,7 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.dataset import ManifestDataset, collate
+from fakeforensics.images.dataset import Loader, ManifestDataset
+from fakeforensics.images.on_device import DeviceLoader
+from fakeforensics.images.pixels import PixelStore
 from fakeforensics.images.transforms import blur, jpeg, resize
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import AugmentParams, TrainParams
@@ -233,12 +235,12 @@ def project(tmp_path_factory):
     return tiny_manifest(root, LABELS), root / "data/images"
 
 
-def run_data(project, world=1, rank=0, **train):
+def run_data(project, world=1, rank=0, augment=None, store=None, on_device=False, **train):
     manifest, images = project
     params = TrainParams(**{"crop_size": 32, "batch_size": 4, "workers": 0} | train)
-    augmented = Augment(AugmentParams(), 32, seed=0)
+    augmented = Augment(augment or AugmentParams(), 32, seed=0)
     val = manifest.iloc[3:].reset_index(drop=True)
-    return RunData(manifest, val, images, params, augmented, PREPROCESS, CPU, rank, world)
+    return RunData(manifest, val, images, params, augmented, PREPROCESS, CPU, rank, world, store, on_device)
 
 
 def test_a_run_has_augmented_plain_and_real_images(project):
@@ -247,13 +249,13 @@ def test_a_run_has_augmented_plain_and_real_images(project):
     assert sorted(rows.tolist()) == list(range(13))
     assert rows.tolist() != list(range(13))
     assert torch.cat([batch.rows for batch in data.val]).tolist() == list(range(10))
-    whole = collate([*map(dataset.__getitem__, range(13))])
+    whole = dataset[range(13)]
     assert torch.equal(torch.cat(list(data.plain)), PREPROCESS.normalize(whole.images))
     assert data.labels.tolist() == LABELS
-    assert data.train_keys == [f"src/{row:04d}" for row in range(13)]
-    assert data.val_keys == data.train_keys[3:]
+    assert list(data.train_keys) == [f"src/{row:04d}" for row in range(13)]
+    assert list(data.val_keys) == data.train_keys[3:]
     real = [row for row, label in enumerate(LABELS) if label == 0]
-    expected = PREPROCESS.normalize(collate([dataset[row] for row in real]).images)
+    expected = PREPROCESS.normalize(dataset[real].images)
     for _ in range(2):  # as often as they are asked for
         assert torch.equal(torch.cat(list(data.reals)), expected)
 
@@ -268,6 +270,43 @@ def test_each_epoch_has_its_own_order_and_augmentation_in_a_kept_process_too(pro
             assert torch.equal(one.images, other.images)
         orders.append(torch.cat([batch.rows for batch in here]).tolist())
     assert orders[0] == orders[2] != orders[1]
+
+
+AUGMENTS = {
+    "cuts": AugmentParams(vertical_flip_prob=0.5),
+    "center": AugmentParams(crop="center", flip_prob=0.0),
+    "all": AugmentParams(resize=40, blur_prob=0.5, jpeg_prob=0.5, jpeg_method="both", vertical_flip_prob=0.5),
+}
+
+
+@pytest.mark.parametrize("name", AUGMENTS)
+@pytest.mark.parametrize("on_device", [False, True])
+@pytest.mark.parametrize("side", [36, 28])  # larger and smaller than the crop
+def test_kept_pixels_give_the_batches_of_decoding(tmp_path, name, on_device, side):
+    project = tiny_manifest(tmp_path, LABELS, side=side), tmp_path / "data/images"
+    store = PixelStore(tmp_path / "pixels", 1.0)
+    decoding = run_data(project, augment=AUGMENTS[name])
+    kept = run_data(project, augment=AUGMENTS[name], store=store, on_device=on_device)
+    is_there = on_device and name != "all" and side == 36
+    assert isinstance(kept.train, DeviceLoader) == is_there
+    for data in (decoding, kept):
+        data.use_labels(data.labels + 5)
+    for epoch in range(2):
+        decoding.order.epoch = kept.order.epoch = epoch
+        for one, other in zip(decoding.train, kept.train, strict=True):
+            assert all(map(torch.equal, one, other))
+            assert other.images.is_contiguous(memory_format=torch.channels_last)
+    for one, other in zip(decoding.val, kept.val, strict=True):
+        assert all(map(torch.equal, one, other))
+    assert torch.equal(torch.cat(list(kept.reals)), torch.cat(list(decoding.reals)))
+
+
+def test_images_of_two_sizes_are_not_brought_to_the_device(tmp_path, caplog):
+    manifests = [tiny_manifest(tmp_path, [0, 1], name, side=side) for name, side in (("a", 36), ("b", 40))]
+    project = pd.concat(manifests, ignore_index=True), tmp_path / "data/images"
+    data = run_data(project, store=PixelStore(tmp_path / "pixels", 1.0), on_device=True)
+    assert isinstance(data.train, Loader)
+    assert "images of 2 sizes, or small ones, are not kept on the device" in caplog.text
 
 
 def test_reals_and_validation_are_shared_out_whole(project):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches, collate
+from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.models.saving import load_detector
 from fakeforensics.scoring import score_manifest
@@ -46,7 +46,7 @@ def test_batches_reach_the_gpu_whole(tmp_path, workers):
     dataset = ManifestDataset(tiny_manifest(tmp_path, LABELS), tmp_path / "data/images", preprocess.crop)
     batches = OrderedBatches(np.arange(41), 2)
     loader = Loader(dataset, batches, workers, torch.device("cuda"), keep=True)
-    expected = collate([dataset[row] for row in range(41)])
+    expected = dataset[range(41)]
     for passes in range(4):
         found = []
         for number, batch in enumerate(loader):

@@ -1,0 +1,195 @@
+"""The rows of a manifest as columns of numbers: what training keeps of each image while it runs."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Int, Int16, Int32, Int64, UInt8
+
+from fakeforensics.errors import UserError
+from fakeforensics.images.codec import decode
+from fakeforensics.images.digits import SOURCE as DIGITS
+from fakeforensics.images.digits import digit
+from fakeforensics.images.shards import ShardReader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIGEST_BYTES = 16  # of a SHA-256's 32: enough to tell any two images apart
+_HEX_DIGITS = 64
+_BLOCK = 1024  # keys that are compressed together
+
+
+class Place(NamedTuple):
+    """Where an image's bytes lie.
+
+    Args:
+        source: The source's name.
+        shard: The file in the source's folder.
+        offset: The first byte.
+        size: The number of bytes.
+    """
+
+    source: str
+    shard: str
+    offset: int
+    size: int
+
+
+class Keys(Sequence[str]):
+    """The keys of all rows, compressed: only messages need them, and of text they would be most of a row."""
+
+    def __init__(self, keys: pa.Array) -> None:
+        self._count = len(keys)
+        self._blocks = [
+            zlib.compress("\0".join(keys.slice(begin, _BLOCK).to_pylist()).encode(), 1)
+            for begin in range(0, len(keys), _BLOCK)
+        ]
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self[number] for number in range(*row.indices(self._count))]
+        if not 0 <= row < self._count:
+            raise IndexError(row)
+        return self._block(row // _BLOCK)[row % _BLOCK]
+
+    def __iter__(self) -> Iterator[str]:
+        for number in range(len(self._blocks)):
+            yield from self._block(number)
+
+    def _block(self, number: int) -> list[str]:
+        return zlib.decompress(self._blocks[number]).decode().split("\0")
+
+
+class Rows:
+    """The rows of a manifest, about 45 bytes each.
+
+    They are numbers in arrays, so that decoding processes, which are forked, share them: objects would be
+    copied one by one when their references are counted.
+
+    Args:
+        manifest: Rows with key, source, shard, offset, size, sha256, label; also those of `digit_rows`.
+
+    Attributes:
+        labels: 0 real or 1 fake; 2 + k for an image of class k of a reference set.
+        digests: The first bytes of each image's SHA-256; zeros where the manifest holds none.
+        keys: The key of each row.
+    """
+
+    def __init__(self, manifest: pd.DataFrame) -> None:
+        self.labels: Int16[np.ndarray, " rows"] = manifest["label"].to_numpy(dtype=np.int16)
+        self.digests: UInt8[np.ndarray, "rows bytes"] = _digests(_texts(manifest["sha256"]))
+        self.keys = Keys(_texts(manifest["key"]))
+        self._offsets: Int64[np.ndarray, " rows"] = manifest["offset"].to_numpy(dtype=np.int64)
+        self._sizes = manifest["size"].to_numpy(dtype=np.uint32)
+        self._files, self._sources, self._shards = _files(
+            _texts(manifest["source"]), _texts(manifest["shard"])
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def place(self, row: int) -> Place:
+        """Where the image of a row lies."""
+        file = self._files[row]
+        return Place(
+            self._sources[file].as_py(),
+            self._shards[file].as_py(),
+            int(self._offsets[row]),
+            int(self._sizes[row]),
+        )
+
+    def read(self, row: int, reader: ShardReader) -> bytes:
+        """The bytes of the image of a row.
+
+        Raises:
+            UserError: If they cannot be read.
+        """
+        place = self.place(row)
+        return digit(place.offset) if place.source == DIGITS else reader.read(*place)
+
+    def decode(self, row: int, data: bytes, *, compare: bool) -> UInt8[np.ndarray, "height width 3"]:
+        """Decode the image of a row.
+
+        Args:
+            row: Its number.
+            data: Its bytes.
+            compare: Whether they are compared with their SHA-256.
+
+        Raises:
+            UserError: If they are another image's, or are no image.
+        """
+        if compare:
+            self._compare(row, data)
+        try:
+            return decode(data)
+        except ValueError as error:
+            raise UserError(
+                f"{self._name(row)} cannot be decoded",
+                found=str(error),
+                fix=f"run `dvc checkout`, or `dvc repro --force faces@{self.place(row).source}`",
+            ) from None
+
+    def _compare(self, row: int, data: bytes) -> None:
+        source = self.place(row).source
+        if source == DIGITS:  # made, not read
+            return
+        found, expected = hashlib.sha256(data).digest()[:DIGEST_BYTES], self.digests[row].tobytes()
+        if found != expected:
+            raise UserError(
+                f"{self._name(row)} is not the one in the manifest",
+                expected=f"SHA-256 {expected.hex()}…",
+                found=f"SHA-256 {found.hex()}…",
+                fix=f"if the file is damaged, run `dvc checkout` or `dvc repro --force faces@{source}`, then "
+                "`dvc repro`, which makes the manifests of the images as they are now",
+            )
+
+    def _name(self, row: int) -> str:
+        place = self.place(row)
+        return f"{place.source}/{place.shard}: the image {self.keys[row]} at {place.offset}"
+
+    def in_order_of_files(self, chosen: Int[np.ndarray, " some"]) -> Int[np.ndarray, " some"]:
+        """The chosen rows in the order in which their bytes lie on disk."""
+        return chosen[np.lexsort((self._offsets[chosen], self._files[chosen]))]
+
+
+def _texts(column: pd.Series) -> pa.Array:
+    texts = pa.array(column)
+    texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
+    return texts.cast(pa.string())
+
+
+def _digests(texts: pa.Array) -> UInt8[np.ndarray, "rows bytes"]:
+    """The first bytes of numbers in hexadecimal; zeros for what is none."""
+    found = np.zeros((len(texts), DIGEST_BYTES), np.uint8)
+    for begin in range(0, len(texts), _BLOCK):
+        some = texts.slice(begin, _BLOCK)
+        whole = pc.fill_null(pc.match_substring_regex(some, f"^[0-9a-f]{{{_HEX_DIGITS}}}$"), False)
+        digits = pc.utf8_slice_codeunits(some.filter(whole), 0, 2 * DIGEST_BYTES)
+        data = bytes.fromhex("".join(digits.to_pylist()))
+        chosen = begin + np.flatnonzero(whole.to_numpy(zero_copy_only=False))
+        found[chosen] = np.frombuffer(data, np.uint8).reshape(-1, DIGEST_BYTES)
+    return found
+
+
+def _files(sources: pa.Array, shards: pa.Array) -> tuple[Int32[np.ndarray, " rows"], pa.Array, pa.Array]:
+    """The number of each row's file, and source and shard of each file."""
+    first, second = sources.dictionary_encode(), shards.dictionary_encode()
+    count = max(1, len(second.dictionary))
+    both = first.indices.to_numpy().astype(np.int64) * count + second.indices.to_numpy()
+    files = pa.array(both).dictionary_encode()
+    source, shard = (pa.array(part) for part in np.divmod(files.dictionary.to_numpy(), count))
+    return files.indices.to_numpy().copy(), first.dictionary.take(source), second.dictionary.take(shard)
