@@ -17,20 +17,19 @@ from typing import Any
 import torch
 
 BATCH = 64
-PAGES = 20  # a row of so many is read, at random: more than one of each page
+BATCHES = 562  # 36,000 images, at random: more than one of each page that holds rows
 SUMMED = ("Pss_Anon", "Pss_Shmem")
 
 
 def main(folder: Path, rows: int, workers: int, mode: str) -> None:
     """Read a part of an epoch and of the center's images."""
-    manifests = folder / ("few" if rows == 20_000 else "many")
+    manifests = folder / ("few" if rows == 80_000 else "many")
     make = _now if importlib.util.find_spec("fakeforensics.images") else _then
     train, reals, held = make(manifests, folder, workers, mode)
-    batches = rows // BATCH // PAGES
     # The first processes are kept, and so is the iterator: they are there when memory is measured.
     first, second = iter(train), iter(reals)
     for images in (first, second):
-        for _ in islice(images, batches):
+        for _ in islice(images, BATCHES):
             pass
     own = _pss("self")
     others = sum(_pss(str(process.pid)) for process in multiprocessing.active_children())

@@ -3,9 +3,10 @@
     python -m benchmarks.scale.memory --json memory.json
 
 720,000 simulated rows point into real shards of tiny images. A child process makes the batches of a run as
-training does, goes through a twentieth of an epoch (which touches nearly every page that holds rows) and sums
-up the anonymous and shared memory of itself and its decoding processes, each page divided by the number of
-processes that share it (PSS). A second child does the same with few rows; the difference is what rows cost.
+training does, reads 36,000 images with augmentation and as many reals (which touches nearly every page that
+holds rows) and sums up the anonymous and shared memory of itself and its decoding processes, each page
+divided by the number of processes that share it (PSS). A second child does the same with 80,000 rows; the
+difference is what rows cost.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ import typer
 ROOT = Path(__file__).parents[2]
 THEN = "4a81131"
 CHILD = Path(__file__).with_name("_memory_child.py")
-FEW = 20_000  # rows of the child whose memory is subtracted, and images of a shard
+SHARD = 20_000  # images of a shard
+FEW = 80_000  # rows of the child whose memory is subtracted
 WORDS = ("airplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow")
 
 
@@ -90,16 +92,16 @@ def simulate(folder: Path, rows: int) -> None:
     rng = np.random.default_rng(0)
     places, digests = [], []
     with ShardWriter(source, 1 << 30) as writer:
-        for number in range(FEW):
+        for number in range(SHARD):
             data = encode_png(rng.integers(0, 256, (8, 8, 3), np.uint8))
             places.append(writer.add(f"{number:06d}", data))
             digests.append(hashlib.sha256(data).hexdigest())
-    shards = [f"shard-{number:05d}.tar" for number in range(rows // FEW)]
+    shards = [f"shard-{number:05d}.tar" for number in range(rows // SHARD)]
     for name in shards[1:]:
         os.link(source / shards[0], source / name)
     blank = {"string": "", "bool": False, "list<element: float>": [], "list<item: float>": []}
-    for split, parts in (("train", shards), ("few", shards[:1]), ("val", shards[:1])):
-        count = len(parts) * FEW
+    for split, parts in (("train", shards), ("few", shards[: FEW // SHARD]), ("val", shards[:1])):
+        count = len(parts) * SHARD
         numbers = np.arange(count)
         label = numbers % 2
         keys = [
@@ -108,7 +110,7 @@ def simulate(folder: Path, rows: int) -> None:
         ]
         own = {
             "key": keys,
-            "shard": np.repeat(parts, FEW),
+            "shard": np.repeat(parts, SHARD),
             "offset": np.tile([place.offset for place in places], len(parts)),
             "size": np.tile([place.size for place in places], len(parts)),
             "sha256": digests * len(parts),

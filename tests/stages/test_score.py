@@ -85,11 +85,9 @@ def runs(monkeypatch):
     found = []
     real = scoring.score_manifest
 
-    def counted(detector, card, manifest, images, batch_size, workers, corruption, features, *, compare):
-        found.append(corruption)
-        return real(
-            detector, card, manifest, images, batch_size, workers, corruption, features, compare=compare
-        )
+    def counted(*arguments, compare):
+        found.append(arguments[6])
+        return real(*arguments, compare=compare)
 
     monkeypatch.setattr(scoring, "score_manifest", counted)
     return found

@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 def places(root):
     """The folders that the stage reads and writes, by its option."""
     read = {name: root / "data" / name for name in ("settings", "manifests", "images")}
-    written = {name: root / name for name in ("plots", "live", "metrics", "scratch")}
+    written = {name: root / name for name in ("plots", "live", "metrics", "scratch", "pixels")}
     return read | {"out": root / "models"} | written
 
 

@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Int, Int32, UInt8
+from jaxtyping import Int, Int16, Int32, UInt8
 from tqdm import tqdm
 
 from fakeforensics.code import code_hashes
@@ -49,6 +49,7 @@ _ENTRY = np.dtype(
 )
 _SAMPLE = 32  # images that are decoded to estimate how large all of them are
 _AHEAD = 32  # images that are decoded at once
+_WORTH_A_WORD = 1e9  # bytes
 _SPARE = 2**30  # bytes of the disk that are left free
 _UNUSED = 24 * 3600  # seconds without use after which a part may make room for another
 
@@ -94,7 +95,7 @@ class Part:
             pixels = self.image(number)
         except ValueError:
             return False
-        return zlib.crc32(pixels) == int(self.table[number]["crc"])
+        return zlib.crc32(pixels.data) == int(self.table[number]["crc"])
 
     def __reduce__(self) -> tuple[type[Part], tuple[Path]]:
         return Part, (self.folder,)
@@ -110,13 +111,14 @@ class Pixels:
     """
 
     def __init__(
-        self, parts: list[Part], files: Int32[np.ndarray, " rows"], numbers: Int32[np.ndarray, " rows"]
+        self, parts: list[Part], files: Int16[np.ndarray, " rows"], numbers: Int32[np.ndarray, " rows"]
     ) -> None:
         self._parts, self._files, self._numbers = parts, files, numbers
 
     def image(self, row: int) -> UInt8[np.ndarray, "height width 3"]:
         """The image of a row, not copied."""
-        return self._parts[self._files.item(row)].image(self._numbers.item(row))
+        file, number = int(self._files[row]), int(self._numbers[row])
+        return self._parts[file].image(number)
 
     def is_sound(self, row: int) -> bool:
         """Whether a row's image is as it was written; a damaged part is deleted for the next process."""
@@ -189,7 +191,7 @@ class PixelStore:
         absent = places.is_null().to_numpy(zero_copy_only=False)
         place = pc.fill_null(places, 0).to_numpy()
         begins = np.cumsum([0, *map(len, digests)])
-        files = np.searchsorted(begins, place, side="right").astype(np.int32) - 1
+        files = np.searchsorted(begins, place, side="right").astype(np.int16) - 1
         missing = np.flatnonzero(absent)
         _, first = np.unique(rows.digests[missing], axis=0, return_index=True)
         for number in np.unique(files[~absent]):
@@ -203,10 +205,11 @@ class PixelStore:
         sample = missing[np.linspace(0, len(missing) - 1, min(_SAMPLE, len(missing))).astype(int)]
         sizes = [rows.decode(row, rows.read(row, reader), compare=True).nbytes for row in sample.tolist()]
         needed = int(np.mean(sizes) * len(missing))
-        if not self._make_room(rows, needed, len(missing)):
+        room = self._make_room(rows, needed, len(missing))
+        if room < needed:
             return False
-        log.info("decoding %d images once into %.1f GB of %s", len(missing), needed / 1e9, self._folder)
-        room = needed + self._most // 10  # the estimate may be wrong
+        if needed > _WORTH_A_WORD:
+            log.info("decoding %d images once into %.1f GB of %s", len(missing), needed / 1e9, self._folder)
         progress = tqdm(total=len(missing), desc="decoding", unit="image", leave=False, disable=None)
         with progress, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
             cv2.setNumThreads(1)
@@ -215,20 +218,20 @@ class PixelStore:
                 name = hashlib.sha256(rows.digests[missing[begin:]].tobytes()).hexdigest()[:16]
                 with atomic_directory(self._folder / name) as building:
                     with (building / _PIXELS).open("wb") as file:
-                        table = _write(file, rows, missing[begin:], reader, threads)
+                        table = _write(file, min(room, _PART_BYTES), rows, missing[begin:], reader, threads)
                     np.save(building / _TABLE, table)
                 begin += len(table)
                 room -= int(table["offset"][-1]) + _bytes(table[-1])
                 progress.update(len(table))
-                if room < 0:
+                if room <= 0 and begin < len(missing):
                     log.warning(
                         "the images are larger than a sample of them: the rest is decoded when needed"
                     )
                     return False
         return True
 
-    def _make_room(self, rows: Rows, needed: int, count: int) -> bool:
-        """Whether so many bytes may be written; parts that nobody used lately give way."""
+    def _make_room(self, rows: Rows, needed: int, count: int) -> int:
+        """The bytes that may be written; parts that nobody used lately give way."""
         folders = sorted(_finished(self._root.glob("*/*/")), key=_last_use, reverse=True)
         used = {folder: _size(folder) for folder in folders}
         while sum(used.values()) + needed > self._most and folders:
@@ -241,10 +244,11 @@ class PixelStore:
         )
         free = shutil.disk_usage(existing).free - _SPARE
         taken = sum(used.values())
-        if taken + needed <= self._most and needed <= free:
-            return True
+        room = min(self._most - taken, free)
+        if needed <= room:
+            return room
         why = (
-            f"{free / 1e9:.1f} GB of the disk may be filled"
+            f"{max(0, free) / 1e9:.1f} GB of the disk may be filled"
             if needed > free
             else f"`pixels.disk_gb` allows {self._most / 1e9:g} GB, of which others take {taken / 1e9:.1f}"
         )
@@ -255,23 +259,24 @@ class PixelStore:
             needed / 1e9,
             why,
         )
-        return False
+        return room
 
 
 def _write(
     file: BinaryIO,
+    most: int,
     rows: Rows,
     chosen: Int[np.ndarray, " some"],
     reader: ShardReader,
     threads: ThreadPoolExecutor,
 ) -> np.ndarray:
-    """Write images until the part is full; returns their table."""
+    """Write images until `most` bytes are reached; returns their table."""
     entries, offset = [], 0
     for row, image in _decoded(rows, chosen, reader, threads):
-        entries.append((rows.digests[row], offset, *image.shape[:2], zlib.crc32(image)))
-        file.write(image)
+        entries.append((rows.digests[row], offset, *image.shape[:2], zlib.crc32(image.data)))
+        file.write(image.data)
         offset += image.nbytes
-        if offset >= _PART_BYTES:
+        if offset >= most:
             break
     return np.array(entries, _ENTRY)
 

@@ -38,7 +38,7 @@ def run(*arguments, status=0):
 def train_stage(root, detector):
     """The train stage's arguments for the project in `root`."""
     places = {name: root / "data" / name for name in ("settings", "manifests", "images")}
-    written = {name: root / name for name in ("plots", "live", "metrics", "scratch")}
+    written = {name: root / name for name in ("plots", "live", "metrics", "scratch", "pixels")}
     places |= {"out": root / "models"} | written
     options = [text for name, path in places.items() for text in (f"--{name}", path)]
     return ["-m", "stages.train", "--protocol", "tiny", "--detector", detector, *options]
@@ -69,7 +69,7 @@ def test_two_processes_train_and_save_once(tmp_path):
         "import sys; from pathlib import Path; from stages.train import main\n"
         "root = Path(sys.argv[1])\n"
         "read = {name: root / 'data' / name for name in ('settings', 'manifests', 'images')}\n"
-        "written = {name: root / name for name in ('plots', 'live', 'metrics', 'scratch')}\n"
+        "written = {name: root / name for name in ('plots', 'live', 'metrics', 'scratch', 'pixels')}\n"
         "for detector in sys.argv[2:]:\n"
         "    main('tiny', detector, out=root / 'models', **read, **written)\n"
     )
