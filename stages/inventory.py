@@ -13,14 +13,17 @@ def main(
     source: Annotated[str, typer.Option(callback=check_name, help="A source of params.yaml.")],
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the lists.")] = Path("data/inventory"),
+    scratch: Annotated[Path, typer.Option(help="Where unfinished work survives a kill.")] = Path(
+        ".scratch/inventory"
+    ),
 ) -> None:
-    """Write data/inventory/<source>.csv: path, bytes and sha256 of every file that the adapter reads.
+    """Write the list data/inventory/<source>.parquet (path, bytes, sha256) and its digest <source>.json.
 
     If the source's folder is missing, the list is empty, and the protocols that need it stop at their splits.
     """
     from fakeforensics.params import load_params
     from fakeforensics.sources.base import MissingSourceError, open_source
-    from fakeforensics.sources.inventory import UNREADABLE, write_empty, write_inventory
+    from fakeforensics.sources.inventory import UNREADABLE, read_list, write_empty, write_inventory
 
     try:
         adapter = open_source(source, load_params(params).source(source))
@@ -28,10 +31,12 @@ def main(
         write_empty(source, out)
         typer.secho(f"warning: {error}", err=True, fg=typer.colors.YELLOW)
         return
-    rows = write_inventory(adapter, out)
-    typer.echo(f"{source}: {len(rows)} files, {sum(size for _, size, _ in rows) / 2**20:.1f} MiB")
-    if unreadable := [path for path, _, digest in rows if digest == UNREADABLE]:
-        typer.echo(f"{source}: {len(unreadable)} cannot be read, the first is {unreadable[0]!r}", err=True)
+    digest = write_inventory(adapter, out, scratch=scratch)
+    typer.echo(f"{source}: {digest.files} files, {digest.bytes / 2**20:.1f} MiB")
+    if digest.unreadable:
+        rows = read_list(source, out)
+        first = rows.loc[rows["sha256"] == UNREADABLE, "path"].iloc[0]
+        typer.echo(f"{source}: {digest.unreadable} cannot be read, the first is {first!r}", err=True)
 
 
 if __name__ == "__main__":

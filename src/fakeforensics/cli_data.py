@@ -22,7 +22,7 @@ def check(
     ] = None,
     deep: Annotated[bool, Option("--deep", help="Decode every image and every frame.")] = False,
     update: Annotated[
-        bool, Option("--update", help="Write data/inventory/<source>.csv for sources without errors.")
+        bool, Option("--update", help="List the files of sources without errors anew.")
     ] = False,
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
     workers: Annotated[int, Option(min=0, help="Threads; 0: one per core.")] = 0,
@@ -43,7 +43,7 @@ def check(
     from fakeforensics.params import load_params
     from fakeforensics.sources.base import open_source
     from fakeforensics.sources.check import check_sources, render
-    from fakeforensics.sources.inventory import write_inventory
+    from fakeforensics.sources.inventory import digest_path, write_inventory
 
     settings = load_params(params)
     chosen = {name: settings.source(name) for name in sources or settings.sources}
@@ -55,15 +55,16 @@ def check(
             _compare_shared(report, open_source(report.name, chosen[report.name]).root)
         typer.echo(render(report))
         if update and report.is_good:
-            write_inventory(open_source(report.name, chosen[report.name]), lists)
-            typer.echo(f"  written: data/inventory/{report.name}.csv")
+            write_inventory(open_source(report.name, chosen[report.name]), lists, workers)
+            typer.echo(f"  written: {digest_path(report.name, lists)}")
         elif report.files and (
             new := _what_is_new(report, open_source(report.name, chosen[report.name]), lists)
         ):
             is_current = False
             typer.echo(
-                f"  {lists / report.name}.csv is out of date ({new}), and `dvc repro` goes by it: "
-                f"fakeforensics data check {report.name} --update"
+                f"  {digest_path(report.name, lists)} is out of date, and `dvc repro` goes by it:\n"
+                f"    {new}\n"
+                f"  fakeforensics data check {report.name} --update"
             )
     if not is_current or not all(report.is_good for report in reports):
         raise typer.Exit(1)
@@ -71,7 +72,7 @@ def check(
 
 def _what_is_new(report: SourceReport, adapter: DatasetAdapter, lists: Path) -> str | None:
     """How the checked files, tables included, differ from the list that the pipeline depends on."""
-    from fakeforensics.sources.check import what_is_new
+    from fakeforensics.sources.inventory import what_is_new
 
     sizes = {file.record.path: file.size for file in report.files}
     sizes |= {str(table): (adapter.root / table).stat().st_size for table in adapter.tables()}

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fakeforensics.sources.inventory import read_digest, read_list
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -35,8 +37,9 @@ def test_the_list_is_written_and_the_sum_is_shown(project: Path) -> None:
     done = run("inventory", project, "--source", "mine")
     assert done.returncode == 0, done.stderr
     assert "mine: 2 files" in done.stdout
-    lines = (project / "data/inventory/mine.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in lines] == ["path", "0_real/a.png", "1_fake/b.png"]
+    rows = read_list("mine", project / "data/inventory")
+    assert rows["path"].tolist() == ["0_real/a.png", "1_fake/b.png"]
+    assert not list((project / ".scratch/inventory").iterdir())
 
 
 def test_missing_data_is_explained_and_listed_as_nothing(project: Path) -> None:
@@ -44,4 +47,5 @@ def test_missing_data_is_explained_and_listed_as_nothing(project: Path) -> None:
     assert done.returncode == 0
     assert "warning: source 'gone': the folder nowhere does not exist" in done.stderr
     assert "docs/data.md" in done.stderr
-    assert (project / "data/inventory/gone.csv").read_text() == "path,bytes,sha256\n"
+    assert read_digest("gone", project / "data/inventory").files == 0
+    assert read_list("gone", project / "data/inventory").empty

@@ -189,5 +189,5 @@ def test_data_check_writes_the_inventory_of_a_good_source(here):
         "protocols: [p]\ndetectors: [d]\ncompare: {baseline: d}\n"
         "sources: {mine: {layout: folder, root: raw}}\n"
     )
-    assert "written: data/inventory/mine.csv" in run("data", "check", "mine", "--update")
-    assert (here / "data/inventory/mine.csv").read_text().count("\n") == 3
+    assert "written: data/inventory/mine.json" in run("data", "check", "mine", "--update")
+    assert json.loads((here / "data/inventory/mine.json").read_text())["files"] == 2

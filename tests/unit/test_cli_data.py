@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from fakeforensics.cli import app
 from fakeforensics.sources import download
 from fakeforensics.sources.base import DatasetAdapter
+from fakeforensics.sources.inventory import read_list
 
 
 @pytest.fixture
@@ -52,8 +53,8 @@ def test_update_lists_the_files_of_sound_sources_alone(params: Path, monkeypatch
     monkeypatch.chdir(params.parent)
     assert CliRunner().invoke(app, ["data", "check", "--update"]).exit_code == 1
     lists = params.parent / "data/inventory"
-    assert [path.name for path in lists.iterdir()] == ["mine.csv"]
-    assert len((lists / "mine.csv").read_text().splitlines()) == 3
+    assert sorted(path.name for path in lists.iterdir()) == ["mine.json", "mine.parquet"]
+    assert read_list("mine", lists)["path"].tolist() == ["0_real/a.png", "1_fake/a.png"]
 
 
 def test_check_fails_if_the_list_of_files_is_out_of_date(
@@ -70,6 +71,8 @@ def test_check_fails_if_the_list_of_files_is_out_of_date(
     changed = CliRunner().invoke(app, check)
     assert changed.exit_code == 1
     assert "files: 2 added, 1 removed, 1 changed in size" in changed.output
+    assert "added: 1_fake/b.png" in changed.output
+    assert "changed in size: 0_real/a.png" in changed.output
     assert "data check mine --update" in changed.output
     assert CliRunner().invoke(app, [*check, "--update"]).exit_code == 0
     assert CliRunner().invoke(app, check).exit_code == 0

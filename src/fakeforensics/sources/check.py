@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import os
 import warnings
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import printable_path, sha256_file
+from fakeforensics.files import sha256_file
 from fakeforensics.params import SourceParams
 from fakeforensics.sources.base import (
     IMAGE_SUFFIXES,
@@ -29,6 +27,7 @@ from fakeforensics.sources.base import (
     open_source,
     read_records,
 )
+from fakeforensics.sources.hashing import map_in_order
 
 SHOWN = 5
 SAMPLE_BYTES = 4096
@@ -113,32 +112,6 @@ def check_sources(
     return reports
 
 
-def what_is_new(source: str, sizes: Mapping[str, int], folder: Path) -> str | None:
-    """How a source's files differ from its list in number or size; no file is read.
-
-    Args:
-        source: Its name.
-        sizes: Bytes of each file that is there, by its relative path.
-        folder: The folder of the lists.
-
-    Returns:
-        Such as "files: 3 added, 1 removed"; None if the list fits, or if there is none yet.
-    """
-    path = folder / f"{source}.csv"
-    if not path.is_file():
-        return None
-    with path.open(encoding="utf-8", newline="") as file:
-        listed = {row["path"]: int(row["bytes"]) for row in csv.DictReader(file)}
-    found = {printable_path(name): size for name, size in sizes.items()}
-    counts = Counter(
-        "added" if name not in listed else "removed" if name not in found else "changed in size"
-        for name in listed.keys() | found.keys()
-        if listed.get(name) != found.get(name)
-    )
-    parts = [f"{counts[kind]:,} {kind}" for kind in ("added", "removed", "changed in size") if counts[kind]]
-    return f"files: {', '.join(parts)}" if parts else None
-
-
 def _check(name: str, source: SourceParams, deep: bool, workers: int) -> SourceReport:
     report = SourceReport(name, source.layout, source.options.get("subset") is True)
     try:
@@ -152,8 +125,8 @@ def _check(name: str, source: SourceParams, deep: bool, workers: int) -> SourceR
     _report_left_out(report, adapter, records)
     if not report.is_subset:
         report.counts = list(adapter.expected_counts(records))
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        report.files = list(pool.map(lambda record: _probe(name, adapter.root, record, deep), records))
+    probe = partial(_probe, name, adapter.root, deep)
+    report.files = list(map_in_order(probe, records, workers))
     unreadable = [f"{file.record.path}: {file.problem}" for file in report.files if file.problem]
     if unreadable:
         report.errors.append(_listed(f"{len(unreadable)} files cannot be read", unreadable))
@@ -274,7 +247,7 @@ def _shares(values: Iterable[str]) -> str:
     return ", ".join([*shown, f"others {rest:,}"] if rest else shown)
 
 
-def _probe(source: str, root: Path, record: RawFile, deep: bool) -> ProbedFile:
+def _probe(source: str, root: Path, deep: bool, record: RawFile) -> ProbedFile:
     """Look into a file.
 
     Reads an image's header and looks for its end; decodes it only if the end is missing, or if `deep`.

@@ -1,4 +1,7 @@
-"""What this machine makes is what data/inventory records, in Git, from another one."""
+"""What this machine makes is what another one made: recorded.csv has its hashes of stills and of a swap.
+
+`make repro` compares the digests of all files, in data/inventory.
+"""
 
 import csv
 from pathlib import Path
@@ -15,8 +18,8 @@ ROOT = Path(__file__).parents[3]
 SEED = load_params(ROOT / "params.yaml").demo.seed
 
 
-def recorded(source: str, path: str) -> str:
-    with (ROOT / f"data/inventory/demo_{source}.csv").open(encoding="utf-8") as file:
+def recorded(path: str) -> str:
+    with Path(__file__).with_name("recorded.csv").open(encoding="utf-8") as file:
         return {row["path"]: row["sha256"] for row in csv.DictReader(file)}[path]
 
 
@@ -24,13 +27,13 @@ def recorded(source: str, path: str) -> str:
 def test_stills(folder: str, tmp_path: Path) -> None:
     still = next(still for still in dffd.plan(Recipe()) if (still.folder, still.split) == (folder, "test"))
     dffd.make_still(still, {}, SEED, tmp_path)
-    assert sha256_file(tmp_path / still.path) == recorded("dffd", still.path)
+    assert sha256_file(tmp_path / still.path) == recorded(still.path)
 
 
 def test_a_swap(tmp_path: Path) -> None:
     clip = next(clip for clip in celeb_df.plan(Recipe()) if clip.donor)
     celeb_df.make_clip(clip, Recipe(), SEED, tmp_path)
-    assert sha256_file(tmp_path / clip.path) == recorded("celeb_df", clip.path)
+    assert sha256_file(tmp_path / clip.path) == recorded(clip.path)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def some(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.slow
 def test_what_trained_generators_make(some: dict[str, Path]) -> None:
-    assert {path for path, made in some.items() if sha256_file(made) != recorded("dffd", path)} == set()
+    assert {path for path, made in some.items() if sha256_file(made) != recorded(path)} == set()
 
 
 @pytest.mark.slow
