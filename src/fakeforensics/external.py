@@ -278,15 +278,20 @@ def read_external(
             expected=", ".join(NEEDED) + "; optionally " + ", ".join(OPTIONAL),
             found=", ".join(map(str, raw.columns)) or "no column at all",
         )
+    for name in (one for one in NEEDED[1:] + OPTIONAL if one in raw):
+        raw[name] = raw[name].str.strip()
+        # A quote too many makes one value of several lines.
+        unprintable = ~raw[name].map(str.isprintable).to_numpy(dtype=bool)
+        _refuse(path, raw, name, unprintable, "text in one line, without control characters")
     values = pd.to_numeric(raw["score"], errors="coerce").to_numpy(dtype=np.float64)
     _refuse(path, raw, "score", ~(np.abs(values) < LARGEST), "a finite number with a decimal point")
-    label = raw["label"].str.strip().str.lower().map(LABELS)
+    label = raw["label"].str.lower().map(LABELS)
     _refuse(path, raw, "label", label.isna().to_numpy(), "0 for real or 1 for fake")
-    split = raw["split"].str.strip().str.lower() if "split" in raw else pd.Series("test", index=raw.index)
+    split = raw["split"].str.lower() if "split" in raw else pd.Series("test", index=raw.index)
     _refuse(path, raw, "split", ~split.isin(list(SPLITS)).to_numpy(), "test or val")
     split = split.map(SPLITS)
     is_test = (split == "test").to_numpy()
-    unnamed = is_test & raw["test_set"].isin(["", *TAKEN]).to_numpy()
+    unnamed = is_test & raw["test_set"].str.lower().isin(["", *TAKEN]).to_numpy()
     _refuse(path, raw, "test_set", unnamed, f"a name other than {', '.join(TAKEN)}")
     own = pd.Series([f"row {number + 2}" for number in range(len(raw))])
     table = pd.DataFrame({"test_set": raw["test_set"].where(is_test, VALIDATION)}).assign(
@@ -307,6 +312,9 @@ def read_external(
     for columns in (["key"], ["test_set", "source", "video"]):
         need_one_label(table, *columns, where=f"{path}: ")
     validation = table[~is_test].reset_index(drop=True)
+    own_sets = table[~is_test].assign(test_set=raw.loc[~is_test, "test_set"])
+    if (again := own_sets[own_sets.duplicated(["test_set", "key"])]).size:
+        raise UserError(f"{path}: the key {again['key'].iloc[0]!r} is twice among the rows of validation")
     return test, (None if validation.empty else validation), _remarks(raw, test, validation)
 
 
@@ -348,7 +356,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
         expected = "fields parted by commas, numbers with a decimal point: 0.91"
         raise UserError(f"{path}: not a CSV file", expected=expected, found=str(error)) from None
     header = list(cells.iloc[0])
-    if twice := [name for name in NEEDED + OPTIONAL if header.count(name) > 1]:
+    plain = [name.strip().lower() for name in header]
+    if twice := [name for name in NEEDED + OPTIONAL if name in header and plain.count(name) > 1]:
         raise UserError(f"{path}: the column {twice[0]} is twice", expected="each column once")
     return cells[1:].set_axis(header, axis=1).reset_index(drop=True)
 

@@ -28,20 +28,22 @@ Sigma = Annotated[Number, Field(ge=0, le=20)]
 Quality = Annotated[Count, Field(ge=1, le=100)]
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
 Lambda = Annotated[Number, Field(ge=0)]
+_Share = Annotated[Number, Field(gt=0, lt=1)]
 LikelihoodRatioKind = Literal["logistic", "isotonic"]
 
 
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"{', '.join(twice)} is listed twice")
-    return names
+def _each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if twice := sorted({value for value in values if values.count(value) > 1}):
+        raise ValueError(f"{', '.join(map(str, twice))} is listed twice")
+    return values
 
 
 def _digits_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-Names = Annotated[tuple[Name, ...], Field(min_length=1), AfterValidator(_each_once)]
+EachOnce = AfterValidator(_each_once)  # of a list: rows and columns of tables are named after what it holds
+Names = Annotated[tuple[Name, ...], Field(min_length=1), EachOnce]
 Digits = BeforeValidator(_digits_as_text)  # text that may look like a number: YAML reads it as one
 
 
@@ -255,7 +257,7 @@ class EvaluateParams(Group):
     batch_size: Annotated[Count, Field(ge=1)] = 128
     workers: Annotated[Count, Field(ge=0)] | Literal["auto"] = "auto"
     bootstrap: Annotated[Count, Field(ge=100)] = 1000
-    corruptions: tuple[Name, ...] = (
+    corruptions: Annotated[tuple[Name, ...], EachOnce] = (
         *("jpeg_90", "jpeg_50", "jpeg_30"),
         *("blur_1", "blur_2", "blur_4"),
         *("resize_0.5", "resize_2", "noise_8"),
@@ -296,9 +298,9 @@ class ThresholdsParams(Group):
 
     criterion: Literal["accuracy", "f1", "youden", "eer"] = "accuracy"
     bootstrap: Annotated[Count, Field(ge=100)] = 1000
-    fake_shares: tuple[Annotated[Number, Field(gt=0, lt=1)], ...] = (0.01, 0.1, 0.5, 0.9)
-    known_reals: tuple[Annotated[Count, Field(ge=1)], ...] = (10, 50, 200)
-    false_positive_rates: tuple[Annotated[Number, Field(gt=0, lt=1)], ...] = (0.01, 0.05, 0.1)
+    fake_shares: Annotated[tuple[_Share, ...], EachOnce] = (0.01, 0.1, 0.5, 0.9)
+    known_reals: Annotated[tuple[Annotated[Count, Field(ge=1)], ...], EachOnce] = (10, 50, 200)
+    false_positive_rates: Annotated[tuple[_Share, ...], EachOnce] = (0.01, 0.05, 0.1)
     draws: Annotated[Count, Field(ge=1)] = 200
     calibrator: Literal["auto", "temperature", "platt", "isotonic"] = "auto"
     likelihood_ratio: LikelihoodRatioKind = "logistic"

@@ -129,6 +129,15 @@ def test_a_second_detector_is_compared_in_pairs(tmp_path):
         ("score;label;test_set\n0,91;1;a\n0,12;0;a\n", r"decimal point: 0\.91"),
         ('score,label,test_set\n"0,91",1,a\n', "line 2: score is '0,91'"),
         ("score,score,label,test_set\n1,2,1,a\n", "the column score is twice"),
+        ("score,Score ,label,test_set\n1,2,1,a\n", "the column score is twice"),
+        # Two quotes too many make one row of three, and a set of its own with a name in three lines.
+        ('score,label,test_set\n1,1,"a\n2,0,a\n3,1,a"\n4,0,a\n', r"line 2: test_set is [\s\S]*in one line"),
+        ("score,label,test_set,key\n1,1,a,x\x1b[31m\n", r"line 2: key is 'x\\x1b\[31m'"),
+        (
+            "score,label,test_set,key,split\n1,1,a,x,val\n2,1,b,x,test\n3,1,a,x,val\n4,0,b,y,test\n",
+            "the key 'x' is twice among the rows of validation",
+        ),
+        ("score,label,test_set\n1,1,Mean \n", "line 2: test_set is 'Mean'"),
         ("score,label,test_set\n-1.8e308,0,a\n1,1,a\n", "line 2: score is '-1.8e308'"),  # no 64-bit number
         ("score,label,test_set\n-1.7e308,0,a\n1,1,a\n", "line 2: score is '-1.7e308'"),  # its square is none
         ("score,label,test_set\n1,1,mean\n", "line 2: test_set is 'mean'"),
@@ -337,3 +346,10 @@ def test_printed_thresholds_keep_their_digits(tmp_path):
     read_text(tmp_path, text)
     report = evaluate_scores([tmp_path / "scores.csv"], params=QUICK)
     assert "0.99999993  accuracy 1.0000" in render(report)  # the middle of the two
+
+
+def test_spaces_around_names_are_no_part_of_them(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("score,label,test_set,split\n1, 1,a ,test\n2,0, a, Test\n")
+    test, _, _ = read_external(path)
+    assert test["test_set"].tolist() == ["a", "a"]

@@ -88,6 +88,10 @@ def test_a_name_of_digits_must_be_quoted_and_each_is_listed_once():
         parse(Params, MINIMAL | {"protocols": [2024]}, "params.yaml")
     with pytest.raises(UserError, match="`protocols`: demo is listed twice"):
         parse(Params, MINIMAL | {"protocols": ["demo", "a", "demo"]}, "params.yaml")
+    with pytest.raises(UserError, match=r"`evaluate\.corruptions`: blur_2 is listed twice"):
+        parse(Params, MINIMAL | {"evaluate": {"corruptions": ["blur_2", "blur_2"]}}, "params.yaml")
+    with pytest.raises(UserError, match=r"`thresholds\.known_reals`: 10 is listed twice"):
+        parse(Params, MINIMAL | {"thresholds": {"known_reals": [10, 50, 10]}}, "params.yaml")
 
 
 def test_digits_serve_where_text_may_look_like_a_number():

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.table import TAKEN
-from fakeforensics.params import Count, Flag, Group, Name, Params, Probability
+from fakeforensics.params import Count, EachOnce, Flag, Group, Name, Names, Params, Probability
 from fakeforensics.parsing import parse
 from fakeforensics.yaml12 import read_yaml
 
@@ -189,14 +189,14 @@ class Protocol(Group):
     reference: str | None = None
     train: Annotated[tuple[Selection, ...], Field(min_length=1)]
     test: Annotated[dict[Name, tuple[Selection, ...]], Field(min_length=1)]
-    unseen: tuple[Name, ...] = ()
+    unseen: Annotated[tuple[Name, ...], EachOnce] = ()
     holdout: Holdout = Holdout()
     frames_per_video: Frames | None = None
     limits: dict[LimitedKind, Limits] = Field(default={})
     reals: Literal["shared", "repeated"] = "shared"
     sampling: Sampling | None = None
     corrupted_images: Annotated[Count, Field(ge=2)] | None = None
-    detectors: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    detectors: Names | None = None
     reference_set: tuple[Selection, ...] = ()
     params: Overrides = Overrides()
     as_written: Flag = False
