@@ -150,6 +150,17 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def scratch_directory(parent: Path) -> Iterator[Path]:
+    """Yield an empty directory in `parent` that is gone after the block, as what a killed process left is.
+
+    Raises:
+        UserError: If the disk is full.
+    """
+    with _unfinished(Path(parent) / "scratch", folder=True) as temporary:
+        yield temporary
+
+
+@contextmanager
 def _unfinished(path: Path, *, folder: bool) -> Iterator[Path]:
     """A new file or folder beside `path`, locked while the block runs and gone after it."""
     with explain_full_disk(path.parent):

@@ -247,3 +247,14 @@ def test_what_a_killed_writer_left_goes_with_the_next_write_but_not_what_is_bein
 def test_what_is_being_written_is_ignored(ignored):
     root = Path(__file__).parents[2]
     assert f"{UNFINISHED}*" in (root / ignored).read_text().splitlines()
+
+
+def test_a_scratch_directory_is_gone_afterwards_with_what_a_killed_process_left(tmp_path):
+    left = tmp_path / f"{files.UNFINISHED}scratch.1"
+    left.mkdir(parents=True)
+    (left / "half").touch()
+    files._remove_unfinished.cache_clear()  # as a new process would begin
+    with files.scratch_directory(tmp_path) as folder:
+        (folder / "member").touch()
+        assert list(tmp_path.iterdir()) == [folder]
+    assert list(tmp_path.iterdir()) == []

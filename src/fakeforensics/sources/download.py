@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import sha256_file
+from fakeforensics.files import scratch_directory, sha256_file
 from fakeforensics.sources.base import Archive, CountCheck, DatasetAdapter, adapter_class
 
 SEVEN_ZIP = ("7zz", "7z", "7za")
@@ -172,18 +171,17 @@ def unpack_zip(archive: Path, root: Path, folder: str) -> None:
     Raises:
         UserError: If the archive is damaged; it is removed.
     """
-    root.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=root, prefix=".unpacking."))
     try:
-        with zipfile.ZipFile(archive) as packed:
-            members = [name for name in packed.namelist() if not name.startswith("__MACOSX/")]
-            packed.extractall(staging, members)
-        tops = {PurePosixPath(name).parts[0] for name in members}
-        content = staging / folder if folder and tops == {folder} else staging
-        for file in sorted(path for path in content.rglob("*") if path.is_file()):
-            place = root / folder / file.relative_to(content)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(place)
+        with scratch_directory(root) as staging:
+            with zipfile.ZipFile(archive) as packed:
+                members = [name for name in packed.namelist() if not name.startswith("__MACOSX/")]
+                packed.extractall(staging, members)
+            tops = {PurePosixPath(name).parts[0] for name in members}
+            content = staging / folder if folder and tops == {folder} else staging
+            for file in sorted(path for path in content.rglob("*") if path.is_file()):
+                place = root / folder / file.relative_to(content)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(place)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         archive.unlink()
         raise UserError(
@@ -191,8 +189,6 @@ def unpack_zip(archive: Path, root: Path, folder: str) -> None:
             found=str(error),
             fix="run the command again to download it again",
         ) from None
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def find_7zip() -> str:
