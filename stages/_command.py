@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import typer
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import explain_full_disk
+from fakeforensics.yaml12 import read_yaml
 
 # How torch hands on what a decoding process raised: as text, with its traceback.
 _OF_A_WORKER = re.compile(
@@ -20,13 +22,55 @@ _OF_A_WORKER = re.compile(
 )
 
 
-def run_command(function: Callable[..., Any]) -> None:
-    """Run `function` as a typer command; a `UserError` or a full disk ends it with a message and status 1."""
+PARAMS = Path("params.yaml")
+
+
+def run_command(function: Callable[..., Any], *settings: str) -> None:
+    """Run `function` as a typer command; a `UserError` or a full disk ends it with a message and status 1.
+
+    Args:
+        function: The command.
+        settings: Keys of params.yaml on which the stage depends, as dvc.yaml lists them; `{source}` stands
+            for the option of that name. DVC records their values when the stage ends, so the stage fails if
+            they are not those that it began with.
+    """
+
+    @wraps(function)
+    def command(**options: Any) -> None:
+        keys = [key.format(**options) for key in settings]
+        before = _values(keys)
+        function(**options)
+        _need_same(before, _values(keys))
+
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(function)
+    app.command()(command)
     try:
         with explain_full_disk(Path()):
             app()
     except UserError as error:
         typer.secho(f"error: {_OF_A_WORKER.sub('', str(error))}", err=True, fg=typer.colors.RED)
         sys.exit(1)
+
+
+def _values(settings: Sequence[str]) -> dict[str, Any]:
+    """The values of some keys of params.yaml; the stage itself says what is wrong with the file."""
+    try:
+        found = read_yaml(PARAMS) if settings else {}
+    except UserError:
+        return {}
+
+    def value(group: Any, key: str) -> Any:
+        first, _, rest = key.partition(".")
+        inner = group.get(first) if isinstance(group, dict) else None
+        return value(inner, rest) if rest else inner
+
+    return {key: value(found, key) for key in settings}
+
+
+def _need_same(before: dict[str, Any], after: dict[str, Any]) -> None:
+    if changed := [key for key, value in before.items() if after.get(key) != value]:
+        raise UserError(
+            f"{PARAMS} was changed while the stage ran: {', '.join(changed)}",
+            expected="the values that the stage began with, since DVC records those that it finds at the end",
+            fix="run the same command again; `dvc exp run --temp` tries other values beside a running one",
+        )

@@ -99,4 +99,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, "seed", "evaluate.bootstrap", "evaluate.corruptions", "thresholds")

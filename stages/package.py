@@ -67,4 +67,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, "detectors", "evaluate.corruptions")

@@ -31,4 +31,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, "protocols", "detectors", "report", "thresholds.criterion", "thresholds.inconclusive")

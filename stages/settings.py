@@ -50,4 +50,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, "seed", "lambda", "detectors", "compare", "detector_settings", "train", "augment")
