@@ -58,11 +58,14 @@ def multinomial(size: int, generator: np.random.Generator) -> UInt8[np.ndarray, 
     Many things are drawn in two steps, first the block and then the place in it: counting then stays within
     the processor's cache, three times as fast as counting single draws from a million.
     """
+    # A count above 255 has a probability below 1 / 255!: bytes do, and a million of them stay in the cache.
+    if size < BLOCK:
+        few: np.ndarray = np.bincount(generator.integers(0, size, size), minlength=size).astype(np.uint8)
+        return few
     blocks = size // BLOCK
     rest = size - blocks * BLOCK
     shares = np.append(np.full(blocks, BLOCK / size), rest / size)
-    draws = generator.multinomial(size, shares) if blocks else np.array([size])
-    # A count above 255 has a probability below 1 / 255!: bytes do, and a million of them stay in the cache.
+    draws = generator.multinomial(size, shares)
     counts = np.empty(size, dtype=np.uint8)
     begin, places = 0, _places(draws[:blocks], generator)
     for block in range(blocks):

@@ -113,21 +113,22 @@ def mixture(target: ScoreHistogram, validation: ValidationSummary) -> float | No
         return None
     means = belongs @ x / shares
     spread = np.full(2, 1 / 4)
+    squares = (x - means[:, None]) ** 2
     for _ in range(STEPS):
-        before = means.copy()
-        density = shares[:, None] * _normal(x, means[:, None], spread[:, None])
-        belongs = density / np.maximum(density.sum(axis=0), 1e-300) * mass
-        shares = belongs.sum(axis=1)
+        before = means
+        density = shares[:, None] * _normal(squares, spread[:, None])
+        belongs = density / np.maximum(density[0] + density[1], 1e-300) * mass
+        shares = np.add.reduce(belongs, axis=1)
         if shares.min() < SMALLEST:
             return None
         means = belongs @ x / shares
-        spread = np.maximum((belongs * (x - means[:, None]) ** 2).sum(axis=1) / shares, 1 / 50**2)
+        squares = (x - means[:, None]) ** 2
+        spread = np.maximum(np.add.reduce(belongs * squares, axis=1) / shares, 1 / 50**2)
         if np.abs(means - before).max() < 1e-6:
             break
     low, high = np.argsort(means)
     between = (x > means[low]) & (x < means[high])
-    real = shares[low] * _normal(x[between], means[low], spread[low])
-    fake = shares[high] * _normal(x[between], means[high], spread[high])
+    real, fake = (shares[one] * _normal(squares[one, between], spread[one]) for one in (low, high))
     crossings = np.flatnonzero((real[:-1] >= fake[:-1]) & (real[1:] < fake[1:]))
     return float(target.centers[between][crossings[0] + 1]) if crossings.size else None
 
@@ -179,6 +180,7 @@ METHODS: dict[str, Method] = {
 }
 
 
-def _normal(x: np.ndarray, mean: Any, variance: Any) -> np.ndarray:
-    density: np.ndarray = np.exp(-((x - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
+def _normal(squares: np.ndarray, variance: Any) -> np.ndarray:
+    """The normal density at places whose squared distances from the mean are given."""
+    density: np.ndarray = np.exp(-squares / (2 * variance)) / np.sqrt(2 * np.pi * variance)
     return density

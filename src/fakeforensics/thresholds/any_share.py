@@ -31,6 +31,7 @@ CAUTION = 3.0  # accuracy lost against validation's threshold counts this much m
 UNCLEAR = (
     0.08  # if few fakes and many are both likelier than this, nobody knows; few have 0.083 to begin with
 )
+NOTHING = 1e-30  # a weight beside the largest one, 1
 SCORES_AT_LEAST = 50
 INTERVAL = (0.025, 0.975)
 
@@ -209,6 +210,7 @@ def choose(
     counts = np.diff(_interpolated(RANKS, rank, known_below)).astype(np.float32)
     posterior = EXPONENT * counts @ domains.log_reals + domains.log_prior
     posterior = np.exp(posterior - posterior.max(axis=1, keepdims=True))
+    posterior[posterior < NOTHING] = 0  # numbers near the least that there are slow all sums down
     posterior /= posterior.sum(axis=1, keepdims=True)
     value = np.empty((len(posterior), RANKS.size), dtype=np.float32)
     now = np.searchsorted(RANKS, below[np.arange(validation.size), validation])

@@ -176,15 +176,20 @@ def _rows(score: WorkingScore, targets: Sequence[Target], measured: Sequence[Err
     for one in measured:
         selection, target = one.selection, targets[one.selection.target]
         at = [target.prevalence if share is None else share for share in selection.prevalences]
-        rates = [rate for share in at for rate in one.rates(share).items()]
-        bounds = iter(np.quantile([values[1:] for _, values in rates], QUANTILES, axis=1).T)
-        found = iter(rates)
-        for prevalence in selection.prevalences:
+        # Only accuracy depends on the prevalence: each rate's interval is computed once.
+        by_share = [one.rates(share) for share in at]
+        rates = [*(of["accuracy"] for of in by_share), *(by_share[0][name] for name in RATES[1:])]
+        bounds = np.quantile([values[1:] for values in rates], QUANTILES, axis=1).T
+        for place, prevalence in enumerate(selection.prevalences):
             row = _head(score, selection, _name(prevalence))
             row |= {"test_set": target.name, "threshold": score.native(selection.threshold)}
-            for _ in RATES:
-                (name, values), (low, high) = next(found), next(bounds)
-                row |= {name: _round(values[0]), f"{name}_low": _round(low), f"{name}_high": _round(high)}
+            for name, number in zip(RATES, (place, *range(len(at), len(rates))), strict=True):
+                low, high = bounds[number]
+                row |= {
+                    name: _round(rates[number][0]),
+                    f"{name}_low": _round(low),
+                    f"{name}_high": _round(high),
+                }
             rows.append(row | {"note": selection.note} | _estimate(selection))
     return rows
 
