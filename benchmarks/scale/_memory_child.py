@@ -39,12 +39,10 @@ def main(folder: Path, rows: int, workers: int, mode: str) -> None:
 
 
 def _now(manifests: Path, folder: Path, workers: int, mode: str) -> tuple[Any, Any, Any]:
-    import pyarrow as pa
-
     from fakeforensics.images.manifest import read_manifest
     from fakeforensics.images.pixels import PixelStore
     from fakeforensics.models.preprocess import Preprocess
-    from fakeforensics.models.runtime import keep_freed_memory
+    from fakeforensics.models.runtime import keep_freed_memory, release_freed_memory
     from fakeforensics.params import AugmentParams, TrainParams
     from fakeforensics.training.data import Augment, RunData
     from fakeforensics.training.train import COLUMNS
@@ -62,7 +60,7 @@ def _now(manifests: Path, folder: Path, workers: int, mode: str) -> tuple[Any, A
         store=PixelStore(folder / "pixels", 1.0) if mode == "pixels" else None,
     )
     del train, val
-    pa.default_memory_pool().release_unused()
+    release_freed_memory()
     return data.train, data.reals, data
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -208,6 +209,24 @@ def test_a_held_lock_names_its_process_and_ends_with_it(tmp_path):
     with hold(lock, "the work"):
         assert f"process {os.getpid()} " in lock.read_text()
     assert names(lock.parent) == []
+
+
+def test_a_lock_can_be_waited_for(tmp_path):
+    lock = tmp_path / ".work.lock"
+    entered = threading.Event()
+
+    def wait():
+        with hold(lock, "the work", wait=True):
+            entered.set()
+
+    with holder(lock) as process:
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert not entered.wait(0.2)
+        process.kill()
+    waiting.join(60)
+    assert entered.is_set()
+    assert names(tmp_path) == []
 
 
 def test_a_lock_that_cannot_be_written_is_not_left_behind(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
 import torch
 from torch import Tensor, distributed, nn
 
@@ -36,6 +37,16 @@ def keep_freed_memory() -> bool:
         return False
     libc = ctypes.CDLL(None)
     return bool(libc.mallopt(_MMAP_MAX, 0) and libc.mallopt(_TRIM_THRESHOLD, _NEVER))
+
+
+def release_freed_memory() -> None:
+    """Give what is free to the system, once: after reading manifests, and before processes are forked.
+
+    Pages that an allocator keeps would count for this process, and for each that is forked from it.
+    """
+    pa.default_memory_pool().release_unused()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import torch
 from jaxtyping import Float64
 from lightning.fabric import Fabric
@@ -27,7 +26,7 @@ from fakeforensics.models.card import REFERENCE, Architecture
 from fakeforensics.models.detector import Detector, ForeignDetector, HeadDetector, NetworkDetector
 from fakeforensics.models.features import FeatureStore
 from fakeforensics.models.registry import build_detector, detector_class
-from fakeforensics.models.runtime import keep_freed_memory, processes
+from fakeforensics.models.runtime import keep_freed_memory, processes, release_freed_memory
 from fakeforensics.models.saving import save_detector
 from fakeforensics.params import FacesParams
 from fakeforensics.training.checks import check_classes, explain_out_of_memory, warn_of_small_shares
@@ -185,7 +184,7 @@ def _fit(
         places.on_gpu and fabric.device.type == "cuda",
     )
     manifests.clear()  # of each row, training needs a twentieth
-    pa.default_memory_pool().release_unused()
+    release_freed_memory()
     if isinstance(detector, NetworkDetector):
         data.use_labels(detector.relabel(data.labels, settings.seed))
         run = Run(detector, data, params, fabric, scratch, stopwatch, places.live)
