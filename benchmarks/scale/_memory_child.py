@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import resource
 import sys
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -66,21 +67,20 @@ def _now(manifests: Path, folder: Path, workers: int, mode: str) -> tuple[Any, A
 
 def _then(manifests: Path, folder: Path, workers: int, mode: str) -> tuple[Any, Any, Any]:
     import pandas as pd
-    from fakeforensics.training.augment import Augment
 
     from fakeforensics.models.preprocess import Preprocess
     from fakeforensics.params import AugmentParams, TrainParams
-    from fakeforensics.training.data import ManifestData
 
     del mode
     train, val = (pd.read_parquet(manifests / f"{split}.parquet") for split in ("train", "val"))
     params = TrainParams(crop_size=32, batch_size=BATCH, workers=workers)
-    data = ManifestData(
+    augment = import_module("fakeforensics.training.augment").Augment(AugmentParams(), 32, seed=0)
+    data = import_module("fakeforensics.training.data").ManifestData(
         train,
         val,
         folder / "images",
         params,
-        Augment(AugmentParams(), 32, seed=0),
+        augment,
         Preprocess(crop_size=32),
         0,
     )

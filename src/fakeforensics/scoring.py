@@ -214,10 +214,10 @@ def score_manifest(
         ]
     found = []
     for rows, transform in parts:
-        columns = Rows(rows)
-        kept = pixels and pixels.open(columns, images_root)
+        images_here = Rows(rows)
+        kept = None if pixels is None else pixels.open(images_here, images_root)
         dataset = ManifestDataset(
-            columns, images_root, transform, compare=compare, pixels=kept, only_cuts=corruption == CLEAN
+            images_here, images_root, transform, compare=compare, pixels=kept, only_cuts=corruption == CLEAN
         )
         digests = rows["sha256"].tolist()
         outputs = _forward(

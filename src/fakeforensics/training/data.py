@@ -84,7 +84,7 @@ class Augment:
             encode = jpeg_by_pillow if by_pillow else jpeg
             image = encode(image, worst + int(draws.quality * (best - worst + 1)))
         image = pad(image, self.crop_size)
-        top, left, flip, turn = self._cut(*image.shape[:2], draws)
+        top, left, flip, turn = self._cut(image.shape[0], image.shape[1], draws)
         image = image[top : top + self.crop_size, left : left + self.crop_size]
         # NumPy's mirrored view would be copied pixel by pixel, 30 times slower.
         image = cv2.flip(image, 1) if flip else image
@@ -238,7 +238,9 @@ class RunData:
         self._workers, self._device = worker_count(params.workers, params.devices), device
         self._rank, self._world = rank, world
         rows, val_rows = Rows(train), Rows(val)
-        pixels, val_pixels = (store and store.open(some, images_root) for some in (rows, val_rows))
+        pixels, val_pixels = (
+            None if store is None else store.open(some, images_root) for some in (rows, val_rows)
+        )
         self._augmented = ManifestDataset(
             rows, images_root, augment, pixels=pixels, only_cuts=augment.only_cuts
         )
