@@ -105,6 +105,8 @@ def leased(count: int, doing: str) -> Iterator[tuple[str, ...]]:
         # Where devices are pretended, a GPU must not be used by all at once.
         os.environ[VISIBLE] = ",".join(name for name in taken if not name.startswith(_PRETENDED))
         log.info("%s: on device %s", doing, ", ".join(taken))
+        if before is None and os.environ[VISIBLE]:
+            _warn_if_all_are_seen(count)
         try:
             yield tuple(taken)
         finally:
@@ -112,6 +114,18 @@ def leased(count: int, doing: str) -> Iterator[tuple[str, ...]]:
                 del os.environ[VISIBLE]
             else:
                 os.environ[VISIBLE] = before
+
+
+def _warn_if_all_are_seen(count: int) -> None:
+    """Without the driver's library of queries, counting starts CUDA, after which nothing can be hidden."""
+    import torch
+
+    if torch.cuda.device_count() != count:
+        log.warning(
+            "this process sees %d GPUs instead of the %d that it leased, and may use another run's: set %s "
+            "to the GPUs that the runs are to share out",
+            *(torch.cuda.device_count(), count, VISIBLE),
+        )
 
 
 def _wait_for(names: Sequence[str], count: int, doing: str, locks: ExitStack) -> list[str]:

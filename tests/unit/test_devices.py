@@ -104,6 +104,22 @@ def test_a_gpu_is_leased_by_the_name_that_makes_it_visible(monkeypatch, tmp_path
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "4,MIG-1/7/0"
 
 
+@pytest.mark.parametrize("hides", [True, False])
+def test_all_gpus_are_shared_out_and_hiding_them_is_checked(monkeypatch, tmp_path, caplog, hides):
+    def count():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        return 3 if visible is None or not hides else len(visible.split(","))
+
+    monkeypatch.delenv("FAKEFORENSICS_DEVICES")
+    monkeypatch.setattr(devices, "_GPU_DEVICES", (str(tmp_path),))
+    monkeypatch.setattr("torch.cuda.device_count", count)
+    with leased(2, "a run") as names:
+        assert names == ("0", "1")
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    assert ("sees 3 GPUs instead of the 2" in caplog.text) != hides
+
+
 @pytest.mark.parametrize(
     "environment",
     [
