@@ -27,12 +27,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Int, Int16, Int32, UInt8
-from tqdm import tqdm
 
 from fakeforensics.code import code_hashes
 from fakeforensics.files import UNFINISHED, atomic_directory, hold
 from fakeforensics.images.rows import DIGEST_BYTES, Rows
 from fakeforensics.images.shards import ShardReader
+from fakeforensics.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ class PixelStore:
             return False
         if needed > _WORTH_A_WORD:
             log.info("decoding %d images once into %.1f GB of %s", len(missing), needed / 1e9, self._folder)
-        progress = tqdm(total=len(missing), desc="decoding", unit="image", leave=False, disable=None)
+        progress = Progress("decoding", "images", len(missing))
         with progress, ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
             cv2.setNumThreads(1)
             begin = 0
@@ -222,7 +222,7 @@ class PixelStore:
                     np.save(building / _TABLE, table)
                 begin += len(table)
                 room -= int(table["offset"][-1]) + _bytes(table[-1])
-                progress.update(len(table))
+                progress.advance(len(table))
                 if room <= 0 and begin < len(missing):
                     log.warning(
                         "the images are larger than a sample of them: the rest is decoded when needed"
