@@ -31,6 +31,7 @@ def write_left_out(
     tables: Iterable[Path] = (),
     metrics: Iterable[Path] = (),
     pictures: Iterable[Path] = (),
+    lists: Iterable[Iterable[Path]] = (),
 ) -> None:
     """Write a stage's outputs without a result.
 
@@ -40,10 +41,12 @@ def write_left_out(
         tables: CSV or parquet files; they become empty.
         metrics: JSON files; they hold the reason alone.
         pictures: PNG files; they show the reason.
+        lists: Files that have a list of their digests.
     """
     import typer
 
     from fakeforensics.files import atomic_directory, write_json, write_text
+    from fakeforensics.sums import write_list
 
     typer.echo(f"left out: {reason}")
     for folder in folders:
@@ -53,6 +56,8 @@ def write_left_out(
         write_text(table, "")
     for path in metrics:
         write_json(path, {LEFT_OUT: reason})
+    for files in lists:
+        write_list(files)
     for picture in pictures:
         _draw(reason, picture)
 

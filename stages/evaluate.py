@@ -35,11 +35,13 @@ def main(
                 *(plots / "reliability.csv", plots / "tippett.csv"),
             ],
             metrics=metrics.values(),
+            lists=[metrics.values()],
             pictures=[
                 plots / f"{name}.png"
                 for name in ("robustness", "thresholds", "gap", "reliability", "tippett")
             ],
         )
+        _list_plots(plots)
         return
 
     from fakeforensics.files import write_json
@@ -55,6 +57,7 @@ def main(
         read_test_sets,
     )
     from fakeforensics.params import load_params
+    from fakeforensics.sums import write_list
     from fakeforensics.thresholds.analysis import analyze, write_analysis
 
     settings, test_sets = load_params(params), read_test_sets(protocol)
@@ -96,6 +99,16 @@ def main(
         details=thresholds,
         plots=plots,
     )
+    write_list(metrics.values())
+    _list_plots(plots)
+
+
+def _list_plots(folder: Path) -> None:
+    """List what this stage wrote there: all but the learning curves, and what DVC hides."""
+    from fakeforensics.sums import SUMS, write_sums
+
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    write_sums(folder, [str(path) for path in files if path.name not in ("history.csv", SUMS, ".gitignore")])
 
 
 if __name__ == "__main__":

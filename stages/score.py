@@ -31,13 +31,14 @@ def main(
         Path(f"data/scores/{run}{suffix}") for suffix in (".parquet", ".val.parquet", ".corrupted")
     )
     if (reason := left_out(protocol, detector)) is not None:
-        write_left_out(reason, folders=[corrupted], tables=[test, validation])
+        write_left_out(reason, folders=[corrupted], tables=[test, validation], lists=[[test, validation]])
         return
 
     from fakeforensics.files import atomic_directory, atomic_path, hold
     from fakeforensics.images.pixels import PixelStore
     from fakeforensics.params import load_params
     from fakeforensics.scoring import CLEAN, score_run
+    from fakeforensics.sums import write_list, write_sums
 
     everything = load_params(params)
     settings = everything.evaluate
@@ -61,6 +62,8 @@ def main(
         with atomic_directory(corrupted) as folder:
             for corruption in settings.corruptions:
                 shutil.copyfile(tables["corrupted", corruption], folder / f"{corruption}.parquet")
+            write_sums(folder)
+        write_list([test, validation])
 
 
 if __name__ == "__main__":

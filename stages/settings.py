@@ -28,6 +28,7 @@ def main(
     settings = load_params(params)
 
     from fakeforensics.splits.protocol import load_protocol
+    from fakeforensics.sums import write_sums
     from fakeforensics.training.settings import check_detectors, resolve_settings
 
     plan = load_protocol(protocol, protocols)
@@ -47,6 +48,7 @@ def main(
             write_json(folder / f"{detector}.json", run.stored())
             if run.left_out is not None:
                 typer.echo(f"{protocol}: {detector} is left out: {run.left_out}")
+        write_sums(folder)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ def main(
     from fakeforensics.splits.audit import audit
     from fakeforensics.splits.counts import count, table
     from fakeforensics.splits.manifest import build_manifests
+    from fakeforensics.sums import write_sums
 
     check_present(images, plan.sources())
     indexes, undetected = partial(read_index, images), partial(read_undetected, images)
@@ -65,6 +66,7 @@ def main(
         write_json(folder / "audit.json", findings)
         # The report shows titles and test sets: it depends on this copy (docs/decisions/001-dependencies.md).
         write_text(folder / "protocol.yaml", (protocols / f"{protocol}.yaml").read_text(encoding="utf-8"))
+        write_sums(folder)
     typer.echo(f"{protocol}: {plan.title}\n{table(counts)}")
     for warning in findings["warnings"]:
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW)

@@ -7,52 +7,62 @@ from pathlib import Path
 from typing import Any
 
 from fakeforensics.errors import UserError
+from fakeforensics.sums import check_listed
 
 REPEAT = "run `dvc repro`, which writes it again"
 
 
-def check_file(path: Path, fix: str = REPEAT) -> None:
+def check_file(path: Path, fix: str = REPEAT, *, listed: bool = True) -> None:
     """Make sure that a path is a file: a folder cannot be read, and a named pipe would be waited for.
 
+    Args:
+        path: The file.
+        fix: What to do if it cannot be read, for the message.
+        listed: Whether to compare it with the list of digests beside it, if there is one.
+
     Raises:
-        UserError: If it is missing or something else.
+        UserError: If it is missing or something else, or if it was changed since a stage wrote it.
     """
     if not path.exists():
         raise UserError(f"{path}: no such file", fix=fix)
     if not path.is_file():
         kind = "a folder" if path.is_dir() else "a named pipe or a device"
         raise UserError(f"{path}: not a file", found=kind, fix=fix)
+    if listed:
+        check_listed(path, fix)
 
 
-def read_text(path: Path, fix: str = REPEAT) -> str:
+def read_text(path: Path, fix: str = REPEAT, *, listed: bool = True) -> str:
     """Read UTF-8 text.
 
     Args:
         path: The file.
         fix: What to do if it cannot be read, for the message.
+        listed: As for `check_file`.
 
     Raises:
-        UserError: If the file is missing, is no file, or is not UTF-8.
+        UserError: If the file is missing, is no file, is not UTF-8, or was changed since it was written.
     """
-    check_file(path, fix)
+    check_file(path, fix, listed=listed)
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not text in UTF-8", found=str(error), fix=fix) from None
 
 
-def read_json(path: Path, fix: str = REPEAT) -> dict[str, Any]:
+def read_json(path: Path, fix: str = REPEAT, *, listed: bool = True) -> dict[str, Any]:
     """Read a JSON object.
 
     Args:
         path: The file.
         fix: What to do if it cannot be read, for the message.
+        listed: As for `check_file`.
 
     Raises:
-        UserError: If the file is missing, is not JSON or no object, holds a key twice, or holds NaN or
-            infinity, which are not JSON.
+        UserError: If the file is missing, is not JSON or no object, holds a key twice, holds NaN or
+            infinity, which are not JSON, or was changed since it was written.
     """
-    text = read_text(path, fix)
+    text = read_text(path, fix, listed=listed)
     try:
         value = json.loads(text, object_pairs_hook=_each_key_once, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

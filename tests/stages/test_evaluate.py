@@ -28,7 +28,9 @@ thresholds: {bootstrap: 100, known_reals: [10], draws: 20}
 """
 FILES = [
     *("metrics/p/{}.json", "metrics/p/{}.details.json", "metrics/p/{}.robustness.json"),
-    *("metrics/p/{}.thresholds.json", "metrics/p/{}.decision.json", "data/robustness/p/{}.csv"),
+    *("metrics/p/{}.thresholds.json", "metrics/p/{}.decision.json", "metrics/p/{}.sha256"),
+    "plots/p/{}/SHA256SUMS",
+    "data/robustness/p/{}.csv",
     *("data/thresholds/p/{}.csv", "data/thresholds/p/{}.summary.csv", "plots/p/{}/robustness.png"),
     *("plots/p/{}/thresholds.png", "plots/p/{}/gap.png", "plots/p/{}/reliability.png"),
     *("plots/p/{}/tippett.png", "plots/p/{}/tippett.csv"),

@@ -44,6 +44,7 @@ def test_crops_index_and_rejections_are_written(project, capsys):
     assert index.label.tolist() == [0, 0, 1, 1]
     assert {path.name for path in (project / "data/images/mine").iterdir()} == {
         "shard-00000.tar", "index.parquet", "rejected.csv", "undetected.csv", "decisions.json",
+        "SHA256SUMS",
     }  # fmt: skip
     assert read_decisions(project / "data/images", "mine") == {
         "split": {"none: drawn at random, by identity or group": 4},

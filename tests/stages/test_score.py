@@ -103,7 +103,7 @@ def test_only_what_is_new_is_scored(project, runs):
     assert runs[4:] == ["blur_2"]
     assert (project / "data/scores/p/bce.parquet").read_bytes() == first
     folder = project / "data/scores/p/bce.corrupted"
-    assert {path.name for path in folder.iterdir()} == {"jpeg_50.parquet", "blur_2.parquet"}
+    assert {path.name for path in folder.iterdir()} == {*("jpeg_50.parquet", "blur_2.parquet", "SHA256SUMS")}
     # The manifests differ: all but validation is scored again.
     for name in ("test", "corrupted"):
         path = project / f"data/manifests/p/{name}.parquet"

@@ -43,7 +43,7 @@ def resolve(folder: Path, protocol: str = "p") -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    files = (folder / "data/settings/p").iterdir()
+    files = (folder / "data/settings/p").glob("*.json")
     return {path.stem: json.loads(path.read_text()) for path in sorted(files)}
 
 
@@ -69,6 +69,10 @@ def test_what_is_read_back_is_what_was_resolved(tmp_path: Path) -> None:
     resolve(tmp_path)
     settings = load_settings(tmp_path / "data/settings/p/joint.json")
     assert settings.stored() == read(tmp_path)["joint"]
+    path = tmp_path / "data/settings/p/joint.json"
+    path.write_text(path.read_text().replace('"lambda": 0.5', '"lambda": 0.6'))
+    with pytest.raises(UserError, match=r"joint\.json: changed since it was written"):
+        load_settings(path)
 
 
 def test_a_protocol_that_narrows_the_detectors_leaves_out_the_others(

@@ -11,7 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from fakeforensics.errors import UserError
+from fakeforensics.files import write_parquet
 from fakeforensics.images.index import INDEX_COLUMNS, INDEX_SCHEMA
+from fakeforensics.images.manifest import read_manifest
+from fakeforensics.metrics.files import read_counts
 from stages import splits
 from tests.unit.splits.conftest import index, row
 
@@ -75,6 +78,25 @@ def test_manifests_and_counts_are_written_and_shown(project: Path) -> None:
     assert audit["warnings"] == []
     assert "near_across_splits" not in audit["copies"]  # audit_images is 0
     assert (folder / "protocol.yaml").read_bytes() == (project / "protocols/p.yaml").read_bytes()
+
+
+def test_a_manifest_with_another_row_or_another_value_is_refused(project: Path) -> None:
+    """Each of these is a valid manifest; only the list of digests tells."""
+    run(project, "p")
+    path = project / "data/manifests/p/val.parquet"
+    rows = read_manifest(path)
+    for other in (
+        pd.concat([rows, rows[rows["label"] == 0]]),
+        rows[:1],
+        rows.assign(label=1 - rows["label"]),
+    ):
+        write_parquet(path, other)
+        with pytest.raises(UserError, match=r"val\.parquet: changed since it was written(.|\n)*splits stage"):
+            read_manifest(path)
+    counts = path.with_name("counts.json")
+    counts.write_text(counts.read_text().replace('"real": 3', '"real": 4'))
+    with pytest.raises(UserError, match=r"counts\.json: changed since it was written"):
+        read_counts(counts)
 
 
 def test_the_same_input_gives_the_same_bytes(project: Path) -> None:

@@ -3,7 +3,16 @@ import hashlib
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.sums import SUMS, check_sums, differences, read_sums, write_sums
+from fakeforensics.sums import (
+    SUMS,
+    check_listed,
+    check_sums,
+    differences,
+    list_of,
+    read_sums,
+    write_list,
+    write_sums,
+)
 
 
 @pytest.fixture
@@ -50,3 +59,39 @@ def test_a_list_that_was_changed_or_is_gone_vouches_for_nothing(folder):
 def test_hidden_files_that_came_later_do_not_matter(folder):
     (folder / ".DS_Store").touch()
     check_sums(folder, "copy it again")
+
+
+def test_a_file_is_compared_with_the_list_beside_it(folder):
+    check_listed(folder / "a.txt", "write it again")
+    (folder / "a.txt").write_bytes(b"One")
+    with pytest.raises(UserError, match=r"a\.txt: changed since it was written(.|\n)*write it again"):
+        check_listed(folder / "a.txt", "write it again")
+    (folder / "c.txt").touch()
+    check_listed(folder / "c.txt", "")  # in no list
+    check_listed(folder / "inner/b.txt", "")  # in that of the folder above
+    (folder / "inner/b.txt").write_bytes(b"Two")
+    with pytest.raises(UserError, match=r"inner/b\.txt: changed"):
+        check_listed(folder / "inner/b.txt", "")
+
+
+def test_files_that_share_a_folder_have_lists_of_their_own(tmp_path):
+    ours = [tmp_path / "joint.json", tmp_path / "joint.details.json"]
+    for file in (*ours, tmp_path / "joint2.json"):
+        file.write_text("{}")
+    write_list(ours)
+    assert list_of(ours[1]) == tmp_path / "joint.sha256"
+    ours[1].write_text('{"ap": 1}')
+    (tmp_path / "joint2.json").write_text('{"ap": 1}')
+    check_listed(ours[0], "")
+    check_listed(tmp_path / "joint2.json", "")
+    with pytest.raises(UserError, match=r"joint\.details\.json"):
+        check_listed(ours[1], "")
+
+
+def test_a_changed_list_is_named_and_a_list_of_somebody_else_is_passed_over(folder):
+    text = (folder / SUMS).read_text()
+    (folder / SUMS).write_text(text.replace("a.txt", "b.txt"))
+    with pytest.raises(UserError, match=rf"{SUMS}: changed"):
+        check_listed(folder / "a.txt", "")
+    (folder / SUMS).write_text("0000  a.txt\n")  # as data sets have it
+    check_listed(folder / "a.txt", "")

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from fakeforensics.errors import UserError
 from fakeforensics.faces.results import Crop, Extraction, read_crops, read_extraction
-from fakeforensics.files import UNFINISHED, printable_path, write_json
+from fakeforensics.files import UNFINISHED, atomic_directory, printable_path, write_json
 from fakeforensics.images.index import (
     DECISIONS_FILE,
     INDEX_FILE,
@@ -31,6 +31,7 @@ from fakeforensics.images.shards import Location, ShardWriter
 from fakeforensics.params import FacesParams
 from fakeforensics.progress import track
 from fakeforensics.sources.base import RawFile, decisions
+from fakeforensics.sums import write_sums
 
 _ROWS_PER_GROUP = 10_000
 _REASONS_SHOWN = 5
@@ -105,6 +106,8 @@ def assemble(
         if rows:
             index.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA))
     write_json(building / DECISIONS_FILE, decisions(file.record for file in files))
+    # The shards' images have their digests in the index.
+    write_sums(building, (INDEX_FILE, DECISIONS_FILE, REJECTED_FILE, UNDETECTED_FILE))
     _publish(building, out)
     return totals
 
@@ -204,8 +207,6 @@ def _publish(building: Path, out: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        partial = out.with_name(f".{out.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(building, partial)
-        partial.rename(out)
+        with atomic_directory(out) as folder:
+            shutil.copytree(building, folder, dirs_exist_ok=True)
     shutil.rmtree(out.with_name(f"{UNFINISHED}{out.name}.old"), ignore_errors=True)

@@ -17,6 +17,8 @@ from fakeforensics.names import NAME_PATTERN
 from fakeforensics.params import Count
 from fakeforensics.parquet import LABEL, Column, Kind, read_parquet
 from fakeforensics.parsing import read_json_as
+from fakeforensics.reading import check_file
+from fakeforensics.sums import SUMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,13 +128,15 @@ def read_undetected(images_root: Path, source: str) -> pd.DataFrame:
         Empty if there is no such list.
 
     Raises:
-        UserError: If it is not such a list.
+        UserError: If it is not such a list, or not the one that was written.
     """
     import pandas as pd
 
     path = Path(images_root) / source / UNDETECTED_FILE
-    if not path.is_file():
+    if not path.exists() and not path.with_name(SUMS).exists():  # made by an earlier version
         return pd.DataFrame(columns=["source", *UNDETECTED_COLUMNS])
+    fix = f"run `dvc repro --force faces@{source}`"
+    check_file(path, fix)
     try:
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     except ValueError as error:  # pandas' parser errors and bytes that are not UTF-8
@@ -147,7 +151,7 @@ def read_undetected(images_root: Path, source: str) -> pd.DataFrame:
             f"{path}: not a list of files without an image",
             expected=f"columns {', '.join(UNDETECTED_COLUMNS)}",
             found=problem,
-            fix=f"run `dvc repro --force faces@{source}`",
+            fix=fix,
         )
     return rows.assign(source=source, label=rows["label"].astype("int8"))
 

@@ -37,7 +37,7 @@ def read_manifest(path: Path, only: Sequence[str] | None = None) -> pd.DataFrame
 
     Raises:
         UserError: If it is missing or damaged, holds rows of another split than its name says, an image with
-            two labels, or an image twice in a test set.
+            two labels, an image twice in a test set, or a fake twice.
     """
     fix = "run the splits stage first, or again if the file is damaged"
     columns = None if only is None else [*dict.fromkeys((*_CHECKED, *only))]
@@ -49,6 +49,9 @@ def read_manifest(path: Path, only: Sequence[str] | None = None) -> pd.DataFrame
         f"rows of another split: {', '.join(sorted({*rows['split']} - splits))}": {*rows["split"]} <= splits,
         "an image with two labels": not (rows.groupby("key")["label"].nunique() > 1).any(),
         "an image twice in a test set": not tested.duplicated(["test_set", "key"]).any(),
+        # Only reals are ever repeated, with `reals: repeated`; a set of references may hold an image twice.
+        "a fake twice": path.stem == "reference"
+        or not rows[(rows["test_set"] == "") & (rows["label"] == 1)].duplicated("key").any(),
     }
     if found := [problem for problem, is_well in problems.items() if not is_well]:
         raise UserError(f"{path}: not a manifest as it should be", found="\n".join(found), fix=fix)

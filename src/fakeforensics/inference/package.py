@@ -23,7 +23,7 @@ from fakeforensics.models.card import CARD, MADE_AGAIN, WEIGHTS, DetectorCard, d
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import Count, FacesParams, Flag, Group, Name
 from fakeforensics.parsing import parse
-from fakeforensics.reading import read_json
+from fakeforensics.reading import check_file, read_json
 from fakeforensics.sums import check_sums
 from fakeforensics.thresholds.errors import ERRORS, ErrorRate
 from fakeforensics.thresholds.policy import DECISION, Decision, read_decision
@@ -260,12 +260,11 @@ def write_package(folder: Path, model: Path, results: Mapping[str, Path], about:
     """Fill a package's folder from a training folder and result files, by their new names; without a README.
 
     Raises:
-        UserError: If a file is missing, or the training folder was changed.
+        UserError: If a file is missing, or was changed since it was written.
     """
     check_sums(model, MADE_AGAIN)
     for name, path in {WEIGHTS: model / WEIGHTS, CARD: model / CARD, **results}.items():
-        if not path.is_file():
-            raise UserError(f"{path}: no such file", fix="run `dvc repro`")
+        check_file(path)
         shutil.copyfile(path, folder / name)
     write_json(folder / ABOUT, about.model_dump(mode="json"))
 

@@ -24,6 +24,7 @@ from fakeforensics.inference.inputs import Rgb, pick_frames, read_frames, shrink
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.palette import COLORS, rgb
+from fakeforensics.reading import check_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -241,11 +242,10 @@ def spread_over_methods(index: pd.DataFrame, number: int) -> pd.DataFrame:
 
 def rejected_reasons(path: Path) -> Counter[str]:
     """How often each reason is in `rejected.csv`; `UserError` if that is missing or not such a table."""
+    check_file(path, "run the faces stage again")
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return Counter(row["reason"] for row in csv.DictReader(file))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file", fix="run the faces stage again") from None
     except (KeyError, ValueError) as error:
         raise UserError(f"{path}: not a table of rejected files", found=str(error)) from None
 

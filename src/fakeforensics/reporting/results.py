@@ -23,7 +23,7 @@ from fakeforensics.models.card import CARD, DetectorCard, detector_card, read_ca
 from fakeforensics.palette import series_color
 from fakeforensics.params import Params
 from fakeforensics.parsing import parse
-from fakeforensics.reading import REPEAT, read_json
+from fakeforensics.reading import REPEAT, check_file, read_json
 from fakeforensics.reporting.blocks import Column
 from fakeforensics.reporting.reference import Key, Reference
 from fakeforensics.seeds import FILE as SEEDS
@@ -32,6 +32,7 @@ from fakeforensics.splits.protocol import Protocol, load_protocol
 # Keys of metrics/<protocol>/<detector>.json for test sets of fakes alone: a score with a probability is cut
 # at 0.5, other scores at the threshold that is most accurate on validation images.
 FAKE_ONLY = ("accuracy", "accuracy_at_validation_threshold")
+_AXES = {"pr": ("recall", "precision"), "roc": ("fpr", "tpr")}  # columns of the curves
 
 
 class _Audit(BaseModel):
@@ -228,12 +229,13 @@ class ProtocolResults:
     def curve(self, kind: str, detector: str, test_set: str) -> pd.DataFrame | None:
         """A `pr` or `roc` curve, one row per point and score, or None if there is none."""
         path = self.root / "plots" / self.name / detector / kind / f"{file_name(test_set)}.csv"
-        return pd.read_csv(path) if path.is_file() else None
+        return _read_points(path, ("score",), _AXES[kind]) if path.exists() else None
 
     def tippett(self, detector: str) -> pd.DataFrame | None:
         """Tippett curves, one row per point, score, kind, set and label, or None if there are none."""
         path = self.root / "plots" / self.name / detector / "tippett.csv"
-        return pd.read_csv(path) if path.is_file() else None
+        texts = ("score", "calibrator", "test_set")
+        return _read_points(path, texts, ("label", "log10_lr", "share")) if path.exists() else None
 
     def manifest(self, split: Literal["train", "val", "test"]) -> pd.DataFrame | None:
         """The manifest of a split, or None if there is none."""
@@ -248,6 +250,26 @@ class ProtocolResults:
         audit = read_json(path)
         parse(_Audit, audit, str(path), REPEAT)
         return audit
+
+
+def _read_points(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    """Read a curve.
+
+    Raises:
+        UserError: If it is no table, or lacks one of these columns of text or of numbers.
+    """
+    check_file(path)
+    try:
+        rows = pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False)
+        lacking = [name for name in (*texts, *numbers) if name not in rows]
+        lacking = lacking or [name for name in numbers if not pd.api.types.is_numeric_dtype(rows[name])]
+        problem = f"no numbers in {', '.join(lacking)}" if lacking else ""
+    except ValueError as error:  # pandas' parser errors and bytes that are not UTF-8
+        problem = str(error)
+    if problem:
+        expected = f"a table with the columns {', '.join((*texts, *numbers))}"
+        raise UserError(f"{path}: not the points of a curve", expected=expected, found=problem, fix=REPEAT)
+    return rows
 
 
 def _percent(value: float | None) -> float | None:

@@ -36,5 +36,7 @@ def test_a_manifest_that_is_not_what_its_name_says_is_refused(tmp_path, rows):
     refused(tmp_path, rows.iloc[[0, 0]], "an image twice in a test set")
     both = rows.iloc[[0, 0]].assign(label=[0, 1], test_set=["a", "b"]).astype({"label": "int8"})
     refused(tmp_path, both, "an image with two labels")
+    # A protocol repeats reals alone.
+    refused(tmp_path, rows.iloc[[0, 1, 1]].assign(split="val", test_set=""), "a fake twice", "val")
     refused(tmp_path, rows.assign(offset=-1), "offset: -1 in 3 of 3 rows")
     refused(tmp_path, rows.drop(columns="sha256"), "no column sha256")

@@ -169,6 +169,7 @@ def test_a_training_folder_has_scores_and_nothing_else(package, tmp_path):
 def test_a_policy_for_another_score_is_refused(package, tmp_path):
     copy = shutil.copytree(package.directory, tmp_path / "copy")
     write_json(copy / "decision.json", {"score": "gap", "threshold": 2.0, "chosen": "c"})
+    write_sums(copy)
     with pytest.raises(UserError, match=r"does not have(.|\n)*expected: sl, cd(.|\n)*found: gap"):
         _ = Package(copy).decision
 

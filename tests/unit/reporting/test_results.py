@@ -3,6 +3,7 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.reporting.results import headings, read_project, read_results
+from fakeforensics.sums import write_list
 
 from .conftest import REFERENCE, make_params
 
@@ -137,3 +138,27 @@ def test_nothing_evaluated_is_an_error(project):
     with pytest.raises(UserError, match="nothing to report") as error:
         read_project(project.root, make_params("p", detectors=("mine", "yours")))
     assert "metrics/p/mine.json, metrics/p/yours.json" in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["", "\xff", "score,recall\nsl,1\n", "score,recall,precision\nsl,1,high\n"])
+def test_a_damaged_curve_is_named(project, text):
+    project.protocol(["a"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    path = project.root / "plots/p/bce/pr/a.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(UserError, match=r"bce/pr/a\.csv: not the points of a curve(.|\n)*recall, precision"):
+        project.results().curve("pr", "bce", "a")
+    path.write_text("score,recall,precision\nsl,1,0.5\n")
+    assert project.results().curve("pr", "bce", "a")["precision"].tolist() == [0.5]
+
+
+def test_figures_that_were_changed_since_they_were_written_are_named(project):
+    project.protocol(["a"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    path = project.root / "metrics/p/joint.json"
+    write_list([path, path.with_name("joint.details.json")])
+    project.results()
+    path.write_text(path.read_text().replace("0.7", "0.9"))  # one digit, and still a valid value
+    with pytest.raises(UserError, match=r"metrics/p/joint\.json: changed since it was written"):
+        project.results()

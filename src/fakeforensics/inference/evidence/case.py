@@ -290,7 +290,8 @@ def read_case(folder: Path) -> Case:
         UserError: If it is missing, not JSON, of another version, or damaged.
     """
     path = folder / CASE
-    value = read_json(path, "name the folder that --report wrote, as it was then")
+    # `verify` compares all files of the folder, and names each one that differs.
+    value = read_json(path, "name the folder that --report wrote, as it was then", listed=False)
     version = value.get("schema_version")
     if version != SCHEMA_VERSION:
         raise UserError(
