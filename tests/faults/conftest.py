@@ -2,10 +2,13 @@
 
 import os
 import random
+import signal
+from pathlib import Path
 
 import pytest
 
-from tests.faults.project import shorten, shrink
+from tests.faults.project import hasten, shorten, shrink
+from tests.faults.warm import Warm
 from tests.pipeline.conftest import make_clone  # noqa: F401  a fixture
 
 
@@ -28,10 +31,24 @@ def rng():
 
 @pytest.fixture(scope="session")
 def base(make_clone, tmp_path_factory):  # noqa: F811  the fixture
-    """A project in which everything ran, undisturbed."""
+    """A project in which everything ran, undisturbed; BASE names one that is there already."""
+    if "BASE" in os.environ:
+        return Path(os.environ["BASE"])
     clone = make_clone(tmp_path_factory.mktemp("faults") / "base")
     clone.edit("params.yaml", shrink)
     clone.edit("protocols/demo.yaml", shorten)
+    hasten(clone.path)
     clone.commit()
     clone.run("dvc", "repro")
     return clone.path
+
+
+@pytest.fixture(scope="session")
+def warm(base):
+    """Forks the commands of trials, with the project's own code."""
+    # A shell that starts the suite in the background lets it ignore Ctrl-C, which programs inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    server = Warm(base)
+    yield server
+    server.close()
+    signal.signal(signal.SIGINT, before)

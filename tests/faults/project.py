@@ -2,27 +2,61 @@
 
 import hashlib
 import os
+import re
 import shutil
+import signal
+import subprocess
 import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import yaml
 
+from tests.faults.warm import CLI, Forked, Warm
+
 # Seconds of processor time and the time of day differ from run to run.
 DIFFERS = ("metrics/demo/bce.cost.json",)
 MARK = "FAULTS_TRIAL"  # environment variable by which the processes of a trial are found
+TRACE = "Traceback (most recent call last)"
+# Commands besides the stages: what they read, and the folders that they write.
+COMMANDS = (
+    ("evaluate data/scores/demo/bce.parquet --out figures", "data/scores/demo/bce.parquet", ("figures",)),
+    ("export --out exported", "packages", ("exported",)),
+    ("predict --as-is data/raw/demo/DFFD/ffhq/test --report case", "packages", ("case",)),
+    ("models", "packages", ()),
+)
+_numbers = count()
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage that ran: its command, and the files and folders that it reads and writes."""
+    """A stage or a command.
+
+    Attributes:
+        name: For the printed lines.
+        address: What DVC calls it; empty of a command.
+        command: Its module and arguments.
+        reads: Files and folders.
+        writes: Files and folders.
+    """
 
     name: str
     address: str
     command: list[str]
     reads: tuple[Path, ...]
     writes: tuple[Path, ...]
+
+    @property
+    def program(self) -> list[str]:
+        """The same as a program and its arguments."""
+        module, *arguments = self.command
+        if module == CLI:
+            return [sys.executable, "-c", f"from {CLI} import main; main()", *arguments]
+        return [sys.executable, "-m", module, *arguments]
 
 
 def shrink(params) -> None:
@@ -31,6 +65,15 @@ def shrink(params) -> None:
     params["detectors"] = ["bce"]
     params["evaluate"] |= {"bootstrap": 100, "corruptions": ["blur_2"]}
     params["thresholds"] |= {"bootstrap": 100, "known_reals": [5], "draws": 5}
+
+
+def hasten(root: Path) -> None:
+    """Let the demo's generators of fakes learn for two steps: what they make matters here to nobody."""
+    path = root / "examples/demo/__init__.py"
+    text = path.read_text()
+    found = re.sub(r"steps: int = \d+", "steps: int = 2", text)
+    assert found != text
+    path.write_text(found)
 
 
 def shorten(protocol) -> None:
@@ -47,7 +90,7 @@ def stages_of(root: Path) -> dict[str, Stage]:
         name: Stage(
             name,
             f"{folder}{name}",
-            [sys.executable, *stage["cmd"].split()[1:]],
+            stage["cmd"].split()[2:],  # after `python -m`
             tuple(Path(one["path"]) for one in stage.get("deps", ())),
             tuple(Path(one["path"]) for one in stage.get("outs", ())),
         )
@@ -55,6 +98,14 @@ def stages_of(root: Path) -> dict[str, Stage]:
         for name, stage in yaml.safe_load(lock.read_text())["stages"].items()
         if stage["cmd"].startswith("python -m ") and not name.startswith("pipeline@")
     }
+
+
+def commands() -> list[Stage]:
+    """What reads and writes besides the stages."""
+    return [
+        Stage(words.partition(" --")[0], "", [CLI, *words.split()], (Path(reads),), tuple(map(Path, writes)))
+        for words, reads, writes in COMMANDS
+    ]
 
 
 def copy_project(source: Path, target: Path, *, with_dvc: bool = False) -> Path:
@@ -105,25 +156,83 @@ def files_of(root: Path) -> set[str]:
 
 
 def environment(root: Path, trial: str = "") -> dict[str, str]:
-    """In which a stage finds this interpreter and the project's own code."""
-    return os.environ | {
+    """What is added to the environment, so that a stage finds this interpreter and the project's own code."""
+    return {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(root / "src"),
+        "PYTHONPATH": os.pathsep.join([str(root), str(root / "src")]),
         "PYTHONDONTWRITEBYTECODE": "1",
         MARK: trial,
     }
 
 
-def processes_of(trial: str) -> list[int]:
-    """The processes of a trial that still run, whoever their parent is now."""
+def processes_of(trial: str, session: int) -> list[int]:
+    """The processes of a trial that still run, whoever their parent is now.
+
+    A forked process still shows the environment of the process that forked it, so its session tells.
+    """
     wanted = f"{MARK}={trial}".encode()
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             try:
-                is_dead = (folder / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-                if not is_dead and wanted in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
+                state = (folder / "stat").read_text().rpartition(")")[2].split()
+                belongs = int(state[3]) == session or wanted in (folder / "environ").read_bytes().split(b"\0")
             except OSError:  # it ended meanwhile
                 continue
+            if state[0] not in "ZX" and belongs:
+                found.append(int(folder.name))
     return found
+
+
+class Run:
+    """A command in a session of its own, whose processes are known by that and by an environment variable.
+
+    Args:
+        root: The folder in which it works.
+        command: With a server, a module and its arguments; without one, a program and its arguments.
+        warm: The server that forks it; None starts a program.
+    """
+
+    def __init__(self, root: Path, command: Sequence[str], warm: Warm | None = None) -> None:
+        self.trial = f"{os.getpid()}-{next(_numbers)}"
+        self.log = root.parent / f"{root.name}.log"
+        values = environment(root, self.trial)
+        self.process: subprocess.Popen[bytes] | Forked
+        if warm is not None:
+            self.process = warm.start(root, command, self.log, values)
+            return
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=root,
+                env=os.environ | values,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def send(self, number: signal.Signals, *, to_all: bool) -> bool:
+        """Send a signal to the first process or to its whole group; whether it still ran."""
+        if self.process.poll() is not None:
+            return False
+        with suppress(ProcessLookupError):  # it ended since
+            (os.killpg if to_all else os.kill)(self.process.pid, number)
+        return True
+
+    def gone(self, seconds: float) -> bool:
+        """Wait until all of its processes ended; whether they did in time. What is left is then killed."""
+        until = time.monotonic() + seconds
+        while self.process.poll() is None or processes_of(self.trial, self.process.pid):
+            if time.monotonic() > until:
+                for left in processes_of(self.trial, self.process.pid):
+                    with suppress(ProcessLookupError):
+                        os.kill(left, signal.SIGKILL)
+                self.process.wait()
+                return False
+            time.sleep(0.05)
+        return True
+
+    @property
+    def printed(self) -> str:
+        """What it printed until now."""
+        return self.log.read_text(errors="replace")

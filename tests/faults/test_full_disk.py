@@ -10,18 +10,10 @@ import pytest
 
 from tests.faults import small_disk
 from tests.faults.conftest import size
-from tests.faults.project import copy_project, digests, remove, stages_of
+from tests.faults.project import TRACE, commands, copy_project, digests, remove, stages_of
 from tests.faults.tally import Tally
 
-TRACE = "Traceback (most recent call last)"
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
-FAKEFORENSICS = (sys.executable, "-c", "from fakeforensics.cli import main; main()")
-# What else writes: commands, in a project with packages.
-COMMANDS = (
-    ("evaluate", "data/scores/demo/bce.parquet", "--out", "figures"),
-    ("export", "--out", "exported"),
-    ("predict", "--as-is", "data/raw/demo", "--report", "case"),
-)
 
 
 def can_mount() -> bool:
@@ -40,8 +32,8 @@ def test_full_disks(base, tmp_path, rng):
     tally = Tally("full disks")
     mount = tmp_path / "disk"
     mount.mkdir()
-    trials = [(stage.name, stage.command, stage.writes) for stage in stages_of(base).values()]
-    trials += [(" ".join(words), [*FAKEFORENSICS, *words], ()) for words in COMMANDS]
+    trials = [(stage.name, stage.program, stage.writes) for stage in stages_of(base).values()]
+    trials += [(stage.name, stage.program, ()) for stage in commands() if stage.writes]
     for number in range(size("FULL_DISKS", 1)):
         for name, command, writes in trials:
             root = copy_project(base, tmp_path / "work")

@@ -1,74 +1,30 @@
 """Stages and `dvc repro` that are killed at a random moment: the same command again gives the same bytes."""
 
-import os
 import signal
-import subprocess
 import time
-from itertools import count
+from functools import partial
 from pathlib import Path
 
 from tests.faults.conftest import size
 from tests.faults.project import (
     DIFFERS,
+    TRACE,
+    Run,
     copy_project,
     digests,
-    environment,
     files_of,
     leftovers,
-    processes_of,
     remove,
     stages_of,
 )
 from tests.faults.tally import Tally
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+COLD = 5  # every so many kills hit a program that must load its modules first
 GRACE = 30.0  # seconds until what was killed must be gone, on a busy machine
 LONGEST = 600.0  # seconds that a stage may take
-TRACE = "Traceback (most recent call last)"
 # What the second run of DVC says while the first, or the stage that it started, is at work.
 UNDER_WAY = ("under way already", "Unable to acquire lock")
-numbers = count()
-
-
-class Run:
-    """A command in its own process group, whose processes are known by an environment variable."""
-
-    def __init__(self, root: Path, command: list[str]) -> None:
-        self.trial = f"{os.getpid()}-{next(numbers)}"
-        self.log = root.parent / f"{root.name}.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=root,
-                env=environment(root, self.trial),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    def send(self, number: signal.Signals, *, to_all: bool) -> bool:
-        """Send a signal to the first process or to its whole group; whether it still ran."""
-        if self.process.poll() is not None:
-            return False
-        (os.killpg if to_all else os.kill)(self.process.pid, number)
-        return True
-
-    def gone(self, seconds: float) -> bool:
-        """Wait until all of its processes ended; whether they did in time. What is left is then killed."""
-        until = time.monotonic() + seconds
-        while self.process.poll() is None or processes_of(self.trial):
-            if time.monotonic() > until:
-                for left in processes_of(self.trial):
-                    os.kill(left, signal.SIGKILL)
-                self.process.wait()
-                return False
-            time.sleep(0.05)
-        return True
-
-    @property
-    def printed(self) -> str:
-        """What it printed until now."""
-        return self.log.read_text(errors="replace")
 
 
 def whole_or_missing(root: Path, base: Path, stage) -> list[str]:
@@ -86,18 +42,18 @@ def wrong(root: Path, base: Path, stage) -> str:
     return ""
 
 
-def disturbed(root, base, stage, command, number, moment, *, to_all, keeps_on):
-    """Kill a command at a moment and run it again: how it survived, and why it did not."""
-    first = Run(root, command)
+def disturbed(root, base, stage, start, number, moment, *, to_all, keeps_on, loads=True):
+    """Start a command, kill it at a moment and start it again: how it survived, and why it did not."""
+    first = start()
     time.sleep(moment)
     hit = first.send(number, to_all=to_all)
     if not keeps_on and not first.gone(GRACE):
         return "", f"a process was left over for {GRACE:.0f} s"
-    if TRACE in first.printed and not first.printed.rstrip().endswith("KeyboardInterrupt"):
+    if TRACE in first.printed and not (loads and first.printed.rstrip().endswith("KeyboardInterrupt")):
         return "", f"traceback: {first.printed[-1500:]}"
     if not keeps_on and (half := whole_or_missing(root, base, stage)):
         return "", f"half an output: {', '.join(half)}"
-    again = Run(root, command)
+    again = start()
     if not again.gone(LONGEST):
         return "", "the run after the kill does not end"
     if keeps_on:
@@ -105,7 +61,7 @@ def disturbed(root, base, stage, command, number, moment, *, to_all, keeps_on):
         if not first.gone(LONGEST):
             return "", "what DVC started does not end"
         if again.process.returncode and any(words in again.printed for words in UNDER_WAY):
-            again = Run(root, command)
+            again = start()
             again.gone(LONGEST)
     if again.process.returncode or TRACE in again.printed:
         return "", f"the run after the kill failed: {again.printed[-1500:]}"
@@ -118,34 +74,38 @@ def disturbed(root, base, stage, command, number, moment, *, to_all, keeps_on):
     return how, wrong(root, base, stage)
 
 
-def seconds_of(root: Path, base: Path, stage) -> float:
+def seconds_of(root: Path, base: Path, stage, start) -> float:
     """How long a stage takes undisturbed; its outputs must be those of the base."""
     for path in stage.writes:
         remove(root / path)
     begin = time.monotonic()
-    run = Run(root, stage.command)
+    run = start()
     assert run.gone(LONGEST)
     assert run.process.returncode == 0, run.printed
     assert wrong(root, base, stage) == "", stage.name
     return time.monotonic() - begin
 
 
-def test_killed_stages(base, tmp_path, rng):
+def test_killed_stages(base, warm, tmp_path, rng):
     tally = Tally("kills of stages")
     root = copy_project(base, tmp_path / "work")
     stages, seconds = list(stages_of(base).values()), {}
     for number in range(size("KILLS", 14)):
         if number % len(stages) == 0:
             rng.shuffle(stages)
-        stage = stages[number % len(stages)]
-        if stage.name not in seconds:
-            seconds[stage.name] = seconds_of(root, base, stage)
+        stage, is_cold = stages[number % len(stages)], number % COLD == COLD - 1
+        start = partial(Run, root, *([stage.program] if is_cold else [stage.command, warm]))
+        if (kind := (stage.name, is_cold)) not in seconds:
+            seconds[kind] = seconds_of(root, base, stage, start)
         which, to_all = rng.choice(SIGNALS), rng.random() < 0.5
-        moment = rng.uniform(0, seconds[stage.name])
+        moment = rng.uniform(0, seconds[kind])
         for path in (*stage.writes, Path(".scratch")):
             remove(root / path)
         trial = f"{stage.name}, {which.name} to {'all' if to_all else 'one'} after {moment:.2f} s"
-        how, why = disturbed(root, base, stage, stage.command, which, moment, to_all=to_all, keeps_on=False)
+        trial += " with its imports" if is_cold else ""
+        how, why = disturbed(
+            root, base, stage, start, which, moment, to_all=to_all, keeps_on=False, loads=is_cold
+        )
         tally.count(trial, how, why)
         if why:
             remove(root)
@@ -169,7 +129,8 @@ def test_killed_dvc_repro(base, tmp_path, rng):
             remove(root / path)
         command = ["dvc", "repro", "--no-run-cache", "--single-item", stage.address]
         trial = f"dvc repro {stage.name}, {which.name} to {'all' if to_all else 'one'} after {moment:.2f} s"
-        how, why = disturbed(root, base, stage, command, which, moment, to_all=to_all, keeps_on=not to_all)
+        start = partial(Run, root, command)
+        how, why = disturbed(root, base, stage, start, which, moment, to_all=to_all, keeps_on=not to_all)
         tally.count(trial, how, why)
         remove(root)
         copy_project(base, root, with_dvc=True)
