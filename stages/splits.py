@@ -90,4 +90,4 @@ def _read_image(shards: ShardReader, row: dict[str, Any]) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    run_command(main, "splits", "sources")
+    run_command(main, "splits")
