@@ -156,7 +156,7 @@ class _Ours:
             archives = [stack.enter_context(writing_archive(out / f"{path.stem}.zip")) for path in paths]
             results = self._extractor.extract([WorkItem(path, kind, "faces") for path in paths], archives)
             for archive, extraction in zip(archives, results, strict=True):
-                archive.finish(extraction)
+                archive.finish([extraction])
         return [extraction.crops for extraction in results]
 
 

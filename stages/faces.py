@@ -22,6 +22,8 @@ def main(
 ) -> None:
     """Write data/images/<source>: shards of lossless crops, index.parquet, rejected.csv, decisions.json.
 
+    With `storage: in_place` whole images stay where they are, and the index names their files.
+
     If the source's folder is missing, only missing.txt is written, with the reason.
     """
     from fakeforensics.faces.run import make_images
@@ -39,9 +41,17 @@ def main(
         write_missing(out / source, str(error))
         typer.secho(f"warning: no images of {source!r}: its raw data is missing", err=True, fg="yellow")
         return
-    crop = settings.source(source).crop or adapter.crop
-    records = read_records(adapter)
-    totals = make_images(source, adapter.root, records, crop, settings.faces, out / source, scratch)
+    configured = settings.source(source)
+    totals = make_images(
+        source,
+        adapter.root,
+        read_records(adapter),
+        configured.crop or adapter.crop,
+        settings.faces,
+        out / source,
+        scratch,
+        in_place=configured.root if configured.storage == "in_place" else None,
+    )
     typer.echo(f"{source}: {totals.summary()}")
     if totals.rejected:
         typer.echo(f"{totals.common_reasons()}: {out / source / REJECTED_FILE} lists them all")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fakeforensics.images.shards import ShardReader
+    from fakeforensics.images.reader import ImageReader
 
 
 def main(
@@ -38,7 +37,7 @@ def main(
 
     from fakeforensics.files import atomic_directory, write_json, write_parquet, write_text
     from fakeforensics.images.index import check_present, read_decisions, read_index, read_undetected
-    from fakeforensics.images.shards import ShardReader
+    from fakeforensics.images.reader import ImageReader
     from fakeforensics.splits.audit import audit
     from fakeforensics.splits.counts import count, table
     from fakeforensics.splits.manifest import build_manifests
@@ -48,14 +47,14 @@ def main(
     indexes, undetected = partial(read_index, images), partial(read_undetected, images)
     manifests = build_manifests(protocol, plan, indexes, settings.splits.seed, undetected)
     counts = count(manifests, {source: read_decisions(images, source) for source in plan.sources()})
-    shards = ShardReader(images)
+    reader = ImageReader(images)
     findings = audit(
         manifests,
-        partial(_read_image, shards),
+        partial(_read_image, reader),
         settings.splits.audit_images,
         settings.splits.seed,
     )
-    shards.close()
+    reader.close()
     with atomic_directory(out / protocol) as folder:
         write_parquet(folder / "train.parquet", manifests.train)
         write_parquet(folder / "val.parquet", manifests.val)
@@ -72,21 +71,11 @@ def main(
         typer.secho(f"warning: {warning}", fg=typer.colors.YELLOW)
 
 
-def _read_image(shards: ShardReader, row: dict[str, Any]) -> NDArray[np.uint8]:
+def _read_image(reader: ImageReader, row: dict[str, Any]) -> NDArray[np.uint8]:
     """The pixels of an image, whose bytes must be those of which its index has the SHA-256."""
-    from fakeforensics.errors import UserError
     from fakeforensics.images.codec import decode
 
-    data = shards.read(row["source"], row["shard"], row["offset"], row["size"])
-    if (found := hashlib.sha256(data).hexdigest()) != row["sha256"]:
-        raise UserError(
-            f"{row['source']}/{row['shard']}: the image {row['key']} at {row['offset']} is not the one "
-            "in the index",
-            expected=f"SHA-256 {row['sha256']}",
-            found=f"SHA-256 {found}",
-            fix=f"run `dvc checkout`, or `dvc repro --force faces@{row['source']}`",
-        )
-    return decode(data)
+    return decode(reader.read_row(row))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -269,6 +270,13 @@ def sha256_file(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def expand(path: str) -> tuple[Path, str]:
+    """A path with `$VARIABLES` and `~` replaced, and the first variable that is not set, or ""."""
+    expanded = os.path.expandvars(str(Path(path).expanduser()))
+    unset = re.search(r"\$\{?(\w+)", expanded)
+    return Path(expanded), unset.group(1) if unset else ""
 
 
 def printable_path(path: str) -> str:

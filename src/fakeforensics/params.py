@@ -60,12 +60,15 @@ class SourceParams(Group):
         layout: The name of a layout in `fakeforensics.sources`.
         root: Its folder; `$VARIABLES` and `~` are expanded.
         crop: `faces` stores aligned face crops, `whole` images as they are; by default what the layout says.
+        storage: `shards` copies the images; `in_place` reads whole images from the root, where each must stay
+            as it is. What must be converted is stored in shards all the same.
         options: Settings of the layout, described in its class.
     """
 
     layout: Name
     root: Annotated[str, Field(min_length=1)]
     crop: Literal["faces", "whole"] | None = None
+    storage: Literal["shards", "in_place"] = "shards"
     options: dict[str, Any] = {}
 
 
@@ -112,6 +115,14 @@ class FacesParams(Group):
     executor: Literal["local", "dask"] = "local"
     scheduler: str | None = None
     shard_mb: Annotated[Count, Field(ge=1, le=4096)] = 256
+
+    def deciding(self, crop: Literal["faces", "whole"]) -> dict[str, Any]:
+        """What decides a source's images; of whole ones, only which frames of a clip are taken."""
+        about_frames = {"frames_per_video", "frame_step"}
+        # These change how the work is done, not its result.
+        others = {"workers", "executor", "scheduler", "max_rejected", "shard_mb"}
+        include = about_frames if crop == "whole" else {*type(self).model_fields} - others
+        return self.model_dump(mode="json", include=include)
 
 
 class SplitsParams(Group):

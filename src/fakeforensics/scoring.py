@@ -200,7 +200,8 @@ def score_manifest(
         raise UserError("there is no image to score", fix="check the protocol's selections in counts.json")
     preprocess = Preprocess(**card["preprocess"])
     crop = preprocess.crop
-    images = manifest.drop_duplicates("key").sort_values(["source", "shard", "offset"], ignore_index=True)
+    # Shards are filled in the order of keys; images in place have the same order, so the same batches.
+    images = manifest.drop_duplicates("key").sort_values(["source", "key"], ignore_index=True)
     parts: list[tuple[pd.DataFrame, Callable[[Rgb], AnyRgb]]] = [(images, crop)]
     if corruption != CLEAN:
         aligned = images["box"].map(len) > 0

@@ -13,6 +13,7 @@ from skimage.data import astronaut
 
 from fakeforensics.errors import UserError
 from fakeforensics.images.index import check_present, read_decisions, read_index
+from fakeforensics.images.reader import ImageReader, places
 from fakeforensics.sources.inventory import read_list, write_empty
 from stages import faces
 
@@ -61,6 +62,24 @@ def test_a_second_run_replaces_the_first_with_the_same_bytes(project):
     first = {path.name: path.read_bytes() for path in (project / "data/images/mine").iterdir()}
     faces.main("mine")
     assert {path.name: path.read_bytes() for path in (project / "data/images/mine").iterdir()} == first
+
+
+def test_whole_images_are_read_in_place_if_params_say_so(project):
+    path = project / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    params["sources"]["mine"]["storage"] = "in_place"
+    path.write_text(yaml.safe_dump(params))
+    with pytest.raises(UserError, match=r"'mine'.*cannot be read in place[\s\S]*faces are cut out"):
+        faces.main("mine")
+    params["sources"]["mine"]["crop"] = "whole"
+    path.write_text(yaml.safe_dump(params))
+    faces.main("mine")
+    index = read_index(project / "data/images", "mine")
+    assert set(index["shard"]) == {""}
+    reader = ImageReader(project / "data/images")
+    for place in places(index):
+        assert reader.read(place) == (project / "raw" / place.raw_path).read_bytes()
+    assert not list((project / "data/images/mine").glob("*.tar"))
 
 
 def test_an_unknown_source_is_an_error(project):

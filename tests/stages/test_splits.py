@@ -120,6 +120,6 @@ def test_an_image_that_is_not_the_indexed_one_is_named(project: Path, monkeypatc
     rows = pd.read_parquet(project / "data/images/mine/index.parquet")
     for name, ends in rows.assign(end=rows["offset"] + rows["size"]).groupby("shard")["end"]:
         (project / "data/images/mine" / name).write_bytes(b"?" * int(ends.max()))
-    with pytest.raises(UserError, match=r"mine/.*: the image mine/.* is not the one in the index"):
+    with pytest.raises(UserError, match=r"mine/.*: the image mine/.* is not the one in the manifest"):
         splits.main("p")
     assert not (project / "data/manifests/p").exists()

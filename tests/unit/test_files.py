@@ -21,6 +21,7 @@ from fakeforensics.files import (
     UNFINISHED,
     atomic_directory,
     atomic_path,
+    expand,
     explain_full_disk,
     hold,
     printable_path,
@@ -44,6 +45,32 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_no_litter(tmp_path):
         raise RuntimeError
     assert target.read_text() == "old"
     assert names(tmp_path) == ["scores.csv"]
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_writing_to_a_linked_output_leaves_the_cache_as_it_is(tmp_path, folder):
+    # With `cache.type` hardlink, a file of an output and the one in DVC's cache are the same file.
+    cached, out = tmp_path / "cached", tmp_path / "out"
+    cached.write_text("old")
+    cached.chmod(0o444)
+    target = out / "a.json" if folder else out
+    target.parent.mkdir(exist_ok=True)
+    target.hardlink_to(cached)
+    if folder:
+        with atomic_directory(out) as temporary:
+            write_json(temporary / "a.json", {"new": 1})
+    else:
+        write_json(target, {"new": 1})
+    assert json.loads(target.read_text()) == {"new": 1}
+    assert (cached.read_text(), stat.S_IMODE(cached.stat().st_mode)) == ("old", 0o444)
+
+
+def test_variables_in_a_path_are_replaced_and_the_first_unset_one_is_named(monkeypatch):
+    monkeypatch.setenv("SET", "/data")
+    monkeypatch.delenv("UNSET", raising=False)
+    assert expand("$SET/a") == (Path("/data/a"), "")
+    assert expand("~/a") == (Path.home() / "a", "")
+    assert expand("${UNSET}/$SET")[1] == "UNSET"
 
 
 def test_a_file_is_readable_by_others_as_the_umask_says(tmp_path):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fakeforensics.errors import UserError
-from fakeforensics.faces.results import Crop, Extraction, read_crops, read_extraction
+from fakeforensics.faces.results import ArchiveReader, Crop, Extraction
 from fakeforensics.files import UNFINISHED, atomic_directory, printable_path, write_json
 from fakeforensics.images.index import (
     DECISIONS_FILE,
+    IN_PLACE_FILE,
     INDEX_FILE,
     INDEX_SCHEMA,
     REJECTED_COLUMNS,
@@ -29,20 +33,46 @@ from fakeforensics.images.index import (
 )
 from fakeforensics.images.shards import Location, ShardWriter
 from fakeforensics.params import FacesParams
-from fakeforensics.progress import track
+from fakeforensics.processes import look_ahead
+from fakeforensics.progress import Progress
 from fakeforensics.sources.base import RawFile, decisions
 from fakeforensics.sums import write_sums
 
 _ROWS_PER_GROUP = 10_000
 _REASONS_SHOWN = 5
+_READ_AHEAD = 16  # raw files
 
 
 class SourceFile(NamedTuple):
-    """A raw file, the key of its images, and where its extraction is kept until the source is finished."""
+    """A raw file, and the key of its images."""
 
     record: RawFile
     key: str
+
+
+class Part(NamedTuple):
+    """Some raw files, and the archive that keeps what they gave until the source is finished."""
+
+    files: Sequence[SourceFile]
     archive: Path
+
+
+class _Image(NamedTuple):
+    """An image to be stored.
+
+    Args:
+        row: Its row of the index but for its place.
+        suffix: Of its name in a shard.
+        size: Bytes of a raw file that is read in place; 0 of any other image.
+        data: Its bytes; None if they are those of the raw file.
+        raw: The raw file.
+    """
+
+    row: dict[str, Any]
+    suffix: str
+    size: int
+    data: bytes | None
+    raw: Path
 
 
 @dataclass
@@ -68,53 +98,113 @@ class Totals:
 
 
 def assemble(
-    source: str, files: Sequence[SourceFile], params: FacesParams, building: Path, out: Path
+    source: str,
+    root: Path,
+    parts: Sequence[Part],
+    params: FacesParams,
+    building: Path,
+    out: Path,
+    in_place: str | None = None,
 ) -> Totals:
-    """Write `out` from the finished extractions of `files`.
+    """Write `out` from the finished extractions.
 
     Args:
         source: The source's name.
-        files: In the order in which images are to be stored.
+        root: Its folder.
+        parts: In the order in which images are to be stored.
         params: The `faces` group.
         building: A folder for the unfinished result.
         out: The folder to write; it appears, or is replaced, as a whole.
+        in_place: The source's folder as params.yaml writes it, where images are read that are whole raw
+            files; None stores these in shards, too.
 
     Raises:
-        UserError: If nothing is readable or more than `params.max_rejected` of the files are rejected.
+        UserError: If nothing is readable, more than `params.max_rejected` of the files are rejected, or a raw
+            file has changed since it was read.
     """
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir()
-    totals = _write_rejected(files, building)
+    totals = _write_rejected(parts, building)
     _check(source, totals, params, building / REJECTED_FILE)
     with (
         ShardWriter(building, params.shard_mb * 2**20) as shards,
         pq.ParquetWriter(
             building / INDEX_FILE, INDEX_SCHEMA, compression="zstd", write_page_checksum=True
         ) as index,
+        # Raw files often lie on a slow disk or behind a network.
+        ThreadPoolExecutor(_READ_AHEAD) as pool,
+        Progress(f"storing {source}", "images", totals.images) as progress,
     ):
         rows: list[dict[str, Any]] = []
-        for file in track(files, f"storing {source}", "files", len(files)):
-            extraction = read_extraction(file.archive)
-            crops = extraction.crops
-            for crop, data in zip(crops, read_crops(file.archive, crops), strict=True):
-                key = frame_key(file.key, crop.frame, crop.track)
-                location = shards.add(key + crop.suffix, data)
-                rows.append(_row(source, file.record, extraction, crop, key, location))
-            if len(rows) >= _ROWS_PER_GROUP:
+        images = _images(source, root, parts, is_in_place=in_place is not None)
+        for image, data in look_ahead(partial(pool.submit, _bytes), images, _READ_AHEAD, ordered=True):
+            # A row group holds all images of a raw file.
+            if len(rows) >= _ROWS_PER_GROUP and rows[-1]["raw_path"] != image.row["raw_path"]:
                 index.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA))
                 rows = []
+            stored = data.result()
+            if stored is None:
+                location = Location("", 0, image.size)
+            else:
+                location = shards.add(image.row["key"] + image.suffix, stored)
+            rows.append(image.row | location._asdict())
+            progress.advance()
         if rows:
             index.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA))
-    write_json(building / DECISIONS_FILE, decisions(file.record for file in files))
-    # The shards' images have their digests in the index.
-    write_sums(building, (INDEX_FILE, DECISIONS_FILE, REJECTED_FILE, UNDETECTED_FILE))
+    # The images have their digests in the index.
+    listed = [INDEX_FILE, DECISIONS_FILE, REJECTED_FILE, UNDETECTED_FILE]
+    if in_place is not None:
+        write_json(building / IN_PLACE_FILE, {"root": in_place})
+        listed.append(IN_PLACE_FILE)
+    records = (file.record for part in parts for file in part.files)
+    write_json(building / DECISIONS_FILE, decisions(records))
+    write_sums(building, listed)
     _publish(building, out)
     return totals
 
 
-def _write_rejected(files: Sequence[SourceFile], folder: Path) -> Totals:
+def _images(source: str, root: Path, parts: Sequence[Part], *, is_in_place: bool) -> Iterator[_Image]:
+    """All images in their order."""
+    for part in parts:
+        with ArchiveReader(part.archive) as archive:
+            for file, extraction in zip(part.files, archive.extractions, strict=True):
+                for crop in extraction.crops:
+                    stored = crop.stored
+                    row = _row(source, file, extraction, crop)
+                    # The index names raw files in UTF-8; one that has another name is copied.
+                    is_named = printable_path(file.record.path) == file.record.path
+                    keep = stored.is_raw and is_in_place and is_named
+                    data = None if stored.is_raw else archive.read(stored)
+                    raw = root / file.record.path
+                    yield _Image(row, crop.suffix, stored.size if keep else 0, data, raw)
+
+
+def _bytes(image: _Image) -> bytes | None:
+    """The bytes to store; None of an image that is read in place.
+
+    Raises:
+        UserError: If the raw file has changed since it was examined.
+    """
+    if image.data is not None or image.size:
+        return image.data
+    again = "run the stage again, which examines it again"
+    try:
+        data = image.raw.read_bytes()
+    except OSError as error:
+        raise UserError(f"{image.raw}: cannot be read again: {error.strerror}", fix=again) from None
+    if (found := hashlib.sha256(data).hexdigest()) != image.row["sha256"]:
+        raise UserError(
+            f"{image.raw}: the file has changed since the stage examined it",
+            expected=f"SHA-256 {image.row['sha256']}",
+            found=f"SHA-256 {found}",
+            fix=again,
+        )
+    return data
+
+
+def _write_rejected(parts: Sequence[Part], folder: Path) -> Totals:
     """List what was rejected and why, and the files that gave no image at all."""
-    totals = Totals(files=len(files))
+    totals = Totals(files=sum(len(part.files) for part in parts))
     with (
         (folder / REJECTED_FILE).open("w", encoding="utf-8", newline="") as rejected,
         (folder / UNDETECTED_FILE).open("w", encoding="utf-8", newline="") as undetected,
@@ -123,20 +213,26 @@ def _write_rejected(files: Sequence[SourceFile], folder: Path) -> Totals:
         undetected_rows = csv.writer(undetected, lineterminator="\n")
         rejected_rows.writerow(REJECTED_COLUMNS)
         undetected_rows.writerow(UNDETECTED_COLUMNS)
-        for file in files:
-            extraction = read_extraction(file.archive)
+        for record, extraction in _extractions(parts):
             totals.images += len(extraction.crops)
             if not extraction.crops:
                 totals.rejected += 1
                 totals.reasons.update(rejection.reason for rejection in extraction.rejections)
-                values = [getattr(file.record, name) for name in UNDETECTED_COLUMNS]
+                values = [getattr(record, name) for name in UNDETECTED_COLUMNS]
                 undetected_rows.writerow([printable_path(str(value)) for value in values])
             else:
                 totals.frames += len(extraction.rejections)
             for rejection in extraction.rejections:
                 frame = "" if rejection.frame < 0 else rejection.frame
-                rejected_rows.writerow([printable_path(file.record.path), frame, rejection.reason])
+                rejected_rows.writerow([printable_path(record.path), frame, rejection.reason])
     return totals
+
+
+def _extractions(parts: Sequence[Part]) -> Iterator[tuple[RawFile, Extraction]]:
+    for part in parts:
+        with ArchiveReader(part.archive) as archive:
+            for file, extraction in zip(part.files, archive.extractions, strict=True):
+                yield file.record, extraction
 
 
 def _check(source: str, totals: Totals, params: FacesParams, rejected: Path) -> None:
@@ -156,13 +252,11 @@ def _check(source: str, totals: Totals, params: FacesParams, rejected: Path) -> 
     )
 
 
-def _row(
-    source: str, record: RawFile, extraction: Extraction, crop: Crop, key: str, location: Location
-) -> dict[str, Any]:
-    metadata = extraction.metadata
+def _row(source: str, file: SourceFile, extraction: Extraction, crop: Crop) -> dict[str, Any]:
+    """An image's row of the index but for its place."""
+    record, metadata = file.record, extraction.metadata
     return {
-        "key": key,
-        **location._asdict(),
+        "key": frame_key(file.key, crop.frame, crop.track),
         "sha256": crop.stored.sha256,
         "source": source,
         "method": record.method,

@@ -20,9 +20,14 @@ from fakeforensics.faces.track import (
     TrackletCollector,
     select_identities,
 )
-from fakeforensics.faces.video import Clip, Frame, UnreadableError, open_clip, spread_frames
-from fakeforensics.files import sha256_file
-from fakeforensics.images.codec import encode_png
+from fakeforensics.faces.video import Frame, UnreadableError, open_clip
+from fakeforensics.faces.whole import (
+    clip_extraction,
+    clip_metadata,
+    extract_whole,
+    rejected,
+    sample_frames,
+)
 from fakeforensics.params import FacesParams
 
 _NO_FACE = "no face found"
@@ -73,7 +78,7 @@ class FaceExtractor:
 
         Args:
             items: The files. Stills are faster by the dozen: what they need stays in the processor's cache.
-            stores: Take the bytes of crops as they are made, one store per file.
+            stores: Take the bytes of crops as they are made, one store per file; several may be the same.
 
         Returns:
             What each file gave.
@@ -82,18 +87,14 @@ class FaceExtractor:
         stills: dict[int, Still] = {}
         for number, (item, store) in enumerate(zip(items, stores, strict=True)):
             try:
-                if item.kind == "video":
+                if item.crop == "whole":
+                    results[number] = extract_whole(item.path, item.kind, item.crop_box, store, self._params)
+                elif item.kind == "video":
                     results[number] = self._video(item, store)
                 else:
                     stills[number] = read_still(item.path, item.crop_box)
-            except UnreadableError as error:
-                metadata = FileMetadata(sha256_file(item.path))
-                results[number] = Extraction(metadata, [], [Rejection(str(error))])
-            except OSError as error:
-                if error.filename is None:
-                    raise  # the disk that is written to, not the file
-                rejection = Rejection(f"cannot be opened: {error.strerror}")
-                results[number] = Extraction(FileMetadata(""), [], [rejection])
+            except (UnreadableError, OSError) as error:
+                results[number] = rejected(item.path, error)
             held = sum(still.frame.gray.size for still in stills.values())
             if stills and (held > _HELD_PIXELS or number == len(items) - 1):
                 self._stills(items, stores, stills, results)
@@ -108,14 +109,9 @@ class FaceExtractor:
         results: list[Extraction],
     ) -> None:
         """Finish the stills that could be read."""
-        found: dict[int, list[Observation]] = {}
-        for number, still in stills.items():
-            if items[number].crop == "whole":
-                data = still.data if still.plain else encode_png(still.frame.rgb)
-                suffix = ".jpg" if still.plain and still.metadata.format == "JPEG" else ".png"
-                results[number] = Extraction(still.metadata, [Crop(stores[number].add(data, suffix))], [])
-            else:
-                found[number] = self._faces(still.frame, others=items[number].others)
+        found = {
+            number: self._faces(still.frame, others=items[number].others) for number, still in stills.items()
+        }
         crops = iter(self._crop([(stores[number], one) for number, many in found.items() for one in many]))
         for number, many in found.items():
             own = list(islice(crops, len(many)))
@@ -138,7 +134,7 @@ class FaceExtractor:
 
     def _video(self, item: WorkItem, store: CropStore) -> Extraction:
         with open_clip(item.path) as clip:
-            sampled = self._sample(clip)
+            sampled = sample_frames(clip, self._params)
             tracker = Tracker(self._detector, self._params.tracks)
             collector = TrackletCollector(self._predict, self._embed)
             size = max(1, min(_BATCH, _HELD_PIXELS // clip.pixels))
@@ -151,38 +147,13 @@ class FaceExtractor:
                 rejections += [Rejection(str(one[1]), one[0]) for one in batch if isinstance(one, tuple)]
                 if frames and not height:
                     height, width = frames[0].gray.shape
-                if item.crop == "whole":
-                    crops += [Crop(store.add_pixels(frame.rgb), frame.number) for frame in frames]
-                    continue
                 observations = [one for frame in frames for one in tracker.observe(frame)]
                 collector.add(observations)
                 crops += self._crop([(store, one) for one in observations])
-        metadata = FileMetadata(
-            sha256_file(item.path),
-            clip.format,
-            width,
-            height,
-            chroma_sampling=clip.chroma,
-            profile=clip.profile,
-            transfer=clip.transfer,
-            primaries=clip.primaries,
-            pixel_aspect=f"{clip.pixel_aspect.numerator}:{clip.pixel_aspect.denominator}",
-            frame_rate=clip.rate,
-            frames=clip.count,
-        )
-        if item.crop == "faces":
-            crops, more = self._select(crops, collector.tracklets(), sampled)
-            known = {rejection.frame for rejection in rejections}
-            rejections += [rejection for rejection in more if rejection.frame not in known]
-        rejections.sort(key=lambda rejection: rejection.frame)
-        if not crops:
-            return Extraction(metadata, [], [_summary(rejections)])
-        return Extraction(metadata, crops, rejections)
-
-    def _sample(self, clip: Clip) -> Sequence[int]:
-        if self._params.frame_step is not None:
-            return range(0, clip.count, self._params.frame_step)
-        return spread_frames(clip.count, self._params.frames_per_video, clip.times)
+        crops, more = self._select(crops, collector.tracklets(), sampled)
+        known = {rejection.frame for rejection in rejections}
+        rejections += [rejection for rejection in more if rejection.frame not in known]
+        return clip_extraction(clip_metadata(item.path, clip, (width, height)), crops, rejections)
 
     def _crop(self, work: Sequence[tuple[CropStore, Observation]]) -> list[Crop]:
         """Align, encode and store the faces of some observations."""
@@ -239,8 +210,3 @@ def _by_size(hits: Sequence[Detection]) -> list[Detection]:
 
 def _score(crop: Crop) -> float:
     return -math.inf if crop.score is None else crop.score
-
-
-def _summary(rejections: Sequence[Rejection]) -> Rejection:
-    reasons = sorted({rejection.reason for rejection in rejections})
-    return Rejection(f"{'; '.join(reasons)} (all {len(rejections)} frames)")

@@ -1,4 +1,4 @@
-"""What one raw file gave: crops, metadata and rejections, kept as a zip file that survives a kill."""
+"""What raw files gave: crops, metadata and rejections, kept as zip files that survive a kill."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from fakeforensics.faces.still import FileMetadata
 from fakeforensics.faces.video import Rgb
@@ -18,11 +18,26 @@ from fakeforensics.images.codec import decode, encode_png
 _CONTENTS = "contents.json"
 
 
+_RAW = "raw"
+
+
 class StoredBytes(NamedTuple):
-    """Where a crop is kept: its name in the store, and the SHA-256 of its bytes; empty if it is in memory."""
+    """Where the bytes of a crop are kept.
+
+    Args:
+        name: Its name in the store.
+        sha256: Of its bytes; "" if it is in memory.
+        size: Number of its bytes; 0 if it is in memory.
+    """
 
     name: str
     sha256: str
+    size: int = 0
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether its bytes are those of the raw file, which the store does not hold again."""
+        return Path(self.name).stem == _RAW
 
 
 class Crop(NamedTuple):
@@ -76,6 +91,9 @@ class CropStore(Protocol):
     def add_pixels(self, pixels: Rgb) -> StoredBytes:
         """Keep the pixels of one crop; as PNG where it is written to a file."""
 
+    def add_raw(self, data: bytes, suffix: str) -> StoredBytes:
+        """Take the whole of a raw file as a crop."""
+
 
 class MemoryStore(dict[str, bytes | Rgb]):
     """Crops by name: bytes of files, or pixels, which are encoded when their bytes are asked for."""
@@ -87,6 +105,10 @@ class MemoryStore(dict[str, bytes | Rgb]):
     def add_pixels(self, pixels: Rgb) -> StoredBytes:
         """Keep the pixels of one crop."""
         return self._add(pixels, ".png")
+
+    def add_raw(self, data: bytes, suffix: str) -> StoredBytes:
+        """Keep the bytes of a raw file."""
+        return self._add(data, suffix)
 
     def _add(self, crop: bytes | Rgb, suffix: str) -> StoredBytes:
         stored = StoredBytes(f"{len(self):06d}{suffix}", "")
@@ -105,7 +127,7 @@ def stored_pixels(crop: bytes | Rgb) -> Rgb:
 
 
 class ArchiveWriter:
-    """Writes crops into an uncompressed zip file."""
+    """Writes the crops of some raw files into an uncompressed zip file."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -114,15 +136,42 @@ class ArchiveWriter:
         """Append the bytes of one crop."""
         name = f"{len(self._archive.filelist):06d}{suffix}"
         self._archive.writestr(zipfile.ZipInfo(name), data)
-        return StoredBytes(name, hashlib.sha256(data).hexdigest())
+        return StoredBytes(name, hashlib.sha256(data).hexdigest(), len(data))
 
     def add_pixels(self, pixels: Rgb) -> StoredBytes:
         """Append the pixels of one crop as PNG."""
         return self.add(encode_png(pixels), ".png")
 
-    def finish(self, extraction: Extraction) -> None:
-        """Append the table of contents."""
-        self._archive.writestr(zipfile.ZipInfo(_CONTENTS), json.dumps(extraction._asdict()))
+    def add_raw(self, data: bytes, suffix: str) -> StoredBytes:
+        """Note that a crop is the whole of a raw file, which can be read again."""
+        return StoredBytes(f"{_RAW}{suffix}", hashlib.sha256(data).hexdigest(), len(data))
+
+    def finish(self, extractions: Sequence[Extraction]) -> None:
+        """Append the table of contents: what each file gave."""
+        tables = [extraction._asdict() for extraction in extractions]
+        self._archive.writestr(zipfile.ZipInfo(_CONTENTS), json.dumps(tables))
+
+
+class ArchiveReader:
+    """Reads a finished archive; a context manager.
+
+    Attributes:
+        extractions: What each file gave.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._archive = zipfile.ZipFile(path)
+        self.extractions = [_extraction(table) for table in json.loads(self._archive.read(_CONTENTS))]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._archive.close()
+
+    def read(self, stored: StoredBytes) -> bytes:
+        """The bytes of a crop that is not the whole of a raw file."""
+        return self._archive.read(stored.name)
 
 
 @contextmanager
@@ -149,20 +198,10 @@ def is_whole(path: Path) -> bool:
         return False
 
 
-def read_extraction(path: Path) -> Extraction:
-    """The table of contents of a finished archive."""
-    with zipfile.ZipFile(path) as archive:
-        table = json.loads(archive.read(_CONTENTS))
+def _extraction(table: Mapping[str, Any]) -> Extraction:
     crops = [
         Crop(StoredBytes(*stored), frame, track, interpolated, tuple(box), tuple(landmarks), score)
         for stored, frame, track, interpolated, box, landmarks, score in table["crops"]
     ]
     rejections = [Rejection(*rejection) for rejection in table["rejections"]]
     return Extraction(FileMetadata(*table["metadata"]), crops, rejections)
-
-
-def read_crops(path: Path, crops: list[Crop]) -> Iterator[bytes]:
-    """The bytes of some crops of an archive, in turn."""
-    with zipfile.ZipFile(path) as archive:
-        for crop in crops:
-            yield archive.read(crop.stored.name)

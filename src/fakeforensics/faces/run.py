@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from importlib.metadata import distributions, version
 from pathlib import Path
@@ -19,11 +19,19 @@ import cv2
 from fakeforensics.cluster import connected
 from fakeforensics.code import code_hashes
 from fakeforensics.errors import UserError
-from fakeforensics.faces.assemble import SourceFile, Totals, assemble
+from fakeforensics.faces.assemble import Part, SourceFile, Totals, assemble
 from fakeforensics.faces.extract import FaceExtractor, WorkItem
-from fakeforensics.faces.results import Extraction, Rejection, is_whole, read_extraction, writing_archive
+from fakeforensics.faces.results import (
+    ArchiveReader,
+    ArchiveWriter,
+    Extraction,
+    Rejection,
+    is_whole,
+    writing_archive,
+)
 from fakeforensics.faces.still import FileMetadata
-from fakeforensics.files import explain_full_disk, hold, sha256_file
+from fakeforensics.faces.whole import extract_whole
+from fakeforensics.files import explain_full_disk, hold, printable_path, sha256_file
 from fakeforensics.images.index import image_keys
 from fakeforensics.params import FacesParams
 from fakeforensics.processes import TaskLostError, WorkerPool, look_ahead
@@ -32,32 +40,35 @@ from fakeforensics.progress import Progress
 if TYPE_CHECKING:
     from fakeforensics.sources.base import RawFile
 
-# Stills are quick: several make one task, so that handing tasks out costs little.
-_STILLS_PER_TASK = 16
+# Stills are quick: so many on average make one task and one archive.
+_STILLS_PER_TASK = {"faces": 16, "whole": 256}
 # Tasks that a cluster of unknown size has in hand.
 _CLUSTER_TASKS = 512
 _FATAL = "reading it ends the process: out of memory, or damaged so that the decoder crashes"
-# These change how the work is done, not its result.
-_WITHOUT_EFFECT = {"workers", "executor", "scheduler", "max_rejected", "shard_mb"}
-_LIBRARIES = ("dlib-bin", "dlib", "av", "opencv-python-headless", "opencv-python", "numpy")
+_LIBRARIES = ("av", "opencv-python-headless", "opencv-python", "numpy", "pillow")
+_FACE_LIBRARIES = ("dlib-bin", "dlib")
+CropKind = Literal["faces", "whole"]
 
 
 class _Task(NamedTuple):
-    item: WorkItem
+    """Raw files, and the archive that gets what they give."""
+
+    items: list[WorkItem]
     archive: Path
 
 
-_Submit = Callable[[Sequence[_Task]], "Future[list[int]]"]
+_Submit = Callable[[_Task], "Future[list[int]]"]
 
 
 def make_images(
     source: str,
     root: Path,
     records: Sequence[RawFile],
-    crop: Literal["faces", "whole"],
+    crop: CropKind,
     params: FacesParams,
     out: Path,
     scratch_root: Path,
+    in_place: str | None = None,
 ) -> Totals:
     """Crop a whole source and write its shards, index and list of rejections.
 
@@ -72,41 +83,62 @@ def make_images(
         params: The `faces` group.
         out: The folder to write; replaced when all is done.
         scratch_root: Where unfinished work is kept.
+        in_place: The source's folder as params.yaml writes it, to read images there instead of copying them;
+            None copies all.
 
     Raises:
-        UserError: If nothing is readable, more than `max_rejected` of the files are rejected, or the disk is
-            full.
+        UserError: If nothing is readable, more than `max_rejected` of the files are rejected, the disk is
+            full, or the images cannot be read in place.
     """
+    if in_place is not None:
+        _check_in_place(source, records, crop)
     # Absolute, as the workers of a cluster have a working directory of their own.
     root, scratch_root = root.absolute(), scratch_root.absolute()
     lock = hold(scratch_root / f".{source}.lock", f"the extraction of the source {source}")
     with explain_full_disk(scratch_root), lock:
         scratch = _open_scratch(scratch_root, source, fingerprint(crop, params))
-        files = _source_files(source, records, scratch)
-        tasks = [
-            _Task(WorkItem(root / record.path, record.kind, crop, record.crop_box), archive)
-            for record, _, archive in files
-        ]
-        _extract_all(source, tasks, params)
-        totals = assemble(source, files, params, scratch / "out", out)
+        files = _source_files(source, records)
+        parts = [Part(batch, _archive(batch, scratch)) for batch in _batches(files, _STILLS_PER_TASK[crop])]
+        parts = _extract_all(source, root, parts, crop, params, scratch)
+        totals = assemble(source, root, parts, params, scratch / "out", out, in_place)
         shutil.rmtree(scratch)
     return totals
 
 
-def fingerprint(crop: Literal["faces", "whole"], params: FacesParams) -> str:
+def fingerprint(crop: CropKind, params: FacesParams) -> str:
     """16 hexadecimal digits that change with whatever changes a crop."""
+    module, libraries = "fakeforensics.faces.whole", _LIBRARIES
+    if crop == "faces":
+        module, libraries = "fakeforensics.faces.extract", (*_FACE_LIBRARIES, *_LIBRARIES)
     identity = {
         "crop": crop,
-        "settings": params.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
-        "code": code_hashes("fakeforensics.faces.extract"),
-        "versions": _versions(),
+        "settings": params.deciding(crop),
+        "code": code_hashes(module),
+        # The same module comes under several names.
+        "versions": {one: version(one) for one in libraries if next(iter(distributions(name=one)), None)},
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _versions() -> dict[str, str]:
-    # The same module comes under several names.
-    return {one: version(one) for one in _LIBRARIES if next(iter(distributions(name=one)), None)}
+def _check_in_place(source: str, records: Sequence[RawFile], crop: CropKind) -> None:
+    """Refuse to read in place what is not kept as it is.
+
+    Raises:
+        UserError: Saying what is done to the images.
+    """
+    cut = next((record.path for record in records if record.crop_box is not None), None)
+    if crop == "faces":
+        problem = "faces are cut out of its files"
+    elif cut is not None:
+        problem = f"only a part of {printable_path(cut)} is used"
+    else:
+        return
+    raise UserError(
+        f"source {source!r}: its images cannot be read in place",
+        expected="images that are kept whole",
+        found=problem,
+        fix=f"set sources.{source}.storage to shards, or keep its images whole (docs/data.md)",
+    )
 
 
 def _open_scratch(root: Path, source: str, digits: str) -> Path:
@@ -119,64 +151,109 @@ def _open_scratch(root: Path, source: str, digits: str) -> Path:
     return folder
 
 
-def _source_files(source: str, records: Sequence[RawFile], scratch: Path) -> list[SourceFile]:
-    """The files in the order of their keys, each with a place for its extraction."""
+def _source_files(source: str, records: Sequence[RawFile]) -> list[SourceFile]:
+    """The files in the order of their keys."""
     ordered = sorted(records, key=lambda record: os.fsencode(record.path))
     keys = image_keys(source, [record.path for record in ordered])
-    files = []
-    for record, key in zip(ordered, keys, strict=True):
-        name = hashlib.sha256(os.fsencode(record.path)).hexdigest()[:32]
-        folder = scratch / "extracted" / name[:2]  # some hundred files per folder
-        folder.mkdir(parents=True, exist_ok=True)
-        files.append(SourceFile(record, key, folder / f"{name}.zip"))
+    files = [SourceFile(record, key) for record, key in zip(ordered, keys, strict=True)]
     return sorted(files, key=lambda file: file.key)
 
 
-def _extract_all(source: str, tasks: Sequence[_Task], params: FacesParams) -> None:
-    """Make the archive of each task, and show how far the work is."""
-    images = rejected = 0
-    with Progress(f"images of {source}", "files", len(tasks)) as progress:
-        for count in _results(tasks, params):
-            images += count
-            rejected += count == 0
-            progress.advance(images=images, rejected=rejected)
+def _batches(files: Sequence[SourceFile], stills: int) -> Iterator[list[SourceFile]]:
+    """Neighboring files that make one task: a clip alone, or about so many stills.
 
-
-def _results(tasks: Sequence[_Task], params: FacesParams) -> Iterator[int]:
-    """The number of images of each file, in the order in which they are done."""
-    batches, alone = list(_batches(tasks)), False
-    while batches:
-        lost: list[_Task] = []
-        with _executor(params, 1 if alone else len(batches)) as (submit, ahead):
-            for batch, future in look_ahead(submit, batches, 1 if alone else ahead):
-                try:
-                    yield from future.result()
-                except Exception as error:
-                    if not _is_lost(error):
-                        raise
-                    if alone:
-                        _reject(batch[0])
-                        yield 0
-                    else:
-                        lost += batch
-        # A file of the batch may be why, or another process that took the memory: now each file runs alone.
-        batches, alone = [[task] for task in lost], True
-
-
-def _batches(tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
-    batch: list[_Task] = []
-    for task in tasks:
-        batch.append(task)
-        if task.item.kind == "video" or len(batch) == _STILLS_PER_TASK:
+    A still's own name decides whether it begins a batch. So a file that is added or removed later changes its
+    own batch alone, and the finished work of the others is still found.
+    """
+    batch: list[SourceFile] = []
+    for file in files:
+        alone = file.record.kind == "video" or (batch and batch[-1].record.kind == "video")
+        begins = int(_digest([file])[:8], 16) % stills == 0
+        if batch and (alone or begins or len(batch) == 2 * stills):
             yield batch
             batch = []
+        batch.append(file)
     if batch:
         yield batch
 
 
+def _archive(files: Sequence[SourceFile], scratch: Path) -> Path:
+    name = _digest(files)[:32]
+    folder = scratch / "extracted" / name[:2]  # not too many archives in one folder
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.zip"
+
+
+def _digest(files: Sequence[SourceFile]) -> str:
+    names = b"\0".join(os.fsencode(file.record.path) for file in files)
+    return hashlib.sha256(names).hexdigest()
+
+
+def _extract_all(
+    source: str,
+    root: Path,
+    parts: Sequence[Part],
+    crop: CropKind,
+    params: FacesParams,
+    scratch: Path,
+) -> list[Part]:
+    """Make the archive of each part, and show how far the work is.
+
+    Returns:
+        The parts, in order. One that ended its process has become parts of one file.
+    """
+
+    def task(part: Part) -> _Task:
+        records = [file.record for file in part.files]
+        items = [WorkItem(root / one.path, one.kind, crop, one.crop_box) for one in records]
+        return _Task(items, part.archive)
+
+    images = rejected = 0
+    lost: set[int] = set()
+    with Progress(f"images of {source}", "files", sum(len(part.files) for part in parts)) as progress:
+
+        def show(counts: Sequence[int]) -> None:
+            nonlocal images, rejected
+            images += sum(counts)
+            rejected += sum(count == 0 for count in counts)
+            progress.advance(len(counts), images=images, rejected=rejected)
+
+        for number, counts in _results([task(part) for part in parts], params):
+            if counts is None:
+                lost.add(number)
+            else:
+                show(counts)
+        # A file of a lost part may be why, or another process that took the memory: now each file runs alone.
+        split = {
+            number: [Part([file], _archive([file], scratch)) for file in parts[number].files]
+            for number in sorted(lost)
+        }
+        alone = [task(part) for singles in split.values() for part in singles]
+        for number, counts in _results(alone, params, at_once=1) if alone else ():
+            if counts is None:
+                _reject(alone[number])
+            show(counts or [0])
+    return [one for number, part in enumerate(parts) for one in split.get(number, [part])]
+
+
+def _results(
+    tasks: Sequence[_Task], params: FacesParams, at_once: int | None = None
+) -> Iterator[tuple[int, list[int] | None]]:
+    """The number of images of each file of each task, as they are done; None if the task's process died."""
+    with _executor(params, tasks[0].items[0].crop, at_once or len(tasks)) as (submit, ahead):
+        numbers = range(len(tasks))
+        for number, future in look_ahead(lambda one: submit(tasks[one]), numbers, at_once or ahead):
+            try:
+                yield number, future.result()
+            except Exception as error:
+                if not _is_lost(error):
+                    raise
+                yield number, None
+
+
 @contextmanager
-def _executor(params: FacesParams, tasks: int) -> Iterator[tuple[_Submit, int]]:
-    """A function that submits a batch, and how many batches to have in hand at once."""
+def _executor(params: FacesParams, crop: CropKind, tasks: int) -> Iterator[tuple[_Submit, int]]:
+    """A function that submits a task, and how many tasks to have in hand at once."""
     if params.executor == "dask":
         with _dask(params.scheduler) as client:
             try:
@@ -188,12 +265,13 @@ def _executor(params: FacesParams, tasks: int) -> Iterator[tuple[_Submit, int]]:
                 ) from None
         return
     workers = min(params.workers or os.cpu_count() or 1, tasks)
-    with WorkerPool(workers, prepare=partial(_extractor, params), preload=[__name__]) as pool:
+    prepare = partial(_extractor, params) if crop == "faces" else None
+    with WorkerPool(workers, prepare=prepare, preload=[__name__]) as pool:
         yield partial(pool.submit, partial(_work, params=params)), 2 * workers
 
 
-def _submit_to(client: Any, params: FacesParams, batch: Sequence[_Task]) -> Future[list[int]]:
-    """Submit a batch to a Dask cluster.
+def _submit_to(client: Any, params: FacesParams, task: _Task) -> Future[list[int]]:
+    """Submit a task to a Dask cluster.
 
     Dask's own adapter, `Client.get_executor`, hides why a task failed: in our tests a task whose worker had
     died came back as a ValueError about unpacking.
@@ -206,7 +284,7 @@ def _submit_to(client: Any, params: FacesParams, batch: Sequence[_Task]) -> Futu
         else:
             future.set_exception(CancelledError() if remote.status == "cancelled" else remote.exception())
 
-    client.submit(_work, batch, params=params, pure=False).add_done_callback(hand_over)
+    client.submit(_work, task, params=params, pure=False).add_done_callback(hand_over)
     return future
 
 
@@ -228,33 +306,38 @@ def _is_lost(error: Exception) -> bool:
 
 
 def _reject(task: _Task) -> None:
+    """Write the archive of a single file that ends its process."""
+    (item,) = task.items
     with writing_archive(task.archive) as archive:
-        archive.finish(Extraction(FileMetadata(_sha256(task.item.path)), [], [Rejection(_FATAL)]))
+        archive.finish([Extraction(FileMetadata(_sha256(item.path)), [], [Rejection(_FATAL)])])
 
 
-def _work(batch: Sequence[_Task], params: FacesParams) -> list[int]:
-    """Make the archives of a batch, unless an earlier run made them; the number of images in each."""
-    counts = [_finished(task) for task in batch]
-    fresh = iter(_extract([task for task, count in zip(batch, counts, strict=True) if count is None], params))
-    return [next(fresh) if count is None else count for count in counts]
+def _work(task: _Task, params: FacesParams) -> list[int]:
+    """Make the archive of a task, unless an earlier run made it; the number of images of each file."""
+    if (counts := _finished(task)) is not None:
+        return counts
+    with writing_archive(task.archive) as archive:
+        extractions = _extract(task.items, archive, params)
+        archive.finish(extractions)
+    return [len(extraction.crops) for extraction in extractions]
 
 
-def _finished(task: _Task) -> int | None:
+def _finished(task: _Task) -> list[int] | None:
+    """The number of images of each file; None if the archive is damaged, or a file is another one now."""
     if not is_whole(task.archive):
         return None
-    extraction = read_extraction(task.archive)
-    known = extraction.metadata.sha256
-    return len(extraction.crops) if known and known == _sha256(task.item.path) else None
+    with ArchiveReader(task.archive) as archive:
+        for item, extraction in zip(task.items, archive.extractions, strict=True):
+            if not extraction.metadata.sha256 or extraction.metadata.sha256 != _sha256(item.path):
+                return None
+        return [len(extraction.crops) for extraction in archive.extractions]
 
 
-def _extract(tasks: Sequence[_Task], params: FacesParams) -> list[int]:
-    items = [task.item for task in tasks]
-    with ExitStack() as stack:
-        archives = [stack.enter_context(writing_archive(task.archive)) for task in tasks]
-        results = _extractor(params).extract(items, archives)
-        for archive, extraction in zip(archives, results, strict=True):
-            archive.finish(extraction)
-    return [len(extraction.crops) for extraction in results]
+def _extract(items: Sequence[WorkItem], archive: ArchiveWriter, params: FacesParams) -> list[Extraction]:
+    if items[0].crop == "whole":
+        cv2.setNumThreads(1)  # one process per core: more threads would only compete
+        return [extract_whole(one.path, one.kind, one.crop_box, archive, params) for one in items]
+    return _extractor(params).extract(items, [archive] * len(items))
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""The images of a manifest, read from shards and decoded in batches, for training and scoring."""
+"""The images of a manifest, read and decoded in batches, for training and scoring."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from fakeforensics.images.pixels import Pixels
+from fakeforensics.images.reader import ImageReader
 from fakeforensics.images.rows import Rows
-from fakeforensics.images.shards import ShardReader
 from fakeforensics.images.transforms import AnyRgb
 
 Item = int | tuple[int, ...]
@@ -44,7 +44,8 @@ class ManifestDataset(Dataset[Batch]):
     The bytes of each image are compared with its SHA-256 in the manifest when it is first read.
 
     Args:
-        manifest: Rows with key, source, shard, offset, size, sha256, label, or what was made of them.
+        manifest: Rows with key, source, shard, offset, size, sha256, label, and raw_path of images in place,
+            or what was made of them.
         images_root: The folder of all sources' images.
         transform: From a decoded RGB image to one of the common size, such as `Preprocess.crop`.
         compare: Whether the bytes are compared; not if another dataset of this run did.
@@ -70,7 +71,7 @@ class ManifestDataset(Dataset[Batch]):
         # Shared with the decoding processes, so that the next epoch compares nothing again.
         self._is_new = torch.full((len(self.rows),), compare)
         self._is_new.share_memory_()  # type: ignore[no-untyped-call]
-        self._reader = ShardReader(images_root)
+        self._reader = ImageReader(images_root)
         self._threads: tuple[int, ThreadPoolExecutor] | None = None
 
     def __len__(self) -> int:

@@ -15,7 +15,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_directory
 from fakeforensics.names import NAME_PATTERN
 from fakeforensics.params import Count
-from fakeforensics.parquet import LABEL, Column, Kind, read_parquet
+from fakeforensics.parquet import LABEL, SHOWN, Column, Kind, read_parquet
 from fakeforensics.parsing import read_json_as
 from fakeforensics.reading import check_file
 from fakeforensics.sums import SUMS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 INDEX_FILE = "index.parquet"
 DECISIONS_FILE = "decisions.json"  # what decided split, group and label, from `sources.base.decisions`
+IN_PLACE_FILE = "in_place.json"  # where the images lie that are read in place
 MISSING_FILE = "missing.txt"  # in the place of the images: why there are none
 REJECTED_FILE = "rejected.csv"
 REJECTED_COLUMNS = ("path", "frame", "reason")
@@ -34,8 +35,8 @@ UNDETECTED_COLUMNS = ("path", "method", "domain", "label", "group", "own_split",
 INDEX_SCHEMA = pa.schema(
     [
         ("key", pa.string()),  # unique; also the name inside the shard
-        ("shard", pa.string()),  # file name of the tar
-        ("offset", pa.int64()),  # first byte of the image inside the tar
+        ("shard", pa.string()),  # file name of the tar; "" if the image is the raw file, read in place
+        ("offset", pa.int64()),  # first byte of the image inside the tar; 0 in place
         ("size", pa.int64()),  # bytes
         ("sha256", pa.string()),  # of the stored image bytes
         ("source", pa.string()),
@@ -80,7 +81,7 @@ INDEX_RULES: dict[str, Column] = {
     field.name: Column(_KINDS.get(field.type, "integer")) for field in INDEX_SCHEMA
 } | {
     "key": Column("text", filled=True),
-    "shard": Column("text", pattern=r"^shard-[0-9]+\.tar$"),  # never a path
+    "shard": Column("text", pattern=r"^(shard-[0-9]+\.tar)?$"),  # never a path
     "offset": Column("integer", least=0),
     "size": Column("integer", least=1),
     "source": Column("text", pattern=NAME_PATTERN),
@@ -117,7 +118,36 @@ def read_index(images_root: Path, source: str) -> pd.DataFrame:
         path, "an index", INDEX_RULES, f"run `dvc repro --force faces@{source}`", once=[["key"]]
     )
     frame: pd.DataFrame = table.select(list(INDEX_COLUMNS)).to_pandas()
+    check_in_place(frame, path, "an index", f"run `dvc repro --force faces@{source}`")
     return frame
+
+
+def check_in_place(rows: pd.DataFrame, path: Path, what: str, fix: str) -> None:
+    """Check that rows without a shard name a file below their source's root.
+
+    Args:
+        rows: Of an index or a manifest.
+        path: Its file, for messages.
+        what: What it is, for messages.
+        fix: What to do about a damaged file, for messages.
+
+    Raises:
+        UserError: With examples of the paths.
+    """
+    in_place = rows.loc[rows["shard"] == ""]
+    if in_place.empty:
+        return
+    if "raw_path" not in in_place:
+        raise UserError(f"{path}: not {what} as it should be", found="no column raw_path", fix=fix)
+    paths = in_place["raw_path"]
+    outside = paths[paths.str.contains(r"^(?:/|$)|(?:^|/)\.\.(?:/|$)", regex=True)]
+    if not outside.empty:
+        shown = ", ".join(map(repr, outside.unique()[:SHOWN]))
+        raise UserError(
+            f"{path}: not {what} as it should be",
+            found=f"raw_path: {shown} in {len(outside)} rows read in place: not below the source's root",
+            fix=fix,
+        )
 
 
 def read_undetected(images_root: Path, source: str) -> pd.DataFrame:

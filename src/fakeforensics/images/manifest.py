@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.index import INDEX_RULES
+from fakeforensics.images.index import INDEX_RULES, check_in_place
 from fakeforensics.parquet import Column, read_parquet
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def read_manifest(path: Path, only: Sequence[str] | None = None) -> pd.DataFrame
     columns = None if only is None else [*dict.fromkeys((*_CHECKED, *only))]
     table = read_parquet(path, "a manifest", MANIFEST_RULES, fix, only=columns)
     rows: pd.DataFrame = table.to_pandas()
+    check_in_place(rows, path, "a manifest", fix)
     splits = {"reference": {"train", "val"}, "corrupted": {"test"}}.get(path.stem, {path.stem})
     tested = rows[rows["test_set"] != ""]
     problems = {

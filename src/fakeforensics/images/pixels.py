@@ -30,8 +30,8 @@ from jaxtyping import Int, Int16, Int32, UInt8
 
 from fakeforensics.code import code_hashes
 from fakeforensics.files import UNFINISHED, atomic_directory, hold
+from fakeforensics.images.reader import ImageReader
 from fakeforensics.images.rows import DIGEST_BYTES, Rows
-from fakeforensics.images.shards import ShardReader
 from fakeforensics.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class PixelStore:
         if len(missing):
             with hold(self._root / ".lock", "the decoding of images", wait=True):
                 found, missing = self._find(rows)  # another process may have been at it
-                if len(missing) and not self._add(rows, missing, ShardReader(images_root)):
+                if len(missing) and not self._add(rows, missing, ImageReader(images_root)):
                     return None
             found, missing = self._find(rows)
         return None if len(missing) else found
@@ -199,7 +199,7 @@ class PixelStore:
                 os.utime(parts[number].folder)
         return Pixels(parts, files, (place - begins[files]).astype(np.int32)), missing[first]
 
-    def _add(self, rows: Rows, missing: Int[np.ndarray, " missing"], reader: ShardReader) -> bool:
+    def _add(self, rows: Rows, missing: Int[np.ndarray, " missing"], reader: ImageReader) -> bool:
         """Decode images into new parts; returns whether they had room."""
         missing = rows.in_order_of_files(missing)
         sample = missing[np.linspace(0, len(missing) - 1, min(_SAMPLE, len(missing))).astype(int)]
@@ -267,7 +267,7 @@ def _write(
     most: int,
     rows: Rows,
     chosen: Int[np.ndarray, " some"],
-    reader: ShardReader,
+    reader: ImageReader,
     threads: ThreadPoolExecutor,
 ) -> np.ndarray:
     """Write images until `most` bytes are reached; returns their table."""
@@ -282,7 +282,7 @@ def _write(
 
 
 def _decoded(
-    rows: Rows, chosen: Int[np.ndarray, " some"], reader: ShardReader, threads: ThreadPoolExecutor
+    rows: Rows, chosen: Int[np.ndarray, " some"], reader: ImageReader, threads: ThreadPoolExecutor
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "_ _ 3"]]]:
     """Decode images in all threads, a few ahead of whoever takes them."""
     decode = partial(rows.decode, compare=True)

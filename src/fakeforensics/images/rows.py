@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.images.codec import decode
 from fakeforensics.images.digits import SOURCE as DIGITS
 from fakeforensics.images.digits import digit
-from fakeforensics.images.shards import ShardReader
+from fakeforensics.images.reader import ImageReader, Place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,22 +24,6 @@ if TYPE_CHECKING:
 DIGEST_BYTES = 16  # of a SHA-256's 32: enough to tell any two images apart
 _HEX_DIGITS = 64
 _BLOCK = 1024  # keys that are compressed together
-
-
-class Place(NamedTuple):
-    """Where an image's bytes lie.
-
-    Args:
-        source: The source's name.
-        shard: The file in the source's folder.
-        offset: The first byte.
-        size: The number of bytes.
-    """
-
-    source: str
-    shard: str
-    offset: int
-    size: int
 
 
 class Keys(Sequence[str]):
@@ -81,7 +65,8 @@ class Rows:
     copied one by one when their references are counted.
 
     Args:
-        manifest: Rows with key, source, shard, offset, size, sha256, label; also those of `digit_rows`.
+        manifest: Rows with key, source, shard, offset, size, sha256, label, and raw_path of images in place;
+            also those of `digit_rows`.
 
     Attributes:
         labels: 0 real or 1 fake; 2 + k for an image of class k of a reference set.
@@ -95,9 +80,13 @@ class Rows:
         self.keys = Keys(_texts(manifest["key"]))
         self._offsets: Int64[np.ndarray, " rows"] = manifest["offset"].to_numpy(dtype=np.int64)
         self._sizes = manifest["size"].to_numpy(dtype=np.uint32)
-        self._files, self._sources, self._shards = _files(
-            _texts(manifest["source"]), _texts(manifest["shard"])
-        )
+        shards, self._names = manifest["shard"], None
+        if (in_place := shards == "").any():
+            # A folder takes the place of the shard, so that each row keeps no more than a file's name.
+            paths = manifest["raw_path"].str.rpartition("/")
+            shards = shards.mask(in_place, "/" + paths[0])
+            self._names = _texts(paths[2].where(in_place, ""))
+        self._files, self._sources, self._shards = _files(_texts(manifest["source"]), _texts(shards))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -105,21 +94,20 @@ class Rows:
     def place(self, row: int) -> Place:
         """Where the image of a row lies."""
         file = self._files[row]
-        return Place(
-            self._sources[file].as_py(),
-            self._shards[file].as_py(),
-            int(self._offsets[row]),
-            int(self._sizes[row]),
-        )
+        source, shard = self._sources[file].as_py(), self._shards[file].as_py()
+        offset, size = int(self._offsets[row]), int(self._sizes[row])
+        if self._names is None or not shard.startswith("/"):
+            return Place(source, shard, offset, size)
+        return Place(source, "", offset, size, f"{shard}/{self._names[row].as_py()}".lstrip("/"))
 
-    def read(self, row: int, reader: ShardReader) -> bytes:
+    def read(self, row: int, reader: ImageReader) -> bytes:
         """The bytes of the image of a row.
 
         Raises:
             UserError: If they cannot be read.
         """
         place = self.place(row)
-        return digit(place.offset) if place.source == DIGITS else reader.read(*place)
+        return digit(place.offset) if place.source == DIGITS else reader.read(place)
 
     def decode(self, row: int, data: bytes, *, compare: bool) -> UInt8[np.ndarray, "height width 3"]:
         """Decode the image of a row.
@@ -140,12 +128,12 @@ class Rows:
             raise UserError(
                 f"{self._name(row)} cannot be decoded",
                 found=str(error),
-                fix=f"run `dvc checkout`, or `dvc repro --force faces@{self.place(row).source}`",
+                fix=self.place(row).restore(),
             ) from None
 
     def _compare(self, row: int, data: bytes) -> None:
-        source = self.place(row).source
-        if source == DIGITS:  # made, not read
+        place = self.place(row)
+        if place.source == DIGITS:  # made, not read
             return
         found, expected = hashlib.sha256(data).digest()[:DIGEST_BYTES], self.digests[row].tobytes()
         if found != expected:
@@ -153,13 +141,11 @@ class Rows:
                 f"{self._name(row)} is not the one in the manifest",
                 expected=f"SHA-256 {expected.hex()}…",
                 found=f"SHA-256 {found.hex()}…",
-                fix=f"if the file is damaged, run `dvc checkout` or `dvc repro --force faces@{source}`, then "
-                "`dvc repro`, which makes the manifests of the images as they are now",
+                fix=f"{place.restore()}; `dvc repro` then makes the manifests of the images as they are",
             )
 
     def _name(self, row: int) -> str:
-        place = self.place(row)
-        return f"{place.source}/{place.shard}: the image {self.keys[row]} at {place.offset}"
+        return self.place(row).named(self.keys[row])
 
     def in_order_of_files(self, chosen: Int[np.ndarray, " some"]) -> Int[np.ndarray, " some"]:
         """The chosen rows in the order in which their bytes lie on disk."""

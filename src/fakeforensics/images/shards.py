@@ -119,7 +119,7 @@ class ShardReader:
                 f"{self._root / source / shard}: the shard ends early",
                 expected=f"{size} bytes at {offset}",
                 found=f"{len(data)} bytes",
-                fix=f"run `dvc checkout`, or `dvc repro --force faces@{source}`",
+                fix=f"run `dvc checkout`; if that changes nothing, `dvc repro --force faces@{source}`",
             )
         return data
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, sha256_file, write_json, write_text
 from fakeforensics.images.codec import decode
-from fakeforensics.images.index import read_index
-from fakeforensics.images.shards import ShardReader
+from fakeforensics.images.index import INDEX_FILE, read_index
+from fakeforensics.images.reader import ImageReader
 from fakeforensics.inference.model_card import README, model_card
 from fakeforensics.inference.onnx_record import ONNX, RECORD, OnnxRecord
 from fakeforensics.inference.package import Package
@@ -186,14 +186,13 @@ def check_images(package: Package, preprocess: Preprocess, images_root: Path) ->
     """Crops to check an export on, and what they are: the training sources', if there are any, else noise."""
     pixels: list[np.ndarray] = []
     for source in package.card.images.crop:
-        if not (images_root / source / "index.parquet").is_file():
+        reader = ImageReader(images_root)
+        if not (images_root / source / INDEX_FILE).is_file() or not reader.has(source):
             continue
         index = read_index(images_root, source)
-        reader = ShardReader(images_root)
         chosen = index.iloc[:: max(1, len(index) // _CHECKED)].head(_CHECKED)
-        for shard, offset, size in zip(chosen["shard"], chosen["offset"], chosen["size"], strict=True):
-            data = reader.read(source, str(shard), int(offset), int(size))
-            pixels.append(preprocess.crop(decode(data)))
+        rows = chosen.to_dict("records")
+        pixels += [preprocess.crop(decode(reader.read_row(row))) for row in rows]
         reader.close()
     origin = "real crops of its sources" if pixels else "noise images"
     pixels = pixels[:: max(1, len(pixels) // _CHECKED)][:_CHECKED]

@@ -18,7 +18,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, printable_path
 from fakeforensics.images.codec import decode, encode_png
 from fakeforensics.images.index import REJECTED_FILE, read_index
-from fakeforensics.images.shards import ShardReader
+from fakeforensics.images.reader import ImageReader
 from fakeforensics.inference.assessment import Assessment
 from fakeforensics.inference.inputs import Rgb, pick_frames, read_frames, shrink
 from fakeforensics.inference.package import Package
@@ -214,11 +214,8 @@ def draw_contact_sheet(images_root: Path, source: str, out: Path, number: int) -
     if len(rejected) > _SHEET_REASONS:
         lines.append(f"        … and {len(rejected) - _SHEET_REASONS} other reasons")
     foot = "\n".join(["rejected:", *lines]) if lines else "nothing was rejected"
-    with closing(ShardReader(images_root)) as reader:
-        tiles = [
-            (row, decode(reader.read(source, row["shard"], row["offset"], row["size"])))
-            for row in chosen.to_dict("records")
-        ]
+    with closing(ImageReader(images_root)) as reader:
+        tiles = [(row, decode(reader.read_row(row))) for row in chosen.to_dict("records")]
     figure = _draw_tiles(tiles, title, foot)
     with atomic_path(out) as temporary:
         figure.savefig(temporary)

@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import UInt8
 
 from fakeforensics.images.codec import decode
-from fakeforensics.images.shards import ShardReader
+from fakeforensics.images.reader import ImageReader, Place
 from fakeforensics.reporting.blocks import ContactSheet, Gallery, Samples, Strip, Thumbnail
 from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.reporting.threshold_tables import thresholds_of
@@ -36,16 +36,15 @@ def worst_gallery(results: ProtocolResults, criterion: str) -> list[Gallery]:
     manifest = results.manifest("test")
     if manifest is None or not results.columns or not _has_images(results, manifest):
         return []
-    images = results.root / "data" / "images"
     column = results.columns[-1]
     scores = results.scores(column.detector)
     if scores is None or column.spec.column not in scores:
         return []
-    where = manifest[["test_set", "key", "raw_path", "source", "shard", "offset", "size"]]
+    where = manifest[["test_set", "key", "sha256", *Place._fields]]
     rows = scores.drop(columns="source").merge(where, on=["test_set", "key"], validate="one_to_one")
     rows["value"] = rows[column.spec.column]
     threshold = thresholds_of(results, column, criterion).chosen
-    reader = ShardReader(images)
+    reader = _reader(results)
     strips = []
     for name in (*results.ranked, *results.fake_only):
         mine = rows[rows["test_set"] == name]
@@ -74,7 +73,7 @@ def contact_sheet(everything: Sequence[ProtocolResults]) -> list[ContactSheet]:
         train, test = results.manifest("train"), results.manifest("test")
         if train is None or test is None or not _has_images(results, pd.concat([train, test])):
             continue
-        reader = ShardReader(results.root / "data" / "images")
+        reader = _reader(results)
         rows["train"] = _samples(reader, "Training", train)
         for name in results.protocol.test:
             if name not in rows:
@@ -90,10 +89,14 @@ def contact_sheet(everything: Sequence[ProtocolResults]) -> list[ContactSheet]:
 
 
 def _has_images(results: ProtocolResults, rows: pd.DataFrame) -> bool:
-    return all((results.root / "data" / "images" / source).is_dir() for source in rows["source"].unique())
+    return all(map(_reader(results).has, rows["source"].unique()))
 
 
-def _samples(reader: ShardReader, label: str, rows: pd.DataFrame, unseen: bool = False) -> Samples:
+def _reader(results: ProtocolResults) -> ImageReader:
+    return ImageReader(results.root / "data" / "images")
+
+
+def _samples(reader: ImageReader, label: str, rows: pd.DataFrame, unseen: bool = False) -> Samples:
     reals, fakes = (
         tuple(
             Thumbnail(shrink(_pixels(reader, row)), f"{row['method']}: {_title(row)}")
@@ -114,7 +117,7 @@ def _spread(rows: pd.DataFrame) -> Iterable[dict[Hashable, Any]]:
 
 
 def _worst(
-    reader: ShardReader, rows: pd.DataFrame, label: int, threshold: float | None
+    reader: ImageReader, rows: pd.DataFrame, label: int, threshold: float | None
 ) -> tuple[Thumbnail, ...]:
     ranked = rows[rows["label"] == label].sort_values(
         ["value", "key"], ascending=[label == 1, True], kind="stable"
@@ -123,13 +126,13 @@ def _worst(
     return tuple(_thumbnail(reader, row, threshold) for row in worst.to_dict("records"))
 
 
-def _thumbnail(reader: ShardReader, row: dict[Hashable, Any], threshold: float | None) -> Thumbnail:
+def _thumbnail(reader: ImageReader, row: dict[Hashable, Any], threshold: float | None) -> Thumbnail:
     wrong = threshold is not None and (row["value"] >= threshold) != (row["label"] == 1)
     return Thumbnail(shrink(_pixels(reader, row)), _title(row), f"{row['value']:.3g}", wrong)
 
 
-def _pixels(reader: ShardReader, row: dict[Hashable, Any]) -> UInt8[np.ndarray, "height width 3"]:
-    return decode(reader.read(row["source"], row["shard"], row["offset"], row["size"]))
+def _pixels(reader: ImageReader, row: dict[Hashable, Any]) -> UInt8[np.ndarray, "height width 3"]:
+    return decode(reader.read_row(row))
 
 
 def _title(row: dict[Hashable, Any]) -> str:

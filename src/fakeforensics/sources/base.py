@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pkgutil
-import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from fakeforensics import sources
 from fakeforensics.errors import UserError
+from fakeforensics.files import expand
 from fakeforensics.params import Flag, Group, SourceParams
 from fakeforensics.parsing import parse
 from fakeforensics.sources.split_folders import Split, split_of
@@ -362,14 +362,13 @@ def _adapters(name: str) -> list[type[DatasetAdapter]]:
 
 
 def _expanded(name: str, root: str) -> Path:
-    expanded = os.path.expandvars(str(Path(root).expanduser()))
-    unset = re.search(r"\$\{?(\w+)", expanded)
+    expanded, unset = expand(root)
     if unset:
         raise MissingSourceError(
-            f"source {name!r}: the environment variable {unset.group(1)} in its root {root} is not set",
-            fix=f"export {unset.group(1)}=…, or write the folder itself into sources.{name}.root",
+            f"source {name!r}: the environment variable {unset} in its root {root} is not set",
+            fix=f"export {unset}=…, or write the folder itself into sources.{name}.root",
         )
-    return Path(expanded)
+    return expanded
 
 
 def _walk(root: Path) -> Iterator[PurePosixPath]:

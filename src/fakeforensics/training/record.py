@@ -21,8 +21,6 @@ from fakeforensics.params import FacesParams
 from fakeforensics.training.settings import RunSettings
 
 PACKAGES = ("torch", "torchvision", "lightning", "opencv-python-headless", "numpy", "scikit-learn")
-# Face settings that decide how the stage runs, not what it produces.
-_NOT_ABOUT_PIXELS = {"max_rejected", "workers", "executor", "scheduler", "shard_mb"}
 
 
 class Stopwatch:
@@ -120,7 +118,7 @@ def versions() -> dict[str, str]:
 
 def pixels(faces: FacesParams) -> dict[str, Any]:
     """The part of the face settings that decides a crop's pixels."""
-    return faces.model_dump(mode="json", exclude=_NOT_ABOUT_PIXELS)
+    return faces.deciding("faces")
 
 
 def card_values(

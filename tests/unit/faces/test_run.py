@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from fakeforensics.errors import UserError
+from fakeforensics.faces import run
 from fakeforensics.faces.assemble import _publish
 from fakeforensics.faces.run import make_images
 from fakeforensics.images.codec import decode
@@ -165,7 +166,8 @@ def _tiny_shards(folder, shard_bytes):
     return ShardWriter(folder, 20_000)
 
 
-def test_too_many_rejections_stop_the_run_and_keep_the_work(root, tmp_path):
+def test_too_many_rejections_stop_the_run_and_keep_the_work(root, tmp_path, monkeypatch):
+    monkeypatch.setitem(run._STILLS_PER_TASK, "faces", 1)
     with pytest.raises(UserError, match=r"8 of 15 files are rejected[\s\S]*max_rejected") as caught:
         make(root, tmp_path)
     listed = next(line for line in str(caught.value).split() if line.endswith("rejected.csv"))
@@ -361,7 +363,7 @@ def test_a_worker_that_comes_later_is_used(tmp_path, cluster, monkeypatch):
     raw.mkdir()
     for number in range(200):
         save_still(raw / f"{number}.jpg", number)
-    monkeypatch.setattr("fakeforensics.faces.run._STILLS_PER_TASK", 1)
+    monkeypatch.setitem(run._STILLS_PER_TASK, "whole", 1)
     cluster.add_worker()
     later = threading.Timer(0.0, wait_for_log_and_add, [cluster])
     later.start()

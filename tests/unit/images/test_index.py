@@ -102,3 +102,18 @@ def test_the_placeholder_replaces_older_images(tmp_path):
     (tmp_path / "dffd/index.parquet").touch()
     write_missing(tmp_path / "dffd", "gone")
     assert [path.name for path in (tmp_path / "dffd").iterdir()] == [MISSING_FILE]
+
+
+def test_a_raw_path_that_leads_out_of_the_root_is_refused_in_place(tmp_path):
+    def read(path, shard):
+        rows = [row("s", "0"), row("s", "1", shard=shard, offset=0, raw_path=path)]
+        (tmp_path / "s").mkdir(exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA), tmp_path / "s/index.parquet")
+        return read_index(tmp_path, "s")
+
+    for path in ("a/b.png", "a..b/c..png"):
+        assert read(path, "")["raw_path"].tolist() == ["0", path]
+    for path in ("/etc/passwd", "../a.png", "a/../../b.png", "..", ""):
+        with pytest.raises(UserError, match="1 rows read in place: not below the source's root"):
+            read(path, "")
+        assert len(read(path, "shard-00000.tar")) == 2

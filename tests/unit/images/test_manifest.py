@@ -40,3 +40,9 @@ def test_a_manifest_that_is_not_what_its_name_says_is_refused(tmp_path, rows):
     refused(tmp_path, rows.iloc[[0, 1, 1]].assign(split="val", test_set=""), "a fake twice", "val")
     refused(tmp_path, rows.assign(offset=-1), "offset: -1 in 3 of 3 rows")
     refused(tmp_path, rows.drop(columns="sha256"), "no column sha256")
+
+
+def test_a_row_in_place_needs_a_path_below_its_root(tmp_path, rows):
+    in_place = rows.assign(shard=["", *rows["shard"][1:]])
+    refused(tmp_path, in_place, "no column raw_path")
+    refused(tmp_path, in_place.assign(raw_path="../a.png"), r"'../a.png' in 1 rows read in place")

@@ -16,8 +16,8 @@ from fakeforensics.images import pixels as module
 from fakeforensics.images.codec import decode
 from fakeforensics.images.dataset import Loader, ManifestDataset, OrderedBatches
 from fakeforensics.images.pixels import PixelStore
+from fakeforensics.images.reader import ImageReader
 from fakeforensics.images.rows import Rows
-from fakeforensics.images.shards import ShardReader
 from fakeforensics.models.preprocess import Preprocess
 from tests.tiny_images import tiny_manifest
 
@@ -39,7 +39,7 @@ def store(folder, disk_gb=1.0):
 
 
 def decoded(rows, images):
-    reader = ShardReader(images)
+    reader = ImageReader(images)
     return [decode(rows.read(row, reader)) for row in range(len(rows))]
 
 

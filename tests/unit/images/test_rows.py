@@ -6,7 +6,8 @@ import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.images.digits import digit_rows
-from fakeforensics.images.rows import Place, Rows
+from fakeforensics.images.reader import Place
+from fakeforensics.images.rows import Rows
 
 DIGESTS = [hashlib.sha256(bytes([number])).hexdigest() for number in range(4)]
 
@@ -37,6 +38,21 @@ def test_places_labels_keys_and_digests_are_those_of_the_manifest():
     assert rows.keys[1:3] == ["a/2", "b/1"]
     # half of the 32 bytes
     assert [rows.digests[row].tobytes().hex() for row in range(4)] == [text[:32] for text in DIGESTS]
+
+
+def test_rows_in_place_keep_their_paths_beside_those_in_shards():
+    raw = {"raw_path": ["x/y/1.png", "2.png", "3.png", "x/4.png"], "shard": ["", "shard-0.tar", "", ""]}
+    rows = Rows(manifest(**raw, offset=[0, 512, 0, 0]))
+    assert [rows.place(row) for row in range(4)] == [
+        Place("a", "", 0, 7, "x/y/1.png"),
+        Place("a", "shard-0.tar", 512, 8),
+        Place("b", "", 0, 9, "3.png"),
+        Place("b", "", 0, 10, "x/4.png"),
+    ]
+    with pytest.raises(
+        UserError, match=r"a/x/y/1\.png: the image a/1 is not the one[\s\S]*data check a --update"
+    ):
+        rows.decode(0, b"", compare=True)
 
 
 def test_keys_are_found_in_every_block():
@@ -80,3 +96,7 @@ def test_720000_rows_take_less_than_64_bytes_each():
     rows = Rows(many.assign(key=[f"cnn_synth/progan/cat/1_fake/{number:08d}.png" for number in range(count)]))
     # label 2, digest 16, offset 8, size 4, file 4; keys compressed, here to some 4; pickling adds names
     assert len(pickle.dumps(rows.__dict__)) / count < 45
+    paths = [f"progan/cat/1_fake/{number:08d}.png" for number in range(count)]
+    in_place = Rows(many.assign(shard="", raw_path=paths))
+    # 12 for the file's name, 4 for where it begins
+    assert len(pickle.dumps(in_place.__dict__)) / count < 64

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -189,7 +190,8 @@ def test_crops_of_the_sources_check_the_export_if_there_are_any(tmp_path, portra
     with ShardWriter(folder, 2**20) as writer:
         for number in range(20):
             data = encode_png(np.ascontiguousarray(portrait[number : number + CROP, :CROP]))
-            rows.append(row("src", f"{number}", **writer.add(f"{number}", data)._asdict()))
+            place = writer.add(f"{number}", data)._asdict()
+            rows.append(row("src", f"{number}", **place, sha256=hashlib.sha256(data).hexdigest()))
     import pyarrow as pa
     import pyarrow.parquet as pq
 
