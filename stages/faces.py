@@ -58,16 +58,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(
-        main,
-        "faces.size",
-        "faces.padding",
-        "faces.landmarks",
-        "faces.frames_per_video",
-        "faces.frame_step",
-        "faces.tracks",
-        "faces.min_face",
-        "faces.max_rejected",
-        "faces.shard_mb",
-        "sources.{source}",
-    )
+    run_command(main, "sources.{source}")

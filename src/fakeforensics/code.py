@@ -25,17 +25,18 @@ _SPEAKS = ("echo", "secho", "warn", "warning", "info", "debug", "error", "except
 _TEXTS = {"help", "description", "tree", "obtain"}
 
 
-def code_hashes(*modules: str, below: str = "") -> dict[str, str]:
+def code_hashes(*modules: str, below: str = "", without: str = "") -> dict[str, str]:
     """A hash of what each module means that some modules import, directly or through others.
 
     Args:
         modules: Their full names. They are included themselves.
         below: Only modules of this package are listed; by default all of the project's.
+        without: A module that is left out, with what is imported through it alone.
 
     Returns:
         Hashes by module name, sorted. Shared plumbing, whose changes do not change a result, is left out.
     """
-    names = set().union(*(import_closure(name) for name in modules)) - PLUMBING
+    names = set().union(*(import_closure(name, without) for name in modules)) - PLUMBING
     listed = sorted(name for name in names if not below or name == below or name.startswith(f"{below}."))
     return {name: meaning(path.read_text(encoding="utf-8")) for name in listed if (path := module_file(name))}
 
@@ -60,9 +61,14 @@ def meaning(source: str) -> str:
 
 
 @cache
-def import_closure(module: str) -> frozenset[str]:
-    """The project's modules that a module imports, directly or through others, and itself."""
-    seen: set[str] = set()
+def import_closure(module: str, without: str = "") -> frozenset[str]:
+    """The project's modules that a module imports, directly or through others, and itself.
+
+    Args:
+        module: Its full name.
+        without: A module that is left out, with what is imported through it alone.
+    """
+    seen = {without}
     todo = {module}
     while todo:
         name = todo.pop()
@@ -70,7 +76,7 @@ def import_closure(module: str) -> frozenset[str]:
         if name not in seen and path is not None:
             seen.add(name)
             todo |= direct_imports(path, name) - seen
-    return frozenset(seen)
+    return frozenset(seen - {without})
 
 
 def direct_imports(path: Path, module: str = "") -> set[str]:

@@ -56,6 +56,8 @@ def test_imports_are_followed_also_from_functions_relative_and_in_circles() -> N
     expected = {"top", "late", "params", "deep", "deep.leaf", "deep.other"}
     found = code.import_closure("fakeforensics.top")
     assert found == {"fakeforensics"} | {f"fakeforensics.{name}" for name in expected}
+    # What is imported through `deep` alone goes with it.
+    assert code.import_closure("fakeforensics.top", "fakeforensics.deep") <= found - {"fakeforensics.deep"}
     assert code.import_closure("fakeforensics.apart") == {"fakeforensics.apart"}
     assert code.import_closure("numpy") == frozenset()
 
