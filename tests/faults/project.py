@@ -111,7 +111,10 @@ def commands() -> list[Stage]:
 def copy_project(source: Path, target: Path, *, with_dvc: bool = False) -> Path:
     """A copy to work in; with DVC's folders it is a repository, whose stored runs are left out."""
     left_out = ("runs",) if with_dvc else (".git", ".dvc")
-    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(".scratch", *left_out))
+    # Outputs that are linked with DVC's cache are read-only, and a copy is to be damaged.
+    copy = shutil.copy2 if with_dvc else shutil.copyfile
+    ignore = shutil.ignore_patterns(".scratch", *left_out)
+    shutil.copytree(source, target, symlinks=True, ignore=ignore, copy_function=copy)
     return target
 
 

@@ -151,6 +151,6 @@ def bring_back(root: Path, base: Path, paths) -> None:
         remove(root / path)
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         if (base / path).is_dir():
-            shutil.copytree(base / path, root / path)
+            shutil.copytree(base / path, root / path, copy_function=shutil.copyfile)
         elif (base / path).is_file():
-            shutil.copy2(base / path, root / path)
+            shutil.copyfile(base / path, root / path)
