@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from typer import Option
+from typer import Option, echo
 
 from fakeforensics.names import check_name
 from stages._command import run_command
@@ -46,6 +46,7 @@ def main(
 
     from fakeforensics.files import write_json
     from fakeforensics.images.manifest import read_manifest
+    from fakeforensics.metrics.chance import chance_doubt, class_sizes
     from fakeforensics.metrics.files import read_counts
     from fakeforensics.metrics.robustness import robustness_table, write_robustness
     from fakeforensics.metrics.summary import measure_run, read_undetected_videos, write_curves
@@ -70,6 +71,9 @@ def main(
     bootstrap = test_sets.unseen, settings.seed, settings.evaluate.bootstrap
     undetected = read_undetected_videos(counts)
     summary, details = measure_run(table, validation, scores, *bootstrap, undetected)
+    precision = summary.get("validation", {}).get("ap", {})
+    if (doubt := chance_doubt(precision, *class_sizes(validation))) is not None:
+        echo(f"warning: {run}: {doubt}", err=True)
     analysis = analyze(table, validation, scores, settings.thresholds, settings.seed)
     summary |= analysis.likelihood.summary(settings.thresholds.likelihood_ratio, test_sets.unseen)
     # Text, so that `dvc metrics diff` shows when two commits were trained on different machines.

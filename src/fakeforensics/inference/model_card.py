@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from fakeforensics.inference.assessment import ScoreRule
-from fakeforensics.inference.doubts import doubts
 from fakeforensics.inference.onnx_record import ONNX, RECORD
 from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package
 from fakeforensics.inference.training_data import TRAINING
@@ -58,7 +57,7 @@ def model_card(package: Package, folder: Path | None = None) -> str:
     parts = [
         f"# Fake-image detector `{package.name}`",
         *([f"> {DEMO_WARNING}"] if package.is_demo else []),
-        *(f"> **Warning.** {doubt}" for doubt in doubts(package)),
+        *(f"> **Warning.** {doubt}" for doubt in package.doubts),
         f"{package.title}. The detector is *{package.detector.label}* ({package.detector.title}). It was "
         f"trained on {seen(package.raw_card)}.",
         *(["## Files", listed] if listed else []),

@@ -16,7 +16,6 @@ import typer
 from fakeforensics.errors import UserError
 from fakeforensics.files import printable_path
 from fakeforensics.inference.assessment import Assessment
-from fakeforensics.inference.doubts import doubts
 from fakeforensics.inference.inputs import Inputs, Item
 from fakeforensics.inference.model_card import cut_text, score_name, share_text
 from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Package, find_packages, repro_command
@@ -81,7 +80,7 @@ def print_predictions(
         typer.secho(share_text(adapted), err=True, fg=color)
     if package.is_demo:
         typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
-    for doubt in doubts(package):
+    for doubt in package.doubts:
         typer.secho(doubt, err=True, fg=typer.colors.YELLOW)
     if is_cropped and package.crop == "faces":
         typer.secho(_AS_IS_WARNING, err=True, fg=typer.colors.YELLOW)
@@ -126,7 +125,7 @@ def print_models(root: Path) -> None:
                 means.setdefault(row.score, {})[row.test_set] = f"{row.ap:.2f}"
             chance = {name: f"{share:.1f}" for name, share in package.chance().items()}
             is_demo = package.is_demo
-            doubted += [f"{package.directory}: {doubt}" for doubt in doubts(package)]
+            doubted += [f"{package.directory}: {doubt}" for doubt in package.doubts]
         except UserError as error:
             typer.echo(f"{start}  {typer.style(error.what, fg=typer.colors.YELLOW)}")
             continue

@@ -25,6 +25,7 @@ from fakeforensics.params import Count, FacesParams, Flag, Group, Name
 from fakeforensics.parsing import parse
 from fakeforensics.reading import check_file, read_json
 from fakeforensics.sums import check_sums
+from fakeforensics.thresholds.doubts import doubts
 from fakeforensics.thresholds.errors import ERRORS, ErrorRate
 from fakeforensics.thresholds.policy import DECISION, Decision, read_decision
 
@@ -208,6 +209,11 @@ class Package:
     def title(self) -> str:
         """The protocol's title, or the detector's name if it is unknown."""
         return self.name if self.about is None else self.about.title
+
+    @cached_property
+    def doubts(self) -> list[str]:
+        """What speaks against using the detector, in sentences; usually nothing."""
+        return doubts(self.raw_card, self.metrics, self.decision)
 
     def training_images(self) -> dict[str, int]:
         """Training images by method, summed over the sources; `real` first."""

@@ -24,6 +24,7 @@ from fakeforensics.images.manifest import read_manifest
 from fakeforensics.images.pixels import PixelStore
 from fakeforensics.models.card import REFERENCE, Architecture
 from fakeforensics.models.detector import Detector, ForeignDetector, HeadDetector, NetworkDetector
+from fakeforensics.models.doubts import epoch_doubt
 from fakeforensics.models.features import FeatureStore
 from fakeforensics.models.registry import build_detector, detector_class
 from fakeforensics.models.runtime import keep_freed_memory, processes, release_freed_memory
@@ -125,6 +126,8 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     if not fabric.is_global_zero:
         return
     card = card_values(settings, detector.preprocess, faces, images, start, history, best, device)
+    if (doubt := epoch_doubt(card)) is not None:
+        log.warning("%s", doubt)
     for path in (places.model / "history.csv", places.plot):
         write_history(path, history)
     if not isinstance(detector, NetworkDetector):
