@@ -53,6 +53,7 @@ def check(
     for report in reports:
         if report.shared and not any(file.problem for file in report.files):
             _compare_shared(report, open_source(report.name, chosen[report.name]).root)
+        _compare_formats(report)
         typer.echo(render(report))
         if update and report.is_good:
             write_inventory(open_source(report.name, chosen[report.name]), lists, workers)
@@ -87,6 +88,42 @@ def _compare_shared(report: SourceReport, root: Path) -> None:
         line, warning = describe_shared(shared, root, report.name)
         report.remarks.append(line)
         report.warnings += [warning] if warning else []
+
+
+def _compare_formats(report: SourceReport) -> None:
+    """Warn of methods whose files are told from the real ones of their domain by what they state."""
+    import pandas as pd
+
+    from fakeforensics.splits.properties import telling_methods
+
+    good = [file for file in report.files if not file.problem]
+    if len({file.record.label for file in good}) < 2:
+        return
+    same = {"raw_profile": "", "raw_pixel_aspect": "1:1", "raw_transfer": "", "raw_primaries": ""}
+    same |= {"raw_frame_rate": 0.0, "raw_frames": 1}
+    rows = [
+        {
+            "source": file.source,
+            "domain": file.record.domain,
+            "method": file.record.method,
+            "group": file.record.group,
+            "label": file.record.label,
+            "raw_format": file.format,
+            "raw_width": int(file.shape.partition("x")[0] or 0),
+            "raw_height": int(file.shape.partition("x")[2] or 0),
+            "jpeg_quality": file.quantization,
+            "chroma_sampling": file.chroma,
+        }
+        | same
+        for file in good
+    ]
+    warned = [text for text in report.warnings if "format alone reveals the label" in text]
+    report.warnings += [
+        f"the coding of the files alone tells {method} from the real files, by {', '.join(names)}: a "
+        "detector may learn that instead of the forgery"
+        for method, names in telling_methods(pd.DataFrame(rows), seed=0).items()
+        if not any(f"those of {method} " in text for text in warned)
+    ]
 
 
 @app.command()

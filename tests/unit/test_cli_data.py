@@ -49,6 +49,19 @@ def test_check_compares_images_whose_names_bear_the_same_number(params: Path) ->
     assert "the two images look alike" in shown.output
 
 
+def test_check_names_the_one_method_whose_jpeg_quality_gives_it_away(params: Path) -> None:
+    # Of 24 fakes of each method, those of PGGAN alone have another quality than the 24 reals.
+    rng = np.random.default_rng(0)
+    for folder, quality in {"celeba": 90, "stargan": 90, "pggan": 75}.items():
+        for number in range(24):
+            path = params.parent / "nowhere" / folder / f"train/{folder}{number:05d}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path, quality=quality)
+    shown = CliRunner().invoke(app, ["data", "check", "faces", "--params", str(params)])
+    (line,) = (line for line in shown.output.splitlines() if "coding of the files alone" in line)
+    assert "tells pggan from the real files, by JPEG quality" in line
+
+
 def test_update_lists_the_files_of_sound_sources_alone(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(params.parent)
     assert CliRunner().invoke(app, ["data", "check", "--update"]).exit_code == 1

@@ -31,6 +31,7 @@ from fakeforensics.sources.hashing import map_in_order
 
 SHOWN = 5
 SAMPLE_BYTES = 4096
+_CHROMA = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}  # as Pillow numbers them
 END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 # What lies next to pictures without being any. Another suffix may be that of a picture which nothing reads.
 COMPANIONS = frozenset(
@@ -54,6 +55,8 @@ class ProbedFile:
         format: JPEG, PNG, H264, …; "" if not recognized.
         shape: Width and height in pixels as stored, as in `640x480`.
         problem: Why the file cannot be read, or "".
+        quantization: Sum of a JPEG's first quantization table, which falls as its quality rises; else -1.
+        chroma: A JPEG's chroma sampling; "" if it is none.
     """
 
     source: str
@@ -64,6 +67,8 @@ class ProbedFile:
     format: str = ""
     shape: str = ""
     problem: str = ""
+    quantization: int = -1
+    chroma: str = ""
 
     def __str__(self) -> str:
         return f"{self.source}: {self.record.path}"
@@ -267,16 +272,22 @@ def _probe(source: str, root: Path, deep: bool, record: RawFile) -> ProbedFile:
     return ProbedFile(source, path, record, size, sample, *look(path, deep))
 
 
-def _look_at_image(path: Path, deep: bool) -> tuple[str, str, str]:
-    """Format, shape and problem."""
-    from PIL import Image, UnidentifiedImageError
+_Look = tuple[str, str, str, int, str]  # format, shape, problem, quantization, chroma
 
-    name = shape = problem = ""
+
+def _look_at_image(path: Path, deep: bool) -> _Look:
+    from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+
+    name = shape = problem = chroma = ""
+    quantization = -1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about odd EXIF, which does not matter here
         try:
             with Image.open(path) as image:
                 name, shape = image.format or "", f"{image.width}x{image.height}"
+                if isinstance(image, JpegImagePlugin.JpegImageFile) and image.quantization:
+                    quantization = sum(image.quantization[min(image.quantization)])
+                    chroma = _CHROMA.get(JpegImagePlugin.get_sampling(image), "other")
                 if deep or not _has_end(path, name):
                     image.load()
         except UnidentifiedImageError:
@@ -284,7 +295,7 @@ def _look_at_image(path: Path, deep: bool) -> tuple[str, str, str]:
         # Pillow raises SyntaxError for a broken PNG and ValueError or OSError for other damage.
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             problem = f"damaged: {error}"
-    return name, shape, problem
+    return name, shape, problem, quantization, chroma
 
 
 def _has_end(path: Path, name: str) -> bool:
@@ -295,15 +306,14 @@ def _has_end(path: Path, name: str) -> bool:
         return END_MARKS[name] in file.read()
 
 
-def _look_at_video(path: Path, deep: bool) -> tuple[str, str, str]:
-    """Codec, shape and problem."""
+def _look_at_video(path: Path, deep: bool) -> _Look:
     import av
 
     name = shape = problem = ""
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                return "", "", "no picture in it"
+                return "", "", "no picture in it", -1, ""
             stream = container.streams.video[0]
             name, shape = stream.codec_context.name.upper(), f"{stream.width}x{stream.height}"
             frames = container.decode(stream)
@@ -313,4 +323,4 @@ def _look_at_video(path: Path, deep: bool) -> tuple[str, str, str]:
                 deque(frames, maxlen=0)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         problem = f"damaged: {error}"
-    return name, shape, problem
+    return name, shape, problem, -1, ""

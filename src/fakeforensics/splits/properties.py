@@ -115,7 +115,7 @@ def format_bias(files: pd.DataFrame, seed: int) -> FormatBias:
         return FormatBias(real, fake, None, None, False, {}, {})
     properties = compare_properties(files, seed)
     is_told = any(test.is_telling for test in properties.values())
-    methods = _telling_methods(files, seed)
+    methods = telling_methods(files, seed)
     if min(real, fake) < FEWEST_FILES:
         return FormatBias(real, fake, None, None, is_told, properties, methods)
     auc, p_value = _classify(some, some["label"].to_numpy(), seed)
@@ -196,7 +196,7 @@ def holm(p_values: Mapping[Named, float]) -> set[Named]:
     return accepted
 
 
-def _telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
+def telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
     """The properties that tell each method from real files, corrected for all methods together.
 
     A method is compared with the real files of its own sources and domains, if there are any: a set that
