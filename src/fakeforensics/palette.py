@@ -15,6 +15,24 @@ COLORS = {
     "fake": "#c8423a",
     "inconclusive": "#b07d00",
 }
+# The same on a dark page; a color that is not here stays.
+DARK = {
+    "ink": "#e6eaf0",
+    "muted": "#98a4b3",
+    "rule": "#2e3743",
+    "paper": "#181d25",
+    "series-0": "#a3adba",
+    "series-1": "#f0993f",
+    "series-2": "#3cc7b5",
+    "series-3": "#8c9eff",
+    "series-4": "#dc1849",
+    "series-5": "#ab499b",
+    "series-6": "#f3e0c8",
+    "series-7": "#725aed",
+    "real": "#63b0ee",
+    "fake": "#f0837b",
+    "inconclusive": "#e3b341",
+}
 
 
 def series_color(place: int) -> str:

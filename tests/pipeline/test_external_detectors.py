@@ -83,7 +83,7 @@ def check_outputs(project):
     compared = json.loads((project / "metrics/p/comparison.json").read_text())
     assert {row["first"] for row in compared["ap_difference"]} == {"external/ext"}
     assert "images that are not known here" in (project / "packages/p/external/README.md").read_text()
-    html = (project / "report/report.html").read_text()
+    html = (project / "report/index.html").read_text()
     assert "External" in html
     assert "images that are not known here" in html
 

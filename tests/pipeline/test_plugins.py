@@ -117,7 +117,7 @@ def test_it_is_compared_and_reported(project):
     assert compared["baseline"] == "bce"
     firsts = list(dict.fromkeys(row["first"] for row in compared["ap_difference"]))
     assert firsts == ["focal/fl", "tiny_vae/rec", "tiny_vae/elbo", "prototype/pt", "oc_svm/oc"]
-    html = (project / "report/report.html").read_text()
+    html = (project / "report/p/index.html").read_text()
     for label in ("BCE", "Focal", "VAE", "Prototypes", "OC-SVM", "S<sub>REC</sub>", "S<sub>ELBO</sub>"):
         assert label in html
 
@@ -182,7 +182,7 @@ def test_one_class_detectors_train_on_a_protocol_without_fakes_and_others_are_le
         assert decision["measured_on"]["fakes"] == 0
     printed = CliRunner().invoke(app, ["predict", "dffd/ffhq", "--model", "models/p/oc_svm"])
     assert printed.exit_code == 0, printed.output
-    assert "narrows" in (tmp_path / "report/report.html").read_text()
+    assert "narrows" in (tmp_path / "report/p/index.html").read_text()
     assert json.loads((tmp_path / "metrics/p/comparison.json").read_text())["baseline"] == "bce"
 
 

@@ -13,8 +13,10 @@ from torchvision.models.resnet import BasicBlock, ResNet
 
 from fakeforensics.params import load_params
 from fakeforensics.reporting.blocks import EMPTY, ContactSheet, Table
-from fakeforensics.reporting.page import build_report
-from fakeforensics.reporting.results import read_project
+from fakeforensics.reporting.brief import read_brief
+from fakeforensics.reporting.overview import Entry, index_page
+from fakeforensics.reporting.protocol_page import protocol_page
+from fakeforensics.reporting.results import read_results
 from fakeforensics.splits.protocol import load_protocol
 from fakeforensics.thesis.pilot import pilot_chapters
 from fakeforensics.thesis.tables import COLUMNS, reference_of
@@ -109,10 +111,13 @@ def chapters(project):
     params = load_params(project / "params.yaml")
     results = [
         replace(one, reference=reference_of(one.name, one.protocol.reference))
-        for one in read_project(project, params)
+        for one in (read_results(project, name, params.detectors) for name in params.protocols)
     ]
-    report = build_report(results, params, pilot_chapters(results))
-    return {chapter.anchor: chapter for chapter in report.chapters}
+    pages = [protocol_page(one, params.thresholds).chapters[0] for one in results]
+    briefs = [read_brief(project / f"data/pages/{name}.json") for name in params.protocols]
+    entries = [Entry(brief, one) for brief, one in zip(briefs, results, strict=True)]
+    index = index_page(entries, params).chapters[0]
+    return {chapter.anchor: chapter for chapter in [index, *pages, *pilot_chapters(results)]}
 
 
 def tables(chapter):
@@ -205,7 +210,6 @@ def test_every_set_is_illustrated(chapters):
         (sheet,) = sheets
         assert all(row.reals and row.fakes for row in sheet.rows)
         assert len(sheet.rows) == 1 + len(load_protocol(name, ROOT / "protocols").test)
-    assert any(isinstance(block, ContactSheet) for block in chapters["pilot-study"].sections[-1].blocks)
 
 
 def test_a_protocol_as_written_neither_augments_nor_moves_the_center(project):
@@ -214,12 +218,14 @@ def test_a_protocol_as_written_neither_augments_nor_moves_the_center(project):
 
 
 def test_the_report_is_complete_and_stands_alone(project):
-    html = (project / "report/report.html").read_text()
-    assert "missing when this report was made" not in html
-    assert "http:" not in html
-    assert "https:" not in html
+    index = (project / "report/index.html").read_text()
+    pages = [project / f"report/{name}/index.html" for name in NAMES]
+    for html in (index, *(page.read_text() for page in pages)):
+        assert "missing when this page was made" not in html
+        assert "http:" not in html
+        assert "https:" not in html
     for name in NAMES:
-        assert f'id="{name}"' in html
+        assert f'href="{name}/index.html"' in index
 
 
 def test_dvc_resolves_all_protocols_and_a_grid_of_lambda_is_in_the_report(make_clone, tmp_path):
@@ -237,7 +243,8 @@ def test_dvc_resolves_all_protocols_and_a_grid_of_lambda_is_in_the_report(make_c
     assert "@demo" not in graph  # its pipeline is there, but params.yaml does not name it
     for one in NAMES:
         own = f"pipelines/{one}/dvc.yaml:"
-        assert f'"protocol@{one}" -> "report"' in graph
+        assert f'"{own}results@{one}" -> "page@{one}"' in graph
+        assert f'"page@{one}" -> "report"' in graph
         assert f'"contents" -> "{own}inputs@{one}"' in graph
         for detector in DETECTORS:
             assert f'"{own}train@{one}-{detector}" -> "{own}score@{one}-{detector}"' in graph
@@ -256,7 +263,7 @@ def test_dvc_resolves_all_protocols_and_a_grid_of_lambda_is_in_the_report(make_c
     assert f"Running stage 'pipelines/{name}/dvc.yaml:train@{name}-joint'" not in printed  # it is restored
     metrics = read_metrics(clone.path, f"{name}/joint")
     assert set(metrics["ap"]["cd"]) >= {"stylegan_ffhq", "faceapp_ffhq", "mean"}
-    html = (clone.path / "report/report.html").read_text()
+    html = (clone.path / f"report/{name}/index.html").read_text()
     for score in grid["detectors"]["joint"].values():
         assert f"λ = {score['picked']:g}" in html
         assert f"λ = {score['best_by_test']['mean']:g}" in html

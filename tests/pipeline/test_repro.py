@@ -76,7 +76,8 @@ def test_it_leaves_every_file_of_the_contract(clone):
         assert (clone.path / f"metrics/demo/{detector}.robustness.json").exists()
         assert (clone.path / f"data/scores/demo/{detector}.corrupted/blur_2.parquet").exists()
         assert (clone.path / f"packages/demo/{detector}/decision.json").exists()
-    assert (clone.path / "report/report.html").exists()
+    assert 'href="demo/index.html"' in (clone.path / "report/index.html").read_text()
+    assert (clone.path / "report/demo/index.html").exists()
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
@@ -227,7 +228,7 @@ EDITS = [
         set(),
         set(),
     ),
-    ({f"{SRC}/metrics/registry.py": compute}, {"evaluate"}, {"compare", "report"}),
+    ({f"{SRC}/metrics/registry.py": compute}, {"evaluate"}, {"compare", "page", "report"}),
     (
         {f"{SRC}/detectors/mine.py": add_copy("bce.py"), f"{SRC}/faces/align.py": compute},
         {"settings", "faces"},
@@ -235,7 +236,7 @@ EDITS = [
     ),
     (
         {f"{SRC}/models/backbone.py": compute, f"{SRC}/reporting/tables.py": compute},
-        {"train", "score", "package", "report"},
+        {"train", "score", "package", "page", "report"},
         {"settings"},
     ),
 ]

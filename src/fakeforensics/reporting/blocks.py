@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+from jaxtyping import UInt8
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
@@ -25,6 +28,7 @@ class Cell:
         difference: Ours minus the published value, in percentage points.
         best: Whether it is set in bold.
         alarm: Whether it is a finding that must not be overlooked.
+        low: The lower end of its interval, on the scale of `text`.
     """
 
     text: str
@@ -33,6 +37,7 @@ class Cell:
     difference: float | None = None
     best: bool = False
     alarm: bool = False
+    low: float | None = None
 
 
 def percent(
@@ -44,17 +49,30 @@ def percent(
         interval="" if interval is None else f"{interval[0]:.1f} … {interval[1]:.1f}",
         reference="" if reference is None else f"{reference:.2f}",
         difference=None if ours is None or reference is None else ours - reference,
+        low=None if interval is None else interval[0],
     )
 
 
-def mark_best(cells: Sequence[Cell]) -> tuple[Cell, ...]:
-    """Mark the highest value of a row, or several that look the same; nothing if there is one value only."""
+def mark_best(cells: Sequence[Cell], chance: float | None = None) -> tuple[Cell, ...]:
+    """Mark the highest value of a row, or several that look the same; nothing if there is one value only.
+
+    Args:
+        cells: The row.
+        chance: What a random guess gives. A value whose interval reaches down to it, or that is not above it
+            and has no interval, is not marked: the best of several guesses is still a guess.
+    """
     values = [float(cell.text) for cell in cells if cell.text != EMPTY]
     best = max(values) if len(values) > 1 else None
     return tuple(
-        replace(cell, best=True) if cell.text != EMPTY and float(cell.text) == best else cell
+        replace(cell, best=True)
+        if cell.text != EMPTY and float(cell.text) == best and _is_above(cell, chance)
+        else cell
         for cell in cells
     )
+
+
+def _is_above(cell: Cell, chance: float | None) -> bool:
+    return chance is None or (float(cell.text) if cell.low is None else cell.low) > chance
 
 
 @dataclass(frozen=True)
@@ -66,7 +84,8 @@ class Row:
         detail: Small print under the label.
         unseen: Whether it is a test set whose forgery method or image domain training never saw.
         summary: Whether it sums up the rows above.
-        link: The anchor of the chapter with details.
+        link: Where the details are: `#` and an anchor, or another page.
+        mark: A warning about the row in two or three words.
     """
 
     label: str
@@ -75,6 +94,7 @@ class Row:
     unseen: bool = False
     summary: bool = False
     link: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +113,7 @@ class Table:
     Args:
         stub: Heading of the column of row labels.
         owner: Whose values are printed below ours, such as `the thesis`.
+        folded: Whether it starts closed, with its caption to open it.
     """
 
     caption: str
@@ -101,6 +122,13 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     owner: str = ""
+    folded: bool = False
+
+    @property
+    def is_sortable(self) -> bool:
+        """Whether rows may change places: there are several, and none is a heading for others."""
+        movable = [row for row in self.rows if not row.summary]
+        return len(movable) > 2 and all(row.cells for row in self.rows)
 
     @property
     def has_references(self) -> bool:
@@ -113,8 +141,9 @@ class Figure:
     """A picture drawn by matplotlib.
 
     Args:
-        name: File name without suffix, unique in the report; `/` makes folders.
-        alt: The caption in a few words, for readers who cannot see the picture.
+        name: File name without suffix, unique on its page.
+        caption: What is drawn, and what to look for.
+        alt: What it shows, for readers who cannot see the picture.
     """
 
     name: str
@@ -124,15 +153,15 @@ class Figure:
 
     @cached_property
     def canvas(self) -> Canvas:
-        """The picture, drawn once for the page and for its own file."""
+        """The picture, drawn once."""
         return self.draw()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """A small JPEG with the name of its image, and the detector's score where it is about that."""
+    """A small square image with its name, and the detector's score where it is about that."""
 
-    jpeg: bytes
+    pixels: UInt8[np.ndarray, "side side 3"]
     title: str
     score: str = ""
     wrong: bool = False
@@ -140,15 +169,11 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Strip:
-    """Thumbnails in a line, the worst first."""
+    """Thumbnails in a line, the worst first, and what part of all images they are."""
 
     label: str
     thumbnails: tuple[Thumbnail, ...]
-
-    @property
-    def wrong(self) -> int:
-        """How many of the images the detector gets wrong."""
-        return sum(item.wrong for item in self.thumbnails)
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,6 +209,13 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """Short answers, each with what it answers in front: `Threshold` and a sentence."""
+
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Samples:
     """Real and fake images of one set of images, without scores."""
 
@@ -201,7 +233,7 @@ class ContactSheet:
     rows: tuple[Samples, ...]
 
 
-Block = Table | Figure | Gallery | ContactSheet | Pictures | Text
+Block = Table | Figure | Gallery | ContactSheet | Pictures | Facts | Text
 
 
 @dataclass(frozen=True)
@@ -218,7 +250,7 @@ class Chapter:
     """All about one protocol, or a view over several.
 
     Args:
-        anchor: Its name in links.
+        anchor: Its name in links, and its folder if it has a page of its own.
         short: Its name in the table of contents.
         sections: Its content; sections without blocks are left out.
         tags: Words next to the heading, such as `thesis, table 4.6`.
@@ -237,8 +269,15 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report: a heading, an introduction of a few sentences, and chapters, the overview first."""
+    """A page: a heading, an introduction of a few sentences, and chapters.
+
+    Args:
+        home: The page that leads to this one.
+        is_sortable: Whether a script lets readers sort tables and open everything at once.
+    """
 
     title: str
     lead: str
     chapters: tuple[Chapter, ...]
+    home: str = ""
+    is_sortable: bool = False

@@ -60,6 +60,7 @@ _INCHES = 0.155  # of a row's height for each column
 _CURVES_PER_ROW = 4
 _BINS = 48
 _LINE = 34  # characters below a histogram
+_MARK = "the file format alone tells"
 _TAIL = 0.002  # share of the scores beyond each end of a histogram
 
 
@@ -102,9 +103,12 @@ def ap_figure(results: ProtocolResults) -> list[Figure]:
     hollow = f" Hollow diamonds: {results.reference.owner}." if results.reference and published else ""
     return [
         Figure(
-            name=f"{results.name}/average-precision",
-            caption=f"Average precision with 95 % intervals. Short bars: chance.{hollow}",
-            alt="Average precision per test set and detector",
+            name="average-precision",
+            caption="Average precision with 95 % intervals; short bars: chance. Look for intervals that "
+            "reach a bar: such a score is not told from a guess. The further the unseen sets lie to the left "
+            f"of the seen ones, the less the detector carries over to new methods.{hollow}",
+            alt=f"Dots with intervals: the average precision of each score on {len(results.ranked)} test "
+            "sets, with chance as a bar; the table above has the values",
             draw=partial(_draw_ap, results),
         )
     ]
@@ -149,11 +153,20 @@ class _Curve(NamedTuple):
     x: str
     y: str
     axes: tuple[str, str]
+    look: str
 
 
 _CURVES = (
-    _Curve("pr", "Precision-recall curves", "recall", "precision", ("recall", "precision")),
-    _Curve("roc", "ROC curves", "fpr", "tpr", ("reals called fake", "fakes called fake")),
+    _Curve(
+        *("pr", "Precision-recall curves", "recall", "precision", ("recall", "precision")),
+        "The longer a curve stays at the top, the more fakes are found before the first false alarms; one on "
+        "the dotted line is a guess.",
+    ),
+    _Curve(
+        *("roc", "ROC curves", "fpr", "tpr", ("reals called fake", "fakes called fake")),
+        "Its height at the left edge is the share of fakes that is found while hardly any real is called "
+        "fake; one on the diagonal is a guess.",
+    ),
 )
 
 
@@ -168,11 +181,15 @@ def curve_figures(results: ProtocolResults) -> list[Figure]:
             if (curve := results.curve(kind.name, detector, name)) is not None
         }
         if found:
+            found_sets = list(dict.fromkeys(results.label(name) for _, name in found))
+            telling = any(name in results.telling for _, name in found)
+            marked = f" Marked: {_MARK} real from fake there." if telling else ""
             figures.append(
                 Figure(
-                    name=f"{results.name}/{kind.name}",
-                    caption=f"{kind.title} on each test set. Dotted line: chance.",
-                    alt=f"{kind.title} of each detector on each test set",
+                    name=kind.name,
+                    caption=f"{kind.title} on each test set. Dotted line: chance. {kind.look}{marked}",
+                    alt=f"{kind.title} of {len(results.columns)} scores on {len(found_sets)} test sets: "
+                    f"{', '.join(found_sets)}",
                     draw=partial(_draw_curves, results, kind, found),
                 )
             )
@@ -199,6 +216,9 @@ def _draw_curves(
         if chance is not None:
             axes.plot((0, 1), chance, color=COLORS["muted"], linewidth=1, linestyle=":")
         axes.set_title(_set_title(results, name, " · "), fontsize=8.5, color=COLORS["ink"], loc="left")
+        if name in results.telling:
+            style = {"fontsize": 7.5, "color": COLORS["fake"], "transform": axes.transAxes}
+            axes.text(0.97, 0.05, "\u26a0 file format tells", ha="right", **style)
         axes.set_xlim(-0.02, 1.02)
         axes.set_ylim(-0.02, 1.03)
         axes.set_aspect("equal")
@@ -225,10 +245,13 @@ def score_figure(results: ProtocolResults, criterion: str) -> list[Figure]:
     logarithmic = f" Logarithmic axis: {', '.join(decades)}." if decades else ""
     return [
         Figure(
-            name=f"{results.name}/scores",
+            name="scores",
             caption="Scores of real and fake images; a higher score is more likely fake. Solid line: the "
-            f"threshold chosen on validation images.{best}{logarithmic}",
-            alt="Histograms of the scores of real and fake images on each test set",
+            f"threshold chosen on validation images.{best} Look at how far the two colors overlap, and "
+            "whether they lie on their sides of the solid line: a test set whose colors are apart but on one "
+            f"side needs another threshold, not another detector.{logarithmic}",
+            alt=f"Histograms of {len(shown)} scores of real and fake images on "
+            f"{len(results.ranked) + len(results.fake_only)} test sets, with thresholds as lines",
             draw=partial(_draw_scores, results, known, shown, criterion),
         )
     ]
@@ -305,9 +328,10 @@ def robustness_figure(results: ProtocolResults) -> list[Figure]:
     hollow = " Hollow dots: over the unseen test sets." if results.protocol.unseen else ""
     return [
         Figure(
-            name=f"{results.name}/robustness",
-            caption=f"Means over all test sets, for each corruption of the test images.{hollow}",
-            alt="Metrics under compression, blur, resizing and noise",
+            name="robustness",
+            caption="Means over all test sets, for each corruption of the test images. The further a dot "
+            f"lies to the left of the first row, the more that corruption costs.{hollow}",
+            alt="Dots: metrics under compression, blur, resizing, noise; the tables below have the values",
             draw=partial(_draw_robustness, found),
         )
     ]

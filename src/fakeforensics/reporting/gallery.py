@@ -20,8 +20,8 @@ from fakeforensics.reporting.threshold_tables import thresholds_of
 COUNT = 8  # images per strip
 SAMPLES = 4  # images of a class in a contact sheet
 SIDE = 112  # pixels
-_QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 88)
 _TITLES = ("real images that look most fake", "fakes that look most real")  # by label
+_CLASSES = (("real images", "called fake"), ("fakes", "called real"))
 
 
 def worst_gallery(results: ProtocolResults, criterion: str) -> list[Gallery]:
@@ -52,13 +52,26 @@ def worst_gallery(results: ProtocolResults, criterion: str) -> list[Gallery]:
         for label, title in enumerate(_TITLES):
             thumbnails = _worst(reader, mine, label, threshold)
             if thumbnails:
-                strips.append(Strip(f"{results.label(name)}{unseen}: {title}", thumbnails))
+                label_ = f"{results.label(name)}{unseen}: {title}"
+                strips.append(Strip(label_, thumbnails, _share(mine, label, threshold, thumbnails)))
     reader.close()
     caption = (
         f"The images on which {column.name} is most wrong, the worst first, one per video or photograph. "
-        "Framed images are on the wrong side of the validation threshold."
+        "Framed images are on the wrong side of the validation threshold; next to a heading: how many of the "
+        "set's images of that class are."
     )
     return [Gallery(caption, tuple(strips))]
+
+
+def _share(rows: pd.DataFrame, label: int, threshold: float | None, shown: Sequence[Thumbnail]) -> str:
+    """Of how many images the threshold is wrong, and how many of them are shown."""
+    if threshold is None:
+        return ""
+    mine = rows[rows["label"] == label]
+    wrong = int(((mine["value"] >= threshold) != (label == 1)).sum())
+    images, called = _CLASSES[label]
+    share = f"{wrong:,} of the set's {len(mine):,} {images} ({100 * wrong / len(mine):.0f} %) are {called}"
+    return f"{share}; {sum(one.wrong for one in shown)} of them are among the {len(shown)} shown"
 
 
 def contact_sheet(everything: Sequence[ProtocolResults]) -> list[ContactSheet]:
@@ -140,11 +153,10 @@ def _title(row: dict[Hashable, Any]) -> str:
     return f"{PurePosixPath(row['raw_path']).name}{frame}"
 
 
-def shrink(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
-    """The middle square of an image as a JPEG of 112 x 112 pixels."""
+def shrink(rgb: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:
+    """The middle square of an image in 112 x 112 pixels."""
     height, width = rgb.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = rgb[top : top + side, left : left + side]
-    small = cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), _QUALITY)[1].tobytes()
+    return np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA), dtype=np.uint8)

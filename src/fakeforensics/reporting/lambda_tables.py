@@ -48,9 +48,12 @@ def best_overview(everything: Sequence[ProtocolResults]) -> list[Table]:
     rows = []
     for results, picked, best in trained:
         kind = judged_by(results, next(iter(picked)))
-        cells = mark_best([_mean_cell(results, column, picked, kind) for column in (*others, *weighted)])
+        cells = mark_best(
+            [_mean_cell(results, column, picked, kind) for column in (*others, *weighted)],
+            results.chance(_averaged(results, kind)),
+        )
         cells += tuple(_mean_cell(results, column, best, kind) for column in weighted)
-        rows.append(Row(results.name, cells, f"Mean over {MEANS[kind]}.", link=results.name))
+        rows.append(Row(results.name, cells, f"Mean over {MEANS[kind]}.", link=results.page))
     owners = {results.reference.owner for results, _, _ in trained if results.reference}
     owner = " or ".join(sorted(owners))
     twice = [
@@ -66,10 +69,14 @@ def best_overview(everything: Sequence[ProtocolResults]) -> list[Table]:
 def _mean_cell(results: ProtocolResults, column: ScoreColumn, choice: Choice, kind: str) -> Cell:
     """The mean of a score, at its own λ if it is among the choices."""
     at = _at(results, choice, "", alone=False)
-    sets = [name for name in results.ranked if kind == "mean" or name in results.protocol.unseen]
+    sets = _averaged(results, kind)
     cell = percent(mean(at.ap(column, name) for name in sets), published_mean(results, column, kind, sets))
     chosen = next((lambda_ for one, lambda_ in choice.items() if one.key == column.key), None)
     return cell if chosen is None else replace(cell, interval=f"λ = {chosen:g}")
+
+
+def _averaged(results: ProtocolResults, kind: str) -> list[str]:
+    return [name for name in results.ranked if kind == "mean" or name in results.protocol.unseen]
 
 
 def _as_published(*everything: ProtocolResults) -> str:

@@ -112,7 +112,7 @@ def _figure(results: ProtocolResults) -> list[Figure]:
         return []
     return [
         Figure(
-            name=f"{results.name}/tippett",
+            name="tippett",
             caption="Tippett plots: the share of real and of fake images whose log10 likelihood ratio is at "
             "least x. Of a useful one the curve of the fakes lies to the right of 0 and that of the reals to "
             "its left; steps at the ends are answers at their bounds.",

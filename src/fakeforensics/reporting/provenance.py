@@ -102,7 +102,7 @@ def _leak_row(results: ProtocolResults, counts: dict[str, Any], source: str, peo
     alarms = (0, 2, 3, 4)
     cells = [Cell(text, alarm=place in alarms and text != "0") for place, text in enumerate(numbers)]
     by = Cell("video" if found else "person")
-    return Row(results.name, (by, *cells), source, link=results.name)
+    return Row(results.name, (by, *cells), source, link=results.page)
 
 
 def audit_blocks(results: ProtocolResults) -> list[Block]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,7 +11,6 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from fakeforensics.errors import UserError
 from fakeforensics.files import LEFT_OUT
 from fakeforensics.images.manifest import read_manifest
 from fakeforensics.lambda_grid import FILE as GRID
@@ -21,14 +20,15 @@ from fakeforensics.metrics.summary import file_name
 from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import CARD, DetectorCard, detector_card, read_card
 from fakeforensics.palette import series_color
-from fakeforensics.params import Params
 from fakeforensics.parsing import parse
 from fakeforensics.reading import REPEAT, check_file, read_json
 from fakeforensics.reporting.blocks import Column
 from fakeforensics.reporting.reference import Key, Reference
 from fakeforensics.seeds import FILE as SEEDS
 from fakeforensics.splits.protocol import Protocol, load_protocol
+from fakeforensics.thresholds.policy import DECISION, Decision, read_decision
 
+COMPARISON = "comparison.json"
 # Keys of metrics/<protocol>/<detector>.json for test sets of fakes alone: a score with a probability is cut
 # at 0.5, other scores at the threshold that is most accurate on validation images.
 FAKE_ONLY = ("accuracy", "accuracy_at_validation_threshold")
@@ -131,6 +131,9 @@ class ProtocolResults:
         reference: Published figures for the same protocol.
         seeds: The spread of average precision over seeds; None if it was not measured.
         grid: What each lambda of a grid gives, from `lambda_grid`; None if no grid was trained.
+        comparison: The paired differences of average precision, from the compare stage; None without them.
+        decisions: Detector → its decision policy, if it has one.
+        telling: What the coding of the files alone gives away: `train` or test set → evidence in words.
     """
 
     root: Path
@@ -149,6 +152,14 @@ class ProtocolResults:
     reference: Reference | None = None
     seeds: dict[str, Any] | None = None
     grid: dict[str, Any] | None = None
+    comparison: dict[str, Any] | None = None
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    telling: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def page(self) -> str:
+        """The address of its page, seen from the index."""
+        return f"{self.name}/index.html"
 
     def label(self, test_set: str) -> str:
         """A test set's name, as printed in the publication that the protocol repeats."""
@@ -221,6 +232,16 @@ class ProtocolResults:
             return None
         return 100 * float(count["fake"]) / float(count["real"] + count["fake"])
 
+    def chance(self, test_sets: Iterable[str]) -> float | None:
+        """The mean of the sets' prevalences, or None if one is not known."""
+        shares = [self.prevalence(name) for name in test_sets]
+        known = [share for share in shares if share is not None]
+        return sum(known) / len(known) if known and len(known) == len(shares) else None
+
+    def mark(self, test_set: str) -> str:
+        """The mark of a test set in tables: nothing, or that the coding of its files tells the label."""
+        return "file format tells" if test_set in self.telling else ""
+
     def scores(self, detector: str) -> pd.DataFrame | None:
         """Test scores, one row per test set and image, or None if there are none."""
         path = self.root / "data" / "scores" / self.name / f"{detector}.parquet"
@@ -244,12 +265,7 @@ class ProtocolResults:
 
     def audit(self) -> dict[str, Any] | None:
         """The audit of leakage and format bias, or None if there is none."""
-        path = self.root / "data" / "manifests" / self.name / "audit.json"
-        if not path.is_file():
-            return None
-        audit = read_json(path)
-        parse(_Audit, audit, str(path), REPEAT)
-        return audit
+        return _read_audit(self.root / "data" / "manifests" / self.name / "audit.json")
 
 
 def _read_points(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
@@ -280,26 +296,25 @@ def _percents(bounds: Sequence[float] | None) -> tuple[float, float] | None:
     return None if bounds is None else (100 * float(bounds[0]), 100 * float(bounds[1]))
 
 
-def read_project(root: Path, params: Params) -> list[ProtocolResults]:
-    """Gather what was computed for the protocols of params.yaml; a score has one color in all of them.
+def _read_audit(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    audit = read_json(path)
+    parse(_Audit, audit, str(path), REPEAT)
+    return audit
 
-    Raises:
-        UserError: If no detector has been evaluated on any protocol, or a file is faulty.
-    """
-    everything = [read_results(root, name, params.detectors) for name in params.protocols]
-    if not any(results.metrics for results in everything):
-        raise UserError(
-            "there is nothing to report: no detector in params.yaml has metrics and the card of its model",
-            found="missing " + ", ".join(file for results in everything for file in results.missing),
-            fix="run `dvc repro`",
-        )
-    keys = dict.fromkeys(column.key for results in everything for column in results.columns)
-    order = sorted(keys, key=lambda key: params.detectors.index(key[0]))  # stable: scores keep their order
-    places = {key: place for place, key in enumerate(order)}
-    return [
-        replace(results, columns=tuple(one._replace(place=places[one.key]) for one in results.columns))
-        for results in everything
-    ]
+
+def _telling(audit: dict[str, Any] | None) -> dict[str, str]:
+    """Set of images → by what the coding of its files tells real from fake, all fakes or single methods."""
+    found = {}
+    for name, bias in (audit or {}).get("format_bias", {}).items():
+        if bias["is_biased"]:
+            found[name] = "; ".join(bias["telling"] or ["a combination of properties"])
+        elif bias["methods"]:
+            found[name] = "; ".join(
+                f"{method} by {', '.join(properties)}" for method, properties in bias["methods"].items()
+            )
+    return found
 
 
 def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolResults:
@@ -350,12 +365,13 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
         path = root / f"metrics/{name}/{file}"
         return read_json(path) if path.is_file() else None
 
+    policies = {detector: root / f"metrics/{name}/{detector}.{DECISION}" for detector in known}
     return ProtocolResults(
         root=root,
         name=name,
         protocol=protocol,
         counts=counts,
-        columns=score_columns(known),
+        columns=_in_places(score_columns(known), detectors),
         metrics={detector: evaluated[detector] for detector in known},
         details=each("details", known),
         thresholds=each("thresholds", known),
@@ -366,4 +382,20 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
         missing=tuple(missing),
         seeds=of_experiments(SEEDS),
         grid=of_experiments(GRID),
+        comparison=of_experiments(COMPARISON),
+        decisions={one: read_decision(path) for one, path in policies.items() if path.is_file()},
+        telling=_telling(_read_audit(root / f"data/manifests/{name}/audit.json")),
     )
+
+
+def _in_places(columns: tuple[ScoreColumn, ...], detectors: Sequence[str]) -> tuple[ScoreColumn, ...]:
+    """Columns whose places, and so colors, are the same on the pages of all protocols.
+
+    A detector that has no results here keeps the place of one score free, as its number is not known.
+    """
+    place, found = 0, list[ScoreColumn]()
+    for detector in detectors:
+        mine = [column for column in columns if column.detector == detector]
+        found += [column._replace(place=place + number) for number, column in enumerate(mine)]
+        place += max(1, len(mine))
+    return tuple(found)

@@ -76,9 +76,10 @@ def _ap_row(results: ProtocolResults, name: str) -> Row:
     detail = f"{count['real']:,} real, {count['fake']:,} fake" if count else ""
     return Row(
         results.label(name),
-        mark_best(cells),
+        mark_best(cells, chance),
         detail if chance is None else f"{detail}; chance {chance:.1f}",
         unseen=name in results.protocol.unseen,
+        mark=results.mark(name),
     )
 
 
@@ -104,7 +105,8 @@ def _average_rows(results: ProtocolResults) -> list[Row]:
                         results.ap_interval(column, kind) if complete else None,
                     )
                     for column in results.columns
-                ]
+                ],
+                results.chance(chosen),
             ),
             summary=True,
         )

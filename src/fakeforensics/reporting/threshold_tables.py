@@ -45,6 +45,17 @@ _ANY_SHARE_NOTES = (
     "Estimated: the share of fakes with its 95% interval, means over the test sets. Where the scores leave "
     "open whether few or many are fakes, the threshold is the one that known reals alone give.",
 )
+# The rules in words; those with numbers in their names are put together by `rule_name`.
+_RULES = {
+    _ORACLE: "the set's own best threshold (oracle)",
+    "validation": "best on validation",
+    "universal_mean": "best on the other test sets, on average",
+    "universal_worst": "best on the other test sets, for the worst of them",
+    "prior_shift": "validation's, for the share of fakes estimated from the set's scores",
+    "mixture": "where two bells fitted to the set's scores meet",
+    "valley": "the valley between the peaks of the set's scores",
+    "standardise": "validation's, moved with mean and spread of the set's scores",
+}
 _NO_GAP = 1e-3  # a mean gap of which no share is stated
 
 
@@ -173,6 +184,17 @@ def _threshold(row: dict[str, Any]) -> str:
     return f"{float(row.get('probability', row['threshold'])):.4g}"
 
 
+def rule_name(rule: str) -> str:
+    """A rule that selects a threshold, in words: `reals_k50_fpr5` → `5 % false alarms on 50 known reals`."""
+    if rule in _RULES:
+        return _RULES[rule]
+    kind, _, number = rule.partition("_k")
+    known, _, rate = number.partition("_fpr")
+    if kind == "reals" and rate:
+        return f"{rate} % false alarms on {known} known reals"
+    return f"{known} known reals and the set's scores" if kind == "any_share" else rule.replace("_", " ")
+
+
 def rule_blocks(results: ProtocolResults) -> list[Block]:
     """Mean accuracy over the test sets by threshold-selection rule and score; nothing if none was tried."""
     found = {
@@ -193,7 +215,7 @@ def rule_blocks(results: ProtocolResults) -> list[Block]:
             columns.append((detector, FUSED, together))
     rows = tuple(
         Row(
-            rule.replace("_", " "),
+            rule_name(rule),
             tuple(_rule_cell(found.get((detector, score, rule))) for detector, score, _ in columns),
             detail=f"uses {saw}",
         )
@@ -225,8 +247,8 @@ def _any_share_tables(results: ProtocolResults) -> list[Block]:
         )
         columns = tuple(Column(_share_title(share), "Share of fakes") for share in shares)
         caption = (
-            f"{detector}: mean accuracy over the test sets, in percent, of the threshold from known reals "
-            "and unlabeled scores."
+            f"{results.detectors[detector].label}: mean accuracy over the test sets, in percent, of the "
+            "threshold from known reals and unlabeled scores."
         )
         tables.append(Table(caption, "Given", columns, rows, _ANY_SHARE_NOTES))
     return tables

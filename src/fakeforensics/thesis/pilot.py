@@ -78,7 +78,7 @@ def _blocks(table: PilotTable, runs: Runs) -> list[Block]:
         dashed = f" Dashed lines: the thesis, whose classifier is {theirs[0]}." if theirs else ""
         blocks.append(
             Figure(
-                name=f"pilot-study/table-{table.number.replace('.', '-')}",
+                name=f"table-{table.number.replace('.', '-')}",
                 caption=f"Percentage of fakes recognized, by the number of seen instances.{dashed}",
                 alt="Accuracy by number of seen instances",
                 draw=partial(_draw, table, runs, shown),

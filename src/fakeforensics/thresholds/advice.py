@@ -98,12 +98,23 @@ def advise(
     else:
         threshold = _threshold_at(validation, column, fpr)
         chosen = f"at most {fpr:.2%} of reals like validation's are called fake"
+    return Advice(threshold, chosen, set_rates(test, column, threshold))
+
+
+def set_rates(test: pd.DataFrame, column: str, threshold: float) -> tuple[SetRates, ...]:
+    """What a threshold gives on each test set.
+
+    Args:
+        test: Score tables of sets with both classes.
+        column: The score's.
+        threshold: Scores from here on are called fake.
+    """
     sets = []
     for name, rows in by_test_set(test):
         rates = outcome(rows[column].to_numpy(), rows["label"].to_numpy(), threshold)
         low, high = exact_interval(rates.fpr, _count_groups(rows[rows["label"] == 0]))
         sets.append(SetRates(str(name), rates.fpr, low, high, rates.recall))
-    return Advice(threshold, chosen, tuple(sets))
+    return tuple(sets)
 
 
 def _threshold_at(validation: pd.DataFrame, column: str, fpr: float) -> float:

@@ -15,9 +15,12 @@ from fakeforensics.images.codec import encode_png
 from fakeforensics.images.shards import ShardWriter
 from fakeforensics.metrics.table import ScoreTable, write_scores
 from fakeforensics.params import Params
-from fakeforensics.reporting.page import build_report
+from fakeforensics.reporting.brief import read_brief, write_brief
+from fakeforensics.reporting.overview import Entry, index_page
+from fakeforensics.reporting.protocol_page import protocol_page
 from fakeforensics.reporting.reference import ApReference, Reference
-from fakeforensics.reporting.results import read_project, read_results
+from fakeforensics.reporting.results import read_results
+from fakeforensics.reporting.summary import pick
 from tests.score_specs import SCORES
 
 LABELS = {"bce": "BCE", "sad": "SAD", "joint": "BCE+SAD"}
@@ -63,10 +66,27 @@ class Project:
     def results(self, name="p", reference=None):
         return replace(read_results(self.root, name, tuple(self.scores)), reference=reference)
 
-    def report(self, *protocols, reference=None):
+    def page(self, name="p", reference=None):
+        """The page of a protocol."""
+        return protocol_page(self.results(name, reference), make_params(name).thresholds)
+
+    def entry(self, name="p", reference=None):
+        """A protocol as the index sees it: through the file that its page leaves behind."""
+        results = self.results(name)
+        path = self.root / f"data/pages/{name}.json"
+        write_brief(path, results, pick(results))
+        brief = read_brief(path)
+        return Entry(brief, replace(brief.results(), reference=reference))
+
+    def index(self, *protocols, reference=None, views=()):
+        """The page that leads to all others."""
         params = make_params(*protocols, detectors=tuple(self.scores))
-        everything = [replace(one, reference=reference) for one in read_project(self.root, params)]
-        return build_report(everything, params)
+        return index_page([self.entry(name, reference) for name in protocols], params, views)
+
+    def chapters(self, *protocols, reference=None):
+        """The index and the page of each protocol, without what is around them."""
+        pages = [self.page(name, reference) for name in protocols]
+        return [page.chapters[0] for page in (self.index(*protocols, reference=reference), *pages)]
 
     def card(self, detector, name="p", sees="reals+fakes", **more):
         part = {

@@ -7,7 +7,7 @@ import pytest
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.palette import COLORS, series_color
 from fakeforensics.reporting.blocks import EMPTY, Figure, Gallery, Table
-from fakeforensics.reporting.page import write_report
+from fakeforensics.reporting.page import write_page
 
 from .conftest import REFERENCE
 
@@ -52,7 +52,7 @@ def four(project):
 
 @pytest.fixture
 def report(four):
-    return four.report("p", reference=REFERENCE)
+    return four.page(reference=REFERENCE)
 
 
 def blocks(report, kind):
@@ -62,8 +62,8 @@ def blocks(report, kind):
 
 def test_every_table_of_scores_has_a_column_for_each(report):
     tables = [table for table in blocks(report, Table) if is_by_score(table)]
-    # The overview, average precision, by video, rules, and robustness: two measures by two means.
-    assert len(tables) == 8
+    # Average precision, by video, rules, and robustness: two measures by two means.
+    assert len(tables) == 7
     for table in tables:
         mine = [place for place, column in enumerate(table.columns) if column.group == "Forest"]
         titles = [table.columns[place].title for place in mine]
@@ -92,7 +92,7 @@ def test_every_picture_shows_each(report):
     assert len(colors) == 7
     for figure in blocks(report, Figure):
         canvas = figure.canvas
-        if figure.name == "p/scores":
+        if figure.name == "scores":
             titles = {axes.get_title(loc="left") for axes in canvas.axes}
             below = " ".join(axes.get_xlabel().replace("\n", " ") for axes in canvas.axes)
             assert all(f"{spec.title}" in below for spec in SPECS)
@@ -106,7 +106,7 @@ def test_every_picture_shows_each(report):
 
 
 def test_scores_are_drawn_on_the_scale_of_their_axis(report):
-    (figure,) = [one for one in blocks(report, Figure) if one.name == "p/scores"]
+    (figure,) = [one for one in blocks(report, Figure) if one.name == "scores"]
     first = figure.canvas.axes[4:7]  # the first test set's panels; the thesis's detectors have four before
     # Validation's threshold: log10 of 10, a probability of 0.731 and 1 as they are.
     assert [axes.lines[0].get_xdata()[0] for axes in first] == pytest.approx([1, 0.731059, 1], abs=1e-6)
@@ -118,10 +118,10 @@ def test_the_worst_errors_are_by_the_last_score(report):
 
 
 def test_the_report_is_written_with_it(report, tmp_path):
-    write_report(report, tmp_path / "report")
-    page = (tmp_path / "report/report.html").read_text()
+    page = write_page(report, tmp_path / "report").read_text()
     assert "S<sub>F</sub>" in page
-    assert all(f"var(--series-{place})" in page for place in range(7))
+    svg = (tmp_path / "report/average-precision.svg").read_text()
+    assert all(COLORS[f"series-{place}"] in svg for place in range(7))
     css = page[page.index("<style>") : page.index("</style>")]
     # Each color of a picture is defined for light and for dark pages.
     assert all(css.count(f"--{role}: ") == 2 for role in COLORS)

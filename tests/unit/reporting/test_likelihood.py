@@ -42,7 +42,7 @@ def test_each_set_has_its_cost_and_what_is_worse_than_nothing_stands_out(analyze
     assert [(cell.text, cell.alarm) for cell in unseen[:2]] == [("1.250", True), ("0.900", False)]
     assert [cell.interval for cell in unseen[:2]] == ["1.10 … 1.40", ""]
     assert "isotonic" in table.caption
-    assert figure.name == "p/tippett"
+    assert figure.name == "tippett"
 
 
 def test_the_figure_has_a_row_per_set_and_draws_the_policys_kind(analyzed):

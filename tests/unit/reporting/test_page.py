@@ -1,147 +1,47 @@
-"""The report as a whole, and the page that shows it."""
+"""How a page is rendered and written."""
 
+import base64
+import hashlib
+import os
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakeforensics.palette import series_color
-from fakeforensics.reporting.blocks import EMPTY, Chapter, Column, Figure, Report, Section, Table, Text
-from fakeforensics.reporting.page import build_report, column_groups, inline, pill, render, write_report
+from fakeforensics.images.codec import decode
+from fakeforensics.palette import rgb
+from fakeforensics.reporting.blocks import Cell, Chapter, Column, Report, Row, Section, Table, Text
+from fakeforensics.reporting.page import column_groups, inline, pill, render, write_page
 
-from .conftest import REFERENCE, make_params
+from .conftest import REFERENCE
 
 VOID = {"meta", "img", "br", "hr", "input", "link"}
 
 
-def titles(chapter):
-    return [section.title for section in chapter.sections if section.blocks]
-
-
-def warnings(chapter):
-    blocks = [block for section in chapter.sections for block in section.blocks]
-    return [block.text for block in blocks if isinstance(block, Text) and block.tone != "plain"]
-
-
-def test_a_full_run_has_every_section(full):
-    overview, chapter = full.report("p", reference=REFERENCE).chapters
-    assert overview.anchor == "overview"
-    assert chapter.tags == ("paper, table 7",)
-    assert titles(chapter) == [
-        "Average precision",
-        "Machine and seeds",
-        "Curves",
-        "Scores and thresholds",
-        "Worst errors",
-        "Class counts",
-        "Samples",
-        "Settings and versions",
-    ]
-
-
-def test_a_view_shows_the_samples_of_the_protocols_that_it_covers(full):
-    view = Chapter("study", "A study", "Study", (), covers=("p",))
-    params = make_params("p")
-    _, study, chapter = build_report([full.results()], params, [view]).chapters
-    assert titles(study) == ["Samples"]
-    assert "Samples" not in titles(chapter)
-
-
-def test_sets_of_fakes_alone_go_through_the_same_sections(project):
-    project.fakes_alone({"a": 0.5})
-    overview, chapter = project.report("p").chapters
-    wanted = ["Test sets of fakes alone", "Machine and seeds", "Class counts", "Settings and versions"]
-    assert titles(chapter) == wanted
-    (table,) = overview.sections[0].blocks
-    assert [(row.label, row.cells[0].text) for row in table.rows] == [("p: a", "50.00")]
-
-
-@pytest.mark.parametrize("demo", [True, False])
-def test_a_demo_has_a_banner_in_its_chapter_and_the_overview_names_it(full, demo):
-    full.protocol(["stylegan_ffhq"], name="q", demo=demo)
-    overview, real, other = full.report("p", "q").chapters
-    assert real.banner == ""
-    assert bool(other.banner) is demo
-    assert ("`q`" in overview.banner) is demo
-    assert "`p`" not in overview.banner
-
-
-def test_a_protocol_that_has_not_run_does_not_hide_the_others(full):
-    full.protocol(["a"], name="later")
-    overview, _, later = full.report("p", "later").chapters
-    assert any("metrics/later/bce.json" in text for text in warnings(overview))
-    assert titles(later) == ["Class counts"]
-
-
-def test_a_detector_that_a_protocol_leaves_out_is_listed_with_the_reason(full):
-    full.protocol(["a"], name="q")
-    full.metrics({"a": (0.5, 0.6, 0.7, 0.8)}, name="q")
-    full.write("metrics/q/bce.json", {"left_out": "it needs no comparison"})
-    overview, _, chapter = full.report("p", "q").chapters
-    for one in (overview, chapter):
-        assert any("bce" in text and "it needs no comparison" in text for text in warnings(one))
-    of_p, of_q = overview.sections[0].blocks[0].rows
-    assert [cell.text for cell in of_q.cells] == [EMPTY, "60.00", "70.00", "80.00"]
-    assert EMPTY not in [cell.text for cell in of_p.cells]
-    # A score keeps its color in the chapters of all protocols: that of its place among all of them.
-    figure = next(
-        block for section in chapter.sections for block in section.blocks if isinstance(block, Figure)
-    )
-    colors = [line.get_color() for line in figure.canvas.legends[0].get_lines()]
-    assert colors == [series_color(n) for n in (1, 2, 3)]
-
-
-def test_the_overview_averages_the_unseen_sets(full):
-    (table,) = full.report("p", reference=REFERENCE).chapters[0].sections[0].blocks
-    (row,) = table.rows
-    assert [cell.text for cell in row.cells] == ["60.00", "70.00", "65.00", "72.00"]
-    assert row.cells[0].reference == "68.95"
-    assert row.link == "p"
-
-
-def test_a_view_over_protocols_takes_their_place_in_the_overview(project):
-    project.fakes_alone({"a": 0.5}, name="p")
-    project.fakes_alone({"a": 0.6}, name="q")
-    params = make_params("p", "q")
-    everything = [project.results("p"), project.results("q")]
-    view = Chapter("both", "Both", "Both", (), covers=("p",))
-    overview, second, *_ = build_report(everything, params, [view]).chapters
-    assert second.anchor == view.anchor
-    table = next(block for block in overview.sections[0].blocks if isinstance(block, Table))
-    assert [row.label for row in table.rows] == ["q: a"]
-
-
-def test_the_lead_describes_each_detector_and_what_it_sees(full):
-    lead = full.report("p", reference=REFERENCE).lead
-    for text in ("BCE: what bce is", "S_SL (logit of the classifier)", "BCE+SAD: what joint is", "Somebody"):
-        assert text in lead
-
-
-def test_a_table_says_what_each_detector_saw(full):
-    full.card("bce", counts={"train": {"one": {"real": 1200, "pggan": 30}, "two": {"real": 1, "stargan": 4}}})
-    counts = {"train": {"one": {"real": 7}, "objects": {"reference": 5}}}
-    full.card("sad", sees="reals+reference", counts=counts)
-    full.card("joint", sees="reals+simulated")
-    table = full.report("p").chapters[0].sections[1].blocks[0]
-    assert [column.title for column in table.columns] == ["Trained on", "Training images"]
-    assert {row.label: [cell.text for cell in row.cells] for row in table.rows} == {
-        "BCE": ["real and fake images", "1,201 real, 34 fake"],
-        "SAD": ["real images and a labeled reference set, no fakes (objects)", "7 real, 5 reference"],
-        "BCE+SAD": ["real images alone, and fakes that it makes of them itself", EMPTY],
-    }
-
-
 def test_writing_replaces_the_folder(full, tmp_path):
-    folder = tmp_path / "report"
+    folder = tmp_path / "p"
     folder.mkdir()
     (folder / "old.png").write_bytes(b"")
-    page = write_report(full.report("p"), folder)
-    assert page.name == "report.html"
+    page = write_page(full.page(), folder)
+    assert page.name == "index.html"
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
-    figures = {f"figures/p/{name}.png" for name in ("average-precision", "pr", "roc", "scores")}
-    assert names == {"report.html", *figures}
+    figures = {f"{name}.svg" for name in ("average-precision", "pr", "roc", "scores")}
+    assert names == {"index.html", "thumbnails.jpg", *figures}
+
+
+def test_a_page_that_did_not_change_keeps_its_files_and_their_times(full, tmp_path):
+    folder = tmp_path / "p"
+    write_page(full.page(), folder)
+    for path in folder.iterdir():
+        os.utime(path, (1, 1))
+    write_page(full.page(), folder)
+    assert {path.stat().st_mtime for path in folder.iterdir()} == {1}
+    full.metrics({"stylegan_ffhq": (0.5,) * 4, "faceapp_ffhq": (0.5,) * 4})
+    write_page(full.page(), folder)
+    assert {path.stat().st_mtime == 1 for path in folder.iterdir()} == {False}
 
 
 class Balance(HTMLParser):
@@ -166,18 +66,79 @@ class Balance(HTMLParser):
 
 @pytest.fixture
 def page(full):
-    return render(full.report("p", reference=REFERENCE))
+    return render(full.page(reference=REFERENCE))
 
 
 def test_the_page_needs_nothing_from_outside(page):
     assert "http:" not in page
     assert "https:" not in page
-    assert "<script" not in page
     assert "@import" not in page
-    sources = re.findall(r'src="([^"]{0,30})', page)
-    assert sources
-    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
-    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", page))
+    assert "url(" not in page
+    sources = re.findall(r'(?:src|<image href)="([^"]*)', page)
+    figures = {f"{name}.svg" for name in ("average-precision", "pr", "roc", "scores")}
+    assert set(sources) == {"thumbnails.jpg", *figures}
+
+
+def test_the_page_runs_its_own_script_alone(page):
+    (script,) = re.findall(r"<script>(.*)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in page
+    assert "<script" not in render(Report("R", "L", (Chapter("p", "P", "p", ()),)))
+
+
+def test_tables_are_sortable_unless_rows_belong_together():
+    def table(*rows):
+        return Table("", "", (Column("a"),), rows)
+
+    one, total, head = Row("a", (Cell("1"),)), Row("all", (Cell("3"),), summary=True), Row("heading")
+    assert table(one, one, one, total).is_sortable
+    assert not table(one, one, total).is_sortable  # two rows need no sorting
+    assert not table(head, one, one, one).is_sortable
+
+
+def test_headings_are_in_order_and_pictures_have_texts(page):
+    levels = [int(level) for level in re.findall(r"<h([1-6])", page)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all(re.findall(r'<img [^>]*alt="([^"]*)"', page))
+    assert page.count("<svg") == page.count('role="img" aria-label="')
+
+
+def test_a_thumbnail_is_a_window_on_the_sheet(full, tmp_path):
+    folder = write_page(full.page(), tmp_path / "p").parent
+    sheet = decode((folder / "thumbnails.jpg").read_bytes())
+    html = (folder / "index.html").read_text()
+    windows = [tuple(map(int, box.split())) for box in re.findall(r'viewBox="([\d ]+)"', html)]
+    titles = re.findall(r"<title>([^<]*)</title><image", html)
+    # The contact sheet comes first: of the training images the reals 2 and 6, gray levels 42 and 46.
+    assert [title.rpartition(" ")[2] for title in titles[:2]] == ["2.png", "6.png"]
+    for (left, top, width, height), level in zip(windows[:2], (42, 46), strict=False):
+        assert abs(sheet[top : top + height, left : left + width].mean() - level) < 2
+
+
+def contrast(one, other):
+    """WCAG 2.2: (L1 + 0.05) / (L2 + 0.05), with relative luminances."""
+
+    def luminance(color):
+        parts = [value / 255 for value in rgb(color)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_texts_can_be_read_on_every_ground(page):
+    assert contrast("#ffffff", "#000000") == pytest.approx(21)
+    css = page[page.index("<style>") : page.index("</style>")]
+    light, dark = {}, {}
+    for name, color in re.findall(r"--([\w-]+): (#[0-9a-f]{6})", css):
+        (dark if name in light else light)[name] = color
+    for colors in (light, light | dark):
+        for text in ("ink", "muted", "alarm", "warning", "series-3"):
+            for ground in ("paper", "page", "tint"):
+                assert contrast(colors[text], colors[ground]) >= 4.5, (text, ground, colors[text])
 
 
 def test_the_page_is_well_formed_and_its_links_lead_somewhere(page):
@@ -193,7 +154,7 @@ def test_the_page_shows_ours_the_published_value_and_the_difference(page):
     assert '<span title="the paper">68.95</span>' in page
     assert 'class="difference worse" style="--weight: 50%">−8.95</span>' in page  # 60 − 68.95
     assert '<span class="badge">unseen</span>' in page
-    assert page.count("<svg") == 4
+    assert page.count(".svg") == 4
 
 
 def test_text_from_files_cannot_become_markup():

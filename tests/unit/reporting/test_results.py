@@ -2,10 +2,10 @@ import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import ScoreSpec
-from fakeforensics.reporting.results import headings, read_project, read_results
+from fakeforensics.reporting.results import headings, read_results
 from fakeforensics.sums import write_list
 
-from .conftest import REFERENCE, make_params
+from .conftest import REFERENCE
 
 
 def test_missing_files_are_listed(project):
@@ -55,7 +55,7 @@ def test_a_detector_named_like_another_one_s_score_has_its_own_column(project):
     project.scores["joint_sl"], project.labels["joint_sl"] = (spec,), "Mine"
     project.protocol(["a"])
     project.metrics({"a": (0.5, 0.6, 0.7, 0.8, 0.9)})
-    (results,) = read_project(project.root, make_params("p", detectors=tuple(project.scores)))
+    results = project.results()
     assert len({column.key for column in results.columns}) == 5
     assert [column.place for column in results.columns] == [0, 1, 2, 3, 4]
     assert results.ap(results.columns[2], "a") == pytest.approx(70)
@@ -131,26 +131,6 @@ def test_metrics_that_are_no_json_object_are_an_error(project, text):
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(UserError, match=r"bce\.json"):
         project.results()
-
-
-def test_nothing_evaluated_is_an_error(project):
-    project.protocol(["a"])
-    with pytest.raises(UserError, match="nothing to report") as error:
-        read_project(project.root, make_params("p", detectors=("mine", "yours")))
-    assert "metrics/p/mine.json, metrics/p/yours.json" in str(error.value)
-
-
-@pytest.mark.parametrize("text", ["", "\xff", "score,recall\nsl,1\n", "score,recall,precision\nsl,1,high\n"])
-def test_a_damaged_curve_is_named(project, text):
-    project.protocol(["a"])
-    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
-    path = project.root / "plots/p/bce/pr/a.csv"
-    path.parent.mkdir(parents=True)
-    path.write_text(text, encoding="latin-1")
-    with pytest.raises(UserError, match=r"bce/pr/a\.csv: not the points of a curve(.|\n)*recall, precision"):
-        project.results().curve("pr", "bce", "a")
-    path.write_text("score,recall,precision\nsl,1,0.5\n")
-    assert project.results().curve("pr", "bce", "a")["precision"].tolist() == [0.5]
 
 
 def test_figures_that_were_changed_since_they_were_written_are_named(project):

@@ -106,6 +106,13 @@ def test_ties_for_the_best_are_all_marked_and_a_lone_value_is_not():
     assert [cell.best for cell in mark_best([Cell("1.00"), Cell(EMPTY)])] == [False, False]
 
 
+def test_a_value_that_chance_may_reach_is_not_the_best():
+    row = [Cell("55.00", low=49.0), Cell("52.00", low=51.0)]
+    assert [cell.best for cell in mark_best(row, 50.0)] == [False, False]
+    assert [cell.best for cell in mark_best(row, 48.0)] == [True, False]
+    assert [cell.best for cell in mark_best([Cell("55.00"), Cell("52.00")], 54.0)] == [True, False]
+
+
 def test_a_detector_that_the_publication_lacks_has_no_reference(project):
     project.scores = {"mine": (CD,), "sad": (CD,)}
     project.labels["mine"] = "Mine"

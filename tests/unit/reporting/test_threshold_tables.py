@@ -8,10 +8,13 @@ from fakeforensics.reporting.blocks import EMPTY
 from fakeforensics.reporting.reference import PublishedThreshold, ThresholdReference
 from fakeforensics.reporting.threshold_tables import (
     rule_blocks,
+    rule_name,
     threshold_blocks,
     thresholds_of,
     verdict_blocks,
 )
+from fakeforensics.thresholds.adapt import METHODS
+from fakeforensics.thresholds.selectors import AIMS
 from tests.score_specs import SL
 
 from .conftest import REFERENCE, pair
@@ -73,13 +76,20 @@ def test_rules_are_compared_on_the_test_sets_as_they_are(project):
     project.write("metrics/p/sad.thresholds.json", {"table_4_10": [], "deployable": rows})
     (table,) = rule_blocks(project.results())
     assert {row.label: cells(row) for row in table.rows} == {
-        "oracle": [EMPTY, "80.0", EMPTY, EMPTY],
-        "validation": [EMPTY, "70.0", EMPTY, EMPTY],
-        "valley": [EMPTY, "75.0", EMPTY, EMPTY],
+        "the set's own best threshold (oracle)": [EMPTY, "80.0", EMPTY, EMPTY],
+        "best on validation": [EMPTY, "70.0", EMPTY, EMPTY],
+        "the valley between the peaks of the set's scores": [EMPTY, "75.0", EMPTY, EMPTY],
     }
     assert "the saw of validation" in table.rows[1].detail
     assert table.rows[1].cells[1].interval == "69.0 … 71.0"
     assert table.rows[2].cells[1].interval == "74.0 … 76.0,\n1 of 2 sets,\ncloses 50 %,\nsensitive"
+
+
+def test_every_rule_has_a_name_in_words():
+    assert rule_name("reals_k50_fpr5") == "5 % false alarms on 50 known reals"
+    assert rule_name("any_share_k10") == "10 known reals and the set's scores"
+    named = ["oracle", "validation", *METHODS, *(f"universal_{aim}" for aim in AIMS)]
+    assert not [rule for rule in named if rule_name(rule) == rule.replace("_", " ")]
 
 
 def verdicts(test_set, rate, origin="validation", **more):

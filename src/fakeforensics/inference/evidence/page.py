@@ -71,7 +71,7 @@ def _result(case: Case, package: Package) -> Chapter:
         )
         listed = "; ".join(map(str, file.outside or ()))
         detail = f"outside of the training data: {listed}" if listed else ""
-        rows.append(Row(plain(file.name), cells, detail=plain(detail), link=file_anchor(number)))
+        rows.append(Row(plain(file.name), cells, detail=plain(detail), link=f"#{file_anchor(number)}"))
     notes = (
         "A higher score is more likely fake. Probability: of fake, in percent. LR: the likelihood ratio, "
         "how many times more often fakes than reals have such a score; its log10 is 0 where the score says "

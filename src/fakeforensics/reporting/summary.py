@@ -1,0 +1,252 @@
+"""A protocol in short: what was trained, how well it does, which threshold to use, and what to beware of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from scipy.special import expit
+
+from fakeforensics.metrics.table import has_both_classes
+from fakeforensics.reporting.blocks import Block, Cell, Column, Facts, Row, Table, Text
+from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
+from fakeforensics.reporting.tables import mean
+from fakeforensics.thresholds.advice import SetRates, set_rates
+from fakeforensics.thresholds.doubts import doubts
+from fakeforensics.thresholds.policy import Decision
+
+_ENDS = (
+    "Reals called fake: below it the 95 % interval, which counts a video, or a photograph with its edits, as "
+    "one (Clopper-Pearson). The threshold was chosen on validation images; no test set played a part."
+)
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The detector to use, as validation chooses it, and its policy.
+
+    Args:
+        column: The score that decides.
+        precision: The detector's highest average precision on validation, percent.
+        decision: Its policy; None if there is none.
+        rates: What its threshold gives on each test set with both classes.
+        doubts: What speaks against using it.
+    """
+
+    column: ScoreColumn
+    precision: float
+    decision: Decision | None
+    rates: tuple[SetRates, ...] = ()
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def threshold(self) -> str:
+        """The threshold, with its probability where the score has one."""
+        if self.decision is None:
+            return ""
+        at = self.decision.threshold
+        sigmoid = f" (a sigmoid of {expit(at):.3g})" if self.column.spec.scale == "logit" else ""
+        return f"{at:.4g}{sigmoid}".replace("-", "−")
+
+
+def pick(results: ProtocolResults) -> Pick | None:
+    """The detector whose best score has the highest average precision on validation; of equals the last.
+
+    It is the one that `predict` takes. None if validation lacks reals or fakes, so that nothing can choose.
+    """
+    found = {
+        name: max(precision.values())
+        for name, metrics in results.metrics.items()
+        if (precision := metrics.get("validation", {}).get("ap"))
+    }
+    if not found:
+        return None
+    name = max(reversed(found), key=lambda one: found[one])
+    decision = results.decisions.get(name)
+    columns = {column.spec.name: column for column in results.columns if column.detector == name}
+    column = columns.get(decision.score if decision else "") or next(iter(columns.values()))
+    table = results.scores(name) if decision else None
+    rates: tuple[SetRates, ...] = ()
+    if table is not None and decision is not None:
+        both = table.groupby("test_set", sort=False).filter(has_both_classes)
+        found_rates = set_rates(both, column.spec.column, decision.threshold) if len(both) else ()
+        order = {test_set: place for place, test_set in enumerate(results.protocol.test)}
+        rates = tuple(sorted(found_rates, key=lambda one: order.get(one.test_set, len(order))))
+    against = doubts(results.cards[name], results.metrics[name], decision)
+    return Pick(column, 100 * found[name], decision, rates, tuple(against))
+
+
+def short_blocks(results: ProtocolResults, chosen: Pick | None) -> list[Block]:
+    """The answers in words, then the warnings; nothing where nothing was measured."""
+    if not results.metrics:
+        return []
+    return [Facts(tuple(facts(results, chosen))), *(Text(one, "warning") for one in warnings(results))]
+
+
+def facts(results: ProtocolResults, chosen: Pick | None) -> Iterator[tuple[str, str]]:
+    """Which detector and threshold to use, how well it does, and what was trained."""
+    yield "Use", _use(chosen)
+    if chosen is not None and chosen.decision is not None:
+        yield "Expect", _expect(results, chosen, chosen.decision)
+    columns = [chosen.column] if chosen else list(results.columns)
+    unseen = [name for name in results.ranked if name in results.protocol.unseen]
+    seen = [name for name in results.ranked if name not in unseen]
+    for title, sets, kind in (("Unseen methods", unseen, "mean_unseen"), ("Seen methods", seen, "")):
+        for column in columns[:1]:
+            if text := _precision(results, column, sets, kind):
+                yield title, text
+    if text := _others(results):
+        yield "Other scores", text
+    yield "Trained", _trained(results)
+
+
+def _trained(results: ProtocolResults) -> str:
+    labels = listed([card.label for card in results.detectors.values()])
+    counts = (results.counts or {}).get("train")
+    if not counts:
+        return f"{labels}."
+    methods = [
+        name.rpartition("/")[2] for name in counts.get("methods", {}) if name.rpartition("/")[2] != "real"
+    ]
+    by = f" made by {listed(list(dict.fromkeys(methods)))}" if methods else ""
+    return f"{labels}, on {counts['real']:,} real images and {counts['fake']:,} fakes{by}."
+
+
+def _use(chosen: Pick | None) -> str:
+    if chosen is None:
+        return "Nothing can be recommended: validation lacks real images or fakes, so that it cannot choose."
+    if any("no better than chance" in doubt for doubt in chosen.doubts):
+        return (
+            f"None of these detectors. The best on validation, {chosen.column.name}, is no better there "
+            "than a random guess."
+        )
+    why = (
+        f"of these detectors it has the highest average precision on validation ({chosen.precision:.1f} %), "
+        "whose fakes are made by the methods of training"
+    )
+    if chosen.decision is None:
+        return f"{chosen.column.name}: {why}. It has no threshold, so there are scores and no verdicts."
+    return (
+        f"{chosen.column.name}, and call an image fake from a score of {chosen.threshold}: "
+        f"{chosen.decision.chosen}. The detector: {why}."
+    )
+
+
+def _expect(results: ProtocolResults, chosen: Pick, decision: Decision) -> str:
+    parts = []
+    if decision.expected_fpr is not None:
+        upper = decision.expected_fpr_upper
+        most = "" if upper is None else f" (at most {100 * upper:.1f} %)"
+        missed = decision.expected_fnr
+        fakes = "" if missed is None else f", and {100 * missed:.1f} % of the fakes called real"
+        parts.append(
+            f"On images like validation's: {100 * decision.expected_fpr:.1f} % of the reals called "
+            f"fake{most}{fakes}."
+        )
+    if chosen.rates:
+        few, many = (choose(chosen.rates, key=lambda one: (one.fpr, one.test_set)) for choose in (min, max))
+        least, most_ = (
+            choose(chosen.rates, key=lambda one: (one.recall, one.test_set)) for choose in (min, max)
+        )
+        label = results.label
+        parts.append(
+            f"On the test sets: from {100 * few.fpr:.0f} % of the reals called fake ({label(few.test_set)}) "
+            f"to {100 * many.fpr:.0f} % ({label(many.test_set)}; 95 % interval {100 * many.low:.0f} to "
+            f"{100 * many.high:.0f} %), and from {100 * least.recall:.0f} % of the fakes found "
+            f"({label(least.test_set)}) to {100 * most_.recall:.0f} % ({label(most_.test_set)})."
+        )
+    return " ".join(parts) or "No error rate was measured."
+
+
+def _precision(results: ProtocolResults, column: ScoreColumn, sets: Sequence[str], kind: str) -> str:
+    """The mean average precision over sets in words, beside chance, with the worst and the best set."""
+    values = {name: results.ap(column, name) for name in sets}
+    average = mean(values.values())
+    if average is None:
+        return ""
+    bounds = results.ap_interval(column, kind) if len(sets) > 1 else results.ap_interval(column, sets[0])
+    chance = results.chance(sets)
+    within = "" if bounds is None else f" (95 % interval {bounds[0]:.1f} to {bounds[1]:.1f})"
+    guess = "" if chance is None else f"; a random guess has {chance:.1f} %"
+    text = f"{column.name} has an average precision of {average:.1f} %{within}{guess}."
+    if len(sets) > 1:
+        by_value = sorted(sets, key=lambda name: values[name] or 0.0)
+        worst, best = by_value[0], by_value[-1]
+        text = text.replace("an average precision", "a mean average precision").replace(
+            f"{guess}.", f" over {len(sets)} test sets{guess}."
+        )
+        text += (
+            f" Worst: {results.label(worst)} with {values[worst]:.1f} %; best: {results.label(best)} with "
+            f"{values[best]:.1f} %."
+        )
+    if bounds is not None and chance is not None and bounds[0] <= chance:
+        text += " This is not told from chance."
+    return text
+
+
+def _others(results: ProtocolResults) -> str:
+    """What the paired comparison with the baseline says, over the unseen sets if there are some."""
+    rows = (results.comparison or {}).get("ap_difference", [])
+    kind = "mean_unseen" if any(row["test_set"] == "mean_unseen" for row in rows) else "mean"
+    names = {"/".join(column.key): column.name for column in results.columns}
+    mine = [
+        row for row in rows if row["test_set"] == kind and row["first"] in names and row["second"] in names
+    ]
+    if not mine:
+        return ""
+    said = []
+    for row in sorted(mine, key=lambda row: -row["difference"]):
+        verdict = "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "not told apart"
+        points = f"{100 * row['difference']:+.1f} points, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
+        said.append(f"{names[row['first']]} {verdict} ({points.replace('-', '−')})")
+    where = "the unseen test sets" if kind == "mean_unseen" else "the test sets"
+    return (
+        f"Compared with {names[mine[0]['second']]} on the same images of {where}: {'; '.join(said)}. The "
+        "intervals are about the images; another seed of training moves these values as well."
+    )
+
+
+def warnings(results: ProtocolResults) -> list[str]:
+    """What a reader must know before any figure: doubtful detectors, and files that give the label away."""
+    found = [
+        f"{results.detectors[name].label}: {doubt}"
+        for name in results.detectors
+        for doubt in doubts(results.cards[name], results.metrics[name], results.decisions.get(name))
+    ]
+    if results.telling:
+        places = [
+            "the training images" if name == "train" else results.label(name) for name in results.telling
+        ]
+        found.append(
+            f"The file format alone tells real from fake in {listed(places)}. A detector may learn that "
+            "instead of the forgery, so figures on marked test sets are weak evidence. The section “Audit of "
+            "the images” says which properties differ."
+        )
+    return found
+
+
+def rate_table(results: ProtocolResults, chosen: Pick | None) -> list[Block]:
+    """What the recommended threshold gives on each test set; nothing without one."""
+    if chosen is None or not chosen.rates:
+        return []
+    rows = tuple(
+        Row(
+            results.label(one.test_set),
+            (
+                Cell(f"{100 * one.fpr:.1f}", f"{100 * one.low:.1f} … {100 * one.high:.1f}"),
+                Cell(f"{100 * one.recall:.1f}"),
+            ),
+            unseen=one.test_set in results.protocol.unseen,
+            mark=results.mark(one.test_set),
+        )
+        for one in chosen.rates
+    )
+    caption = f"{chosen.column.name} with the threshold {chosen.threshold}: what it gives, in percent."
+    columns = (Column("Reals called fake"), Column("Fakes found"))
+    return [Table(caption, "Test set", columns, rows, (_ENDS,))]
+
+
+def listed(items: Sequence[str]) -> str:
+    """`a, b and c`."""
+    *first, last = items or ("nothing",)
+    return f"{', '.join(first)} and {last}" if first else last
