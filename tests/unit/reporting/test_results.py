@@ -142,3 +142,16 @@ def test_figures_that_were_changed_since_they_were_written_are_named(project):
     path.write_text(path.read_text().replace("0.7", "0.9"))  # one digit, and still a valid value
     with pytest.raises(UserError, match=r"metrics/p/joint\.json: changed since it was written"):
         project.results()
+
+
+@pytest.mark.parametrize("text", ["", "\xff", "score,recall\nsl,1\n", "score,recall,precision\nsl,1,high\n"])
+def test_a_damaged_curve_is_named(project, text):
+    project.protocol(["a"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    path = project.root / "plots/p/bce/pr/a.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(UserError, match=r"bce/pr/a\.csv: not the points of a curve(.|\n)*recall, precision"):
+        project.results().curve("pr", "bce", "a")
+    path.write_text("score,recall,precision\nsl,1,0.5\n")
+    assert project.results().curve("pr", "bce", "a")["precision"].tolist() == [0.5]
