@@ -1,5 +1,6 @@
 """The documentation: every page is found from the navigation, and every command that it shows exists."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -9,6 +10,7 @@ import pytest
 import typer
 
 from fakeforensics.cli import app
+from fakeforensics.seeds import markdown
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -80,6 +82,13 @@ def test_shown_modules_exist():
         path = module.replace(".", "/")
         if module.split(".")[0] in ("stages", "benchmarks", "fakeforensics"):
             assert any((ROOT / folder / f"{path}.py").exists() for folder in ("", "src")), module
+
+
+def test_tables_over_seeds_are_those_of_the_recorded_file():
+    shown = re.findall(r"<!-- (\S+/seeds\.json) -->\n\n((?:\|.*\n)+)", (DOCS / "systems.md").read_text())
+    assert len(shown) == 2
+    for path, table in shown:
+        assert table.strip() == markdown(json.loads((ROOT / path).read_text())), path
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from fakeforensics.errors import UserError
 from fakeforensics.files import LEFT_OUT
 from fakeforensics.images.manifest import read_manifest
 from fakeforensics.lambda_grid import FILE as GRID
