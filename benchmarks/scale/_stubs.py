@@ -19,7 +19,7 @@ DETECTORS = ("bce", "sad", "joint")
 THEN = "4a81131"  # the commit whose figures the issue about scale names
 LISTS = ("index.parquet", "rejected.csv", "undetected.csv", "decisions.json")
 PROTOCOL = "p000"
-_STUB = 'for path; do mkdir -p "$(dirname "$path")" && echo x >"$path"; done\n'
+_STUB = 'for path; do mkdir -p "$(dirname "$path")" && echo 1 >"$path"; done\n'
 _NAMES = {"${item.protocol}": PROTOCOL, "${item}": PROTOCOL, "${item.layout}": "folder"}
 
 
@@ -79,9 +79,9 @@ def stub_project(folder: Path, commit: str, sources: int = 1, shards: int = 1) -
         if not any(path == out or out in _parents(path) for out in written):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text("x\n")
-    for path, pipeline in zip(files, pipelines, strict=True):
+    for file, pipeline in zip(files, pipelines, strict=True):
         pipeline.pop("artifacts", None)
-        path.write_text(yaml.safe_dump(pipeline, sort_keys=False, width=1000))
+        file.write_text(yaml.safe_dump(pipeline, sort_keys=False, width=1000))
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     dvc(folder, "init", "--quiet")
     dvc(folder, "config", "core.analytics", "false")
@@ -100,8 +100,8 @@ def multiply(folder: Path, count: int) -> None:
                 copy = path.with_name(path.name.replace(PROTOCOL, name))
                 if path.is_dir():
                     shutil.copytree(path, copy, dirs_exist_ok=True)
-                    for lock in (*copy.glob("dvc.lock"), *copy.glob("protocol.yaml")):
-                        lock.write_text(lock.read_text().replace(PROTOCOL, name))
+                    for named in (*copy.glob("dvc.lock"), *copy.glob("protocol.yaml")):
+                        named.write_text(named.read_text().replace(PROTOCOL, name))
                 else:
                     shutil.copy(path, copy)
     lock = (folder / "dvc.lock").read_text()
