@@ -26,12 +26,12 @@ import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Int, Int16, Int32, UInt8
+from jaxtyping import Int, Integer, UInt8
 
 from fakeforensics.code import code_hashes
 from fakeforensics.files import UNFINISHED, atomic_directory, hold
 from fakeforensics.images.reader import ImageReader
-from fakeforensics.images.rows import DIGEST_BYTES, Rows
+from fakeforensics.images.rows import DIGEST_BYTES, Rows, smallest
 from fakeforensics.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Pixels:
     """
 
     def __init__(
-        self, parts: list[Part], files: Int16[np.ndarray, " rows"], numbers: Int32[np.ndarray, " rows"]
+        self, parts: list[Part], files: Integer[np.ndarray, " rows"], numbers: Integer[np.ndarray, " rows"]
     ) -> None:
         self._parts, self._files, self._numbers = parts, files, numbers
 
@@ -191,13 +191,13 @@ class PixelStore:
         absent = places.is_null().to_numpy(zero_copy_only=False)
         place = pc.fill_null(places, 0).to_numpy()
         begins = np.cumsum([0, *map(len, digests)])
-        files = np.searchsorted(begins, place, side="right").astype(np.int16) - 1
+        files = np.searchsorted(begins, place, side="right") - 1
         missing = np.flatnonzero(absent)
         _, first = np.unique(rows.digests[missing], axis=0, return_index=True)
         for number in np.unique(files[~absent]):
             with suppress(FileNotFoundError):  # another process has just deleted it
                 os.utime(parts[number].folder)
-        return Pixels(parts, files, (place - begins[files]).astype(np.int32)), missing[first]
+        return Pixels(parts, smallest(files), smallest(place - begins[files])), missing[first]
 
     def _add(self, rows: Rows, missing: Int[np.ndarray, " missing"], reader: ImageReader) -> bool:
         """Decode images into new parts; returns whether they had room."""

@@ -179,10 +179,9 @@ class TrainBatches(Sampler[list[Draw]]):
     def _order(self, epoch: int) -> Int32[np.ndarray, " images"]:
         generator = np.random.default_rng((self.seed, epoch))
         if self.weights is None:
-            order = generator.permutation(self.count)
-        else:
-            order = generator.choice(self.count, self.count, p=self.weights)
-        return order.astype(np.int32)
+            # The same order as of `permutation(count)`, in half the memory.
+            return generator.permutation(np.arange(self.count, dtype=np.int32))
+        return generator.choice(self.count, self.count, p=self.weights).astype(np.int32)
 
 
 class RunData:
