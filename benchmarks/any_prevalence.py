@@ -44,11 +44,11 @@ FAKES_AT_LEAST = 40  # in a set; smaller generators are pooled
 RULES = ("any share", "conformal 5%", "Youden")
 AUC_GROUPS = ((0.0, 1.1), (0.8, 1.1), (0.6, 0.8), (0.0, 0.6))
 MEANS = ("bad draws", "estimate", "error", "covered", "width", "fallback")
-ROLES = ("development", "held out")
 
 Role = Literal["development", "held out"]
 Row = dict[str, Any]
 Places = Int[np.ndarray, " n"]
+ROLES: tuple[Role, ...] = ("development", "held out")
 
 
 @dataclass(frozen=True)
@@ -203,11 +203,13 @@ def _drawn(
 
 def _below(counts: np.ndarray) -> np.ndarray:
     """For each draw and cut, the number below it; the last cut is above all cells."""
-    return np.pad(np.cumsum(counts, axis=1), ((0, 0), (1, 0)))
+    below: np.ndarray = np.pad(np.cumsum(counts, axis=1), ((0, 0), (1, 0)))
+    return below
 
 
 def _share_below(places: Places, cells: int) -> np.ndarray:
-    return _below(np.bincount(places, minlength=cells)[None])[0] / places.size
+    below: np.ndarray = _below(np.bincount(places, minlength=cells)[None])[0] / places.size
+    return below
 
 
 def _conformal_cut(given: np.ndarray, alpha: float) -> Places:
