@@ -42,7 +42,7 @@ from fakeforensics.training.settings import RunSettings
 log = logging.getLogger(__name__)
 
 # Of a manifest; a row of all its columns takes a kilobyte.
-COLUMNS = ("source", "shard", "offset", "size", "sha256", "method", "box", "reference_class")
+COLUMNS = ("source", "shard", "offset", "size", "raw_path", "sha256", "method", "box", "reference_class")
 _REFERENCE = 2  # label of the reference set's first class
 
 

@@ -16,6 +16,7 @@ from fakeforensics.detectors.doc import Doc
 from fakeforensics.detectors.oc_svm import OcSvm
 from fakeforensics.errors import UserError
 from fakeforensics.images.digits import digit_rows
+from fakeforensics.images.index import IN_PLACE_FILE
 from fakeforensics.models.card import Architecture
 from fakeforensics.models.detector import HeadDetector
 from fakeforensics.models.latent import away_from_zero
@@ -32,6 +33,25 @@ from tests.unit.training._runs import LABELS, history, places, plain, shorten_re
 @pytest.fixture(autouse=True)
 def _a_resnet_of_ten_layers(monkeypatch):
     shorten_resnet(monkeypatch)
+
+
+def test_images_in_place_train_as_those_in_shards(tmp_path):
+    whole = history(train(tmp_path / "shards", max_epochs=1))
+    root = tmp_path / "in_place"
+    tiny_project(root, LABELS, LABELS[:8])
+    for split in ("train", "val"):
+        path, source = root / f"data/manifests/tiny/{split}.parquet", root / f"data/images/src_{split}"
+        rows = pd.read_parquet(path)
+        raw = root / "raw" / split
+        (raw / "a").mkdir(parents=True)
+        names = [f"a/{number}.png" for number in range(len(rows))]
+        for name, (_, row) in zip(names, rows.iterrows(), strict=True):
+            data = (source / row["shard"]).read_bytes()[row["offset"] :][: row["size"]]
+            (raw / name).write_bytes(data)
+        rows.assign(shard="", offset=0, raw_path=names).to_parquet(path)
+        (source / "shard-00000.tar").unlink()
+        (source / IN_PLACE_FILE).write_text(json.dumps({"root": str(raw)}))
+    assert history(train(root, max_epochs=1)).equals(whole)
 
 
 def test_what_is_left_behind(tmp_path):
