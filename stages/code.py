@@ -1,11 +1,16 @@
 """Hash the code of every stage, so that an edited text does not train a model again."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from stages._command import run_command
+
+if TYPE_CHECKING:
+    from fakeforensics.params import FacesParams, SourceParams
 
 # Modules that a stage finds by name, so that no import statement tells of them. The module of a data set
 # and that of a detector count for the sources and the runs that use them: they have files of their own.
@@ -26,7 +31,7 @@ def main(
     from fakeforensics.code import code_hashes, module_file
     from fakeforensics.files import atomic_directory, write_json
     from fakeforensics.params import load_params
-    from fakeforensics.sources.base import VIDEO_SUFFIXES, adapter_class, adapter_names
+    from fakeforensics.sources.base import adapter_names
 
     settings = load_params(params)
 
@@ -48,18 +53,25 @@ def main(
         for source, configured in settings.sources.items():
             if configured.layout not in layouts:
                 continue  # its own stages say so, and those of other sources run
-            adapter = adapter_class(configured.layout)
-            crop = configured.crop or adapter.crop
-            deciding: dict[str, Any] = {"shard_mb": settings.faces.shard_mb}
-            if crop == "faces" or adapter.suffixes & VIDEO_SUFFIXES:
-                deciding |= settings.faces.deciding(crop)
-            if crop == "faces":
-                deciding["max_rejected"] = settings.faces.max_rejected
-            without = "" if crop == "faces" else FACE_CODE
-            code = code_hashes("stages.faces", without=without)
+            crop, deciding = image_settings(configured, settings.faces)
+            code = code_hashes("stages.faces", without="" if crop == "faces" else FACE_CODE)
             write_json(folder / "images" / f"{source}.json", {"settings": deciding, "code": code})
         detectors = {name: code_hashes(name) for name in modules("fakeforensics.detectors")}
         write_json(folder / "detectors.json", detectors)
+
+
+def image_settings(source: SourceParams, faces: FacesParams) -> tuple[str, dict[str, Any]]:
+    """Whether a source's faces are cut out (`faces`) or not (`whole`), and the settings that then count."""
+    from fakeforensics.sources.base import VIDEO_SUFFIXES, adapter_class
+
+    adapter = adapter_class(source.layout)
+    crop = source.crop or adapter.crop
+    found: dict[str, Any] = {"shard_mb": faces.shard_mb}
+    if crop == "faces" or adapter.suffixes & VIDEO_SUFFIXES:
+        found |= faces.deciding(crop)
+    if crop == "faces":
+        found["max_rejected"] = faces.max_rejected
+    return crop, found
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ def code_hashes(*modules: str, below: str = "", without: str = "") -> dict[str, 
     return {name: meaning(path.read_text(encoding="utf-8")) for name in listed if (path := module_file(name))}
 
 
+@cache
 def meaning(source: str) -> str:
     """A hash of a module's syntax tree, without anything that only people read.
 

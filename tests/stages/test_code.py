@@ -1,11 +1,12 @@
 """The stage `code`: what decides the images of each source."""
 
 import json
-from pathlib import Path
 
 import yaml
 
+from fakeforensics.params import FacesParams, SourceParams
 from stages import code
+from stages.code import image_settings
 
 FACES = {
     "dffd": {"layout": "dffd", "root": "a"},
@@ -15,32 +16,39 @@ WHOLE = {"cnn_synth": {"layout": "cnn_synth", "root": "b"}}
 FRAMES = {"folder": {"layout": "folder", "root": "c", "crop": "whole"}}  # may hold clips
 
 
-def written(folder: Path, **faces) -> dict[str, dict]:
-    params = {"protocols": ["demo"], "detectors": ["bce"], "compare": {"baseline": "bce"}, "faces": faces}
-    sources = FACES | WHOLE | FRAMES | {"odd": {"layout": "unknown", "root": "d"}}
-    (folder / "params.yaml").write_text(yaml.safe_dump(params | {"sources": sources}))
-    code.main(folder / "params.yaml", folder / "code")
-    return {path.stem: json.loads(path.read_text()) for path in (folder / "code/images").iterdir()}
+def changed(**faces) -> set[str]:
+    """The sources whose images are others with these settings."""
+    settings = [
+        {
+            name: image_settings(SourceParams(**source), one)
+            for name, source in (FACES | WHOLE | FRAMES).items()
+        }
+        for one in (FacesParams(), FacesParams(**faces))
+    ]
+    return {name for name in settings[0] if settings[0][name] != settings[1][name]}
 
 
-def changed(folder: Path, **faces) -> set[str]:
-    before, after = written(folder), written(folder, **faces)
-    assert {*before} == {*after} == {*FACES, *WHOLE, *FRAMES}  # an unknown layout has no adapter to ask
-    return {source for source in before if before[source] != after[source]}
-
-
-def test_a_source_depends_on_the_face_settings_that_touch_its_images(tmp_path):
+def test_a_source_depends_on_the_face_settings_that_touch_its_images():
     for setting in ({"size": 64}, {"padding": 0.5}, {"landmarks": 68}, {"tracks": "all"}, {"min_face": 60}):
-        assert changed(tmp_path, **setting) == {*FACES}
-    assert changed(tmp_path, max_rejected=0.9) == {*FACES}
+        assert changed(**setting) == {*FACES}
+    assert changed(max_rejected=0.9) == {*FACES}
     for setting in ({"frames_per_video": 5}, {"frame_step": 3}):
-        assert changed(tmp_path, **setting) == {*FACES, *FRAMES}
-    assert changed(tmp_path, shard_mb=1) == {*FACES, *WHOLE, *FRAMES}
-    assert changed(tmp_path, workers=3, executor="dask", scheduler="tcp://a:1") == set()
+        assert changed(**setting) == {*FACES, *FRAMES}
+    assert changed(shard_mb=1) == {*FACES, *WHOLE, *FRAMES}
+    assert changed(workers=3, executor="dask", scheduler="tcp://a:1") == set()
 
 
 def test_a_source_depends_on_the_code_that_makes_its_images(tmp_path):
-    found = {source: {*content["code"]} for source, content in written(tmp_path).items()}
+    params = {"protocols": ["demo"], "detectors": ["bce"], "compare": {"baseline": "bce"}}
+    sources = FACES | WHOLE | FRAMES
+    # The stages of a source of an unknown layout say so, and those of others run.
+    odd = {"odd": {"layout": "unknown", "root": "d"}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params | {"sources": sources | odd}))
+    code.main(tmp_path / "params.yaml", tmp_path / "code")
+    written = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "code/images").iterdir()}
+    assert {*written} == {*sources}
+    assert written["dffd"]["settings"]["size"] == 256
+    found = {source: {*content["code"]} for source, content in written.items()}
     finding = {f"fakeforensics.faces.{name}" for name in ("extract", "detect", "track", "align")}
     both = {
         f"fakeforensics.faces.{name}" for name in ("run", "assemble", "whole", "still", "video", "results")
