@@ -115,7 +115,7 @@ def test_a_card_that_was_changed_is_refused(saved, key, value):
         inner = inner[name]
     inner[key[-1]] = value
     path.write_text(json.dumps(card))
-    with pytest.raises(UserError, match=r"found: model\.json: changed\s+what to do: copy"):
+    with pytest.raises(UserError, match=r"model\.json: changed(.|\n)*what to do: copy"):
         load_detector(saved[0])
 
 
