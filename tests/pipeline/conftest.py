@@ -16,11 +16,11 @@ DEMO = "pipelines/demo/dvc.yaml:"  # begins the addresses of the demo's own stag
 
 
 def stages() -> dict[str, dict]:
-    """All stages in the order in which they run, but for those that only lead to the protocols' pipelines."""
+    """All stages in the order in which they run, but for those that only write the protocols' pipelines."""
     names = ("dvc.yaml", "pipelines/template.yaml")
     root, protocol = (yaml.safe_load((ROOT / name).read_text())["stages"] for name in names)
-    last = {"report": root.pop("report")}
-    return {name: root[name] for name in root if name not in ("pipeline", "protocol")} | protocol | last
+    last = {name: root.pop(name) for name in ("page", "report")}
+    return {name: root[name] for name in root if name != "pipeline"} | protocol | last
 
 
 @dataclass(frozen=True)
