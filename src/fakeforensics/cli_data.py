@@ -99,8 +99,8 @@ def _compare_formats(report: SourceReport) -> None:
     good = [file for file in report.files if not file.problem]
     if len({file.record.label for file in good}) < 2:
         return
-    same = {"raw_profile": "", "raw_pixel_aspect": "1:1", "raw_transfer": "", "raw_primaries": ""}
-    same |= {"raw_frame_rate": 0.0, "raw_frames": 1}
+    same: dict[str, str | float] = {"raw_profile": "", "raw_pixel_aspect": "1:1", "raw_transfer": ""}
+    same |= {"raw_primaries": "", "raw_frame_rate": 0.0, "raw_frames": 1}
     rows = [
         {
             "source": file.source,
@@ -113,8 +113,8 @@ def _compare_formats(report: SourceReport) -> None:
             "raw_height": int(file.shape.partition("x")[2] or 0),
             "jpeg_quality": file.quantization,
             "chroma_sampling": file.chroma,
+            **same,
         }
-        | same
         for file in good
     ]
     warned = [text for text in report.warnings if "format alone reveals the label" in text]
