@@ -55,8 +55,14 @@ def main(
     )
     with tempfile.TemporaryDirectory() as folder:
         for commit in ("now", *([then] if then else [])):
-            with _code(commit) as code:
-                found = _measure(Path(folder) / commit, code, names, copied, is_now=commit == "now")
+            try:
+                with _code(commit) as code:
+                    found = _measure(Path(folder) / commit, code, names, copied, is_now=commit == "now")
+            except UserError as error:
+                if commit == "now":
+                    raise
+                typer.echo(f"{commit:24} cannot read what today's stages write: {error.found}")
+                continue
             title = "now" if commit == "now" else "then"
             figures |= {f"{title}_{name}": value for name, value in found.items()}
             typer.echo(
@@ -136,7 +142,7 @@ def _run(folder: Path, code: Path, script: str, names: list[str]) -> float:
         check=False,
     )
     if done.returncode:
-        raise UserError("the report could not be made", found=done.stderr.strip()[-2000:])
+        raise UserError("the report could not be made", found=done.stderr.strip().rpartition("\n")[2])
     return time.perf_counter() - start
 
 
