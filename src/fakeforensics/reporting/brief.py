@@ -26,7 +26,8 @@ class Chosen(BaseModel):
     Args:
         detector: Its name.
         score: The name of the score that decides.
-        threshold: The threshold in words; empty if there is none.
+        threshold: The threshold; empty if there is none.
+        sigmoid: Its sigmoid in words, where the score is a logit.
         worst_fpr: The largest share of a test set's reals that is called fake, and that set.
         is_doubted: Whether training or validation speak against it.
     """
@@ -35,6 +36,7 @@ class Chosen(BaseModel):
     detector: str
     score: str
     threshold: str
+    sigmoid: str
     worst_fpr: tuple[float, str] | None
     is_doubted: bool
 
@@ -125,6 +127,7 @@ def _chosen(chosen: Pick) -> Chosen:
         detector=chosen.column.detector,
         score=chosen.column.spec.name,
         threshold=chosen.threshold,
+        sigmoid=chosen.sigmoid,
         worst_fpr=None if worst is None else (worst.fpr, worst.test_set),
         is_doubted=bool(chosen.doubts),
     )

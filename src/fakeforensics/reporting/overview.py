@@ -169,7 +169,7 @@ def _protocol_row(entry: Entry) -> Row:
             _mean_cell(results, column, unseen, "mean_unseen"),
             Cell(EMPTY if chance is None else f"{chance:.1f}"),
             _mean_cell(results, column, seen_sets, "" if unseen else "mean"),
-            Cell(chosen.threshold or EMPTY),
+            Cell(chosen.threshold or EMPTY, chosen.sigmoid),
             Cell(EMPTY) if worst is None else Cell(f"{100 * worst[0]:.1f}", results.label(worst[1])),
         )
     return Row(results.name, cells, f"{results.protocol.title}.", link=results.page, mark=", ".join(marks))

@@ -41,12 +41,20 @@ class Pick:
 
     @property
     def threshold(self) -> str:
-        """The threshold, with its probability where the score has one."""
-        if self.decision is None:
+        """The threshold on the score's own scale; empty if there is none."""
+        return "" if self.decision is None else f"{self.decision.threshold:.4g}".replace("-", "−")
+
+    @property
+    def sigmoid(self) -> str:
+        """`a sigmoid of 0.457`, where the score is a logit."""
+        if self.decision is None or self.column.spec.scale != "logit":
             return ""
-        at = self.decision.threshold
-        sigmoid = f" (a sigmoid of {expit(at):.3g})" if self.column.spec.scale == "logit" else ""
-        return f"{at:.4g}{sigmoid}".replace("-", "−")
+        return f"a sigmoid of {expit(self.decision.threshold):.3g}"
+
+    @property
+    def both(self) -> str:
+        """The threshold, and its sigmoid in brackets."""
+        return f"{self.threshold} ({self.sigmoid})" if self.sigmoid else self.threshold
 
 
 def pick(results: ProtocolResults) -> Pick | None:
@@ -127,7 +135,7 @@ def _use(chosen: Pick | None) -> str:
     if chosen.decision is None:
         return f"{chosen.column.name}: {why}. It has no threshold, so there are scores and no verdicts."
     return (
-        f"{chosen.column.name}, and call an image fake from a score of {chosen.threshold}: "
+        f"{chosen.column.name}, and call an image fake from a score of {chosen.both}: "
         f"{chosen.decision.chosen}. The detector: {why}."
     )
 
@@ -241,7 +249,7 @@ def rate_table(results: ProtocolResults, chosen: Pick | None) -> list[Block]:
         )
         for one in chosen.rates
     )
-    caption = f"{chosen.column.name} with the threshold {chosen.threshold}: what it gives, in percent."
+    caption = f"{chosen.column.name} with the threshold {chosen.both}: what it gives, in percent."
     columns = (Column("Reals called fake"), Column("Fakes found"))
     return [Table(caption, "Test set", columns, rows, (_ENDS,))]
 

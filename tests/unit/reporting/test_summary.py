@@ -38,7 +38,7 @@ def test_the_detector_is_the_one_of_the_highest_ap_on_validation(decided):
     chosen = pick(decided.results())
     assert chosen.column.name == "BCE"
     assert chosen.precision == pytest.approx(99)
-    assert chosen.threshold == "1 (a sigmoid of 0.731)"
+    assert chosen.both == "1 (a sigmoid of 0.731)"
     # Of each set's four reals (scores −3.5, −1.5, 0.5, 2.5) one reaches 1, of its fakes (−2.5 … 3.5) two.
     assert [(one.fpr, one.recall) for one in chosen.rates] == [(0.25, 0.5)] * 2
 
