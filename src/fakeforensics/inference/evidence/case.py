@@ -273,6 +273,11 @@ class Case(Group):
     files: tuple[FileRecord, ...]
     known_reals: tuple[KnownRealRecord, ...] = ()
 
+    def copied(self) -> list[FileRecord | KnownRealRecord]:
+        """The files that the case folder holds copies of."""
+        judged: list[FileRecord | KnownRealRecord] = [file for file in self.files if file.stored is not None]
+        return [*judged, *self.known_reals]
+
     def unlabeled_scores(self) -> list[float]:
         """The deciding scores of the files that are no known reals themselves, byte by byte."""
         known = {one.sha256 for one in self.known_reals}

@@ -88,7 +88,7 @@ def verify_case(
     package = Path(case.model.folder) if model is None else model
     broken = [*_model_problems(case, package)]
     problems += broken
-    stored = {file.stored for file in (*case.files, *case.known_reals) if file.stored}
+    stored = {file.stored for file in case.copied()}
     if broken or any(problem.partition(":")[0] in stored for problem in problems):
         remarks.append("the files were not scored again, as the detector or a file was changed")
         return Verification(problems, remarks, None)
@@ -106,9 +106,7 @@ def verify_case(
 
 def _check_originals(case: Case) -> tuple[list[str], list[str]]:
     changed, gone = [], []
-    for file in (*case.files, *case.known_reals):
-        if file.sha256 is None:
-            continue
+    for file in case.copied():
         path = Path(file.path)
         if not path.is_file():
             gone.append(f"{file.name}: the original is no longer there; its copy {file.stored} was checked")
@@ -183,13 +181,13 @@ def _is_same(then: object, now: object) -> bool:
     """Whether parts of two policies are equal; a share of fakes may differ by another machine's rounding."""
     if not (isinstance(then, dict) and isinstance(now, dict) and "fake_share" in now):
         return then == now
-    shares = [
+    before, after = (
         (one["fake_share"], *(one["fake_share_interval"] or ())) if one["fake_share"] is not None else ()
         for one in (then, now)
-    ]
-    close = len(shares[0]) == len(shares[1]) and np.allclose(*shares, rtol=0, atol=SHARE_BOUND)
+    )
+    close = len(before) == len(after) and np.allclose(before, after, rtol=0, atol=SHARE_BOUND)
     rest = [{name: of for name, of in one.items() if "fake_share" not in name} for one in (then, now)]
-    return close and rest[0] == rest[1]
+    return bool(close) and rest[0] == rest[1]
 
 
 class _Again(NamedTuple):
@@ -201,8 +199,7 @@ class _Again(NamedTuple):
 def _score_again(folder: Path, case: Case, package: Package, workers: int) -> _Again:
     settings = ExtractionSettings(case.settings.crop, case.settings.faces, case.settings.people)
     predictor = Predictor(package, settings, case.settings.batch_size, workers)
-    files = [file for file in case.files if file.stored is not None]
-    everything = [*files, *case.known_reals]
+    everything = case.copied()
     items = [Item(folder / str(one.stored), one.kind) for one in everything]
     problems: list[str] = []
     largest = 0.0
