@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NEEDED = ("key", "source", "shard", "offset", "size", "sha256", "method", "label", "box")
-_CHECKED = ("key", "label", "split", "test_set")
+_CHECKED = ("key", "label", "split", "test_set", "shard", "raw_path")
 MANIFEST_RULES: dict[str, Column] = {
     name: rule._replace(needed=name in _NEEDED) for name, rule in INDEX_RULES.items()
 } | {

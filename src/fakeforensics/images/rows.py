@@ -80,7 +80,8 @@ class Rows:
         self.keys = Keys(_texts(manifest["key"]))
         self._offsets, self._sizes = (smallest(manifest[name].to_numpy()) for name in ("offset", "size"))
         shards, self._names = manifest["shard"], None
-        if (in_place := shards == "").any():
+        in_place = (shards == "") & (manifest["source"] != DIGITS)
+        if in_place.any():
             # A folder takes the place of the shard, so that each row keeps no more than a file's name.
             paths = manifest["raw_path"].str.rpartition("/")
             shards = shards.mask(in_place, "/" + paths[0])

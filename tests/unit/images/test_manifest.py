@@ -3,6 +3,8 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_parquet
 from fakeforensics.images.manifest import read_manifest
+from fakeforensics.images.reader import places
+from fakeforensics.training.train import COLUMNS
 from tests.tiny_images import tiny_manifest
 
 
@@ -46,3 +48,10 @@ def test_a_row_in_place_needs_a_path_below_its_root(tmp_path, rows):
     in_place = rows.assign(shard=["", *rows["shard"][1:]])
     refused(tmp_path, in_place, "no column raw_path")
     refused(tmp_path, in_place.assign(raw_path="../a.png"), r"'../a.png' in 1 rows read in place")
+
+
+def test_training_gets_the_paths_of_images_in_place(tmp_path, rows):
+    write_parquet(tmp_path / "test.parquet", rows.assign(raw_path=["a.png", "b.png", "c.png"], shard=""))
+    assert [place.raw_path for place in places(read_manifest(tmp_path / "test.parquet", COLUMNS))] == [
+        "a.png", "b.png", "c.png",
+    ]  # fmt: skip

@@ -85,7 +85,8 @@ def test_no_rows():
 
 
 def test_a_digit_is_made():
-    rows = Rows(digit_rows().iloc[:3])
+    # training leaves out the columns that it does not need
+    rows = Rows(digit_rows().iloc[:3].drop(columns="raw_path"))
     data = rows.read(1, None)
     assert rows.decode(1, data, compare=True).shape == (256, 256, 3)
 
