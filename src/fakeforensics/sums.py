@@ -87,6 +87,27 @@ def check_listed(path: Path, fix: str) -> None:
     Raises:
         UserError: If it differs, or the list itself was changed.
     """
+    for name, expected in _expected(path):
+        if (found := sha256_file(path)) != expected:
+            raise UserError(
+                f"{path}: changed since it was written",
+                expected=f"SHA-256 {expected}, from {name}",
+                found=f"SHA-256 {found}",
+                fix=fix,
+            )
+
+
+def is_listed(path: Path) -> bool:
+    """Whether a file was written, as such a list says, even if it is gone since.
+
+    Raises:
+        UserError: If the list was changed.
+    """
+    return any(True for _ in _expected(path))
+
+
+def _expected(path: Path) -> Iterator[tuple[str, str]]:
+    """The names of the lists that name a file, and the hashes there."""
     for listed in (path.with_name(SUMS), list_of(path), path.parent.parent / SUMS):
         if listed == path or not listed.is_file():
             continue
@@ -94,13 +115,8 @@ def check_listed(path: Path, fix: str) -> None:
         if _DIGEST.encode() not in data:  # data sets have such lists, too
             continue
         expected = _parse(data, str(listed)).get(path.relative_to(listed.parent).as_posix())
-        if expected is not None and (found := sha256_file(path)) != expected:
-            raise UserError(
-                f"{path}: changed since it was written",
-                expected=f"SHA-256 {expected}, from {listed.name}",
-                found=f"SHA-256 {found}",
-                fix=fix,
-            )
+        if expected is not None:
+            yield listed.name, expected
 
 
 def differences(folder: Path) -> Iterator[str]:

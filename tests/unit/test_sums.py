@@ -8,6 +8,7 @@ from fakeforensics.sums import (
     check_listed,
     check_sums,
     differences,
+    is_listed,
     list_of,
     read_sums,
     write_list,
@@ -72,6 +73,12 @@ def test_a_file_is_compared_with_the_list_beside_it(folder):
     (folder / "inner/b.txt").write_bytes(b"Two")
     with pytest.raises(UserError, match=r"inner/b\.txt: changed"):
         check_listed(folder / "inner/b.txt", "")
+
+
+def test_a_file_that_is_gone_is_still_listed(folder):
+    (folder / "a.txt").unlink()
+    assert is_listed(folder / "a.txt")
+    assert not is_listed(folder / "c.txt")
 
 
 def test_files_that_share_a_folder_have_lists_of_their_own(tmp_path):

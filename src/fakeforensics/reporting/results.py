@@ -27,6 +27,7 @@ from fakeforensics.reporting.blocks import Column
 from fakeforensics.reporting.reference import Key, Reference
 from fakeforensics.seeds import FILE as SEEDS
 from fakeforensics.splits.protocol import Protocol, load_protocol
+from fakeforensics.sums import is_listed
 from fakeforensics.thresholds.policy import DECISION, Decision, read_decision
 
 COMPARISON = "comparison.json"
@@ -251,13 +252,14 @@ class ProtocolResults:
     def curve(self, kind: str, detector: str, test_set: str) -> pd.DataFrame | None:
         """A `pr` or `roc` curve, one row per point and score, or None if there is none."""
         path = self.root / "plots" / self.name / detector / kind / f"{file_name(test_set)}.csv"
-        return _read_points(path, ("score",), _AXES[kind]) if path.exists() else None
+        return _read_points(path, ("score",), _AXES[kind]) if path.exists() or is_listed(path) else None
 
     def tippett(self, detector: str) -> pd.DataFrame | None:
         """Tippett curves, one row per point, score, kind, set and label, or None if there are none."""
         path = self.root / "plots" / self.name / detector / "tippett.csv"
-        texts = ("score", "calibrator", "test_set")
-        return _read_points(path, texts, ("label", "log10_lr", "share")) if path.exists() else None
+        if not path.exists() and not is_listed(path):
+            return None
+        return _read_points(path, ("score", "calibrator", "test_set"), ("label", "log10_lr", "share"))
 
     def manifest(self, split: Literal["train", "val", "test"]) -> pd.DataFrame | None:
         """The manifest of a split, or None if there is none."""

@@ -3,7 +3,7 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.reporting.results import headings, read_results
-from fakeforensics.sums import write_list
+from fakeforensics.sums import write_list, write_sums
 
 from .conftest import REFERENCE
 
@@ -155,3 +155,8 @@ def test_a_damaged_curve_is_named(project, text):
         project.results().curve("pr", "bce", "a")
     path.write_text("score,recall,precision\nsl,1,0.5\n")
     assert project.results().curve("pr", "bce", "a")["precision"].tolist() == [0.5]
+    write_sums(path.parents[1])
+    path.unlink()
+    with pytest.raises(UserError, match=r"pr/a\.csv: no such file"):  # which was there
+        project.results().curve("pr", "bce", "a")
+    assert project.results().curve("pr", "bce", "b") is None
