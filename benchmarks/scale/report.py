@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
@@ -61,7 +62,7 @@ def main(
             except UserError as error:
                 if commit == "now":
                     raise
-                typer.echo(f"{commit:24} cannot read what today's stages write: {error.found}")
+                typer.echo(f"{commit:24} does not run on today's files: {shorten(error.found or '', 120)}")
                 continue
             title = "now" if commit == "now" else "then"
             figures |= {f"{title}_{name}": value for name, value in found.items()}
