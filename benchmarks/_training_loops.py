@@ -20,6 +20,7 @@ from torchvision import transforms
 
 from fakeforensics.errors import UserError
 from fakeforensics.images.dataset import Batch, Loader, ManifestDataset
+from fakeforensics.images.on_device import DeviceLoader
 from fakeforensics.images.pixels import PixelStore
 from fakeforensics.images.shards import ShardReader
 from fakeforensics.models.card import Architecture
@@ -113,7 +114,7 @@ def _start(
 class _Timed:
     """The first batches of a loader, timed from the end of the lead-in's steps to that of the last step."""
 
-    def __init__(self, loader: Loader, lead: int, steps: int) -> None:
+    def __init__(self, loader: Loader | DeviceLoader, lead: int, steps: int) -> None:
         self.loader, self.lead, self.last = loader, lead, lead + steps
         self.begin = self.end = 0.0
 

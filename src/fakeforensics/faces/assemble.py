@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,7 +136,9 @@ def assemble(
     ):
         rows: list[dict[str, Any]] = []
         images = _images(source, root, parts, is_in_place=in_place is not None)
-        for image, data in look_ahead(partial(pool.submit, _bytes), images, _READ_AHEAD, ordered=True):
+        for image, data in look_ahead(
+            lambda one: pool.submit(_bytes, one), images, _READ_AHEAD, ordered=True
+        ):
             # A row group holds all images of a raw file.
             if len(rows) >= _ROWS_PER_GROUP and rows[-1]["raw_path"] != image.row["raw_path"]:
                 index.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA))

@@ -107,9 +107,8 @@ def make_images(
 
 def fingerprint(crop: CropKind, params: FacesParams) -> str:
     """16 hexadecimal digits that change with whatever changes a crop."""
-    module, libraries = "fakeforensics.faces.whole", _LIBRARIES
-    if crop == "faces":
-        module, libraries = "fakeforensics.faces.extract", (*_FACE_LIBRARIES, *_LIBRARIES)
+    module = "fakeforensics.faces.extract" if crop == "faces" else "fakeforensics.faces.whole"
+    libraries = (*(_FACE_LIBRARIES if crop == "faces" else ()), *_LIBRARIES)
     identity = {
         "crop": crop,
         "settings": params.deciding(crop),
