@@ -51,7 +51,7 @@ def _measured(folder: Path, commit: str, count: int) -> dict[str, float]:
     multiply(folder, count)
     own = "" if commit else f"pipelines/{PROTOCOL}/dvc.yaml:"
     targets = [own + stage.format(PROTOCOL) for stage in STAGES] + (
-        [] if commit else [f"protocol@{PROTOCOL}"]
+        [] if commit else [f"page@{PROTOCOL}"]
     )
     first, all_ = (
         cpu_seconds(folder, "repro", "--single-item", "--force", "--no-run-cache", *some)
