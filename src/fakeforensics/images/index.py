@@ -108,6 +108,16 @@ def read_index(images_root: Path, source: str) -> pd.DataFrame:
     Raises:
         UserError: If the source has not been cropped yet, or its index is damaged.
     """
+    frame: pd.DataFrame = read_index_table(images_root, source).to_pandas()
+    return frame
+
+
+def read_index_table(images_root: Path, source: str) -> pa.Table:
+    """The same as a table of Arrow.
+
+    Raises:
+        UserError: Likewise.
+    """
     path = Path(images_root) / source / INDEX_FILE
     if not path.is_file():
         raise UserError(
@@ -117,9 +127,9 @@ def read_index(images_root: Path, source: str) -> pd.DataFrame:
     table = read_parquet(
         path, "an index", INDEX_RULES, f"run `dvc repro --force faces@{source}`", once=[["key"]]
     )
-    frame: pd.DataFrame = table.select(list(INDEX_COLUMNS)).to_pandas()
-    check_in_place(frame, path, "an index", f"run `dvc repro --force faces@{source}`")
-    return frame
+    where: pd.DataFrame = table.select(["shard", "raw_path"]).to_pandas()
+    check_in_place(where, path, "an index", f"run `dvc repro --force faces@{source}`")
+    return table.select(list(INDEX_COLUMNS))
 
 
 def check_in_place(rows: pd.DataFrame, path: Path, what: str, fix: str) -> None:

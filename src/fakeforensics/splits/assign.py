@@ -14,11 +14,13 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from fakeforensics.splits.protocol import Holdout
+from fakeforensics.splits.rows import SPLIT, among, as_text, group_numbers, joined, numbered
 
 DROPPED_STRADDLES = "persons of both training and validation"
 DROPPED_TEST_GROUP = "made from an official test video, or its original"
 DROPPED_TEST_COPY = "the same bytes as an official test file"
 ATTEMPTS = 100
+_BLOCK = 65_536  # names in memory as Python's texts
 LARGEST_COMPONENT = 0.5  # share of all identities; above it, whole components make too coarse a split
 
 
@@ -33,8 +35,19 @@ def ranks(names: Iterable[str], seed: int) -> NDArray[np.uint64]:
         UInt64["names"], as good as uniform.
     """
     prefix = f"{seed}|".encode()
-    digests = (hashlib.sha256(prefix + name.encode("utf-8", "surrogateescape")).digest() for name in names)
-    return np.fromiter((int.from_bytes(digest[:8], "big") for digest in digests), np.uint64)
+    digests = (
+        hashlib.sha256(prefix + name.encode("utf-8", "surrogateescape")).digest()
+        for name in _one_by_one(names)
+    )
+    return np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8").astype(np.uint64)
+
+
+def _one_by_one(names: Iterable[str]) -> Iterable[str]:
+    if not isinstance(names, pd.Series | pd.Index):
+        return names
+    # Pandas gives single texts slowly, and all of them at once take much memory.
+    blocks = (names[at : at + _BLOCK].tolist() for at in range(0, len(names), _BLOCK))
+    return chain.from_iterable(blocks)
 
 
 def assign_units(
@@ -52,17 +65,22 @@ def assign_units(
     Returns:
         The split of each unit.
     """
-    names = np.array(sorted(set(units)), dtype=object)
-    shuffled = names[np.argsort(ranks(names, seed), kind="stable")]
+    names = sorted(set(units))
+    order, counts = np.argsort(ranks(names, seed), kind="stable"), _sizes(len(names), shares, least)
+    shuffled = [names[place] for place in order]
+    return dict(zip(shuffled, chain.from_iterable([split] * n for split, n in counts.items()), strict=True))
+
+
+def _sizes(units: int, shares: Mapping[str, float], least: int = 1) -> dict[str, int]:
+    """How many of so many units each split gets, in the order of `shares`."""
     *splits, last = shares
-    assigned: dict[str, str] = {}
+    counts: dict[str, int] = {}
     for place, split in enumerate(splits):
-        left = len(shuffled) - len(assigned)
-        wanted = max(least, round(shares[split] * len(shuffled))) if shares[split] > 0 else 0
+        left = units - sum(counts.values())
+        wanted = max(least, round(shares[split] * units)) if shares[split] > 0 else 0
         # Training comes last and must not stay empty, then the split before it, and so on.
-        count = min(wanted, max(0, left - (len(splits) - place)))
-        assigned |= dict.fromkeys(shuffled[len(assigned) : len(assigned) + count], split)
-    return dict.fromkeys(shuffled[len(assigned) :], last) | assigned
+        counts[split] = min(wanted, max(0, left - (len(splits) - place)))
+    return counts | {last: units - sum(counts.values())}
 
 
 def assign_source(index: pd.DataFrame, holdout: Holdout, seed: int) -> pd.DataFrame:
@@ -80,33 +98,41 @@ def assign_source(index: pd.DataFrame, holdout: Holdout, seed: int) -> pd.DataFr
 
     Returns:
         A frame with the index's row labels and the columns `split` ("train", "val", "test", or "" if dropped)
-        and `dropped` (the reason, or "").
+        and `dropped` (the reason, or ""); categories if the index's texts are categories.
     """
-    result = pd.DataFrame({"split": index["own_split"].astype(object), "dropped": ""}, index=index.index)
-    official = set(index["own_split"])
+    reasons = pd.CategoricalDtype(["", DROPPED_STRADDLES, DROPPED_TEST_GROUP, DROPPED_TEST_COPY])
+    result = pd.DataFrame(
+        {
+            "split": index["own_split"].astype(SPLIT),
+            "dropped": pd.Categorical.from_codes(np.zeros(len(index), np.int8), dtype=reasons),
+        },
+        index=index.index,
+    )
+    official = set(index["own_split"].unique())
     is_free = index["own_split"].isin([""] if "val" in official or "train" not in official else ["", "train"])
     free = index[is_free]
     if free.empty:
-        return result
+        return result if isinstance(index["own_split"].dtype, pd.CategoricalDtype) else as_text(result)
     shares = {"val": holdout.val, "train": 1.0}
     if not official & {"train", "val", "test"}:
         shares = {"test": holdout.test, **shares}
     by_person = holdout.by == "person"
     has_identities = (free["identities"] != "").any()
     split = (_by_identity if by_person and has_identities else _by_group)(free, shares, seed)
-    dropped = split.map({"": DROPPED_STRADDLES}).fillna("")
+    dropped = pd.Series("", index=free.index, dtype=reasons)
+    dropped[split == ""] = DROPPED_STRADDLES
     tested = index[index["own_split"] == "test"]
     names, reason = (
         (["group"], DROPPED_TEST_GROUP) if by_person else (["raw_sha256", "sha256"], DROPPED_TEST_COPY)
     )
-    of_test = pd.concat([free[name].isin(tested[name]) for name in names], axis=1).any(axis=1)
+    of_test = np.any([among(free[name], tested[name]) for name in names], axis=0)
     # Only rows without an official split may be dropped; a contradiction between official splits is for the
     # leak check to report.
     late = of_test & (free["own_split"] == "")
     split[late], dropped[late] = "", reason
     result.loc[free.index, "split"] = split
     result.loc[free.index, "dropped"] = dropped
-    return result
+    return result if isinstance(index["own_split"].dtype, pd.CategoricalDtype) else as_text(result)
 
 
 def assign_undetected(files: pd.DataFrame, index: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -125,7 +151,8 @@ def assign_undetected(files: pd.DataFrame, index: pd.DataFrame, rows: pd.DataFra
     """
     if files.empty:
         return files.assign(split="")
-    free = rows.loc[rows["own_split"] == "", ["key", "split"]].merge(index[["key", "group"]], on="key")
+    asked = index.loc[index["group"].isin(files["group"].unique()), ["key", "group"]]
+    free = rows.loc[rows["own_split"] == "", ["key", "split"]].merge(asked, on="key")
     by_group = dict(zip(free["group"], free["split"], strict=True))
     split = [
         official or by_group.get(group, "")
@@ -152,15 +179,26 @@ def first_of_component(nodes: int, start: NDArray[np.intp], end: NDArray[np.intp
 
 def _by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.Series[str]:
     # Groups of the same methods are assigned together, so that each method gets its share of every split.
-    contents = rows["domain"] + "/" + rows["method"] + "/" + rows["instance"]
-    kind_of: dict[str, str] = {}
-    for group, content in sorted(set(zip(rows["group"], contents, strict=True))):
-        kind_of[group] = f"{kind_of[group]}+{content}" if group in kind_of else content
-    kinds = pd.Series(kind_of)
-    splits: dict[str, str] = {}
-    for _, groups in kinds.groupby(kinds):
-        splits |= assign_units(groups.index, shares, seed)
-    return rows["group"].map(splits).astype(object)
+    group, names = numbered(rows["group"])
+    content, contents = numbered(joined(rows, ["domain", "method", "instance"]))
+    pairs = np.unique(group.astype(np.int64) * len(contents) + content)
+    owner, content = np.divmod(pairs, len(contents))
+    # The contents of each group in alphabetical order become one number, content by content.
+    known, first, count = np.unique(owner, return_index=True, return_counts=True)
+    kind = content[first]
+    for place in range(1, int(count.max(initial=0))):
+        more = count > place
+        kind = np.where(more, kind * (len(contents) + 1), kind * (len(contents) + 1) + len(contents))
+        kind[more] += content[first[more] + place]
+        kind = np.unique(kind, return_inverse=True)[1]
+    split = np.empty(len(names), dtype=np.int8)
+    rank = ranks(names[known], seed)
+    for members in pd.Series(known).groupby(kind).indices.values():
+        order = members[np.argsort(rank[members], kind="stable")]
+        sizes = _sizes(len(order), shares)
+        codes = [SPLIT.categories.get_loc(name) for name in sizes]
+        split[known[order]] = np.repeat(codes, list(sizes.values()))
+    return pd.Series(pd.Categorical.from_codes(split[group], dtype=SPLIT), index=rows.index)
 
 
 def _by_identity(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.Series[str]:
@@ -172,7 +210,8 @@ def _by_identity(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> 
     that leaves both classes in every split.
     """
     keys = ["identities", "group", "label"]
-    clips = rows[keys].drop_duplicates()
+    numbers = group_numbers(rows, keys)
+    clips = as_text(rows[keys].iloc[np.unique(numbers, return_index=True)[1]])
     named = [tuple(joined.split(";")) for joined in clips["identities"] if joined]
     casts = [
         tuple(joined.split(";")) if joined else (group,)
@@ -196,9 +235,7 @@ def _by_identity(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> 
     best = next(
         (one for one in chain([first], candidates) if needed <= set(zip(one, labels, strict=True))), first
     )
-    table = dict(zip(clips.itertuples(index=False, name=None), best, strict=True))
-    split = [table[clip] for clip in rows[keys].itertuples(index=False, name=None)]
-    return pd.Series(split, index=rows.index, dtype=object)
+    return pd.Series(pd.Categorical(best, dtype=SPLIT)[numbers], index=rows.index)
 
 
 def _common_split(cast: tuple[str, ...], component: Mapping[str, str], splits: Mapping[str, str]) -> str:

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from fakeforensics.splits.duplicates import find_near_duplicates
 from fakeforensics.splits.manifest import Manifests
 from fakeforensics.splits.properties import PROPERTIES, FormatBias, format_bias
+from fakeforensics.splits.rows import group_numbers, joined, numbered
 
 
 def audit(
-    manifests: Manifests, read: Callable[[dict[str, Any]], NDArray[np.uint8]], most_images: int, seed: int
+    manifests: Manifests, hashes_of: Callable[[pd.DataFrame], NDArray[np.uint8]], most_images: int, seed: int
 ) -> dict[str, Any]:
     """The content of audit.json.
 
     Args:
         manifests: The protocol's manifests.
-        read: Gives the pixels of a row, UInt8["height width 3"].
+        hashes_of: Gives the difference hashes of rows, UInt8["rows 32"].
         most_images: The most images to compare for near-duplicates; 0 skips the comparison.
         seed: Seed of folds, permutations and samples.
 
@@ -37,11 +38,13 @@ def audit(
     }
     both = {name: rows for name, rows in sets.items() if rows["label"].nunique() == 2}
     biases = {name: format_bias(_files(rows), seed) for name, rows in both.items()}
-    everything = pd.concat([manifests.train, manifests.val, manifests.test], ignore_index=True)
+    parts = (manifests.train, manifests.val, manifests.test)
+    columns = [name for name in manifests.train if name != "group"]
+    everything = pd.concat([rows[columns] for rows in parts], ignore_index=True)
     warnings = [text for name, bias in biases.items() for text in _warnings(name, bias)]
     copies: dict[str, Any] = {"identical_within_split": _identical(everything)}
     if most_images:
-        near = find_near_duplicates(everything, read, most_images, seed)
+        near = find_near_duplicates(everything, hashes_of, most_images, seed)
         copies["near_across_splits"] = {
             "checked": near.checked,
             "of": near.of,
@@ -63,7 +66,7 @@ def audit(
 
 def _files(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per raw file."""
-    return rows.drop_duplicates(["source", "raw_path"])
+    return rows.iloc[np.unique(group_numbers(rows, ["source", "raw_path"]), return_index=True)[1]]
 
 
 def _warnings(name: str, bias: FormatBias) -> list[str]:
@@ -88,24 +91,31 @@ def _warnings(name: str, bias: FormatBias) -> list[str]:
 
 
 def _formats(files: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    kind = files["source"] + "/" + files["domain"] + "/" + files["method"]
-    values = {name: read(files) for name, read in PROPERTIES.items()}
-    return {
-        str(name): {"files": len(some), "label": int(some["label"].iloc[0])}
-        | {title: _most_frequent(column.loc[some.index]) for title, column in values.items()}
-        for name, some in files.groupby(kind)
+    kind, names = numbered(joined(files, ["source", "domain", "method"]))
+    first = np.unique(kind, return_index=True)[1]
+    labels, sizes = files["label"].to_numpy()[first], np.bincount(kind)
+    formats: dict[str, dict[str, Any]] = {
+        name: {"files": int(size), "label": int(label)}
+        for name, size, label in zip(names, sizes, labels, strict=True)
     }
+    for title, read in PROPERTIES.items():
+        codes, values = numbered(read(files))
+        table = np.bincount(kind.astype(np.int64) * len(values) + codes, minlength=len(names) * len(values))
+        for name, counts in zip(names, table.reshape(len(names), -1), strict=True):
+            formats[name][title] = _most_frequent(values.tolist(), counts)
+    return formats
 
 
-def _most_frequent(values: pd.Series[Any]) -> dict[str, int]:
-    counts = values.value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    shown = {str(value): int(n) for value, n in counts.head(8).items()}
-    rest = int(counts.iloc[8:].sum())
+def _most_frequent(values: list[Any], counts: NDArray[np.integer[Any]]) -> dict[str, int]:
+    """The number of each of the eight most frequent values; `values` are in ascending order."""
+    order = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
+    shown = {str(values[place]): int(counts[place]) for place in order[:8]}
+    rest = int(counts[order[8:]].sum())
     return shown | ({"others": rest} if rest else {})
 
 
 def _identical(rows: pd.DataFrame) -> dict[str, int]:
     """How many images of each split have the bytes of another one of it."""
-    once = rows.drop_duplicates(["split", "key"])
-    repeated = once[once.duplicated(["split", "sha256"])]
+    once = rows.iloc[np.unique(group_numbers(rows, ["split", "key"]), return_index=True)[1]]
+    repeated = once[pd.Series(group_numbers(once, ["split", "sha256"])).duplicated().to_numpy()]
     return {split: int((repeated["split"] == split).sum()) for split in ("train", "val", "test")}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fakeforensics.splits.manifest import Manifests
 from fakeforensics.splits.protocol import Frames
+from fakeforensics.splits.rows import among, joined
 
 SPLITS = ("train", "val", "test")
 
@@ -37,14 +38,15 @@ def count(manifests: Manifests, decided: Mapping[str, Any] | None = None) -> dic
         "test": {name: _classes(tests[tests["test_set"] == name]) for name in manifests.test_sets},
         "dropped": manifests.dropped,
         "subsampled": manifests.subsampled,
-        "identity_overlap": _overlap(pd.concat([manifests.train, manifests.val, tests])),
+        "identity_overlap": _overlap(_together(manifests, ["source", "split", "identities"])),
         "undetected": manifests.undetected,
         "decided": decided or {},
     }
     if manifests.frames_asked is not None:
         counts["frames_per_video"] = _frames(manifests, manifests.frames_asked)
     if manifests.holdout.by == "video":
-        counts["leaks"] = _leaks(pd.concat([manifests.train, manifests.val, tests]))
+        columns = ["source", "split", "raw_path", "own_split", "group", "label", "identities"]
+        counts["leaks"] = _leaks(_together(manifests, columns))
     return counts
 
 
@@ -90,7 +92,7 @@ def table(counts: dict[str, Any]) -> str:
 
 
 def _classes(rows: pd.DataFrame) -> dict[str, Any]:
-    methods = (rows["domain"] + "/" + rows["method"]).value_counts().sort_index()
+    methods = joined(rows, ["domain", "method"]).value_counts().sort_index()
     return {
         "real": int((rows["label"] == 0).sum()),
         "fake": int((rows["label"] == 1).sum()),
@@ -99,8 +101,14 @@ def _classes(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def _together(manifests: Manifests, columns: list[str]) -> pd.DataFrame:
+    parts = (manifests.train, manifests.val, manifests.test)
+    return pd.concat([rows[columns] for rows in parts], ignore_index=True)
+
+
 def _frames(manifests: Manifests, asked: Frames) -> dict[str, dict[str, int]]:
-    rows = pd.concat([manifests.train, manifests.val, manifests.test]).drop_duplicates("key")
+    columns = ["key", "split", "label", "frame", "video"]
+    rows = _together(manifests, columns).drop_duplicates("key")
     moving = rows[rows["frame"] >= 0]
     found = {}
     for label, name in enumerate(("real", "fake")):
@@ -129,14 +137,14 @@ def _leaks(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     for source, some in rows.groupby("source"):
         tested = some[some["own_split"] == "test"]
         drawn = some[(some["own_split"] == "") & (some["split"] != "test")]
-        relatives = drawn[drawn["group"].isin(tested["group"])]
+        relatives = drawn[among(drawn["group"], tested["group"])]
         persons = [_persons(drawn[drawn["split"] == split]) for split in ("train", "val")]
         if drawn.empty:
             continue
         result[str(source)] = {
             "persons_train_val": len(persons[0] & persons[1]),
             "test": len(tested),
-            "test_related": int(tested["group"].isin(drawn["group"]).sum()),
+            "test_related": int(among(tested["group"], drawn["group"]).sum()),
             "real_relatives": int((relatives["label"] == 0).sum()),
             "fake_relatives": int((relatives["label"] == 1).sum()),
         }
@@ -144,7 +152,7 @@ def _leaks(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def _persons(rows: pd.DataFrame) -> set[str]:
-    return {name for joined in rows["identities"].unique() if joined for name in joined.split(";")}
+    return {name for several in rows["identities"].unique() if several for name in several.split(";")}
 
 
 def _overlap(rows: pd.DataFrame) -> dict[str, dict[str, int]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fakeforensics.errors import UserError
-from fakeforensics.progress import track
 from fakeforensics.splits.assign import first_of_component, ranks
+from fakeforensics.splits.rows import group_numbers, numbered, text
 
 if TYPE_CHECKING:
     from fakeforensics.sources.base import SharedNumbers
@@ -27,7 +27,7 @@ BITS = SIDE * SIDE
 # the median and in 22 at the 95th percentile; of 180,000 pairs of different photographs the closest differ in
 # 40.
 NEAR = 20
-BLOCK = 256  # rows of the matrix of distances held in memory
+BLOCK = 256  # rows of the table of distances held in memory
 SHOWN = 20
 # Pairs of images from two folders. On 200 of CelebA's photographs and StarGAN's edits of them, the own
 # partner is nearer in 100 %; on 200 of FFHQ's photographs and unrelated fakes, in 52 %.
@@ -46,16 +46,22 @@ def merge_groups(index: pd.DataFrame) -> pd.Series[str]:
     Returns:
         The group of each row: of joined groups, the first in alphabetical order.
     """
-    codes, names = pd.factorize(index["group"], sort=True)
+    codes, names = numbered(index["group"])
     edges = []
     for column in ("raw_sha256", "sha256"):
-        pairs = pd.DataFrame({"hash": index[column].to_numpy(), "group": codes}).drop_duplicates()
+        repeated = index[column].duplicated(keep=False).to_numpy()
+        pairs = pd.DataFrame({"hash": numbered(index.loc[repeated, column])[0], "group": codes[repeated]})
+        pairs = pairs.drop_duplicates()
         shared = pairs[pairs.duplicated("hash", keep=False)]
         first = shared.groupby("hash")["group"].transform("min")
         edges.append(np.stack([first.to_numpy(), shared["group"].to_numpy()]))
     start, end = np.concatenate(edges, axis=1)
-    joined = first_of_component(len(names), start, end)
-    return pd.Series(np.asarray(names)[joined][codes], index=index.index, dtype=object)
+    if not len(start):
+        return index["group"]
+    joined = first_of_component(len(names), start, end)[codes]
+    if isinstance(index["group"].dtype, pd.CategoricalDtype):
+        return pd.Series(pd.Categorical.from_codes(joined, dtype=index["group"].dtype), index=index.index)
+    return pd.Series(names[joined], index=index.index)
 
 
 def share_duplicates(tests: pd.DataFrame) -> pd.DataFrame:
@@ -70,11 +76,14 @@ def share_duplicates(tests: pd.DataFrame) -> pd.DataFrame:
         As many rows, sorted by test set and key, in which duplicates in different sets have the same key.
     """
     ordered = tests.sort_values(["test_set", "key"], kind="stable").reset_index(drop=True)
-    number = ordered.groupby(["test_set", "source", "label", "sha256"]).cumcount()
-    numbered = ordered.assign(number=number)
-    same = numbered.groupby(["source", "label", "sha256", "number"])["key"].transform("min")
-    by_key = ordered.drop_duplicates("key").set_index("key", drop=False)
-    shared = by_key.loc[same].reset_index(drop=True).assign(test_set=ordered["test_set"])
+    kind = group_numbers(ordered, ["source", "label", "sha256"])
+    which = pd.DataFrame({"kind": kind, "set": group_numbers(ordered, ["test_set"])})
+    number = which.groupby(["kind", "set"], sort=False).cumcount()
+    key, _ = numbered(ordered["key"])
+    same = pd.Series(key).groupby([kind, number], sort=False).transform("min").to_numpy()
+    first = np.empty(int(key.max(initial=0)) + 1, dtype=np.intp)
+    first[key[::-1]] = np.arange(len(key))[::-1]
+    shared = ordered.take(first[same]).reset_index(drop=True).assign(test_set=ordered["test_set"])
     return shared.sort_values(["test_set", "key"], kind="stable").reset_index(drop=True)
 
 
@@ -97,33 +106,83 @@ class NearDuplicates:
 
 
 def find_near_duplicates(
-    rows: pd.DataFrame, read: Callable[[dict[str, Any]], NDArray[np.uint8]], most: int, seed: int
+    rows: pd.DataFrame, hashes_of: Callable[[pd.DataFrame], NDArray[np.uint8]], most: int, seed: int
 ) -> NearDuplicates:
     """Look for near-duplicates between training, validation and test.
 
     Args:
         rows: Rows of all manifests; of each raw file the middle image is taken.
-        read: Gives the pixels of a row, UInt8["height width 3"].
+        hashes_of: Gives the difference hashes of rows, UInt8["rows 32"].
         most: The most images to compare; a seeded sample is drawn from more.
         seed: Seed of that sample.
     """
-    files = rows.drop_duplicates(["split", "key"]).sort_values("key", kind="stable")
-    by_file = files.groupby(["split", "source", "raw_path"])["key"]
-    files = files[by_file.cumcount() == by_file.transform("size") // 2]
-    some = files.iloc[np.sort(np.argsort(ranks(files["key"], seed))[:most])]
-    with ThreadPoolExecutor() as pool:
-        found = pool.map(lambda row: difference_hash(read(row)), some.to_dict("records"))
-        hashes = np.stack([*track(found, "looking for near-duplicates", "images", len(some))])
-    split, keys = some["split"].to_numpy(), some["key"].tolist()
+    files = rows.iloc[np.unique(group_numbers(rows, ["split", "key"]), return_index=True)[1]]
+    files = files.sort_values("key", kind="stable")
+    file = pd.Series(group_numbers(files, ["split", "source", "raw_path"]))
+    middle = file.groupby(file).cumcount() == file.groupby(file).transform("size") // 2
+    files = files[middle.to_numpy()]
+    some = files.iloc[np.sort(np.argsort(ranks(text(files["key"]), seed))[:most])]
+    hashes = hashes_of(some)
+    split, keys = text(some["split"]).to_numpy(), text(some["key"]).tolist()
     pairs = 0
     closest: list[Pair] = []
     for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
-        for i, j, bits in _near(hashes, np.flatnonzero(split == one), np.flatnonzero(split == other)):
-            pairs += len(bits)
-            first = np.lexsort((j, i, bits))[:SHOWN]  # rows are in the order of their keys
-            closest += [(keys[i[n]], keys[j[n]], int(bits[n])) for n in first]
-            closest = sorted(closest, key=lambda pair: (pair[2], pair))[:SHOWN]
+        number, places = near_pairs(hashes, np.flatnonzero(split == one), np.flatnonzero(split == other))
+        pairs += number
+        closest += [(keys[i], keys[j], bits) for bits, i, j in places]
+        closest = sorted(closest, key=lambda pair: (pair[2], pair))[:SHOWN]
     return NearDuplicates(len(some), len(files), pairs, tuple(closest))
+
+
+def near_pairs(
+    hashes: NDArray[np.uint8], left: NDArray[np.intp], right: NDArray[np.intp]
+) -> tuple[int, list[tuple[int, int, int]]]:
+    """Pairs of rows, one from each side, whose hashes differ in at most `NEAR` bits.
+
+    Rows with the same hash are compared once, so that many flat or black images cost neither time nor memory.
+
+    Args:
+        hashes: UInt8["rows 32"].
+        left: Ascending numbers of rows.
+        right: Likewise.
+
+    Returns:
+        How many pairs there are, and the first `SHOWN` by bits, left and right row: (bits, left, right).
+    """
+    lefts, rights = _by_hash(hashes, left), _by_hash(hashes, right)
+    first = (np.array([rows[0] for rows in side], dtype=np.intp) for side in (lefts, rights))
+    one, other = (hashes[rows].view(np.uint64) for rows in first)
+    sizes = np.array([len(rows) for rows in rights])
+    count = 0
+    # The first pair of two hashes comes before all others of them: so many pairs of hashes hold those shown.
+    best: list[tuple[int, int, int]] = []
+    for start in range(0, len(lefts), BLOCK):
+        differing = np.zeros((min(BLOCK, len(lefts) - start), len(rights)), dtype=np.uint16)
+        for word in range(BITS // 64):
+            differing += np.bitwise_count(one[start : start + BLOCK, word, None] ^ other[None, :, word])
+        near = differing <= NEAR
+        weights = np.array([len(rows) for rows in lefts[start : start + BLOCK]])
+        count += int(weights @ (near @ sizes))
+        found = 0
+        for bits in range(NEAR + 1):
+            if found >= SHOWN or not near.any():
+                break
+            for place in np.flatnonzero(differing == bits)[: SHOWN - found].tolist():
+                i, j = divmod(place, len(rights))
+                best.append((bits, start + i, j))
+                found += 1
+        best = sorted(best)[:SHOWN]
+    shown = [
+        (bits, int(i), int(j)) for bits, u, v in best for i in lefts[u][:SHOWN] for j in rights[v][:SHOWN]
+    ]
+    return count, sorted(shown)[:SHOWN]
+
+
+def _by_hash(hashes: NDArray[np.uint8], rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """The rows of each hash, in the order of the first of them."""
+    numbers = pd.factorize(np.array([one.tobytes() for one in hashes[rows]], dtype=object))[0]
+    order = np.argsort(numbers, kind="stable")
+    return np.split(rows[order], np.cumsum(np.bincount(numbers))[:-1]) if len(rows) else []
 
 
 @dataclass(frozen=True)
@@ -243,15 +302,3 @@ def difference_hash(rgb: NDArray[np.uint8]) -> NDArray[np.int8]:
     """
     small = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (SIDE + 1, SIDE), interpolation=cv2.INTER_AREA)
     return np.where(small[:, 1:] > small[:, :-1], 1, -1).astype(np.int8).ravel()
-
-
-def _near(
-    hashes: NDArray[np.int8], left: NDArray[np.intp], right: NDArray[np.intp]
-) -> Iterable[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]]:
-    """Pairs of rows, one from each side, whose hashes differ in at most `NEAR` bits, and in how many."""
-    others = hashes[right].astype(np.float32).T
-    for start in range(0, len(left), BLOCK):
-        block = left[start : start + BLOCK]
-        differing = ((BITS - hashes[block].astype(np.float32) @ others) / 2).astype(np.intp)
-        i, j = np.nonzero(differing <= NEAR)
-        yield block[i], right[j], differing[i, j]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from fakeforensics.splits.assign import assign_source, assign_undetected
 from fakeforensics.splits.duplicates import merge_groups, share_duplicates
 from fakeforensics.splits.protocol import Frames, Holdout, Protocol
+from fakeforensics.splits.rows import SPLIT, as_text, numbered, of_split, text
 from fakeforensics.splits.sample import (
     Sampler,
     draw_per_class,
@@ -19,6 +21,7 @@ from fakeforensics.splits.sample import (
     spread_frames,
 )
 from fakeforensics.splits.select import (
+    LEAK_COLUMNS,
     check_leaks,
     check_unseen,
     count_undetected,
@@ -98,21 +101,30 @@ def build_manifests(
         if left_out:
             dropped[source] = left_out
     rows = spread_frames(pd.concat(parts, ignore_index=True), protocol.frames_per_video)
+    parts.clear()
     rows, subsampled = limit_rows(rows, protocol, seed)
     training = select_training(name, protocol, rows)
     tests = select_tests(name, protocol, rows)
     check_unseen(name, protocol, training, tests)
     reference = select_reference(name, protocol, rows)
-    check_leaks(name, pd.concat([training, reference[training.columns], tests]), protocol.holdout.by)
+    del rows
+    columns = [one for one in LEAK_COLUMNS if one in training]
+    checked = pd.concat([part[columns] for part in (training, reference, tests)], ignore_index=True)
+    check_leaks(name, checked, protocol.holdout.by)
+    del checked
     if sampler is not None:
-        training = sampler.deal(name, training, seed)
+        # A sampler is written for plain text; the rows that it keeps are found by their labels.
+        training = training.loc[sampler.deal(name, as_text(training), seed).index]
     if protocol.reals == "repeated":
         training = repeat_reals(training)
-    training = training.sort_values("key", kind="stable")
+    order = np.argsort(numbered(training["key"])[0], kind="stable")
+    split = training["split"]
+    train, val = (training.iloc[order[(split == one).to_numpy()[order]]] for one in ("train", "val"))
+    del training
     tests = share_duplicates(tests)
     return Manifests(
-        train=training[training["split"] == "train"].reset_index(drop=True),
-        val=training[training["split"] == "val"].reset_index(drop=True),
+        train=train.reset_index(drop=True),
+        val=val.reset_index(drop=True),
         test=tests,
         corrupted=draw_per_class(tests, protocol.corrupted_images, seed).reset_index(drop=True),
         reference=reference.sort_values("key", kind="stable").reset_index(drop=True),
@@ -130,16 +142,18 @@ def _prepare(
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """One source's rows with joined groups and assigned splits, and how many were left out, by reason."""
     # A clip's label is about its main person; bystanders are not forged.
-    rows = index[index["track"] == 0].reset_index(drop=True)
+    is_main = index["track"] == 0
+    rows = index if is_main.all() else index[is_main].reset_index(drop=True)
     left_out = {DROPPED_TRACKS: len(index) - len(rows)} if len(rows) < len(index) else {}
     if rows.empty:
-        return rows.assign(split=""), left_out
+        return of_split(rows, ""), left_out
     rows = rows.assign(group=merge_groups(rows))
     holdout = protocol.holdout
     if sampler is not None:
-        rows = sampler.hold_out(protocol, rows)
+        held_out = sampler.hold_out(protocol, as_text(rows))
+        rows = rows.assign(own_split=held_out["own_split"].astype(SPLIT))
         holdout = holdout.model_copy(update={"test": 0.0})  # what the sampler holds out is the test split
     assigned = assign_source(rows, holdout, seed)
-    reasons = assigned.loc[assigned["dropped"] != "", "dropped"].value_counts().sort_index()
+    reasons = text(assigned.loc[assigned["dropped"] != "", "dropped"]).value_counts().sort_index()
     left_out |= {str(reason): int(n) for reason, n in reasons.items()}
     return rows.assign(split=assigned["split"]), left_out

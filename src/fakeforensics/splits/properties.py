@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from fakeforensics.splits.rows import group_numbers, joined, numbered, text
+
 Named = TypeVar("Named", bound=Hashable)
 
 FOLDS = 5
@@ -33,7 +35,7 @@ _NAMELESS: dict[Any, str] = {
 PROPERTIES: dict[str, Callable[[pd.DataFrame], pd.Series[Any]]] = {
     "format": lambda files: files["raw_format"],
     "codec profile": lambda files: files["raw_profile"],
-    "size": lambda files: files["raw_width"].astype(str) + "x" + files["raw_height"].astype(str),
+    "size": lambda files: joined(files, ["raw_width", "raw_height"], "x"),
     "pixel aspect": lambda files: files["raw_pixel_aspect"],
     "JPEG quality": lambda files: files["jpeg_quality"],
     "chroma sampling": lambda files: files["chroma_sampling"],
@@ -113,7 +115,7 @@ def format_bias(files: pd.DataFrame, seed: int) -> FormatBias:
     real, fake = _counts(some)
     if min(_counts(files)) < FEWEST_FILES:
         return FormatBias(real, fake, None, None, False, {}, {})
-    properties = compare_properties(files, seed)
+    properties = compare_properties(files, seed, some)
     is_told = any(test.is_telling for test in properties.values())
     methods = telling_methods(files, seed)
     if min(real, fake) < FEWEST_FILES:
@@ -123,15 +125,19 @@ def format_bias(files: pd.DataFrame, seed: int) -> FormatBias:
     return FormatBias(real, fake, auc, p_value, is_biased, properties, methods)
 
 
-def compare_properties(files: pd.DataFrame, seed: int) -> dict[str, PropertyTest]:
+def compare_properties(
+    files: pd.DataFrame, seed: int, some: pd.DataFrame | None = None
+) -> dict[str, PropertyTest]:
     """Test each property that is not the same in all files.
 
     Args:
         files: As for `format_bias`, with both labels.
         seed: Seed of the random labelings, and of the files drawn.
+        some: The files drawn, if that was done before.
     """
     values = _varying(files)
-    p_values = _p_values(_independent(files, seed), values, np.random.default_rng(seed), DRAWS)
+    some = _independent(files, seed) if some is None else some
+    p_values = _p_values(some, values, np.random.default_rng(seed), DRAWS)
     telling = holm(p_values) if _has_enough_groups(files) else _constant_apart(files, values)
     return {
         name: PropertyTest(*_describe(values[name], files["label"], p_value, name in telling))
@@ -203,11 +209,11 @@ def telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
     joins videos of one source with photographs of another tells nothing by that.
     """
     reals = files[files["label"] == 0]
-    place = files["source"] + "\0" + files["domain"]
+    place = pd.Series(group_numbers(files, ["source", "domain"]), index=files.index)
     found: dict[str, set[str]] = {}
     tested: dict[str, tuple[pd.DataFrame, dict[str, pd.Series[Any]]]] = {}
     for method, fakes in files[files["label"] == 1].groupby("method", sort=True):
-        own = reals[place[reals.index].isin(place[fakes.index])]
+        own = reals[place[reals.index].isin(place[fakes.index].unique()).to_numpy()]
         both = pd.concat([reals if own.empty else own, fakes])
         if min(_counts(both)) < FEWEST_FILES:
             continue
@@ -261,8 +267,9 @@ def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) 
 
 def _independent(files: pd.DataFrame, seed: int) -> pd.DataFrame:
     """One file of each group and class, and not too many of a class, in random order."""
-    some = files.sample(frac=1.0, random_state=seed).drop_duplicates(["group", "label"])
-    return some.groupby("label").head(MOST_FILES)
+    kinds = files[["label"]].reset_index(drop=True).assign(kind=group_numbers(files, ["group", "label"]))
+    some = kinds.sample(frac=1.0, random_state=seed).drop_duplicates("kind")
+    return files.iloc[some.groupby("label").head(MOST_FILES).index]
 
 
 def _counts(files: pd.DataFrame) -> tuple[int, int]:
@@ -271,7 +278,8 @@ def _counts(files: pd.DataFrame) -> tuple[int, int]:
 
 
 def _has_enough_groups(files: pd.DataFrame) -> bool:
-    return min(_counts(files.drop_duplicates(["group", "label"]))) >= FEWEST_FILES
+    first = np.unique(group_numbers(files, ["group", "label"]), return_index=True)[1]
+    return min(_counts(files[["label"]].iloc[first])) >= FEWEST_FILES
 
 
 def _features(files: pd.DataFrame) -> NDArray[np.intp]:
@@ -288,11 +296,11 @@ def _bins(values: pd.Series[Any]) -> NDArray[np.intp]:
     """The bin of each value: its own, or one of 16 quantiles if there are more (of sizes: of their areas)."""
     if values.nunique() > MOST_BINS:
         if not pd.api.types.is_numeric_dtype(values):
-            sides = values.str.extract(r"^(\d+)x(\d+)$").astype(float)
-            values = (sides[0] * sides[1]) if sides.notna().all(axis=None) else _frequent(values)
+            sides = text(values).str.extract(r"^(\d+)x(\d+)$").astype(float)
+            values = (sides[0] * sides[1]) if sides.notna().all(axis=None) else _frequent(text(values))
         if values.nunique() > MOST_BINS:
             values = pd.qcut(values.rank(method="average"), MOST_BINS, labels=False, duplicates="drop")
-    return np.asarray(pd.factorize(values, sort=True)[0])
+    return np.asarray(pd.factorize(text(values), sort=True)[0])
 
 
 def _frequent(values: pd.Series[Any]) -> pd.Series[Any]:
@@ -304,7 +312,10 @@ def _frequent(values: pd.Series[Any]) -> pd.Series[Any]:
 def _describe(
     values: pd.Series[Any], labels: pd.Series[Any], p_value: float, is_telling: bool
 ) -> tuple[float, float, bool, str]:
-    shares = pd.crosstab(values, labels, normalize="columns")
+    codes, names = numbered(values)
+    counts = np.bincount(codes.astype(np.int64) * 2 + labels.to_numpy(), minlength=2 * len(names))
+    counts = counts.reshape(-1, 2)
+    shares = pd.DataFrame(counts / counts.sum(axis=0), index=names)[counts.any(axis=1)]
     distance = float((shares[0] - shares[1]).abs().sum() / 2)
     sides = [f"{side} {_top(shares[label])}" for label, side in enumerate(("real", "fake"))]
     return round(distance, 4), round(p_value, 4), is_telling, ", ".join(sides)

@@ -6,15 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fakeforensics.errors import UserError
 from fakeforensics.parsing import parse
 from fakeforensics.splits.assign import ranks
 from fakeforensics.splits.protocol import Frames, Limits, Protocol, Sampling
+from fakeforensics.splits.rows import group_numbers, joined, numbered, text
 
 
 def spread_frames(rows: pd.DataFrame, frames: Frames | None) -> pd.DataFrame:
@@ -29,23 +31,35 @@ def spread_frames(rows: pd.DataFrame, frames: Frames | None) -> pd.DataFrame:
     """
     if frames is None:
         return rows
-    moving = rows[rows["frame"] >= 0]
-    kinds = zip(moving["split"], moving["label"], strict=True)
-    wanted = pd.Series([frames.in_split(split).of(label) for split, label in kinds], index=moving.index)
-    return rows[(rows["frame"] < 0) | rows.index.isin(_evenly(moving, wanted).index)]
+    moves = (rows["frame"] >= 0).to_numpy()
+    moving = rows[moves]
+    split, names = numbered(moving["split"])
+    each = np.array([[frames.in_split(name).of(label) for label in (0, 1)] for name in names]).reshape(-1, 2)
+    wanted = each[split, moving["label"].to_numpy()]
+    keep = np.ones(len(rows), dtype=bool)
+    keep[moves] = _evenly(group_numbers(moving, ["video"]), moving["frame"], moving["key"], wanted)
+    return rows[keep]
 
 
-def _evenly(rows: pd.DataFrame, wanted: pd.Series[int]) -> pd.DataFrame:
-    """Evenly spread rows of each video, as many as its rows' `wanted` says; 0 keeps none."""
-    ordered = rows.sort_values(["video", "frame", "key"], kind="stable")
-    place = ordered.groupby("video").cumcount().to_numpy()
-    stored = ordered.groupby("video")["frame"].transform("size").to_numpy()
-    asked = np.minimum(wanted.loc[ordered.index].to_numpy(), stored)
-    kept = np.zeros(len(ordered), dtype=bool)
-    for n, k in set(zip(stored.tolist(), asked.tolist(), strict=True)):
-        middles = (2 * np.arange(k) + 1) * n // (2 * k) if k else []
-        kept |= (stored == n) & (asked == k) & np.isin(place, middles)
-    return ordered[kept]
+def _evenly(
+    video: NDArray[np.integer[Any]],
+    frame: pd.Series[int],
+    key: pd.Series[Any],
+    wanted: NDArray[np.integer[Any]],
+) -> NDArray[np.bool_]:
+    """Which rows to keep, evenly spread in each video, as many as `wanted` says; 0 keeps none."""
+    order = np.lexsort((numbered(key)[0], frame.to_numpy(), video))
+    sizes = np.bincount(video)
+    stored = sizes[video[order]]
+    place = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[video[order]]
+    asked = np.minimum(wanted[order], stored)
+    # The frame at `place` is the middle of stretch s, for a whole s in 0 … asked - 1, if
+    # place <= (2 s + 1) stored / (2 asked) < place + 1.
+    stretch = -(-(2 * place * asked - stored) // (2 * stored))
+    middle = (2 * stretch + 1) * stored // np.maximum(2 * asked, 1)
+    kept = np.empty(len(order), dtype=bool)
+    kept[order] = (asked > 0) & (stretch >= 0) & (stretch < asked) & (middle == place)
+    return kept
 
 
 def limit_rows(rows: pd.DataFrame, protocol: Protocol, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -73,8 +87,8 @@ def limit_rows(rows: pd.DataFrame, protocol: Protocol, seed: int) -> tuple[pd.Da
         if limit is None or len(places) <= limit[0]:
             continue
         before["/".join((source, domain, method, split))] = len(places)
-        keep[places] = some.index.isin(_draw(some, *limit, seed).index)
-    return rows[keep], before
+        keep[places] = _draw(some, *limit, seed)
+    return (rows if keep.all() else rows[keep]), before
 
 
 def draw_per_class(tests: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:
@@ -95,7 +109,7 @@ def draw_per_class(tests: pd.DataFrame, most: int | None, seed: int) -> pd.DataF
     for places in tests.groupby(["test_set", "label"]).indices.values():
         if len(places) > most:
             some = tests.iloc[places]
-            keep[places] = some.index.isin(_draw(some, most, Limits(), seed).index)
+            keep[places] = _draw(some, most, Limits(), seed)
     return tests[keep]
 
 
@@ -103,7 +117,7 @@ def _check_kinds(rows: pd.DataFrame, protocol: Protocol) -> None:
     for kind in protocol.limits:
         source, *more = kind.split("/")
         here = rows[rows["source"] == source]
-        known = sorted({*(here["domain"] + "/" + here["method"])})
+        known = sorted(joined(here, ["domain", "method"]).unique())
         if not any([*name.split("/")][: len(more)] == more for name in known):
             raise UserError(
                 f"limits: {kind} names no images",
@@ -112,38 +126,50 @@ def _check_kinds(rows: pd.DataFrame, protocol: Protocol) -> None:
             )
 
 
-def _draw(rows: pd.DataFrame, most: int, limits: Limits, seed: int) -> pd.DataFrame:
+def _draw(rows: pd.DataFrame, most: int, limits: Limits, seed: int) -> NDArray[np.bool_]:
     """At most `most` rows: as many frames of each video as of any other, and stills in a seeded order."""
-    unit = rows["video"].where(rows["video"] != "", rows["key"])
-    units = _random_order(rows.assign(unit=unit), limits.by_folder, seed)
-    stored = unit.value_counts().loc[units].to_numpy()
+    unit = text(rows["video"])
+    unit = unit.where(unit != "", text(rows["key"]))
+    number = group_numbers(rows.assign(unit=unit), ["unit"])
+    order = _random_order(rows.assign(unit=unit), number, limits.by_folder, seed)
+    stored = np.bincount(number)[order]
     # The greatest number of frames that every video can give, as far as it has them. The first in the order
     # give one more.
     taken = [np.minimum(stored, level).sum() for level in range(stored.max() + 1)]
     level = int(np.searchsorted(taken, most, "right")) - 1
     quota = np.minimum(stored, level)
     quota[np.flatnonzero(stored > level)[: most - int(quota.sum())]] += 1
-    wanted = unit.map(dict(zip(units, quota.tolist(), strict=True)))
-    return _evenly(rows.assign(video=unit), wanted)
+    of_unit = np.empty(len(order), dtype=np.int64)
+    of_unit[order] = quota
+    return _evenly(number, rows["frame"], rows["key"], of_unit[number])
 
 
-def _random_order(rows: pd.DataFrame, by_folder: bool, seed: int) -> list[str]:
-    """Clips and stills in an order in which each group has its first before any has its second.
+def _random_order(
+    rows: pd.DataFrame, number: NDArray[np.int64], by_folder: bool, seed: int
+) -> NDArray[np.intp]:
+    """The numbers of clips and stills, ordered so that each group has its first before any has its second.
 
     Groups come in the same seeded order whatever the method, so that a photograph is taken together with its
     edits. With `by_folder`, the first n of stills hold the same share of every folder.
     """
-    units = rows[["unit", "group"]].drop_duplicates("unit")
-    units = units.assign(unit_rank=ranks(units["unit"], seed), group_rank=ranks(units["group"], seed))
-    units["turn"] = units.sort_values("unit_rank").groupby("group").cumcount()
-    units = units.sort_values(["turn", "group_rank", "unit_rank", "unit"], kind="stable")
+    units = rows.iloc[np.unique(number, return_index=True)[1]]
+    group = group_numbers(units, ["group"])
+    names = units["group"].iloc[np.unique(group, return_index=True)[1]]
+    group_rank = ranks(text(names), seed)[group]
+    unit_rank = ranks(units["unit"], seed)
+    ties = [] if len(np.unique(unit_rank)) == len(unit_rank) else [numbered(units["unit"])[0]]
+    by_rank = np.argsort(unit_rank)
+    turn = np.empty(len(units), dtype=np.int64)
+    turn[by_rank] = pd.Series(group[by_rank]).groupby(group[by_rank]).cumcount()
+    order = np.lexsort((*ties, unit_rank, group_rank, turn))
     if by_folder:
-        folder = rows.drop_duplicates("unit").set_index("unit")["raw_path"].str.rpartition("/")[0]
-        folders = units.groupby(units["unit"].map(folder))["unit"]
-        share = (folders.cumcount() + 0.5) / folders.transform("size")
-        units = units.loc[share.sort_values(kind="stable").index]
-    ordered: list[str] = units["unit"].tolist()
-    return ordered
+        # A file in the top folder has a folder of its own name otherwise.
+        path = "/" + text(units["raw_path"]).iloc[order]
+        folder, _ = pd.factorize(path.str.replace(r"/[^/]*$", "", regex=True))
+        within = pd.Series(folder).groupby(folder)
+        share = (within.cumcount() + 0.5) / within.transform("size")
+        order = order[np.argsort(share.to_numpy(), kind="stable")]
+    return order
 
 
 def repeat_reals(rows: pd.DataFrame) -> pd.DataFrame:
@@ -175,6 +201,8 @@ class Sampler:
         hold_out: (protocol, rows of one source) -> the rows with changed `own_split`, before the source is
             split. These are then all of the source's test rows.
         deal: (name of the protocol, rows with split train or val, seed) -> the rows to keep.
+
+    Both get texts as plain text, and keep the rows' labels.
     """
 
     hold_out: Callable[[Protocol, pd.DataFrame], pd.DataFrame]

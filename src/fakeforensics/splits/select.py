@@ -11,8 +11,23 @@ from numpy.typing import NDArray
 
 from fakeforensics.errors import UserError
 from fakeforensics.splits.protocol import Protocol, Selection
+from fakeforensics.splits.rows import as_text, group_numbers, of_split, text
 
 EXAMPLES = 5
+LEAK_COLUMNS = (
+    *(
+        "key",
+        "split",
+        "group",
+        "raw_sha256",
+        "sha256",
+        "label",
+        "own_split",
+        "identities",
+        "source",
+        "raw_path",
+    ),
+)
 
 
 def matches(rows: pd.DataFrame, selection: Selection) -> NDArray[np.bool_]:
@@ -40,10 +55,10 @@ def select_training(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.Dat
         UserError: If a selection finds nothing, or a class that the selections ask for is empty in one of
             the two splits.
     """
-    usable = rows[rows["split"].isin(["train", "val"])]
+    is_train = (rows["split"] == "train").to_numpy()
     for selection in protocol.train:
-        _must_find(name, "train", selection, usable[usable["split"] == "train"], rows)
-    chosen = usable[any_matches(usable, protocol.train)]
+        _must_find(name, "train", selection, is_train, rows)
+    chosen = rows[(is_train | (rows["split"] == "val").to_numpy()) & any_matches(rows, protocol.train)]
     for split in ("train", "val"):
         _must_hold(name, split, chosen[chosen["split"] == split], _asked(protocol.train))
     return chosen.assign(test_set="")
@@ -59,11 +74,12 @@ def select_reference(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.Da
         UserError: If a selection finds no real image, there are fewer than two classes, a class has no image
             in one of the two splits, or a training image is among them.
     """
-    usable = rows[rows["split"].isin(["train", "val"]) & rows["label"].eq(0)]
+    is_real, is_train = (rows["label"] == 0).to_numpy(), (rows["split"] == "train").to_numpy()
     for selection in protocol.reference_set:
-        _must_find(name, "reference_set", selection, usable[usable["split"] == "train"], rows)
-    chosen = usable[any_matches(usable, protocol.reference_set)]
-    classes = sorted({*zip(chosen["source"], chosen["domain"], strict=True)})
+        _must_find(name, "reference_set", selection, is_real & is_train, rows)
+    usable = is_real & (is_train | (rows["split"] == "val").to_numpy())
+    chosen = rows[usable & any_matches(rows, protocol.reference_set)]
+    classes = _classes(chosen)
     if protocol.reference_set and len(classes) < 2:
         raise UserError(
             f"protocol {name!r}: reference_set has one class, {'/'.join(classes[0])}",
@@ -72,7 +88,7 @@ def select_reference(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.Da
         )
     for split in ("train", "val") if classes else ():
         here = chosen[chosen["split"] == split]
-        missing = {*classes} - {*zip(here["source"], here["domain"], strict=True)}
+        missing = {*classes} - {*_classes(here)}
         if missing:
             raise UserError(
                 f"protocol {name!r}: reference_set has no {split} image of {'/'.join(min(missing))}",
@@ -84,9 +100,14 @@ def select_reference(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.Da
             found=str(chosen.loc[trained, "key"].iloc[0]),
             fix="select other images in `reference_set`",
         )
-    number = {one: place for place, one in enumerate(classes)}
-    keys = zip(chosen["source"], chosen["domain"], strict=True)
-    return chosen.assign(test_set="", reference_class=[number[key] for key in keys])
+    number = np.zeros(len(chosen), dtype=np.int64)
+    for place, (source, domain) in enumerate(classes):
+        number[(chosen["source"].eq(source) & chosen["domain"].eq(domain)).to_numpy()] = place
+    return chosen.assign(test_set="", reference_class=number)
+
+
+def _classes(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    return sorted(rows[["source", "domain"]].drop_duplicates().itertuples(index=False, name=None))
 
 
 def select_tests(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:
@@ -96,15 +117,16 @@ def select_tests(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFr
         UserError: If a selection finds nothing, or a set lacks a class that it asks for.
     """
     sets = []
+    is_test = (rows["split"] == "test").to_numpy()
     for test_set, selections in protocol.test.items():
         found = []
         for selection in selections:
-            usable = rows if selection.splits == "all" else rows[rows["split"] == "test"]
+            usable = np.ones(len(rows), dtype=bool) if selection.splits == "all" else is_test
             _must_find(name, f"test set {test_set}", selection, usable, rows)
-            found.append(usable[matches(usable, selection)])
-        chosen = pd.concat(found).drop_duplicates("key")
+            found.append(rows[usable & matches(rows, selection)])
+        chosen = pd.concat(found).drop_duplicates("key") if len(found) > 1 else found[0]
         _must_hold(name, f"test set {test_set}", chosen, _asked(selections))
-        sets.append(chosen.assign(split="test", test_set=test_set))
+        sets.append(of_split(chosen, "test").assign(test_set=test_set))
     return pd.concat(sets)
 
 
@@ -158,7 +180,7 @@ def check_leaks(name: str, rows: pd.DataFrame, by: Literal["person", "video"] = 
 
     Args:
         name: The protocol's name.
-        rows: All rows of the three manifests with `split`.
+        rows: All rows of the three manifests, with `LEAK_COLUMNS`.
         by: The protocol's `holdout.by`. With `video`, persons may be in several splits, and a group may hold
             official test files next to others: `splits.counts.count` counts both.
 
@@ -168,7 +190,7 @@ def check_leaks(name: str, rows: pd.DataFrame, by: Literal["person", "video"] = 
     """
     rows = rows.drop_duplicates(["split", "key"])
     if by == "video":
-        rows = rows.assign(group=rows["group"] + np.where(rows["own_split"] == "", "", " (official)"))
+        rows = rows.assign(group=text(rows["group"]) + np.where(rows["own_split"] == "", "", " (official)"))
     for column, name_of in (
         ("group", "the same group"),
         ("raw_sha256", "files with the same bytes"),
@@ -180,7 +202,9 @@ def check_leaks(name: str, rows: pd.DataFrame, by: Literal["person", "video"] = 
     if by == "video":
         return
     shown = rows[(rows["identities"] != "") & (rows["split"] != "test")]
-    shown = shown.assign(identity=shown["identities"].str.split(";")).explode("identity", ignore_index=True)
+    shown = shown.drop_duplicates(["identities", "split"])
+    shown = shown.assign(identity=text(shown["identities"]).str.split(";"))
+    shown = shown.explode("identity", ignore_index=True)
     _refuse(name, shown, "identity", "split", "the same person in training and validation")
 
 
@@ -189,12 +213,14 @@ def _asked(selections: Iterable[Selection]) -> set[int]:
     return {int(method != "real") for one in selections for method in one.methods or ("real", "any fake")}
 
 
-def _must_find(name: str, where: str, selection: Selection, usable: pd.DataFrame, rows: pd.DataFrame) -> None:
-    found = usable[matches(usable, selection)]
+def _must_find(
+    name: str, where: str, selection: Selection, usable: NDArray[np.bool_], rows: pd.DataFrame
+) -> None:
+    found = usable & matches(rows, selection)
     for column, wanted in (("domain", selection.domain), ("method", selection.methods)):
-        missing = [value for value in wanted or () if not found[column].eq(value).any()]
-        if missing or found.empty:
-            have = rows[rows["source"] == selection.source]
+        missing = [value for value in wanted or () if not (found & rows[column].eq(value).to_numpy()).any()]
+        if missing or not found.any():
+            have = as_text(rows.loc[rows["source"] == selection.source, ["domain", "method", "split"]])
             kinds = have["domain"] + ", " + have["method"] + ", " + have["split"].replace("", "left out")
             lines = [f"{kind}: {n}" for kind, n in kinds.value_counts().sort_index().items()]
             raise UserError(
@@ -206,7 +232,7 @@ def _must_find(name: str, where: str, selection: Selection, usable: pd.DataFrame
 
 
 def _must_hold(name: str, where: str, rows: pd.DataFrame, labels: set[int]) -> None:
-    for label in sorted(labels - set(rows["label"])):
+    for label in sorted(labels - set(rows["label"].unique())):
         raise UserError(
             f"protocol {name!r}: {where} holds no {('real', 'fake')[label]} image",
             found=f"{len(rows)} images of " + (", ".join(sorted(set(rows["method"]))) or "nothing"),
@@ -215,8 +241,9 @@ def _must_hold(name: str, where: str, rows: pd.DataFrame, labels: set[int]) -> N
 
 
 def _refuse(name: str, rows: pd.DataFrame, column: str, by: str, leak: str) -> None:
-    sides = rows[[column, by]].drop_duplicates()
-    crossing = sides.loc[sides.duplicated(column), column].drop_duplicates()
+    first = np.unique(group_numbers(rows, [column, by]), return_index=True)[1]
+    sides = rows[column].iloc[first]
+    crossing = sides[sides.duplicated()].drop_duplicates()
     if crossing.empty:
         return
     shown = rows[rows[column].isin(crossing.head(EXAMPLES))].sort_values([column, by, "key"], kind="stable")

@@ -33,7 +33,7 @@ def findings() -> dict[str, Any]:
     plan = {"title": "t", "train": [{"source": "d"}], "test": {"seen": [{"source": "d"}]}}
     manifests = build_manifests("p", Protocol.model_validate(plan), lambda source: rows, seed=0)
     manifests.train["sha256"] = "same"
-    return audit(manifests, lambda row: np.zeros((8, 8, 3), dtype=np.uint8), most_images=1000, seed=0)
+    return audit(manifests, lambda rows: np.zeros((len(rows), 32), dtype=np.uint8), most_images=1000, seed=0)
 
 
 def test_the_biased_set_is_warned_of_and_the_others_not(findings: dict[str, Any]) -> None:
@@ -90,7 +90,7 @@ def test_few_clips_with_a_format_of_their_own_are_warned_of() -> None:
     )
     plan = {"title": "t", "train": [{"source": "d"}], "test": {"seen": [{"source": "d"}]}}
     manifests = build_manifests("p", Protocol.model_validate(plan), lambda source: rows, seed=0)
-    found = audit(manifests, lambda row: np.zeros((8, 8, 3), dtype=np.uint8), most_images=0, seed=0)
+    found = audit(manifests, lambda rows: np.zeros((len(rows), 32), dtype=np.uint8), most_images=0, seed=0)
     train, seen = found["warnings"]
     assert train.startswith("train: ")
     assert "(2 real and 2 fake groups, too few to test): format: real JPEG (100%), fake PNG (100%)" in seen

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from fakeforensics.errors import UserError
@@ -15,7 +17,9 @@ from fakeforensics.splits.duplicates import (
     difference_hash,
     find_near_duplicates,
     likeness,
+    near_pairs,
 )
+from fakeforensics.splits.hashes import packed
 from tests.unit.splits.conftest import index, row
 
 
@@ -23,6 +27,10 @@ def photo(seed: int) -> NDArray[np.uint8]:
     """A smooth random picture, 128 pixels square."""
     coarse = np.random.default_rng(seed).integers(0, 255, (24, 24, 3), dtype=np.uint8)
     return cv2.resize(coarse, (128, 128), interpolation=cv2.INTER_CUBIC)
+
+
+def hashed(read: Callable[[str], NDArray[np.uint8]]) -> Callable[[pd.DataFrame], NDArray[np.uint8]]:
+    return lambda rows: np.stack([packed(difference_hash(read(key))) for key in rows["key"]])
 
 
 def recoded(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -44,7 +52,7 @@ def test_a_duplicate_that_was_scaled_and_compressed_again_is_found_in_another_sp
     rows = index([row("s", key.removeprefix("s/")) for key in pictures])
     is_test = rows["key"].isin(["s/again.png", *(f"s/{n}.png" for n in range(20, 30))])
     rows = rows.assign(split=np.where(is_test, "test", "train"))
-    found = find_near_duplicates(rows, lambda one: pictures[one["key"]], most=100, seed=0)
+    found = find_near_duplicates(rows, hashed(lambda key: pictures[key]), most=100, seed=0)
     assert [(one, other) for one, other, _ in found.examples] == [("s/3.png", "s/again.png")]
     assert (found.checked, found.of, found.pairs) == (32, 32, 1)
 
@@ -60,17 +68,17 @@ def test_of_a_clip_the_middle_frame_is_compared() -> None:
     )
     asked: list[str] = []
 
-    def read(one: dict[str, Any]) -> NDArray[np.uint8]:
-        asked.append(one["key"])
+    def read(key: str) -> NDArray[np.uint8]:
+        asked.append(key)
         return photo(len(asked))
 
-    find_near_duplicates(rows, read, most=100, seed=0)
+    find_near_duplicates(rows, hashed(read), most=100, seed=0)
     assert sorted(asked) == ["s/test.mp4#2", "s/train.mp4#2"]
 
 
 def test_at_most_so_many_images_are_compared() -> None:
     rows = index([row("s", f"{n}.png") for n in range(30)]).assign(split="train")
-    found = find_near_duplicates(rows, lambda one: photo(0), most=7, seed=0)
+    found = find_near_duplicates(rows, hashed(lambda key: photo(0)), most=7, seed=0)
     assert (found.checked, found.of, found.pairs, found.examples) == (7, 30, 0, ())
 
 
@@ -132,3 +140,29 @@ def test_a_picture_that_cannot_be_compared_is_named(
     (tmp_path / "f3.png").write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"f3\.png cannot be read"):
         describe_shared(shared, tmp_path, "mine")
+
+
+@given(st.integers(0, 10_000), st.integers(0, 12), st.integers(0, 12))
+def test_near_pairs_are_those_of_every_comparison(seed: int, left: int, right: int) -> None:
+    rng = np.random.default_rng(seed)
+    # Few different hashes, some of them near each other: 0, 10, 20, 21 or 40 bits apart.
+    bits = np.zeros((left + right, 256), dtype=bool)
+    for one in bits:
+        one[: rng.choice([0, 10, 20, 21, 40])] = True
+    hashes, sides = np.packbits(bits, axis=1), rng.permutation(left + right)
+    lefts, rights = np.sort(sides[:left]), np.sort(sides[left:])
+    every = sorted(
+        (int(differing), int(i), int(j))
+        for i in lefts
+        for j in rights
+        if (differing := (bits[i] ^ bits[j]).sum()) <= 20
+    )
+    assert near_pairs(hashes, lefts, rights) == (len(every), every[:20])
+
+
+def test_many_flat_images_are_counted_without_being_listed() -> None:
+    # 3,000 * 3,000 pairs of the same hash, of which the first 20 are given.
+    rows = np.arange(6_000)
+    count, shown = near_pairs(np.zeros((6_000, 32), np.uint8), rows[:3_000], rows[3_000:])
+    assert count == 9_000_000
+    assert shown == [(0, 0, 3_000 + n) for n in range(20)]
