@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fakeforensics.splits.duplicates import find_near_duplicates
 from fakeforensics.splits.manifest import Manifests
 from fakeforensics.splits.properties import PROPERTIES, FormatBias, format_bias
-from fakeforensics.splits.rows import group_numbers, joined, numbered
+from fakeforensics.splits.rows import group_numbers, joined, numbered, stacked
 
 
 def audit(
@@ -40,7 +40,7 @@ def audit(
     biases = {name: format_bias(_files(rows), seed) for name, rows in both.items()}
     parts = (manifests.train, manifests.val, manifests.test)
     columns = [name for name in manifests.train if name != "group"]
-    everything = pd.concat([rows[columns] for rows in parts], ignore_index=True)
+    everything = stacked(parts, columns)
     warnings = [text for name, bias in biases.items() for text in _warnings(name, bias)]
     copies: dict[str, Any] = {"identical_within_split": _identical(everything)}
     if most_images:

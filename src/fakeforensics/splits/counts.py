@@ -9,7 +9,7 @@ import pandas as pd
 
 from fakeforensics.splits.manifest import Manifests
 from fakeforensics.splits.protocol import Frames
-from fakeforensics.splits.rows import among, joined
+from fakeforensics.splits.rows import among, joined, stacked
 
 SPLITS = ("train", "val", "test")
 
@@ -103,7 +103,7 @@ def _classes(rows: pd.DataFrame) -> dict[str, Any]:
 
 def _together(manifests: Manifests, columns: list[str]) -> pd.DataFrame:
     parts = (manifests.train, manifests.val, manifests.test)
-    return pd.concat([rows[columns] for rows in parts], ignore_index=True)
+    return stacked(parts, columns)
 
 
 def _frames(manifests: Manifests, asked: Frames) -> dict[str, dict[str, int]]:

@@ -11,7 +11,7 @@ import pandas as pd
 from fakeforensics.splits.assign import assign_source, assign_undetected
 from fakeforensics.splits.duplicates import merge_groups, share_duplicates
 from fakeforensics.splits.protocol import Frames, Holdout, Protocol
-from fakeforensics.splits.rows import SPLIT, as_text, numbered, of_split, text
+from fakeforensics.splits.rows import SPLIT, as_text, numbered, of_split, stacked, text
 from fakeforensics.splits.sample import (
     Sampler,
     draw_per_class,
@@ -100,7 +100,7 @@ def build_manifests(
                 left_out[DROPPED_UNDETECTED] = unknown
         if left_out:
             dropped[source] = left_out
-    rows = spread_frames(pd.concat(parts, ignore_index=True), protocol.frames_per_video)
+    rows = spread_frames(stacked(parts), protocol.frames_per_video)
     parts.clear()
     rows, subsampled = limit_rows(rows, protocol, seed)
     training = select_training(name, protocol, rows)
@@ -109,7 +109,7 @@ def build_manifests(
     reference = select_reference(name, protocol, rows)
     del rows
     columns = [one for one in LEAK_COLUMNS if one in training]
-    checked = pd.concat([part[columns] for part in (training, reference, tests)], ignore_index=True)
+    checked = stacked((training, reference, tests), columns)
     check_leaks(name, checked, protocol.holdout.by)
     del checked
     if sampler is not None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fakeforensics.splits.rows import group_numbers, joined, numbered, text
+from fakeforensics.splits.rows import group_numbers, joined, numbered, stacked, text
 
 Named = TypeVar("Named", bound=Hashable)
 
@@ -214,7 +214,7 @@ def telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
     tested: dict[str, tuple[pd.DataFrame, dict[str, pd.Series[Any]]]] = {}
     for method, fakes in files[files["label"] == 1].groupby("method", sort=True):
         own = reals[place[reals.index].isin(place[fakes.index].unique()).to_numpy()]
-        both = pd.concat([reals if own.empty else own, fakes])
+        both = stacked([reals if own.empty else own, fakes])
         if min(_counts(both)) < FEWEST_FILES:
             continue
         values = _varying(both)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fakeforensics.errors import UserError
 from fakeforensics.splits.protocol import Protocol, Selection
-from fakeforensics.splits.rows import as_text, group_numbers, of_split, text
+from fakeforensics.splits.rows import as_text, group_numbers, of_split, stacked, text
 
 EXAMPLES = 5
 LEAK_COLUMNS = (
@@ -124,10 +124,10 @@ def select_tests(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFr
             usable = np.ones(len(rows), dtype=bool) if selection.splits == "all" else is_test
             _must_find(name, f"test set {test_set}", selection, usable, rows)
             found.append(rows[usable & matches(rows, selection)])
-        chosen = pd.concat(found).drop_duplicates("key") if len(found) > 1 else found[0]
+        chosen = stacked(found).drop_duplicates("key") if len(found) > 1 else found[0]
         _must_hold(name, f"test set {test_set}", chosen, _asked(selections))
         sets.append(of_split(chosen, "test").assign(test_set=test_set))
-    return pd.concat(sets)
+    return stacked(sets)
 
 
 def count_undetected(protocol: Protocol, files: pd.DataFrame) -> dict[str, dict[str, int]]:
