@@ -51,7 +51,9 @@ class Catalog:
         self._texts: dict[str, pa.Array] = {}
         for field in INDEX_SCHEMA:
             if field.type == pa.string():
-                self._codes[field.name], self._texts[field.name] = _encoded(table[field.name])
+                self._codes[field.name], self._texts[field.name] = _encoded(
+                    table[field.name], is_sorted=field.name not in _HASHES
+                )
                 table = table.drop_columns([field.name])
         # Pandas writes a number that is not known as missing, and so do manifests.
         scores = pa.array(table["detector_score"].to_numpy(), pa.float32(), from_pandas=True)
@@ -128,14 +130,14 @@ class Catalog:
         return self._rest[name].take(pa.array(where))
 
 
-def _encoded(values: pa.ChunkedArray) -> tuple[NDArray[np.integer[Any]], pa.Array]:
-    """The number of each text, and the texts in alphabetical order."""
+def _encoded(values: pa.ChunkedArray, *, is_sorted: bool) -> tuple[NDArray[np.integer[Any]], pa.Array]:
+    """The number of each text, and the texts; in alphabetical order, which takes seconds for hashes."""
     encoded = values.dictionary_encode().unify_dictionaries()
     if not encoded.num_chunks:
         return np.empty(0, np.int32), pa.array([], pa.string())
     codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
     texts = encoded.chunk(0).dictionary
-    if len(texts) > 1 and not pc.all(pc.less(texts[:-1], texts[1:])).as_py():
+    if is_sorted and len(texts) > 1 and not pc.all(pc.less(texts[:-1], texts[1:])).as_py():
         order = pc.sort_indices(texts)
         places = np.empty(len(texts), codes.dtype)
         places[order.to_numpy()] = np.arange(len(texts))
