@@ -67,7 +67,7 @@ class Catalog:
         return self._frame.iloc[slice(*self._spans[source])].reset_index(drop=True)
 
     def located(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Where the images of some rows are: key, source, shard, offset, size, raw_path and sha256, as text."""
+        """Where images are: key, source, shard, offset, size, raw_path and sha256, as text."""
         where = rows["row"].to_numpy()
         columns = {name: self._column(name, where) for name in _LOCATION}
         found: pd.DataFrame = pa.table(columns).to_pandas()
