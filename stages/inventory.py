@@ -23,7 +23,8 @@ def main(
     """
     from fakeforensics.params import load_params
     from fakeforensics.sources.base import MissingSourceError, open_source
-    from fakeforensics.sources.inventory import UNREADABLE, read_list, write_empty, write_inventory
+    from fakeforensics.sources.hashing import UNREADABLE
+    from fakeforensics.sources.inventory import read_list, write_empty, write_inventory
 
     try:
         adapter = open_source(source, load_params(params).source(source))

@@ -50,9 +50,7 @@ def _measured(folder: Path, commit: str, count: int) -> dict[str, float]:
     """Lines of the longest lock, and seconds of the processor."""
     multiply(folder, count)
     own = "" if commit else f"pipelines/{PROTOCOL}/dvc.yaml:"
-    targets = [own + stage.format(PROTOCOL) for stage in STAGES] + (
-        [] if commit else [f"page@{PROTOCOL}"]
-    )
+    targets = [own + stage.format(PROTOCOL) for stage in STAGES] + ([] if commit else [f"page@{PROTOCOL}"])
     first, all_ = (
         cpu_seconds(folder, "repro", "--single-item", "--force", "--no-run-cache", *some)
         for some in (targets[:1], targets)

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
+from numpy.typing import NDArray
 
 from benchmarks.scale._then_and_now import ROOT, THEN, Cost, checked_out, run
 from fakeforensics.files import write_json, write_parquet
@@ -90,7 +91,7 @@ def _cnn_synth(rows: int, is_official: bool) -> pd.DataFrame:
     names = names.iloc[np.linspace(0, len(names) - 1, rows).astype(int)].drop_duplicates("raw_path")
     method = np.where(names["label"] == 0, "real", names["domain"])
     group = "big/" + names["raw_path"].str.removesuffix(".png")
-    return _index(names["raw_path"], group).assign(
+    index: pd.DataFrame = _index(names["raw_path"], group).assign(
         method=method,
         domain=names["domain"].to_numpy(),
         label=names["label"].to_numpy(np.int8),
@@ -100,6 +101,7 @@ def _cnn_synth(rows: int, is_official: bool) -> pd.DataFrame:
             np.int32
         ),
     )[INDEX_SCHEMA.names]
+    return index
 
 
 def _paths() -> Iterator[tuple[str, str, str, int]]:
@@ -122,7 +124,9 @@ def _persons(rows: int) -> pd.DataFrame:
     label = (video % 10 > 0).astype(np.int8)
     one, other = video // 10 % 2000, (video // 10 * 7 + video % 10) % 2000
     names = pd.Series([f"v{v:06d}" for v in video])
-    return _index(names + ".mp4", "big/" + pd.Series([f"p{n:06d}" for n in video // 10])).assign(
+    index: pd.DataFrame = _index(
+        names + ".mp4", "big/" + pd.Series([f"p{n:06d}" for n in video // 10])
+    ).assign(
         key=[f"big/v{v:06d}#f{f:06d}" for v, f in zip(video, place % 32, strict=True)],
         method=np.where(label == 0, "real", "swap"),
         domain="progan",
@@ -130,10 +134,11 @@ def _persons(rows: int) -> pd.DataFrame:
         identities=[f"i{a};i{b}" if swap else f"i{a}" for a, b, swap in zip(one, other, label, strict=True)],
         video="big/" + names,
         frame=(place % 32).astype(np.int32),
-        box=[np.array([10, 20, 110, 120], np.float32)] * rows,
-        landmarks=[np.arange(10, dtype=np.float32)] * rows,
+        box=_repeated(np.array([10, 20, 110, 120], np.float32), rows),
+        landmarks=_repeated(np.arange(10, dtype=np.float32), rows),
         raw_sha256=[_sha256(f"raw{v}") for v in video],
     )[INDEX_SCHEMA.names]
+    return index
 
 
 def _index(raw_path: pd.Series[str], group: pd.Series[str]) -> pd.DataFrame:
@@ -153,8 +158,8 @@ def _index(raw_path: pd.Series[str], group: pd.Series[str]) -> pd.DataFrame:
         frame=np.int32(-1),
         track=np.int16(0),
         bridged=False,
-        box=[np.empty(0, np.float32)] * rows,
-        landmarks=[np.empty(0, np.float32)] * rows,
+        box=_repeated(np.empty(0, np.float32), rows),
+        landmarks=_repeated(np.empty(0, np.float32), rows),
         detector_score=np.float32("nan"),
         raw_path=path,
         raw_sha256=[_sha256(f"raw{name}") for name in path],
@@ -168,6 +173,10 @@ def _index(raw_path: pd.Series[str], group: pd.Series[str]) -> pd.DataFrame:
     )
 
 
+def _repeated(value: NDArray[np.float32], rows: int) -> pd.Series[Any]:
+    return pd.Series([value] * rows, dtype=object)
+
+
 def _with_images(index: pd.DataFrame, folder: Path) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     places, digests = [], []
@@ -177,7 +186,7 @@ def _with_images(index: pd.DataFrame, folder: Path) -> pd.DataFrame:
             places.append(writer.add(f"{key}.png", data))
             digests.append(hashlib.sha256(data).hexdigest())
     located = pd.DataFrame(places)
-    return index.assign(**{name: located[name].to_numpy() for name in located}, sha256=digests)
+    return index.assign(**{str(name): located[name].to_numpy() for name in located}, sha256=digests)
 
 
 def _sha256(name: str) -> str:
@@ -194,7 +203,7 @@ def _stage(folder: Path, code: Path, protocol: str, audit_images: int) -> Cost:
 
 
 def _shown(title: str, costs: dict[str, Cost]) -> dict[str, float]:
-    figures = {}
+    figures: dict[str, float] = {}
     for commit, cost in costs.items():
         typer.echo(f"{title:24}{commit:10}{cost}")
         figures |= {f"{title} {commit} {name}": value for name, value in vars(cost).items()}

@@ -27,7 +27,7 @@ from fakeforensics.sources.hashing import SHA256_OR_NOTHING, UNREADABLE, hash_fi
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1  # of the list and its digest
+VERSION: Literal[1] = 1  # of the list and its digest
 TABLES = "lists of labels or splits"
 SCRATCH = Path(".scratch/inventory")
 SHOWN = 5  # files that a message names

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -119,7 +120,7 @@ def assign_source(index: pd.DataFrame, holdout: Holdout, seed: int) -> pd.DataFr
     by_person = holdout.by == "person"
     has_identities = (free["identities"] != "").any()
     split = (_by_identity if by_person and has_identities else _by_group)(free, shares, seed)
-    dropped = pd.Series("", index=free.index, dtype=reasons)
+    dropped: pd.Series[Any] = pd.Series("", index=free.index, dtype=reasons)
     dropped[split == ""] = DROPPED_STRADDLES
     tested = index[index["own_split"] == "test"]
     names, reason = (
@@ -194,9 +195,9 @@ def _by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.
     split = np.empty(len(names), dtype=np.int8)
     rank = ranks(names[known], seed)
     for members in pd.Series(known).groupby(kind).indices.values():
-        order = members[np.argsort(rank[members], kind="stable")]
+        order = np.asarray(members)[np.argsort(rank[members], kind="stable")]
         sizes = _sizes(len(order), shares)
-        codes = [SPLIT.categories.get_loc(name) for name in sizes]
+        codes = SPLIT.categories.get_indexer(pd.Index(list(sizes)))
         split[known[order]] = np.repeat(codes, list(sizes.values()))
     return pd.Series(pd.Categorical.from_codes(split[group], dtype=SPLIT), index=rows.index)
 

@@ -39,7 +39,7 @@ def audit(
     both = {name: rows for name, rows in sets.items() if rows["label"].nunique() == 2}
     biases = {name: format_bias(_files(rows), seed) for name, rows in both.items()}
     parts = (manifests.train, manifests.val, manifests.test)
-    columns = [name for name in manifests.train if name != "group"]
+    columns = [str(name) for name in manifests.train if name != "group"]
     everything = stacked(parts, columns)
     warnings = [text for name, bias in biases.items() for text in _warnings(name, bias)]
     copies: dict[str, Any] = {"identical_within_split": _identical(everything)}

@@ -98,7 +98,7 @@ class Catalog:
                 texts = pd.Index(self._texts[name].to_pandas())
                 # They differ and are sorted. The public way makes sure of that with a Python object per text,
                 # and keeps those: some 100 MiB for each of three columns of 818,000 rows.
-                kind = pd.CategoricalDtype._from_fastpath(texts, ordered=False)
+                kind = pd.CategoricalDtype._from_fastpath(texts, ordered=False)  # type: ignore[attr-defined]
                 columns[name] = pd.Categorical.from_codes(self._codes[name], dtype=kind)
             else:
                 columns[name] = self._rest[name].to_numpy()
@@ -188,7 +188,7 @@ def text(values: pd.Series[Any]) -> pd.Series[str]:
 
 def as_text(rows: pd.DataFrame) -> pd.DataFrame:
     """The same rows with plain text in place of categories."""
-    return rows.assign(**{name: text(rows[name]) for name in rows.select_dtypes("category")})
+    return rows.assign(**{str(name): text(rows[name]) for name in rows.select_dtypes("category")})
 
 
 def joined(rows: pd.DataFrame, names: Sequence[str], separator: str = "/") -> pd.Series[Any]:
@@ -197,7 +197,7 @@ def joined(rows: pd.DataFrame, names: Sequence[str], separator: str = "/") -> pd
     kinds = rows[list(names)].iloc[np.unique(numbers, return_index=True)[1]]
     words = [separator.join(map(str, kind)) for kind in kinds.itertuples(index=False, name=None)]
     codes, texts = pd.factorize(np.array(words, dtype=object), sort=True)
-    return pd.Series(pd.Categorical.from_codes(codes[numbers], texts), index=rows.index)
+    return pd.Series(pd.Categorical.from_codes(codes[numbers], pd.Index(texts)), index=rows.index)
 
 
 def group_numbers(rows: pd.DataFrame, names: Sequence[str]) -> NDArray[np.int64]:
