@@ -10,7 +10,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
 from fakeforensics.inference.output import choice_line
 from fakeforensics.inference.package import About, Package, find_packages, open_package, write_package
-from fakeforensics.sums import write_sums
+from fakeforensics.sums import write_list, write_sums
 from fakeforensics.thresholds.any_share import adapted_decision
 from fakeforensics.thresholds.policy import ConformalCut
 from tests.unit.inference.conftest import TOY
@@ -221,6 +221,12 @@ def test_damaged_error_rates_are_named(package, tmp_path, text):
 def test_a_package_is_not_written_without_its_results(package, tmp_path):
     with pytest.raises(UserError, match=r"gone\.json: no such file(.|\n)*dvc repro"):
         write_package(tmp_path, package.directory, {"metrics.json": tmp_path / "gone.json"}, About(title="t"))
+    changed = tmp_path / "changed.json"
+    changed.write_text('{"ap": 0.5}')
+    write_list([changed])
+    changed.write_text('{"ap": 0.6}')
+    with pytest.raises(UserError, match=r"changed\.json: changed since it was written"):
+        write_package(tmp_path, package.directory, {"metrics.json": changed}, About(title="t"))
 
 
 def test_scores_are_called_by_their_labels(toy, tmp_path):
