@@ -81,10 +81,12 @@ def stages(
         else:
             failed = run_on_cluster(some, scheduler)
         _report(failed, some)
-    stage_names = " ".join(
-        f"{stage}@{one}-{name}" for stage in STAGES for one, name in product(protocol, detector)
+    addresses = " ".join(
+        f"pipelines/{one}/dvc.yaml:{stage}@{one}-{name}"
+        for stage in STAGES
+        for one, name in product(protocol, detector)
     )
-    typer.echo(f"record the results with: dvc commit --force {stage_names}")
+    typer.echo(f"record the results with: dvc commit --force {addresses}")
 
 
 def run_here(tasks: Sequence[Task], jobs: int, begun: str | None = None) -> list[str]:

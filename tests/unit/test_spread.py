@@ -107,7 +107,7 @@ def test_detectors_are_trained_and_then_scored(monkeypatch, capsys):
         ["score a/bce", "score b/bce"],
     ]
     assert steps[0][0][1].command[1:] == ("-m", "stages.train", "--protocol", "b", "--detector", "bce")
-    said = "dvc commit --force train@a-bce train@b-bce score@a-bce score@b-bce"
+    said = "dvc commit --force pipelines/a/dvc.yaml:train@a-bce pipelines/b/dvc.yaml:train@b-bce "
     assert said in capsys.readouterr().out
 
 

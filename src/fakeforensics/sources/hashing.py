@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from fakeforensics.files import explain_full_disk, hold, printable_path, write_parquet
 from fakeforensics.parquet import Column, read_parquet
+from fakeforensics.processes import look_ahead
 from fakeforensics.progress import Progress
 
 One = TypeVar("One")
@@ -52,15 +52,14 @@ def map_in_order(
         workers: Threads; one per core by default.
     """
     count = workers or os.cpu_count() or 1
-    waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(count) as pool:
+
+        def submit(item: One) -> Future[Result]:
+            return pool.submit(work, item)
+
         try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) >= 4 * count:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            for _, done in look_ahead(submit, items, 4 * count, ordered=True):
+                yield done.result()
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -45,7 +45,7 @@ def test_results_come_in_order_and_few_items_wait() -> None:
     for done, result in enumerate(map_in_order(work, Items(range(200)), workers=2)):
         assert result == 2 * done
         ahead.append(len(taken) - done)
-    assert max(ahead) <= 8  # four per thread
+    assert max(ahead) <= 9  # four per thread, and the one in hand
 
 
 def test_an_error_of_the_work_is_raised() -> None:
