@@ -33,7 +33,7 @@ def test_the_projects_own_file_is_valid_and_holds_the_thesis_settings():
     )
     assert params.lambda_ == 0.01
     assert params.protocols == ("demo",)
-    assert params.detectors == ("bce", "sad", "joint")
+    assert params.detectors == ("bce", "sad", "joint", "oc_svm", "svdd_fakes", "spectrum")
     assert params.compare.baseline == "bce"
     # chapter 3: the center follows the weights, the code is the pooled one
     assert (train.center, train.code) == ("epoch", "pooled")
