@@ -22,6 +22,8 @@ DRAWS_PER_TEST = 200  # at least, as Holm's correction multiplies the smallest p
 MOST_BINS = 16
 ENOUGH = 10  # permutations that are fitted as well as the truth; then the test stops
 SIGNIFICANT = 0.01
+ALPHA = 0.5  # added to each count of the naive Bayes classifier
+_AT_ONCE = 32  # labelings that are fitted together
 MOST_FILES = 500  # of each class
 FEWEST_FILES = 10  # of each class, and of groups in each
 _DIGITS = 9  # kept of a classifier's log odds, whose last bits differ between processors
@@ -245,7 +247,7 @@ def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) 
     if features.shape[1] == 0:
         return 0.5, 1.0
     # A fold may lack values that another one has. The prior is the same for all files and ranks none.
-    model = CategoricalNB(alpha=0.5, fit_prior=False, min_categories=features.max(axis=0) + 1)
+    model = CategoricalNB(alpha=ALPHA, fit_prior=False, min_categories=features.max(axis=0) + 1)
 
     def auc(train: NDArray[np.intp], test: NDArray[np.intp], target: NDArray[np.integer[Any]]) -> float:
         log = model.fit(features[train], target[train]).predict_log_proba(features[test])
@@ -254,15 +256,50 @@ def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) 
     folds = RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=seed)
     held_out = [auc(train, test, labels) for train, test in folds.split(features, labels)]
     # Overfitting raises the AUC of true and permuted labels alike, so that the test needs no held-out files.
-    everything = np.arange(len(labels))
     rng = np.random.default_rng(seed)
-    reached = auc(everything, everything, labels)
+    reached = fitted_aucs(features, labels[np.newaxis])[0]
     as_good = done = 0
     while done < PERMUTATIONS and as_good < ENOUGH:
-        as_good += auc(everything, everything, rng.permutation(labels)) >= reached
-        done += 1
+        count = min(_AT_ONCE, PERMUTATIONS - done)
+        permuted = np.stack([rng.permutation(labels) for _ in range(count)])
+        for auc_permuted in fitted_aucs(features, permuted):
+            as_good += int(auc_permuted >= reached)
+            done += 1
+            if as_good == ENOUGH:
+                break
     p_value = as_good / done if as_good == ENOUGH else (as_good + 1) / (done + 1)
     return round(float(np.mean(held_out)), 4), round(p_value, 4)
+
+
+def fitted_aucs(
+    features: NDArray[np.intp], labels: NDArray[np.integer[Any]], alpha: float = ALPHA
+) -> NDArray[np.float64]:
+    """The AUC of a naive Bayes classifier on the files that it was fitted to, for many labelings at once.
+
+    Fitting scikit-learn's CategoricalNB to each of 499 labelings takes most of the time of an audit.
+
+    Args:
+        features: Int["files features"]: the bin of each property, from 0.
+        labels: Int["labelings files"]: 0 real, 1 fake, in each labeling as many.
+        alpha: Added to each count of a bin, as in CategoricalNB.
+
+    Returns:
+        Float["labelings"].
+    """
+    from scipy.stats import rankdata
+
+    log_odds = np.zeros(labels.shape)
+    fakes = labels.sum(axis=1, keepdims=True)
+    reals = labels.shape[1] - fakes
+    for column in features.T:
+        is_in = np.eye(column.max() + 1)[column]
+        fake = labels @ is_in + alpha
+        real = is_in.sum(axis=0) + 2 * alpha - fake
+        size = alpha * is_in.shape[1]
+        log_odds += (np.log(fake / (fakes + size)) - np.log(real / (reals + size)))[:, column]
+    ranks = rankdata(log_odds.round(_DIGITS), axis=1)
+    above = (ranks * labels).sum(axis=1) - (fakes * (fakes + 1) / 2)[:, 0]
+    return above / (fakes * reals)[:, 0]
 
 
 def _independent(files: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -5,9 +5,18 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+from sklearn.naive_bayes import CategoricalNB
 
 from fakeforensics.splits import properties
-from fakeforensics.splits.properties import compare_properties, format_bias, holm, permutation_p_value
+from fakeforensics.splits.properties import (
+    ALPHA,
+    compare_properties,
+    fitted_aucs,
+    format_bias,
+    holm,
+    permutation_p_value,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -234,3 +243,23 @@ def test_few_groups_are_not_tested_but_a_format_of_their_own_is_named() -> None:
     assert found.properties["format"].p_value == pytest.approx(2 / 20, abs=0.02)
     rows.loc[rows.index[-1], ["raw_format", "jpeg_quality", "chroma_sampling"]] = ["JPEG", 75, "4:2:0"]
     assert not format_bias(rows, seed=0).is_biased
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_classifiers_fits_are_those_of_categorical_naive_bayes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features = np.stack([rng.integers(0, kinds, 60) for kinds in (2, 3, 16)], axis=1)
+    labelings = np.stack([rng.permutation(np.arange(60) < 25).astype(int) for _ in range(4)])
+    found = fitted_aucs(features, labelings)
+    model = CategoricalNB(alpha=ALPHA, fit_prior=False, min_categories=features.max(axis=0) + 1)
+    for labels, auc in zip(labelings, found, strict=True):
+        log = model.fit(features, labels).predict_log_proba(features)
+        assert auc == pytest.approx(roc_auc_score(labels, (log[:, 1] - log[:, 0]).round(9)), abs=1e-12)
+
+
+def test_the_auc_of_a_fit_is_the_share_of_pairs_in_order() -> None:
+    # Bins a a a b | b b a with fakes after the bar: b is likelier fake. Of 4 · 3 pairs a fake in b beats the
+    # 3 reals in a and ties with the one in b: 2 · 3.5; the fake in a ties with 3 and loses to 1: 1.5.
+    features = np.array([[0], [0], [0], [1], [1], [1], [0]])
+    found = fitted_aucs(features, np.array([[0, 0, 0, 0, 1, 1, 1]]))
+    assert found[0] == pytest.approx((2 * 3.5 + 1.5) / 12)
