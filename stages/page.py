@@ -37,4 +37,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, "detectors", "thresholds.criterion", "thresholds.inconclusive")

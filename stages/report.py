@@ -46,4 +46,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main, "protocols", "detectors", "report", "thresholds.criterion", "thresholds.inconclusive")
+    run_command(main, "protocols", "report")

@@ -19,9 +19,9 @@ from fakeforensics.files import write_json
 from fakeforensics.metrics.bootstrap import group_names
 from fakeforensics.metrics.compare import Model, Run, compare, compared, interval_over_runs
 from fakeforensics.metrics.registry import METRICS
-from fakeforensics.metrics.spec import EXTERNAL
+from fakeforensics.metrics.spec import EXTERNAL, VALIDATION
 from fakeforensics.metrics.summary import DIGITS, measure_run, summarize, write_curves
-from fakeforensics.metrics.table import TAKEN, VALIDATION, has_both_classes, need_one_label, read_scores
+from fakeforensics.metrics.table import TAKEN, has_both_classes, need_one_label, read_scores
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.reading import check_file
 from fakeforensics.thresholds.advice import Advice, advise

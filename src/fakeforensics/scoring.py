@@ -22,8 +22,8 @@ from fakeforensics.devices import leased
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.images.manifest import read_manifest
-from fakeforensics.metrics.spec import IDENTITY
-from fakeforensics.metrics.table import VALIDATION, ScoreTable, read_scores, write_scores
+from fakeforensics.metrics.spec import IDENTITY, VALIDATION
+from fakeforensics.metrics.table import ScoreTable, read_scores, write_scores
 from fakeforensics.models.card import detector_card, read_card, trained_on
 from fakeforensics.progress import track
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from fakeforensics.metrics.bootstrap import group_names
+if TYPE_CHECKING:
+    import pandas as pd
 
 _ORDERS = 1000
 _MOST = 5000  # images that are put into random orders; more would narrow the limit by less than a point
@@ -45,6 +46,8 @@ def class_sizes(table: pd.DataFrame) -> tuple[tuple[int, int], tuple[int, int]]:
     Args:
         table: Columns label, group and key.
     """
+    from fakeforensics.metrics.bootstrap import group_names
+
     parts = [table[table["label"] == label] for label in (0, 1)]
     images, groups = ([len(part) for part in parts], [len(set(group_names(part))) for part in parts])
     return (images[0], images[1]), (groups[0], groups[1])

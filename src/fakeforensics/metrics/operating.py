@@ -11,8 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int, Shaped
 
 from fakeforensics.metrics.ranking import Ranking, need_both_classes, rank
-from fakeforensics.metrics.spec import ScoreSpec
-from fakeforensics.metrics.table import VALIDATION
+from fakeforensics.metrics.spec import VALIDATION, ScoreSpec
 
 Criterion = Literal["f1", "accuracy", "youden", "eer"]
 # Each criterion with its title.

@@ -22,6 +22,7 @@ CALIBRATORS: dict[Scale, tuple[CalibratorKind, ...]] = {
     "probability": ("platt", "isotonic"),
     "real": ("platt", "isotonic"),
 }
+VALIDATION = "validation"  # what a set of validation images is called among the test sets
 FUSED = "fused"  # all scores of a detector combined
 IDENTITY = ("key", "test_set", "method", "domain", "source", "label", "group", "video", "frame")
 # Columns of score tables, and keys of `predict`'s CSV and JSON, that are not scores.

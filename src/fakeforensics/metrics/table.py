@@ -13,12 +13,11 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_parquet
-from fakeforensics.metrics.spec import IDENTITY, Scores, ScoreSpec
+from fakeforensics.metrics.spec import IDENTITY, VALIDATION, Scores, ScoreSpec
 from fakeforensics.parquet import LABEL, Column, check_columns, read_parquet
 from fakeforensics.parsing import parse
 from fakeforensics.yaml12 import read_yaml
 
-VALIDATION = "validation"
 TAKEN = ("mean", "mean_unseen", VALIDATION)  # no test set's name: tables have other rows of these names
 SHOWN = 3  # rows that a message lists
 _MACHINE = b"fakeforensics.trained_on"

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from fakeforensics.metrics.table import VALIDATION
+from fakeforensics.metrics.spec import VALIDATION
 from fakeforensics.palette import COLORS
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Figure, Row, Table, Text
 from fakeforensics.reporting.figures import add_legend, canvas, column_title

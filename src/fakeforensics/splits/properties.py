@@ -299,7 +299,8 @@ def fitted_aucs(
         log_odds += (np.log(fake / (fakes + size)) - np.log(real / (reals + size)))[:, column]
     ranks = rankdata(log_odds.round(_DIGITS), axis=1)
     above = (ranks * labels).sum(axis=1) - (fakes * (fakes + 1) / 2)[:, 0]
-    return above / (fakes * reals)[:, 0]
+    aucs: NDArray[np.float64] = above / (fakes * reals)[:, 0]
+    return aucs
 
 
 def _independent(files: pd.DataFrame, seed: int) -> pd.DataFrame:

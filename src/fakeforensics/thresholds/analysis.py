@@ -21,8 +21,8 @@ from fakeforensics.metrics.operating import (
     validation_threshold,
 )
 from fakeforensics.metrics.ranking import rank
-from fakeforensics.metrics.spec import CalibratorKind, Scores, find_score
-from fakeforensics.metrics.table import VALIDATION, by_test_set
+from fakeforensics.metrics.spec import VALIDATION, CalibratorKind, Scores, find_score
+from fakeforensics.metrics.table import by_test_set
 from fakeforensics.params import LikelihoodRatioKind, ThresholdsParams
 from fakeforensics.thresholds.calibrate import calibration_table, decide, fit_calibrators
 from fakeforensics.thresholds.conformal import fit_conformal, verdict_table

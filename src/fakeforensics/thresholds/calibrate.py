@@ -15,8 +15,8 @@ from scipy.stats import beta
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.operating import CRITERIA, ONE_CLASS_FPR, Criterion, validation_threshold
 from fakeforensics.metrics.ranking import average_precision, check_both_classes
-from fakeforensics.metrics.spec import CalibratorKind, Scores
-from fakeforensics.metrics.table import VALIDATION, by_test_set
+from fakeforensics.metrics.spec import VALIDATION, CalibratorKind, Scores
+from fakeforensics.metrics.table import by_test_set
 from fakeforensics.thresholds.adapt import is_constant
 from fakeforensics.thresholds.policy import Calibrator, Decision, MeasuredOn
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakeforensics.metrics.chance import chance_doubt
-from fakeforensics.metrics.table import VALIDATION
+from fakeforensics.metrics.spec import VALIDATION
 from fakeforensics.models.card import REFERENCE
 from fakeforensics.models.doubts import epoch_doubt
 from fakeforensics.thresholds.policy import Decision

@@ -17,9 +17,9 @@ from jaxtyping import Float, Int, Shaped
 from fakeforensics.metrics.bootstrap import Resampling, group_names, interval, resample_groups
 from fakeforensics.metrics.likelihood import cllr, cllr_min, costs, empirical_bounds, tippett
 from fakeforensics.metrics.ranking import check_both_classes
-from fakeforensics.metrics.spec import Scores
+from fakeforensics.metrics.spec import VALIDATION, Scores
 from fakeforensics.metrics.summary import thin
-from fakeforensics.metrics.table import VALIDATION, by_test_set
+from fakeforensics.metrics.table import by_test_set
 from fakeforensics.params import LikelihoodRatioKind
 from fakeforensics.progress import track
 from fakeforensics.thresholds.calibrate import fit_calibrator

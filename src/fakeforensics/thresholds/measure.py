@@ -14,8 +14,7 @@ import pandas as pd
 from jaxtyping import Float, Float32, Int
 
 from fakeforensics.metrics.bootstrap import Resampling, resample_groups
-from fakeforensics.metrics.spec import Scores
-from fakeforensics.metrics.table import VALIDATION
+from fakeforensics.metrics.spec import VALIDATION, Scores
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.progress import track
 from fakeforensics.thresholds.known_reals import draw_known_reals

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from fakeforensics.metrics.operating import deployed_threshold, sweep
 from fakeforensics.metrics.ranking import rank
-from fakeforensics.metrics.table import VALIDATION
+from fakeforensics.metrics.spec import VALIDATION
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.thresholds.adapt import METHODS, ValidationSummary, histogram
 from fakeforensics.thresholds.calibrate import fit_calibrator

@@ -12,8 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.ranking import Ranking, rank
-from fakeforensics.metrics.spec import FUSED, Scores
-from fakeforensics.metrics.table import VALIDATION
+from fakeforensics.metrics.spec import FUSED, VALIDATION, Scores
 
 
 @dataclass(frozen=True)

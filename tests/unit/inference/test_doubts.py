@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from fakeforensics.files import write_json
 from fakeforensics.inference.model_card import model_card
 from fakeforensics.inference.output import print_models
 from fakeforensics.inference.package import Package
+from tests.unit.inference.conftest import rewrite
 
 
 @pytest.mark.parametrize(
@@ -28,9 +28,9 @@ def test_a_detector_at_chance_or_of_its_first_epoch_is_doubted(package, tmp_path
     card = json.loads((folder / "model.json").read_text())
     card |= {"epochs": epochs, "best_epoch": best}
     card["counts"] |= {"val": {"src": {"real": 10, "pggan": 20, "stargan": 10}}}
-    write_json(folder / "model.json", card)
+    rewrite(folder, "model.json", card)
     metrics = json.loads((folder / "metrics.json").read_text())
-    write_json(folder / "metrics.json", metrics | {"validation": {"ap": {"sl": ap, "cd": 0.1}}})
+    rewrite(folder, "metrics.json", metrics | {"validation": {"ap": {"sl": ap, "cd": 0.1}}})
     found = Package(folder).doubts
     assert len(found) == expected
     text = model_card(Package(folder))
@@ -39,7 +39,7 @@ def test_a_detector_at_chance_or_of_its_first_epoch_is_doubted(package, tmp_path
 
 def test_models_names_a_doubted_detector(package, tmp_path, capsys):
     shutil.copytree(package.directory, tmp_path / "p/joint")
-    write_json(tmp_path / "p/joint/model.json", package.raw_card | {"epochs": 5, "best_epoch": 0})
+    rewrite(tmp_path / "p/joint", "model.json", package.raw_card | {"epochs": 5, "best_epoch": 0})
     print_models(tmp_path)
     printed = capsys.readouterr()
     assert "first of its 5 epochs" in printed.err
@@ -53,7 +53,7 @@ def test_models_shows_chance_next_to_the_means(package, tmp_path, capsys):
         {"level": "video", "test_set": "known", "reals": 1, "fakes": 1},
         {"level": "frame", "test_set": "strange", "reals": 10, "fakes": 30},
     ]
-    write_json(tmp_path / "p/joint/details.json", {"details": details})
+    rewrite(tmp_path / "p/joint", "details.json", {"details": details})
     assert Package(tmp_path / "p/joint").chance() == {
         "known": 25,
         "strange": 75,

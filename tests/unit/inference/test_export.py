@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import sha256_file, write_json
+from fakeforensics.files import sha256_file
 from fakeforensics.images.codec import encode_png
 from fakeforensics.images.index import INDEX_SCHEMA
 from fakeforensics.images.shards import ShardWriter
@@ -26,7 +26,7 @@ from fakeforensics.inference.export import (
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import LoadedModel
 from fakeforensics.models.saving import load_detector
-from tests.unit.inference.conftest import CROP, make_model
+from tests.unit.inference.conftest import CROP, make_model, rewrite
 from tests.unit.splits.conftest import row
 
 NOWHERE = Path("/nowhere")  # without crops to check on
@@ -104,7 +104,7 @@ def test_somebody_elses_detector_is_not_exported(package, tmp_path):
     folder = shutil.copytree(package.directory, tmp_path / "external")
     card = json.loads((folder / "model.json").read_text())
     card["detector"] |= {"name": "external", "settings": {"call": "theirs:score"}}  # of code that is not run
-    write_json(folder / "model.json", card)
+    rewrite(folder, "model.json", card)
     assert add_onnx(Package(folder), NOWHERE).reason == "the detector external has no ONNX form"
 
 

@@ -3,10 +3,9 @@ import shutil
 import pytest
 from scipy.stats import binom
 
-from fakeforensics.files import write_json
 from fakeforensics.inference.model_card import decision_text, model_card
 from fakeforensics.inference.package import Package
-from tests.unit.inference.conftest import make_model
+from tests.unit.inference.conftest import make_model, rewrite
 
 
 def test_the_card_holds_what_a_user_must_know(package):
@@ -49,7 +48,7 @@ def test_expected_errors_and_their_images_are_given(package, tmp_path):
     folder = shutil.copytree(package.directory, tmp_path / "m")
     measured_on = {"reals": 1200, "fakes": 80, "images": "validation"}
     rates = {"expected_fpr": 0.043, "expected_fnr": 0.2, "measured_on": measured_on}
-    write_json(folder / "decision.json", {"score": "cd", "threshold": 2.0, "chosen": "c"} | rates)
+    rewrite(folder, "decision.json", {"score": "cd", "threshold": 2.0, "chosen": "c"} | rates)
     text = decision_text(Package(folder))
     assert "Fake from 2 in S_CD" in text
     # Of 80 fakes 16 are missed. With a rate of 28.8% there would be 16 or fewer in 5% of cases.
@@ -57,7 +56,7 @@ def test_expected_errors_and_their_images_are_given(package, tmp_path):
     assert binom.cdf(16, 80, 0.288) == pytest.approx(0.05, abs=0.001)
     assert "1,200 real and 80 fake images" in text
     rates = {"expected_fpr": 0.05, "expected_fpr_upper": 0.0625, "measured_on": measured_on | {"fakes": 0}}
-    write_json(folder / "decision.json", {"score": "cd", "threshold": 2.0, "chosen": "c"} | rates)
+    rewrite(folder, "decision.json", {"score": "cd", "threshold": 2.0, "chosen": "c"} | rates)
     text = decision_text(Package(folder))
     assert "reals called fake 5.0% (upper limit 6.2%). Upper limits are one-sided, 95%." in text
     assert "1,200 real and 0 fake images (validation). Without fakes nothing could be calibrated" in text
@@ -67,7 +66,7 @@ def test_a_threshold_for_some_files_is_said_to_hold_for_these_alone(package, tmp
     folder = shutil.copytree(package.directory, tmp_path / "m")
     adapted = {"known_reals": 50, "scores": 800, "fake_share": 0.3, "fake_share_interval": [0.2, 0.4]}
     policy = {"score": "sl", "threshold": 2.0, "chosen": "c", "adapted": adapted | {"fallback": ""}}
-    write_json(folder / "decision.json", policy)
+    rewrite(folder, "decision.json", policy)
     text = decision_text(Package(folder))
     assert "these files alone" in text
     assert "30%, 95% interval 20.0% to 40.0%" in text
@@ -79,11 +78,9 @@ RATIO = {"kind": "logistic", "slope": 0.5, "intercept": -1.0, "lower": -1.25, "u
 def test_the_card_says_what_the_likelihood_ratio_is_worth(package, tmp_path):
     folder = shutil.copytree(package.directory, tmp_path / "m")
     policy = {"score": "sl", "threshold": 2.0, "chosen": "c"}
-    write_json(folder / "decision.json", policy | {"likelihood_ratio": RATIO | {"reals": 64, "fakes": 80}})
+    rewrite(folder, "decision.json", policy | {"likelihood_ratio": RATIO | {"reals": 64, "fakes": 80}})
     costs = {"cllr": {"sl": {"validation": 0.1, "mean_unseen": 1.25}}}
-    write_json(
-        folder / "metrics.json", costs | {"cllr_min": {"sl": {"validation": 0.05, "mean_unseen": 0.7}}}
-    )
+    rewrite(folder, "metrics.json", costs | {"cllr_min": {"sl": {"validation": 0.05, "mean_unseen": 0.7}}})
     card = model_card(Package(folder))
     assert "64 groups of real and 80 groups of fake" in card
     assert "from -1.25 to 1.50" in card
@@ -94,11 +91,11 @@ def test_the_card_says_why_there_is_no_likelihood_ratio(package, tmp_path):
     assert "There is no likelihood ratio: this package was made before" in model_card(package)
     folder = shutil.copytree(package.directory, tmp_path / "m")
     policy = {"score": "sl", "threshold": 2.0, "chosen": "c", "no_likelihood_ratio": "no fakes here"}
-    write_json(folder / "decision.json", policy)
+    rewrite(folder, "decision.json", policy)
     assert "There is no likelihood ratio: no fakes here." in model_card(Package(folder))
 
 
 def test_the_demos_card_warns(package, tmp_path):
     folder = shutil.copytree(package.directory, tmp_path / "m")
-    write_json(folder / "package.json", {"title": "t", "demo": True})
+    rewrite(folder, "package.json", {"title": "t", "demo": True})
     assert "> Demo model: " in model_card(Package(folder))

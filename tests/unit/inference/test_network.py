@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import sha256_file, write_json
+from fakeforensics.files import sha256_file
 from fakeforensics.inference import network
 from fakeforensics.inference.network import OnnxNetwork, choose_runtime, open_network
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.torch_network import TorchNetwork
 from fakeforensics.sums import write_sums
-from tests.unit.inference.conftest import CROP
+from tests.unit.inference.conftest import CROP, rewrite
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def crops(portrait):
 
 def changed_record(package, **values):
     path = package.directory / "onnx.json"
-    write_json(path, json.loads(path.read_text()) | values)
+    rewrite(path.parent, path.name, json.loads(path.read_text()) | values)
     return Package(package.directory)
 
 

@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.files import write_json
+from fakeforensics.files import sha256_file, write_json
 from fakeforensics.inference import obtain as module
 from fakeforensics.inference.obtain import obtain
 from fakeforensics.models.card import CARD, FORMAT
@@ -145,7 +145,8 @@ def list_hidden(folder):
 
 
 def list_folder_as_file(folder):
-    relist(folder, f"{'0' * 64}  more/a b.json\n{'0' * 64}  more/a b.json/x\n{'0' * 64}  {CARD}\n")
+    digest = sha256_file(folder / "more/a b.json")
+    relist(folder, f"{digest}  more/a b.json\n{'0' * 64}  more/a b.json/x\n{'0' * 64}  {CARD}\n")
 
 
 @pytest.mark.parametrize(

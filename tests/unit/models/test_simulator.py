@@ -23,15 +23,22 @@ def test_the_papers_networks():
 def test_it_learns_to_reconstruct():
     torch.manual_seed(0)
     images = torch.rand(4, 3, 1, 1) * torch.ones(4, 3, 32, 32) - 0.5
-    simulator, losses = Simulator(4, 0, "nearest"), []
+    simulator, losses = Simulator(16, 0, "nearest"), []
+
+    def error():
+        with torch.no_grad():
+            return (simulator(images) - images).abs().mean().item()
+
+    before = error()
     train_simulator(
         simulator,
         [images],
         width=4,
-        epochs=30,
+        epochs=60,
         batch_size=2,
         weight=10.0,
         note=lambda epoch, made, told: losses.append((epoch, made, told)),
     )
-    assert [epoch for epoch, _, _ in losses] == list(range(30))
-    assert losses[-1][1] < losses[0][1]
+    assert [epoch for epoch, _, _ in losses] == list(range(60))
+    # The losses also hold the opinion of the discriminator, which may rise. Three seeds gave 0.52 to 0.84.
+    assert error() < 0.95 * before
