@@ -81,7 +81,8 @@ def test_shown_modules_exist():
     for module in modules:
         path = module.replace(".", "/")
         if module.split(".")[0] in ("stages", "benchmarks", "fakeforensics"):
-            assert any((ROOT / folder / f"{path}.py").exists() for folder in ("", "src")), module
+            files = (f"{path}.py", f"{path}/__main__.py")
+            assert any((ROOT / folder / file).exists() for folder in ("", "src") for file in files), module
 
 
 def test_tables_over_seeds_are_those_of_the_recorded_file():
