@@ -69,6 +69,7 @@ def prepare(clone, protocols):
     def configure(params):
         shrink(params)
         params |= {"protocols": protocols, "sources": {name: sources[name] for name in sorted(needed)}}
+        params["detectors"] = list(DETECTORS)
 
     clone.edit("params.yaml", configure)
     for path in folder.glob("pilot_*.yaml"):

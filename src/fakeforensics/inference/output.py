@@ -111,7 +111,10 @@ def print_models(root: Path) -> None:
     """
     packages = find_packages(root)
     if not packages:
-        raise UserError(f"{root}/: no packaged model here", fix="run `dvc repro` first")
+        raise UserError(
+            f"{root}/: no packaged model here, in {Path.cwd()}",
+            fix="run the command in the project's folder, where `dvc repro` was run, or name a folder of packages",
+        )
     width = max(len("MODEL"), *(len(str(package.directory)) for package in packages))
     typer.echo(f"{'MODEL':<{width}}  TAKES   {'SCORE':<{_LABEL}}  MEAN AP  CHANCE  UNSEEN AP  CHANCE")
     has_demo = False
