@@ -185,9 +185,15 @@ def test_adding_a_protocol_takes_one_file_and_its_sets_may_be_of_both_kinds(chap
         table for table in tables(chapters["mine"]) if "Average precision per test set" in table.caption
     ]
     assert [row.label for row in precision.rows] == ["faceapp"]  # fakes alone have none
-    found = [row for table in tables(chapters["overview"]) for row in table.rows if row.label == "mine"]
+    found = [
+        (column, cell.text)
+        for table in tables(chapters["overview"])
+        for row in table.rows
+        if row.label == "mine"
+        for column, cell in zip(table.columns, row.cells, strict=True)
+    ]
     assert found
-    assert EMPTY not in {cell.text for row in found for cell in row.cells}
+    assert {column.title for column, text in found if text == EMPTY} == {"AP, seen"}  # all sets are unseen
 
 
 def test_the_report_sets_what_a_cut_by_video_leaks_next_to_a_cut_by_person(chapters):
