@@ -13,7 +13,7 @@ COPY constraints.txt ./
 # The registry's wheels of torch bring CUDA, 3 GB; those of PyTorch's own index for CPUs do not.
 RUN if [ -n "$TORCH_INDEX" ]; then \
       grep -E '^(torch|torchvision)==' constraints.txt >torch.txt && \
-      pip install --no-deps --index-url "$TORCH_INDEX" --requirement torch.txt; \
+      PIP_INDEX_URL="$TORCH_INDEX" pip install --no-deps --requirement torch.txt; \
     fi
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src

@@ -13,7 +13,7 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("data/contents.json"),
 ) -> None:
-    """Write, for each source of params.yaml, the SHA-256 of its index and of the lists beside it.
+    """Write the SHA-256 of the index and lists of each source of params.yaml.
 
     An index holds the SHA-256 of every image, so the shards need not be read.
     """

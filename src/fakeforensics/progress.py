@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 
-SHORT = 1.0  # seconds; work that ends sooner shows no bar
+SHORT = 1.0  # seconds; shorter work shows no bar
 EVERY = 60.0  # seconds between lines where there is no terminal: a log, a batch system, DVC's queue
 _LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} so far, {remaining} left"
 

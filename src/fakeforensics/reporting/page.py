@@ -1,4 +1,4 @@
-"""Renders a page and writes it into a folder, with its pictures as files beside it."""
+"""Renders a page and writes it into a folder, with its pictures as separate files."""
 
 from __future__ import annotations
 
