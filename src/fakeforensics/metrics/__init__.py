@@ -1,1 +1,1 @@
-"""The score table's format, and everything that is computed from score tables."""
+"""The format of score tables, and everything that is computed from score tables."""

@@ -1,4 +1,8 @@
-"""The group bootstrap: which groups a replicate draws, and AP and AUC under the weights that follow."""
+"""The group bootstrap: draws of groups, and AP and AUC that weight each image by the count of its group.
+
+AP is average precision, AUC the area under the ROC curve. A group is a set of images that depend on each
+other, such as the frames of a video. A replicate is one bootstrap draw of groups.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +20,22 @@ from fakeforensics.metrics.ranking import Ranking
 from fakeforensics.progress import track
 
 Statistic = Callable[[Integer[np.ndarray, " groups"]], float]
-ROUNDING = 1e-9  # of a sum over images
-BLOCK = 2**16  # places that fit 16 random bits
+ROUNDING = 1e-9  # largest rounding error of a sum over images
+BLOCK = 2**16  # values of a 16-bit random number
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """Groups to be drawn with replacement within strata.
+    """The groups of a score table, to be drawn with replacement within strata.
 
-    A stratum holds the groups that occur in the same test sets with the same classes. Its number of groups is
-    part of the benchmark's design and stays fixed, so every replicate of every set has both classes, and
-    images shared by several sets are drawn jointly. A stratum of a single group has nothing to vary.
+    A stratum holds the groups that occur in the same test sets with the same classes. Each replicate draws as
+    many groups of a stratum as the stratum has. So every replicate of every set has both classes, and images
+    that several sets share are drawn jointly. A stratum with a single group is the same in every replicate.
 
     Attributes:
         unit: For each row of the table, the number of its group; groups of a stratum have adjacent numbers.
-        bounds: First group of each stratum, and the number of groups at the end.
-        seed: Of all replicates.
+        bounds: The number of the first group of each stratum, followed by the number of groups.
+        seed: Seed of all replicates.
     """
 
     unit: Int[np.ndarray, " rows"]
@@ -44,7 +48,13 @@ class Resampling:
         return int(self.bounds[-1])
 
     def draw(self, replicate: int) -> Integer[np.ndarray, " groups"]:
-        """How often each group occurs in a replicate: the same on every call, in any order of calls."""
+        """How often each group occurs in a replicate.
+
+        The counts depend on the seed and the replicate's number only, not on earlier calls.
+
+        Args:
+            replicate: The replicate's number, from 0.
+        """
         generator = np.random.Generator(np.random.SFC64([self.seed, replicate]))
         counts = np.empty(self.groups, dtype=np.uint8)
         for low, high in zip(self.bounds[:-1], self.bounds[1:], strict=True):
@@ -53,12 +63,13 @@ class Resampling:
 
 
 def multinomial(size: int, generator: np.random.Generator) -> UInt8[np.ndarray, " size"]:
-    """How often each of `size` things is drawn in `size` draws with replacement.
+    """How often each of `size` items is drawn in `size` draws with replacement.
 
-    Many things are drawn in two steps, first the block and then the place in it: counting then stays within
-    the processor's cache, three times as fast as counting single draws from a million.
+    More than `BLOCK` items are drawn in two steps: first how many draws fall into each block, then the place
+    within the block. The counts of a block fit the processor's cache, which makes counting three times as
+    fast for a million items.
     """
-    # A count above 255 has a probability below 1 / 255!: bytes do, and a million of them stay in the cache.
+    # A count above 255 has a probability below 1 / 255!, so a byte is enough for a count.
     if size < BLOCK:
         few: np.ndarray = np.bincount(generator.integers(0, size, size), minlength=size).astype(np.uint8)
         return few
@@ -80,10 +91,15 @@ def multinomial(size: int, generator: np.random.Generator) -> UInt8[np.ndarray, 
 def _places(
     draws: Int[np.ndarray, " blocks"], generator: np.random.Generator
 ) -> Shaped[np.ndarray, " places"]:
-    """Random places for the draws of each block, which begin at even positions.
+    """Random places within blocks, one after the other; the places of each block begin at an even position.
 
-    These are the numbers that `generator.integers(0, BLOCK, draws[block], dtype=np.uint16)` gives, block
-    after block, made faster: each 64 random bits are four places, of which a block takes two at a time.
+    These are the numbers that `generator.integers(0, BLOCK, draws[block], dtype=np.uint16)` returns, called
+    for one block after the other. This is faster: 64 random bits give four places at once. NumPy takes 32
+    bits, or two places, at a time, so a block with an odd number of draws leaves one place unused.
+
+    Args:
+        draws: The number of draws in each block.
+        generator: The source of the random bits.
     """
     pairs = int(((draws + 1) // 2).sum())
     whole = generator.integers(0, 2**64, pairs // 2, dtype=np.uint64).astype("<u8", copy=False).view("<u2")
@@ -94,7 +110,7 @@ def _places(
 
 
 def group_names(table: pd.DataFrame) -> Shaped[np.ndarray, " rows"]:
-    """The group of each row; one without a group is a group of its own, by its key."""
+    """The name of each row's group; a row with an empty group is a group by itself, named by its key."""
     group = table["group"].astype(str).to_numpy(dtype=object)
     if (alone := group == "").any():
         group = np.where(alone, "\0" + table["key"].astype(str).to_numpy(dtype=object), group)
@@ -105,13 +121,13 @@ def resample_groups(table: pd.DataFrame, seed: int) -> Resampling:
     """Prepare the group bootstrap of a score table.
 
     Args:
-        table: Columns test_set, label and group, one row per (test_set, image). An empty group means that the
-            image stands for itself, by its column key.
-        seed: Of all replicates.
+        table: Columns test_set, label, group and key, one row per (test_set, image). An image with an empty
+            group is a group by itself.
+        seed: Seed of all replicates.
     """
     code, names = pd.factorize(group_names(table))
     sets, set_names = pd.factorize(table["test_set"])
-    # Groups of a stratum occur in the same kinds: test set and class.
+    # The groups of a stratum occur in the same pairs of test set and class.
     holds = np.zeros((len(names), 2 * len(set_names)), dtype=bool)
     holds[code, sets * 2 + table["label"].to_numpy(dtype=np.int64)] = True
     signature = pd.DataFrame(np.packbits(holds, axis=1))
@@ -124,7 +140,7 @@ def resample_groups(table: pd.DataFrame, seed: int) -> Resampling:
 
 
 class _Workspace(threading.local):
-    """A thread's arrays, filled again for each replicate: mapping fresh memory takes longer than the sums."""
+    """The arrays of a thread, reused for each replicate: allocating them anew takes longer than the sums."""
 
     def __init__(self, reals: int, fakes: int, blocks: int) -> None:
         self.reals = np.empty(reals, dtype=np.uint8)
@@ -139,17 +155,19 @@ class _Workspace(threading.local):
 
 @dataclass(frozen=True)
 class WeightedRanking:
-    """One test set, sorted once, whose metrics can be computed for any weights of its groups.
+    """One test set, sorted once, to compute its metrics with any counts of its groups.
+
+    A tie block is a set of images with the same score. All orders are by descending score.
 
     Attributes:
-        unit: The group's number of each image, by descending score.
-        fake: Positions of the fakes in that order.
-        fake_unit: The group's number of each fake, in that order.
-        real_unit: Likewise of each real.
-        fake_ends: For each tie block that holds a fake, the position among the fakes of its last fake.
+        unit: The group number of each image, in order.
+        fake: The positions of the fakes in that order.
+        fake_unit: The group number of each fake, in order.
+        real_unit: The group number of each real, in order.
+        fake_ends: For each tie block with a fake, the position of its last fake among the fakes.
         reals_above: For each of these blocks, the number of reals that score at least as high.
-        block_ends: Positions of the last image of every tie block.
-        space: Where a thread computes.
+        block_ends: The position of the last image of every tie block.
+        space: The arrays that a thread computes in.
     """
 
     unit: Int[np.ndarray, " n"]
@@ -162,13 +180,13 @@ class WeightedRanking:
     space: _Workspace
 
     def average_precision(self, counts: Integer[np.ndarray, " groups"]) -> float:
-        """AP where each image counts as often as its group was drawn.
+        """AP where each image counts as often as its group was drawn, a fraction.
 
-        Equal to scikit-learn's on the drawn images to rounding. A block without a fake adds no recall, so
-        only the others are looked at.
+        It equals scikit-learn's AP of the drawn images up to rounding. A tie block without a fake adds no
+        recall, so only the blocks with fakes are computed.
         """
         space = self.space
-        # Every index is known to lie inside; `clip` only spares NumPy a copy for the case that one does not.
+        # All indexes are in range. With the mode `raise`, NumPy would buffer the output.
         fakes = np.take(counts, self.fake_unit, out=space.fakes, mode="clip")
         reals = np.take(counts, self.real_unit, out=space.reals, mode="clip")
         hits = np.cumsum(fakes, dtype=np.int32, out=space.fake_sums)
@@ -186,7 +204,7 @@ class WeightedRanking:
         return float(precision.sum() / hits[-1])
 
     def roc_auc(self, counts: Integer[np.ndarray, " groups"]) -> float:
-        """AUC where each image counts as often as its group was drawn; ties count half."""
+        """AUC where each image counts as often as its group was drawn, a fraction; ties count half."""
         weights = counts.take(self.unit)
         seen = np.cumsum(weights, dtype=np.int64).take(self.block_ends)
         fakes = np.zeros_like(weights)
@@ -198,7 +216,12 @@ class WeightedRanking:
 
 
 def weighted_ranking(ranking: Ranking, unit: Int[np.ndarray, " n"]) -> WeightedRanking:
-    """Prepare a test set with both classes, given its images' group numbers in the order of its scores."""
+    """Prepare a test set with both classes for the bootstrap.
+
+    Args:
+        ranking: The sorted scores of the set.
+        unit: The group number of each image, in the order of the scores that were given to `rank`.
+    """
     fake = np.flatnonzero(ranking.labels)
     block_of_fake = np.searchsorted(ranking.ends, fake)
     last = np.append(np.flatnonzero(np.diff(block_of_fake)), fake.size - 1)
@@ -218,13 +241,13 @@ def weighted_ranking(ranking: Ranking, unit: Int[np.ndarray, " n"]) -> WeightedR
 def replicate(
     resampling: Resampling, statistics: Sequence[Statistic], replicates: int, workers: int | None = None
 ) -> Float[np.ndarray, "replicates statistics"]:
-    """Compute statistics on resampled groups, all of them on the same draws.
+    """Compute several statistics on the same bootstrap draws of groups.
 
     Args:
-        resampling: Which groups are drawn.
-        statistics: Functions of the groups' counts.
+        resampling: The groups to draw from.
+        statistics: Functions of the counts of the groups.
         replicates: Number of draws.
-        workers: Threads; by default one per core. The result does not depend on it.
+        workers: Number of threads; by default one per core. The result does not depend on it.
 
     Returns:
         One row per draw, one column per statistic.
@@ -234,7 +257,7 @@ def replicate(
         counts = resampling.draw(number)
         return [statistic(counts) for statistic in statistics]
 
-    # NumPy releases the interpreter's lock in the long loops, so threads share the arrays and the work.
+    # NumPy releases the interpreter lock in its long loops, so threads run in parallel and share the arrays.
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         rows = list(track(pool.map(one, range(replicates)), "bootstrap", "draws", replicates))
     return np.array(rows, dtype=np.float64).reshape(replicates, len(statistics))
@@ -245,14 +268,17 @@ def interval(
 ) -> tuple[float, float]:
     """Percentile interval of bootstrap replicates, with coverage `level`.
 
-    Where it does not hold the estimate, resampling has a bias of its own that is larger than the scatter: a
-    group that is drawn twice ties with itself, which new images do not. The interval is then moved as a
-    whole, so that the replicates' median comes to lie at the estimate. See `is_moved`.
+    If the interval does not contain the estimate, the bias of resampling is larger than the scatter: a group
+    that is drawn twice ties with itself, but new images would not. The whole interval is then moved by the
+    distance from the median of the replicates to the estimate. See `is_moved`.
 
     Args:
         values: The metric of each replicate.
-        estimate: The metric itself; None leaves the percentiles as they are.
-        level: Nominal coverage.
+        estimate: The metric of the images themselves; None never moves the interval.
+        level: Nominal coverage, in (0, 1).
+
+    Returns:
+        Lower and upper bound. A bound of a metric that is never negative is at least 0.
 
     Source:
         Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
@@ -261,12 +287,12 @@ def interval(
     if estimate is not None and _misses(low, high, estimate):
         low, high = low + estimate - middle, high + estimate - middle
         if values.min() >= 0:
-            low = max(low, 0.0)  # what is never negative has no negative bound
+            low = max(low, 0.0)  # a metric that is never negative has no negative bound
     return float(low), float(high)
 
 
 def is_moved(values: Float[np.ndarray, " replicates"], estimate: float, level: float = 0.95) -> bool:
-    """Whether `interval` moves the percentiles to the estimate."""
+    """Whether `interval` moves the percentile interval to contain the estimate."""
     return _misses(*interval(values, level=level), estimate)
 
 
@@ -275,7 +301,10 @@ def _misses(low: float, high: float, estimate: float) -> bool:
 
 
 def two_sided_p(differences: Float[np.ndarray, " replicates"]) -> float:
-    """Two-sided bootstrap p-value of a difference being 0; at least 2 / (replicates + 1), at most 1."""
+    """Two-sided bootstrap p-value of the hypothesis that a difference is 0.
+
+    It is at least 2 / (replicates + 1) and at most 1.
+    """
     below = (1 + np.count_nonzero(differences <= 0)) / (differences.size + 1)
     above = (1 + np.count_nonzero(differences >= 0)) / (differences.size + 1)
     return float(min(1.0, 2 * min(below, above)))

@@ -1,4 +1,4 @@
-"""Whether an average precision is better than that of a random order."""
+"""Whether an average precision is better than the average precision of a random order of the images."""
 
 from __future__ import annotations
 
@@ -12,23 +12,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ORDERS = 1000
-_MOST = 5000  # images that are put into random orders; more would narrow the limit by less than a point
+_MOST = 5000  # images in a random order; more would narrow the limit by less than a percentage point
 
 
 @lru_cache(maxsize=256)
 def chance_limit(
     reals: int, fakes: int, real_groups: int | None = None, fake_groups: int | None = None
 ) -> float:
-    """The average precision that a random order of the images exceeds in 2.5% of cases: a fraction.
+    """The average precision that a random order of the images exceeds in 2.5% of cases.
 
-    Images of one group get similar scores, so a set says as much as one with an image of each group. The
-    spread is that of so many images; it is put around the chance level of all images, their share of fakes.
+    Images of one group get similar scores, so a set is as informative as one image per group. The spread of
+    random orders is therefore simulated with one image per group. It is added to the average precision that
+    chance gives on all images, which is their share of fakes.
 
     Args:
         reals: Number of real images, at least 1.
         fakes: Number of fakes, at least 1.
-        real_groups: Number of independent groups of reals; None takes each image for a group.
-        fake_groups: The same of the fakes.
+        real_groups: Number of independent groups of reals; None counts each image as a group.
+        fake_groups: Number of independent groups of fakes; None counts each image as a group.
+
+    Returns:
+        A fraction in (0, 1].
     """
     counts = real_groups or reals, fake_groups or fakes
     share = min(1.0, _MOST / sum(counts))
@@ -41,10 +45,13 @@ def chance_limit(
 
 
 def class_sizes(table: pd.DataFrame) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Real and fake images of a score table, and the groups that they belong to.
+    """Count the images and the groups of each class in a score table.
 
     Args:
         table: Columns label, group and key.
+
+    Returns:
+        (real images, fake images), (groups of reals, groups of fakes).
     """
     from fakeforensics.metrics.bootstrap import group_names
 
@@ -58,12 +65,15 @@ def chance_doubt(
     images: tuple[int, int],
     groups: tuple[int, int] | None = None,
 ) -> str | None:
-    """What is to be said of a detector that is no better than chance on validation; None of any other.
+    """A warning if a detector is no better than chance on validation, in words.
 
     Args:
-        precision: Average precision on validation by score, fractions; empty if it was not measured.
-        images: Real and fake validation images.
-        groups: Independent groups of them; None takes each image for one.
+        precision: Average precision on validation by score, as fractions; empty if it was not measured.
+        images: Numbers of real and of fake validation images.
+        groups: Numbers of independent groups of reals and of fakes; None counts each image as a group.
+
+    Returns:
+        The warning; None if the detector is better than chance, or nothing was measured.
     """
     if not precision or not all(images):
         return None

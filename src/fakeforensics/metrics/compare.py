@@ -25,7 +25,7 @@ class Run(NamedTuple):
 
 
 class Model(NamedTuple):
-    """A score of a detector, with a run for each seed that it was trained with: the same images in all."""
+    """One score of a detector, with one run per training seed. All runs score the same images."""
 
     name: str
     runs: Sequence[Run]
@@ -33,7 +33,7 @@ class Model(NamedTuple):
 
 
 class _Draws(NamedTuple):
-    """A model's metric on each set: `point`, as the images are, and `drawn`, on draws of groups."""
+    """A model's metric on each test set: `point` on the images themselves, `drawn` on each bootstrap draw."""
 
     point: Float[np.ndarray, "runs sets"]
     drawn: Float[np.ndarray, "replicates runs sets"]
@@ -50,18 +50,18 @@ def compare_with_baseline(
 
     Args:
         detectors: Test and validation scores by detector, in the order of the comparison.
-        baseline: A detector.
-        test_sets: The protocol's.
-        seed: Of the draws.
+        baseline: Name of the detector to compare with.
+        test_sets: The test sets of the protocol.
+        seed: Seed of the bootstrap.
         replicates: Number of draws.
 
     Returns:
-        `baseline`, and `ap_difference` and so on: rows as of `compare`, of each metric that is compared and
-        defined on a test set. If the baseline is not among the detectors, or has the only score, there is a
-        `note` instead of tables.
+        `baseline`, and the tables of `compare`: `ap_difference` and one for each other metric that is
+        compared and is defined on a test set. If the baseline is not among the detectors, or there is no
+        other score to compare, there is a `note` instead of tables.
 
     Raises:
-        UserError: If the tables are not about the same images, or are not those of the protocol's test sets.
+        UserError: If the tables are not about the same images, or not about the protocol's test sets.
     """
     if baseline not in detectors:
         note = f"nothing is compared: the baseline {baseline!r} is not among the detectors of this protocol"
@@ -79,14 +79,27 @@ def compare_with_baseline(
 
 
 def compared() -> list[Metric]:
-    """The metrics that comparisons are about."""
+    """The metrics by which detectors are compared."""
     return [metric for metric in METRICS if "comparison" in metric.where]
 
 
 def compare(
     pairs: Sequence[tuple[Model, Model]], unseen: tuple[str, ...], seed: int, replicates: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """The tables of `differences` for each metric that is compared; those without rows are left out."""
+    """The table of `differences` for each metric that is compared, by `<metric>_difference`.
+
+    Args:
+        pairs: The models to compare, two at a time.
+        unseen: The test sets that `mean_unseen` averages.
+        seed: Seed of the bootstrap.
+        replicates: Number of draws.
+
+    Returns:
+        The tables that have rows.
+
+    Raises:
+        UserError: If the score tables are not about the same images.
+    """
     tables = {
         f"{metric.name}_difference": differences(metric, pairs, unseen, seed, replicates)
         for metric in compared()
@@ -99,17 +112,26 @@ def differences(
 ) -> list[dict[str, Any]]:
     """The paired difference in a metric between two models on the same images, at each run's own threshold.
 
-    All models see the same draws of groups. With several runs (seeds) of a model its value is the mean over
-    them, and the runs are drawn with replacement as well, so that the interval covers the seeds' scatter;
-    with a single run it does not, and says nothing of another seed.
+    All models are evaluated on the same draws of groups. The value of a model with several runs, one per
+    seed, is the mean over its runs. These runs are drawn with replacement as well, so that the interval
+    covers the scatter between seeds. With a single run the interval does not cover it, and says nothing about
+    another seed.
+
+    Args:
+        metric: The metric.
+        pairs: The models to compare, two at a time.
+        unseen: The test sets that `mean_unseen` averages.
+        seed: Seed of the bootstrap.
+        replicates: Number of draws.
 
     Returns:
-        One row per pair and test set on which the metric is defined, `mean` and `mean_unseen`: both values,
-        their difference (positive if the first is better), its 95% interval, the two-sided p-value and the
-        numbers of runs. Metrics for sets of fakes alone have neither means nor numbers of runs.
+        For each pair one row per test set on which the metric is defined, and one for `mean` and for
+        `mean_unseen`. A row has both values, their difference (positive if the first model is better), its
+        95% interval, the two-sided p-value and the numbers of runs. Metrics for sets of fakes alone have
+        neither means nor numbers of runs.
 
     Raises:
-        UserError: If the tables are not about the same images.
+        UserError: If the score tables are not about the same images.
     """
     names, draws = _draw(metric, [model for pair in pairs for model in pair], seed, replicates)
     sign = 1 if metric.higher_is_better else -1
@@ -140,9 +162,19 @@ def differences(
 def interval_over_runs(
     metric: Metric, model: Model, unseen: tuple[str, ...], seed: int, replicates: int
 ) -> dict[str, list[float]]:
-    """Intervals of a metric's mean over a model's runs that cover both the images' and the seeds' scatter.
+    """95% intervals of a metric's mean over a model's runs; they cover the scatter of images and of seeds.
 
-    A handful of runs says little about the scatter of seeds: with two, the interval is too narrow.
+    A few runs say little about the scatter of seeds: with two runs, the interval is too narrow.
+
+    Args:
+        metric: The metric.
+        model: The model with its runs.
+        unseen: The test sets that `mean_unseen` averages.
+        seed: Seed of the bootstrap.
+        replicates: Number of draws.
+
+    Returns:
+        Lower and upper bound by test set, `mean` and `mean_unseen`; empty if the metric is defined nowhere.
 
     Raises:
         UserError: If the runs are not about the same images.
@@ -164,7 +196,10 @@ def interval_over_runs(
 def _draw(
     metric: Metric, models: Sequence[Model], seed: int, replicates: int
 ) -> tuple[list[str], dict[str, _Draws]]:
-    """The sets on which a metric is defined, and its draws by model; without models that lack a threshold."""
+    """The test sets on which a metric is defined, and the metric of each model on them.
+
+    Models without the threshold that the metric needs are left out.
+    """
     reference = models[0].runs[0].test
     resampling = resample_groups(reference, seed)
     points: dict[str, list[list[float]]] = {}

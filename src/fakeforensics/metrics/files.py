@@ -1,4 +1,4 @@
-"""What the JSON files of counts and metrics hold, for those that read them."""
+"""Schemas of the JSON files of counts and of metrics. Readers of these files check them here."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _Bounds = dict[str, dict[str, Annotated[list[Number], Field(min_length=2, max_le
 
 
 class _Part(BaseModel):
-    """A part of such a file: a key may be absent, but is never null."""
+    """A part of a file: a key may be absent, but must not be null."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")  # other keys are shown to nobody
+    model_config = ConfigDict(frozen=True, extra="ignore")  # nothing reads the other keys
 
     @model_validator(mode="before")
     @classmethod
@@ -130,7 +130,7 @@ def read_result(path: Path, kind: str) -> dict[str, Any]:
         kind: `metrics`, `details`, `thresholds` or `robustness`.
 
     Returns:
-        What it holds; the reason alone, under `LEFT_OUT`, if the protocol leaves the detector out.
+        The content. If the protocol leaves the detector out, it is only the reason, by the key `LEFT_OUT`.
 
     Raises:
         UserError: If it is missing or damaged.

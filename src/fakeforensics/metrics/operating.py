@@ -1,4 +1,9 @@
-"""Thresholds: what each one gives on a set, and which one is best there. Fake means score >= threshold."""
+"""Thresholds: the error rates of each one on a set of images, and the best one for that set.
+
+An image is called fake if its score is at least the threshold. TP and FN are the numbers of fakes called fake
+and called real, FP is the number of reals called fake. TPR and FNR are TP and FN as shares of the fakes, FPR
+is FP as a share of the reals.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +19,26 @@ from fakeforensics.metrics.ranking import Ranking, need_both_classes, rank
 from fakeforensics.metrics.spec import VALIDATION, ScoreSpec
 
 Criterion = Literal["f1", "accuracy", "youden", "eer"]
-# Each criterion with its title.
+# Criterion → its title in tables and messages.
 CRITERIA: dict[Criterion, str] = {
     "f1": "highest F1",
     "accuracy": "highest accuracy",
     "youden": "highest Youden's J",
     "eer": "equal error rates",
 }
-ONE_CLASS_FPR = 0.05  # false-positive rate of a threshold from validation without fakes
+ONE_CLASS_FPR = 0.05  # FPR of a threshold that is chosen on validation reals alone
 
 
 @dataclass(frozen=True)
 class OperatingPoints:
-    """Every threshold that tells some two images apart, from nothing called fake to everything.
+    """All distinct operating points, from "nothing is called fake" to "everything is called fake".
 
     Attributes:
-        thresholds: One above the highest score, the midpoints of neighboring distinct scores, the lowest
-            score.
-        margins: The gap between the two neighboring scores; 0 at both ends.
-        tp: Fakes called fake.
-        fp: Reals called fake.
+        thresholds: Descending: a value just above the highest score, the midpoints between neighboring
+            distinct scores, the lowest score.
+        margins: The gap between the two scores next to each threshold; 0 at both ends.
+        tp: Number of fakes called fake at each threshold.
+        fp: Number of reals called fake at each threshold.
         fakes: Number of fakes.
         reals: Number of reals.
     """
@@ -46,22 +51,26 @@ class OperatingPoints:
     reals: int
 
     def best(self, values: Float[np.ndarray, " points"]) -> float:
-        """The threshold with the largest value; among equals the widest gap wins, then the highest."""
-        # Rates of equal counts may differ in the last bit.
+        """The threshold with the largest value; of several, the one with the widest margin, then the highest.
+
+        Args:
+            values: A number for each threshold, such as a criterion.
+        """
+        # Rates that are equal may differ in the last bit.
         equal = np.flatnonzero(values >= values.max() - 1e-12)
         return float(self.thresholds[equal[np.argmax(self.margins[equal])]])
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one threshold gives on one set; fractions.
+    """The error rates of one threshold on one set, as fractions.
 
     Attributes:
-        threshold: In the score's own scale.
-        precision: Share of fakes among the images called fake; 0 if none is.
+        threshold: The threshold on the score's own scale.
+        precision: Share of fakes among the images called fake; 0 if none is called fake.
         recall: Share of the fakes that are called fake.
-        accuracy: Share of the images that are called what they are.
-        balanced_accuracy: Mean of the two classes' accuracies.
+        accuracy: Share of the images that are classified correctly.
+        balanced_accuracy: Mean of the accuracies on reals and on fakes.
         fpr: Share of the reals that are called fake.
         fnr: Share of the fakes that are called real.
     """
@@ -75,7 +84,7 @@ class Outcome:
     fnr: float
 
     def as_dict(self) -> dict[str, float]:
-        """Values by name; rates with six digits, the threshold exact."""
+        """Values by name; rates have six digits, the threshold is exact."""
         return {
             name: value if name == "threshold" else round(value, 6) for name, value in asdict(self).items()
         }
@@ -89,7 +98,7 @@ def sweep(ranking: Ranking) -> OperatingPoints:
     fp = np.append(0, ends + 1) - tp
     above, below = distinct[:-1], distinct[1:]
     middle = below + (above - below) / 2
-    # Between adjacent floating-point numbers there is no midpoint: the upper score itself parts them.
+    # Adjacent floating-point numbers have no midpoint, so the upper of the two scores is the threshold.
     middle = np.where(middle > below, middle, above)
     thresholds = np.concatenate([[np.nextafter(distinct[0], np.inf)], middle, [distinct[-1]]])
     margins = np.concatenate([[0.0], above - below, [0.0]])
@@ -97,9 +106,10 @@ def sweep(ranking: Ranking) -> OperatingPoints:
 
 
 def criterion_values(points: OperatingPoints, criterion: Criterion) -> Any:
-    """A criterion at every threshold; larger is better.
+    """The value of a criterion at every threshold, Float["points"]; larger is better.
 
-    `f1` is 2TP / (2TP + FP + FN), `youden` TPR − FPR, `eer` minus the distance of FPR from FNR.
+    `f1` is 2TP / (2TP + FP + FN), `accuracy` the share of images classified correctly, `youden` TPR − FPR,
+    and `eer` −|FPR − FNR|.
     """
     tp, fp, fakes, reals = points.tp, points.fp, points.fakes, points.reals
     if criterion == "f1":
@@ -112,7 +122,12 @@ def criterion_values(points: OperatingPoints, criterion: Criterion) -> Any:
 
 
 def best_threshold(ranking: Ranking, criterion: Criterion, name: str = "scores") -> float:
-    """The threshold that maximizes a criterion over all order statistics.
+    """The threshold that maximizes a criterion over all operating points.
+
+    Args:
+        ranking: The sorted scores of a set with both classes.
+        criterion: What to maximize.
+        name: Name of the set for the error message.
 
     Raises:
         UserError: If a class is absent.
@@ -123,11 +138,17 @@ def best_threshold(ranking: Ranking, criterion: Criterion, name: str = "scores")
 
 
 def deployed_threshold(ranking: Ranking, criterion: Criterion, name: str = "scores") -> float:
-    """The threshold that validation chooses.
+    """The threshold to deploy, chosen on validation scores.
 
-    With both classes it maximizes a criterion. With reals alone, as where only one-class detectors are
-    trained, no criterion is defined: about `ONE_CLASS_FPR` of the validation reals are called fake, or none
-    where they are fewer than 19. Frames of one video are counted one by one, so this is no guarantee.
+    If validation has both classes, the threshold maximizes a criterion. Protocols that train one-class
+    detectors alone validate with reals alone, on which no criterion is defined. Then about `ONE_CLASS_FPR` of
+    the validation reals are called fake, or none if there are fewer than 19. This is not a guarantee, because
+    the frames of one video are counted as independent.
+
+    Args:
+        ranking: The sorted validation scores.
+        criterion: What to maximize.
+        name: Name of the set for the error message.
 
     Raises:
         UserError: If there are no reals.
@@ -139,7 +160,12 @@ def deployed_threshold(ranking: Ranking, criterion: Criterion, name: str = "scor
 
 
 def validation_threshold(validation: pd.DataFrame, column: str, criterion: Criterion = "accuracy") -> float:
-    """The threshold of a score column that `deployed_threshold` chooses on validation.
+    """The threshold that `deployed_threshold` chooses on the validation scores of a column.
+
+    Args:
+        validation: A score table of the validation images.
+        column: The score's column.
+        criterion: What to maximize.
 
     Raises:
         UserError: If there are no reals, or a score is not finite.
@@ -149,25 +175,25 @@ def validation_threshold(validation: pd.DataFrame, column: str, criterion: Crite
 
 
 def conformal_threshold(reals: Float[np.ndarray, " k"], alpha: float) -> float | None:
-    """The threshold at which a further real image is called fake with probability at most `alpha`.
+    """The threshold at which another real image is called fake with probability at most α.
 
-    It lies just above the ⌈(1 − α)(k + 1)⌉-th smallest of the k scores. The guarantee is marginal: it is
-    about the mean over draws of the k reals and of the further one, which must be exchangeable with them; a
-    single draw may do worse.
+    It lies just above the ⌈(1 − α)(k + 1)⌉-th smallest of the k scores. The guarantee is marginal: it holds
+    for the mean over draws of the k reals and of the other one, which must be exchangeable with them. The FPR
+    of a single draw may be higher.
 
     Args:
         reals: Scores of k real images of the domain, one per group.
-        alpha: The false-positive rate asked for, in (0, 1).
+        alpha: α, the wanted FPR, in (0, 1).
 
     Returns:
-        None if `alpha` is below 1 / (k + 1): no threshold but infinity attains it.
+        The threshold; None if α is below 1 / (k + 1), which no finite threshold attains.
 
     Source:
         Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005 (split, or inductive,
         conformal prediction).
     """
     k = reals.size
-    # Decimals such as 0.1 are not exact in binary: 0.9 · 10 must not round up to 10.
+    # Decimals such as 0.1 are not exact in binary, and (1 − 0.1) · 10 must not be rounded up to 10.
     place = math.ceil((1 - alpha) * (k + 1) - 1e-9)
     if place > k:
         return None
@@ -175,7 +201,7 @@ def conformal_threshold(reals: Float[np.ndarray, " k"], alpha: float) -> float |
 
 
 def outcome(scores: Shaped[np.ndarray, " n"], labels: Shaped[np.ndarray, " n"], threshold: float) -> Outcome:
-    """What a threshold gives on a set with both classes."""
+    """The error rates of a threshold on a set with both classes."""
     called = np.asarray(scores) >= threshold
     fake = np.asarray(labels) == 1
     tp, fp = int(np.count_nonzero(called & fake)), int(np.count_nonzero(called & ~fake))
@@ -194,6 +220,6 @@ def outcome(scores: Shaped[np.ndarray, " n"], labels: Shaped[np.ndarray, " n"], 
 
 
 def threshold_fields(score: ScoreSpec, threshold: float) -> dict[str, float]:
-    """A threshold as tables state it, with the uncalibrated probability of fake there, if there is one."""
+    """A threshold for a table, with the uncalibrated probability of fake there if the score has one."""
     probability = score.probability(threshold)
     return {"threshold": threshold} | ({} if probability is None else {"probability": float(probability)})

@@ -1,8 +1,9 @@
-"""Scores in descending order with their ties marked, and the metrics that need no threshold.
+"""Scores sorted in descending order with their ties marked, and the metrics that need no threshold.
 
-Label 1 is fake, and a higher score is more likely fake. Weights say how often each image counts: the
-bootstrap gives the number of times that its group was drawn. Metrics raise a `UserError` if a class is absent
-or a score is not finite.
+Label 0 is real and 1 is fake; a higher score is more likely fake. Weights say how often each image counts:
+the bootstrap passes the number of times that the image's group was drawn. Metrics are fractions. They raise a
+`UserError` if a class is absent or a score is not finite. TPR is the share of the fakes called fake, FPR the
+share of the reals called fake, FNR the share of the fakes called real.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ Vector = Shaped[np.ndarray, " n"]
 
 @dataclass(frozen=True)
 class Ranking:
-    """One test set's scores, sorted once. Fake means a score of at least the threshold.
+    """The scores of one test set, sorted once.
 
     Attributes:
         order: Positions of the images by descending score; images with equal scores keep their order.
         labels: Labels in that order, 0 real and 1 fake.
         scores: Scores in that order.
-        ends: For each distinct score, descending, the position in the order of its last image.
+        ends: For each distinct score, descending, the position of its last image in that order.
     """
 
     order: Int[np.ndarray, " n"]
@@ -50,10 +51,10 @@ def rank(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str = "sco
     Args:
         scores: Finite numbers.
         labels: 0 real, 1 fake; a class may be absent.
-        name: Whose scores these are, for the message.
+        name: Name of the scores for error messages.
 
     Raises:
-        UserError: If there are none, if lengths differ, if a score is NaN or infinite, or if a label is
+        UserError: If there are no scores, if lengths differ, if a score is NaN or infinite, or if a label is
             neither 0 nor 1.
     """
     values, truth = _checked(scores, labels, name)
@@ -64,7 +65,7 @@ def rank(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str = "sco
 
 
 def _checked(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str) -> tuple[Vector, Vector]:
-    """Scores and labels as arrays, if `rank` takes them."""
+    """Scores and labels as arrays, after the checks that `rank` promises."""
     values, truth = np.asarray(scores, dtype=np.float64), np.asarray(labels)
     if values.ndim != 1 or values.shape != truth.shape:
         raise UserError(
@@ -75,7 +76,7 @@ def _checked(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str) -
     if bad := int(np.count_nonzero(~np.isfinite(values))):
         raise UserError(
             f"{name}: {bad} of {values.size} scores are not finite numbers",
-            fix="a detector that gives NaN or infinity is broken: train again, or drop these rows knowingly",
+            fix="a detector that returns NaN or infinity is broken: train it again, or remove these rows",
         )
     if not np.isin(truth, (0, 1)).all():
         raise UserError(f"{name}: a label is neither 0 nor 1", expected="0 for real, 1 for fake")
@@ -83,19 +84,19 @@ def _checked(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str) -
 
 
 def need_both_classes(ranking: Ranking, name: str) -> None:
-    """Refuse a set without reals or without fakes.
+    """Reject a set without reals or without fakes.
 
     Raises:
-        UserError: Naming the class that is missing.
+        UserError: If a class is absent. The message states how many images each class has.
     """
     _need_both(ranking.reals, ranking.fakes, name)
 
 
 def check_both_classes(scores: Vector, labels: Shaped[np.ndarray, " labels"], name: str) -> None:
-    """Refuse what `rank` refuses, and a set without reals or without fakes, but do not sort.
+    """Reject scores that `rank` rejects, and a set without reals or without fakes. Nothing is sorted.
 
     Raises:
-        UserError: Saying what is wrong.
+        UserError: If `rank` would raise one, or a class is absent.
     """
     truth = _checked(scores, labels, name)[1]
     fakes = int(np.count_nonzero(truth))
@@ -111,9 +112,10 @@ def _need_both(reals: int, fakes: int, name: str) -> None:
 
 
 def average_precision(scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
-    """AP = Σ (R_n − R_{n−1}) P_n over the distinct scores, as scikit-learn computes it.
+    """Average precision, AP = Σ (R_n − R_{n−1}) P_n, as scikit-learn computes it.
 
-    Give logits rather than sigmoids, which saturate into ties. Constant scores give the share of fakes.
+    P_n and R_n are precision and recall with the n-th highest distinct score as the threshold, and R_0 = 0.
+    Pass logits and not sigmoids, which saturate into ties. Constant scores give the share of fakes.
 
     Source:
         The thesis, equation 4.1.
@@ -125,7 +127,10 @@ def average_precision(scores: Vector, labels: Vector, weights: Vector | None = N
 
 
 def roc_auc(scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
-    """Probability that a random fake scores above a random real; ties count half."""
+    """Area under the ROC curve: the probability that a random fake scores above a random real.
+
+    Ties count half.
+    """
     from sklearn.metrics import roc_auc_score
 
     check_both_classes(scores, labels, "scores")
@@ -135,7 +140,7 @@ def roc_auc(scores: Vector, labels: Vector, weights: Vector | None = None) -> fl
 def roc_points(
     scores: Vector, labels: Vector, weights: Vector | None = None
 ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
-    """FPR and TPR at each distinct score, from (0, 0) to (1, 1)."""
+    """FPR and TPR with each distinct score as the threshold, from (0, 0) to (1, 1)."""
     ranking = rank(scores, labels)
     need_both_classes(ranking, "scores")
     counts = np.ones_like(ranking.labels) if weights is None else np.asarray(weights)[ranking.order]
@@ -145,9 +150,12 @@ def roc_points(
 
 
 def equal_error_rate(scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
-    """The error rate where FPR = FNR, on the ROC curve's straight segments. Constant scores give 0.5."""
+    """The error rate at which FPR = FNR, interpolated linearly on the ROC curve.
+
+    Constant scores give 0.5.
+    """
     fpr, tpr = roc_points(scores, labels, weights)
-    excess = fpr + tpr - 1  # FPR − FNR: from −1 to 1 and never falling
+    excess = fpr + tpr - 1  # FPR − FNR, which never decreases from −1 to 1
     right = int(np.searchsorted(excess, 0.0))
     left = right - 1
     share = -excess[left] / (excess[right] - excess[left])
@@ -155,10 +163,16 @@ def equal_error_rate(scores: Vector, labels: Vector, weights: Vector | None = No
 
 
 def tpr_at_fpr(scores: Vector, labels: Vector, weights: Vector | None = None, *, limit: float) -> float:
-    """The largest TPR of a threshold whose FPR is at most `limit`: a step of the ROC curve, not interpolated.
+    """The largest TPR of a threshold whose FPR is at most `limit`. The ROC curve is not interpolated.
 
-    With fewer than 1 / `limit` reals no false positive is allowed.
+    With fewer than 1 / `limit` reals no real may be called fake.
+
+    Args:
+        scores: Finite; higher is more likely fake.
+        labels: 0 real, 1 fake.
+        weights: How often each image counts; by default once.
+        limit: The largest FPR, a fraction.
     """
     fpr, tpr = roc_points(scores, labels, weights)
-    # Counts over n are compared with a decimal limit: 3 / 300 must pass for 0.01.
+    # The factor allows for rounding: 3 / 300 must not exceed a limit of 0.01.
     return float(tpr[fpr <= limit * (1 + 1e-12)][-1])

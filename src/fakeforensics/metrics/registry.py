@@ -1,12 +1,12 @@
 """The metrics: one entry of `METRICS` each.
 
-All that measures loops over the entries: the metrics of a run, their bootstrap intervals, the details by
+All code that measures loops over the entries: the metrics of a run, their bootstrap intervals, the details by
 frame and by video, the comparison of detectors, robustness, and `fakeforensics evaluate`. A new metric is
-one new entry. This one would be everywhere, with intervals:
+one new entry. This entry would appear in all of them, with intervals:
 
     Metric("balanced", "balanced", balanced_accuracy, title="balanced accuracy", cut=at_validation)
 
-where `balanced_accuracy(scores, labels, weights, threshold)` is a function of arrays. `weights` is None, or
+Here `balanced_accuracy(scores, labels, weights, threshold)` is a function of arrays. `weights` is None, or
 counts how often the bootstrap drew each image; most functions of scikit-learn take it as `sample_weight`.
 """
 
@@ -39,9 +39,12 @@ EVERYWHERE: tuple[Place, ...] = ("summary", "details", "interval", "comparison",
 
 
 class Cut(NamedTuple):
-    """A threshold that was fixed before the test images were seen, on the score's own scale.
+    """A threshold that was chosen without the test images.
 
-    `chosen` says how, and `suffix` ends the metric's key in `metrics/<protocol>/<detector>.json`.
+    Attributes:
+        threshold: The threshold on the score's own scale.
+        chosen: How it was chosen, in words.
+        suffix: The end of the metric's key in `metrics/<protocol>/<detector>.json`.
     """
 
     threshold: float
@@ -51,22 +54,24 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True)
 class Metric:
-    """What is computed from the scores of one test set.
+    """A number that is computed from the scores of one test set.
 
     Args:
         name: Its key in JSON files and its column in tables.
-        label: For headings.
+        label: Short name for headings.
         value: The function of scores, labels and weights, and of a threshold if there is a `cut`.
-        title: The label in full, for pictures; by default the label.
+        title: Full name for pictures and captions; empty if it is the same as the label.
         higher_is_better: Whether a better detector has a higher value.
-        needs_both_classes: Whether it is undefined where a class is absent; such sets are then left out.
-        fakes_alone: Whether it is for test sets without reals only. It is not averaged over sets.
-        where: `summary`: in `metrics/<protocol>/<detector>.json`. `details`: by frame and by video.
-            `interval`: with bootstrap intervals in the details. `comparison`: between detectors.
-            `robustness`: under corruptions, what is lost with an interval if the metric is compared as well.
-        cut: Gives the threshold of a score, chosen on validation scores if there are any; None where the
-            metric does not apply to that score.
-        fast: The same on a sorted set, as a function of the weights of its groups.
+        needs_both_classes: Whether it is undefined if a class is absent; such sets are then left out.
+        fakes_alone: Whether it applies only to test sets without reals. It is not averaged over sets.
+        where: The places that show it. `summary`: `metrics/<protocol>/<detector>.json`. `details`: the
+            details by frame and by video. `interval`: the details show its bootstrap interval. `comparison`:
+            the comparison of detectors. `robustness`: the table of corruptions; the loss under a corruption
+            has an interval if `comparison` is a place as well.
+        cut: Chooses the threshold for a score and the validation scores, which may be None. It returns None
+            if the metric does not apply to that score.
+        fast: A faster form of `value` for the bootstrap: a function of a sorted set and of the counts of its
+            groups; None if there is no such form.
     """
 
     name: str
@@ -81,13 +86,20 @@ class Metric:
     fast: Callable[[WeightedRanking, Integer[np.ndarray, " groups"]], float] | None = None
 
     def is_defined(self, rows: pd.DataFrame) -> bool:
-        """Whether a test set has a value."""
+        """Whether the metric is defined on the rows of a test set."""
         if self.needs_both_classes:
             return has_both_classes(rows)
         return not self.fakes_alone or bool((rows["label"] == 1).all())
 
     def on(self, score: ScoreSpec, validation: pd.DataFrame | None) -> Measure | None:
-        """The metric of a score, its threshold chosen; None if it does not apply to that score.
+        """Apply the metric to a score and choose its threshold, if it needs one.
+
+        Args:
+            score: The score.
+            validation: Validation scores to choose the threshold on; None if there are none.
+
+        Returns:
+            None if the metric does not apply to the score, or has no threshold without validation.
 
         Raises:
             UserError: If validation has no reals or a score is not finite.
@@ -96,7 +108,10 @@ class Metric:
         return None if self.cut and cut is None else Measure(self, score, cut)
 
     def with_means(self, values: dict[str, Any], unseen: tuple[str, ...]) -> dict[str, Any]:
-        """The values, with `mean` over all sets and, if any is unseen, `mean_unseen` over those."""
+        """The values by test set, with `mean` over all sets and `mean_unseen` over the unseen ones, if any.
+
+        Metrics for sets of fakes alone have no means.
+        """
         if self.fakes_alone or not values:
             return values
         found = values | {"mean": np.mean(list(values.values()), axis=0)}
@@ -107,7 +122,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric of one score, its threshold chosen if it has one."""
+    """A metric of one score, with the chosen threshold if it needs one."""
 
     metric: Metric
     score: ScoreSpec
@@ -119,12 +134,18 @@ class Measure:
         return self.metric.name + (self.cut.suffix if self.cut else "")
 
     def value(self, scores: Vector, labels: Vector, weights: Vector | None = None) -> float:
-        """The metric of one set."""
+        """The value on one set.
+
+        Args:
+            scores: Finite; higher is more likely fake.
+            labels: 0 real, 1 fake.
+            weights: How often each image counts; by default once.
+        """
         threshold = () if self.cut is None else (self.cut.threshold,)
         return float(self.metric.value(scores, labels, weights, *threshold))
 
     def values(self, table: pd.DataFrame) -> dict[str, float]:
-        """The metric of each test set on which it is defined.
+        """The value on each test set on which the metric is defined.
 
         Raises:
             UserError: If a score is not finite.
@@ -136,7 +157,15 @@ class Measure:
         return found
 
     def statistics(self, table: pd.DataFrame, resampling: Resampling) -> dict[str, Statistic]:
-        """The same as functions of the groups' counts; the table's rows are numbered from 0."""
+        """The metric of each test set on which it is defined, as a function of the counts of the groups.
+
+        Args:
+            table: The rows of a score table, with an index from 0.
+            resampling: The groups of these rows.
+
+        Raises:
+            UserError: If a score is not finite.
+        """
         found: dict[str, Statistic] = {}
         for name, scores, labels, places in self._sets(table):
             unit = resampling.unit[places]
@@ -161,7 +190,10 @@ class Measure:
 
 
 def measures(place: Place, scores: Scores, validation: pd.DataFrame | None) -> list[Measure]:
-    """The metrics that a place shows, of each score; without those that lack validation scores.
+    """The metrics that a place shows, for each score.
+
+    A metric is left out for the scores that it does not apply to, and if it needs validation scores and there
+    are none.
 
     Raises:
         UserError: If validation has no reals or a score is not finite.
@@ -172,7 +204,7 @@ def measures(place: Place, scores: Scores, validation: pd.DataFrame | None) -> l
 
 
 def at_validation(score: ScoreSpec, validation: pd.DataFrame | None) -> Cut | None:
-    """The threshold of highest accuracy on validation."""
+    """The threshold with the highest accuracy on validation; None without validation."""
     if validation is None:
         return None
     chosen = "highest accuracy on the validation images"
@@ -180,7 +212,7 @@ def at_validation(score: ScoreSpec, validation: pd.DataFrame | None) -> Cut | No
 
 
 def at_even_odds(score: ScoreSpec, validation: pd.DataFrame | None) -> Cut | None:
-    """Probability 0.5, as in the thesis's chapter 3; validation's threshold for scores without one."""
+    """Probability 0.5, as in chapter 3 of the thesis; `at_validation` for a score without a probability."""
     if score.even_odds is not None:
         return Cut(score.even_odds, "probability 0.5")
     cut = at_validation(score, validation)
@@ -188,7 +220,7 @@ def at_even_odds(score: ScoreSpec, validation: pd.DataFrame | None) -> Cut | Non
 
 
 def accuracy(scores: Vector, labels: Vector, weights: Vector | None, threshold: float) -> float:
-    """Share of the images that are called what they are; on fakes alone, their recall."""
+    """Share of the images that are classified correctly; on fakes alone this is the recall."""
     right = (np.asarray(scores) >= threshold) == (np.asarray(labels) == 1)
     return float(np.average(right, weights=weights))
 

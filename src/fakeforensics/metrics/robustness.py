@@ -1,4 +1,4 @@
-"""What corruptions cost: metrics of each test set, and what they lose against clean images."""
+"""Metrics of each test set under image corruptions, and their loss against the clean images."""
 
 from __future__ import annotations
 
@@ -30,23 +30,25 @@ def robustness_table(
     """Metrics of each test set under each corruption.
 
     Args:
-        clean: Rows of the score table of all test images, with the sets in the protocol's order.
-        corrupted: Corruption → rows of the score table of some or all of these images, likewise. What a
-            corruption costs is measured on its own images.
-        validation: Clean validation scores, whose threshold of highest accuracy is kept under every
-            corruption, as a user's would be.
-        scores: What the scores are.
-        unseen: The test sets that `mean_unseen` is about.
-        seed: Of the bootstrap.
+        clean: The score table of all test images, with the test sets in the protocol's order.
+        corrupted: Corruption → score table of some or all of the test images, the same ones for every
+            corruption, with the test sets in the protocol's order. The loss is measured on these images.
+        validation: Score table of the clean validation images. The threshold with the highest accuracy on
+            them is used under every corruption, because users do not change theirs either.
+        scores: The scores that the tables hold.
+        unseen: The test sets that `mean_unseen` averages.
+        seed: Seed of the bootstrap.
         replicates: Number of draws.
 
     Returns:
-        One row per score, corruption and test set, `mean` and `mean_unseen` among the sets: each metric and
-        what it loses; for those that are compared, a 95% interval of the loss on draws of groups that clean
-        and corrupted images share. NaN where a metric is not defined. Fractions.
+        One row per score, corruption and test set, with `clean` among the corruptions and `mean` and
+        `mean_unseen` among the test sets. Each metric has a column with its value and one with its loss,
+        `<metric>_lost`. Metrics that are compared between detectors also have the bounds of the loss's 95%
+        interval, from the same draws of groups for clean and corrupted images. Values are fractions, or NaN
+        where a metric is not defined.
 
     Raises:
-        UserError: If validation has no reals, or a corrupted table has images that no other has.
+        UserError: If validation has no reals, or the tables are not about the same images.
     """
     tables = {CLEAN: clean} | corrupted
     if corrupted:
@@ -81,7 +83,7 @@ def _losses(
     seed: int,
     replicates: int,
 ) -> dict[tuple[str, str], dict[str, float]]:
-    """By corruption and set, the metric and what it loses."""
+    """The columns of one metric by corruption and test set: its value and its loss."""
     metric = measure.metric
     columns = _columns(metric)
     if metric in compared():
@@ -108,7 +110,15 @@ def _losses(
 def write_robustness(
     rows: pd.DataFrame, scores: Scores, *, metrics: Path, details: Path, picture: Path
 ) -> None:
-    """Write the rows of `robustness_table`: `robustness_metrics` as JSON, all rows as CSV, and a PNG."""
+    """Write the rows of `robustness_table`.
+
+    Args:
+        rows: The rows.
+        scores: The scores that they are about.
+        metrics: JSON file for `robustness_metrics`.
+        details: CSV file for all rows.
+        picture: PNG file for the tables of colors.
+    """
     write_json_tables(metrics, robustness_metrics(rows))
     with atomic_path(details) as temporary:
         rows.round(6).to_csv(temporary, index=False)
@@ -116,12 +126,13 @@ def write_robustness(
 
 
 def robustness_metrics(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """What a reader compares between commits: `metrics/<protocol>/<detector>.robustness.json`.
+    """The content of `metrics/<protocol>/<detector>.robustness.json`, which DVC compares between commits.
 
     Returns:
-        `ap`, `accuracy`, `ap_lost`: one row per score and corruption, with values `by_set`; of what is lost,
-        for the means alone, the value and both ends of its interval. Fractions of four digits, where the
-        metric is defined.
+        By metric, such as `ap` and `accuracy`, one row per score and corruption with the values `by_set`. By
+        `<metric>_lost`, for metrics that are compared between detectors, the same for the means alone: the
+        loss and both ends of its interval. Values are fractions with four digits; test sets on which a metric
+        is not defined are absent.
     """
     metrics = [metric for metric in METRICS if "robustness" in metric.where]
     lost = rows[rows["test_set"].isin(MEANS) & (rows["corruption"] != CLEAN)]
@@ -146,7 +157,13 @@ def _by_set(rows: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
 
 
 def draw_robustness(rows: pd.DataFrame, scores: Scores, path: Path) -> None:
-    """Draw a table of colors for each score and each metric that some set has."""
+    """Draw a table of colors for each score and each metric that is defined on a test set.
+
+    Args:
+        rows: The rows of `robustness_table`.
+        scores: The scores that they are about.
+        path: The PNG file to write.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")  # a server has no screen

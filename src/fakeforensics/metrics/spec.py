@@ -1,6 +1,7 @@
-"""What a detector's score is: its name, its column in the score table, its scale, its calibrators.
+"""The description of a detector's score: its name, column in the score table, scale and calibrators.
 
-SciPy is imported where it computes: most of what reads a card needs no score.
+SciPy is imported inside the functions that need it, because most programs that read a description compute
+nothing.
 """
 
 from __future__ import annotations
@@ -15,15 +16,16 @@ from fakeforensics.params import Group, Name
 Scale = Literal["logit", "positive", "probability", "real"]
 CalibratorKind = Literal["none", "temperature", "platt", "isotonic"]
 
-# A temperature stretches a logit, and a logit's sigmoid may serve as it is; other scales have neither.
+# Scale → the calibrators that suit it. Only a logit has a sigmoid to use unchanged or to scale by a
+# temperature.
 CALIBRATORS: dict[Scale, tuple[CalibratorKind, ...]] = {
     "logit": ("none", "temperature", "platt", "isotonic"),
     "positive": ("platt", "isotonic"),
     "probability": ("platt", "isotonic"),
     "real": ("platt", "isotonic"),
 }
-VALIDATION = "validation"  # what a set of validation images is called among the test sets
-FUSED = "fused"  # all scores of a detector combined
+VALIDATION = "validation"  # name of the validation images in tables of test sets
+FUSED = "fused"  # name of the combination of all scores of a detector
 IDENTITY = ("key", "test_set", "method", "domain", "source", "label", "group", "video", "frame")
 # Columns of score tables, and keys of `predict`'s CSV and JSON, that are not scores.
 RESERVED = {*IDENTITY, "file", "kind", "face", "box", "left", "top", "right", "bottom"} | {
@@ -33,7 +35,7 @@ _SMALLEST = 1e-12  # zero has no logarithm, and a probability of zero or one has
 
 
 class ScoreSpec(Group):
-    """One score of a detector. A detector declares it, `model.json` records it, everything else reads it.
+    """One score of a detector. A detector declares it, `model.json` stores it, and all other code reads it.
 
     Example:
         >>> ScoreSpec(name="cd", label="S_CD", title="squared distance", column="score_cd", scale="positive")
@@ -45,7 +47,8 @@ class ScoreSpec(Group):
         column: Column of the score table that ranks the images. A higher value is more likely fake.
         scale: `logit`: any real number whose sigmoid is a probability of fake. `positive`: at least 0 and
             skewed, such as a distance. `probability`: in [0, 1]. `real`: any real number.
-        calibrators: What may turn the score into a probability; by default all that suit the scale.
+        calibrators: Kinds of calibrators that may turn the score into a probability; by default all that suit
+            the scale.
     """
 
     name: Name
@@ -101,9 +104,10 @@ class ScoreSpec(Group):
         return np.asarray(values, dtype=np.float64) if self.scale == "probability" else None
 
     def to_working(self, values: Any) -> np.ndarray:
-        """Values on the scale on which thresholds are chosen: roughly symmetric within each class.
+        """Convert values to the scale on which thresholds are chosen, where a class is roughly symmetric.
 
-        Positive scores are skewed and their logarithms are not. Logits of probabilities likewise.
+        A `positive` score becomes its logarithm and a `probability` its logit, because both are skewed. Other
+        scores stay unchanged.
         """
         numbers = np.asarray(values, dtype=np.float64)
         if self.scale == "positive":
@@ -115,9 +119,9 @@ class ScoreSpec(Group):
         return numbers
 
     def from_working(self, value: float) -> float:
-        """A value of the working scale on the score's own scale."""
+        """Convert a value of the working scale back to the score's own scale."""
         if self.scale == "positive":
-            return float(np.exp(np.clip(value, -700, 700)))  # finite: far above or below any distance
+            return float(np.exp(np.clip(value, -700, 700)))  # keeps the exponential finite
         if self.scale == "probability":
             from scipy.special import expit
 
@@ -127,12 +131,12 @@ class ScoreSpec(Group):
 
 Scores = tuple[ScoreSpec, ...]
 
-# A score file from elsewhere: nothing is known of its scale.
+# The score in a file from elsewhere, whose scale is unknown.
 EXTERNAL = ScoreSpec(name="score", label="score", title="score", column="score", scale="real")
 
 
 def find_score(scores: Scores, name: str) -> ScoreSpec:
-    """The score of that name.
+    """The score with a given name.
 
     Raises:
         KeyError: If there is none.

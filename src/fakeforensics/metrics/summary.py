@@ -1,4 +1,4 @@
-"""The metrics of a run: in short, in detail with intervals, and as curves."""
+"""The metrics of a run: a summary, details with intervals, and curves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fakeforensics.metrics.spec import Scores
 from fakeforensics.metrics.table import by_test_set, has_both_classes, video_level
 
 DIGITS = 6
-POINTS = 200  # of a curve
+POINTS = 200  # the most points of a curve
 RATES = ("recall", "precision", "fpr", "tpr")
 Bounds = dict[str, dict[str, dict[str, list[float]]]]
 Curve = Float[np.ndarray, " points"]
@@ -41,19 +41,19 @@ def measure_run(
     """The metrics of a run.
 
     Args:
-        table: The test scores in the protocol's order of sets.
-        validation: The validation scores; without them there are no `details`.
-        scores: What the scores are.
-        unseen: The test sets that `mean_unseen` is about.
-        seed: Of the bootstrap.
+        table: The score table of the test images, with the test sets in the protocol's order.
+        validation: The score table of the validation images; without it there are no `details`.
+        scores: The scores that the tables hold.
+        unseen: The test sets that `mean_unseen` averages.
+        seed: Seed of the bootstrap.
         replicates: Number of draws.
-        undetected: Videos without a found face, by test set and class; from `read_undetected_videos`.
+        undetected: Videos without a detected face, by test set and class; from `read_undetected_videos`.
 
     Returns:
-        `metrics/<protocol>/<detector>.json`, short enough for DVC's tables: the `summarize`d metrics, and
-        `validation`, by which lambda is chosen. And `<detector>.details.json`: `ap_interval` and so on,
-        `details` by frame and by video, the sets of `fakes_alone`, and `moved_intervals`, those that
-        `interval` moved to their estimates, if there are any.
+        The content of two files. `metrics/<protocol>/<detector>.json` is short enough for DVC's tables: the
+        metrics of `summarize`, and `validation`, by which lambda is chosen. `<detector>.details.json` holds
+        `<metric>_interval`, the `details` by frame and by video, the test sets of `fakes_alone`, and
+        `moved_intervals`, the intervals that `interval` moved to their estimates, if any.
 
     Raises:
         UserError: If validation has no reals or a score is not finite.
@@ -78,10 +78,10 @@ def measure_run(
 def summarize(
     table: pd.DataFrame, validation: pd.DataFrame | None, scores: Scores, unseen: tuple[str, ...]
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Metrics of every test set and score, and their means over all and over unseen sets.
+    """Metrics of every test set and score, and their means over all and over unseen test sets.
 
     Returns:
-        By metric, by score, by test set on which the metric is defined: six digits.
+        Metric → score → test set on which the metric is defined → value with six digits.
 
     Raises:
         UserError: If a score is not finite.
@@ -96,7 +96,7 @@ def summarize(
 
 
 def validation_summary(validation: pd.DataFrame, scores: Scores) -> dict[str, Any]:
-    """The validation figures by which lambda is chosen: they compare across lambdas, unlike the losses.
+    """The figures by which lambda is chosen on validation. Unlike losses, they compare between lambdas.
 
     Returns:
         `ap` by score, and `log_loss`, the mean binary cross-entropy in nats of the first score whose scale is
@@ -123,17 +123,19 @@ def intervals(
     seed: int,
     replicates: int,
 ) -> Bounds:
-    """Group-bootstrap intervals of metrics, and of their means on joint draws; each holds its estimate.
+    """95% intervals of metrics and of their means, from joint bootstrap draws of groups.
+
+    Every interval contains its estimate.
 
     Args:
         measured: The metrics.
-        table: The rows of a score table, its test sets in the protocol's order, numbered from 0.
-        unseen: The test sets that `mean_unseen` is about.
-        seed: Of the draws.
+        table: The rows of a score table with an index from 0 and the test sets in the protocol's order.
+        unseen: The test sets that `mean_unseen` averages.
+        seed: Seed of the bootstrap.
         replicates: Number of draws.
 
     Returns:
-        By metric, by score, by test set on which the metric is defined: lower and upper bound.
+        Metric → score → test set on which the metric is defined → lower and upper bound.
     """
     return _intervals(measured, table, unseen, seed, replicates)[0]
 
@@ -183,27 +185,27 @@ def details(
     replicates: int,
     undetected: Mapping[str, Mapping[str, int]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Measure every test set with both classes at frame level, and those with videos at video level too.
+    """Measure every test set with both classes by frame, and those with videos by video as well.
 
-    A video's score is the mean over its frames with a found face (of logits, for a score of that scale). A
-    frame without a face has no score and is passed over. A video without any face raises no alarm, so it
-    counts as called real: for the values `with_undetected` it stands below every scored video. The others,
-    and the frame level, are about what was scored.
+    A video's score is the mean over its frames with a detected face. A frame without a face has no score and
+    is ignored. A video without any face is called real, because no score is above the threshold. The values
+    `with_undetected` count such a video with a score below all others. All other values ignore it.
 
     Args:
-        table: The test scores in the protocol's order of sets.
-        validation: The validation scores. Their threshold of highest accuracy is what `accuracy` is measured
-            at: chosen at the same level, or by frame where validation has no videos of both classes.
-        scores: What the scores are.
-        seed: Of the bootstrap.
+        table: The score table of the test images, with the test sets in the protocol's order.
+        validation: The score table of the validation images. `accuracy` is measured at the threshold with the
+            highest accuracy on them: on their videos for the video level, or on their frames if they do not
+            have videos of both classes.
+        scores: The scores that the tables hold.
+        seed: Seed of the bootstrap.
         replicates: Number of draws.
-        undetected: By test set, how many real_videos and fake_videos gave no image.
+        undetected: By test set, the numbers of `real_videos` and `fake_videos` that gave no image.
 
     Returns:
-        One row per level, score and set: numbers of images (or videos), reals, fakes and groups, the metrics,
-        95% intervals, and the threshold. `moved_intervals` names the metrics whose intervals `interval` moved
-        to their estimates, if there are any. At video level also how many reals and fakes are undetected, and
-        the metrics with these.
+        One row per level, score and test set: the numbers of images (or videos), reals, fakes and groups, the
+        metrics, 95% intervals, and the threshold. `moved_intervals` names the metrics whose intervals
+        `interval` moved to their estimates, if any. At video level also the numbers of undetected reals and
+        fakes, and the metrics with these.
 
     Raises:
         UserError: If validation has no reals or a score is not finite.
@@ -250,7 +252,7 @@ def _with_undetected(
     threshold: float,
     missing: Mapping[str, int],
 ) -> dict[str, Any]:
-    """What the videos without a face make of the metrics: tied below all others, and called real."""
+    """The metrics if videos without a face count as well, with a score below all others (called real)."""
     reals, fakes = (missing.get(f"{name}_videos", 0) for name in ("real", "fake"))
     lowest = np.nextafter(min(float(scores.min()), threshold), -np.inf)
     everything = np.append(scores, np.full(reals + fakes, lowest))
@@ -276,10 +278,13 @@ def _fakes_alone(measure: Measure, table: pd.DataFrame, bounds: Bounds) -> list[
 
 
 def read_undetected_videos(path: Path) -> dict[str, dict[str, int]]:
-    """The files of each test set that gave no image, from the `counts.json` of the manifests.
+    """The numbers of files that gave no image, from the `counts.json` of the manifests.
+
+    Returns:
+        Test set → `real_videos`, `fake_videos`, `real_stills` or `fake_stills` → number of files.
 
     Raises:
-        UserError: If that is missing or damaged, or does not count them.
+        UserError: If the file is missing or damaged, or does not count undetected files.
     """
     counts = read_counts(path)
     if "undetected" not in counts:
@@ -290,10 +295,15 @@ def read_undetected_videos(path: Path) -> dict[str, dict[str, int]]:
 
 
 def write_curves(table: pd.DataFrame, scores: Scores, folder: Path) -> None:
-    """Write `pr/<test set>.csv` and `roc/<test set>.csv`, the rows of each score below one another.
+    """Write `pr/<test set>.csv` and `roc/<test set>.csv`, each with the curves of all scores.
 
-    Rates have six digits; thresholds are exact, since users apply them. Sets of fakes alone have no curves;
-    the folders are there in any case.
+    Rates have six digits; thresholds are exact, since users apply them. Sets of fakes alone have no curves.
+    Both folders are always written.
+
+    Args:
+        table: A score table.
+        scores: The scores that it holds.
+        folder: The folder for `pr` and `roc`.
     """
     curves: dict[str, Callable[[Ranking], pd.DataFrame]] = {"pr": pr_curve, "roc": roc_curve}
     for name, curve in curves.items():
@@ -308,10 +318,11 @@ def write_curves(table: pd.DataFrame, scores: Scores, folder: Path) -> None:
 
 
 def file_name(name: str) -> str:
-    """A file name, without a suffix, for a name from outside.
+    """A file name, without a suffix, for a name that users chose.
 
-    It is the name itself if that is plain: letters, digits and `_.+-`, with a letter or digit in front. Any
-    other keeps what is plain of it, and a hash tells it from all others: `FF++_c23~52a1c8b0d1f0e6a7`.
+    A name of at most 200 letters, digits and `_.+-` that begins with a letter or digit stays unchanged. Any
+    other name loses its special characters and gets a hash that makes it unique, such as
+    `FF++_c23~52a1c8b0d1f0e6a7`.
     """
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}", name):
         return name
@@ -320,7 +331,11 @@ def file_name(name: str) -> str:
 
 
 def pr_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:
-    """Columns recall (never falling), precision and threshold at each distinct score, thinned."""
+    """The precision-recall curve, a point for each distinct score, thinned by `thin`.
+
+    Returns:
+        At most `points` rows with the columns recall (ascending), precision and threshold.
+    """
     counts = sweep(ranking)
     tp, fp = counts.tp[1:], counts.fp[1:]
     recall, precision = tp / counts.fakes, tp / (tp + fp)
@@ -331,7 +346,11 @@ def pr_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:
 
 
 def roc_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:
-    """Columns fpr and tpr, never falling, and threshold at each distinct score, thinned."""
+    """The ROC curve, a point for each distinct operating point, thinned by `thin`.
+
+    Returns:
+        At most `points` rows with the columns fpr and tpr (both ascending) and threshold.
+    """
     counts = sweep(ranking)
     fpr, tpr = counts.fp / counts.reals, counts.tp / counts.fakes
     kept = thin(fpr, tpr, points)
@@ -339,13 +358,21 @@ def roc_curve(ranking: Ranking, points: int = POINTS) -> pd.DataFrame:
 
 
 def thin(x: Curve, y: Curve, points: int) -> Int[np.ndarray, " kept"]:
-    """Choose at most `points` spread evenly along a curve's length, both ends among them.
+    """Choose at most `points` points, spread evenly along the length of a curve, with both ends.
 
-    Steep parts keep as many points as flat ones, unlike an even choice by rank.
+    Steep parts keep as many points as flat ones of the same length. Every n-th point would not achieve that.
+
+    Args:
+        x: Ascending.
+        y: The values at x.
+        points: The most points to choose, at least 2.
+
+    Returns:
+        The positions of the chosen points, ascending.
     """
     if x.size <= points:
         return np.arange(x.size)
     length = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
     wanted = np.searchsorted(length, np.linspace(0.0, length[-1], points - 1))
-    # Rounding of the sum may leave the last point out.
+    # Rounding of the cumulative sum may miss the last point.
     return np.unique(np.append(wanted, x.size - 1).clip(0, x.size - 1))

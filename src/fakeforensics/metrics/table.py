@@ -1,4 +1,4 @@
-"""The score table, the file between scoring and all that is computed from scores; a protocol's test sets."""
+"""Score tables, from which everything after scoring is computed, and the test sets of a protocol."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fakeforensics.parquet import LABEL, Column, check_columns, read_parquet
 from fakeforensics.parsing import parse
 from fakeforensics.yaml12 import read_yaml
 
-TAKEN = ("mean", "mean_unseen", VALIDATION)  # no test set's name: tables have other rows of these names
+TAKEN = ("mean", "mean_unseen", VALIDATION)  # names of other rows, which no test set may have
 SHOWN = 3  # rows that a message lists
 _MACHINE = b"fakeforensics.trained_on"
 _SPECS = b"fakeforensics.scores"  # key of the scores' descriptions in the parquet file's metadata
@@ -35,9 +35,9 @@ class ScoreTable(NamedTuple):
     """A score table as it is stored.
 
     Attributes:
-        rows: One row per (test_set, image): the columns `IDENTITY` and those of the scores.
-        scores: What the scores are, in the detector's order.
-        trained_on: The machine on which the detector was trained, in words.
+        rows: One row per (test_set, image) with the columns `IDENTITY` and the columns of the scores.
+        scores: The descriptions of the scores, in the detector's order.
+        trained_on: The machine on which the detector was trained, in words; empty if unknown.
     """
 
     rows: pd.DataFrame
@@ -56,7 +56,7 @@ def read_scores(path: Path) -> ScoreTable:
 
     Raises:
         UserError: If it is missing or damaged, lacks a column or the descriptions of its scores, or holds a
-            score that is not finite, an image twice in a test set, or one with two labels.
+            score that is not finite, an image twice in a test set, or an image with two labels.
     """
     path = Path(path)
     stored = read_parquet(path, "a score table", _IDENTITY_RULES, _FIX, once=[["test_set", "key"]])
@@ -88,10 +88,14 @@ def by_test_set(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def in_order(table: pd.DataFrame, test_sets: tuple[str, ...]) -> pd.DataFrame:
-    """The table with its test sets in the protocol's order.
+    """The rows of a score table, sorted by the protocol's order of test sets, with an index from 0.
+
+    Args:
+        table: A score table.
+        test_sets: The names of the protocol's test sets, in order.
 
     Raises:
-        UserError: If the table holds another test set, one of these is empty, or one holds reals alone.
+        UserError: If the table holds another test set, lacks one, or has a test set of reals alone.
     """
     found = set(table["test_set"].unique())
     if found != set(test_sets):
@@ -112,16 +116,16 @@ def in_order(table: pd.DataFrame, test_sets: tuple[str, ...]) -> pd.DataFrame:
 def need_every_row(
     path: Path, tested: pd.DataFrame, validation: pd.DataFrame, counts: Mapping[str, Any]
 ) -> None:
-    """Refuse scores that are not those of all images of the manifests.
+    """Reject score tables that do not cover all images of the manifests.
 
     Args:
-        path: The table of the test scores, for the message.
-        tested: Its rows.
-        validation: The rows of the validation scores.
-        counts: The `counts.json` of the manifests.
+        path: The score table of the test images, for the message.
+        tested: The rows of that table.
+        validation: The rows of the score table of the validation images.
+        counts: The content of the manifests' `counts.json`.
 
     Raises:
-        UserError: Naming each set whose numbers of reals and fakes differ.
+        UserError: If the number of reals or fakes of a set differs. The message names each such set.
     """
     rows = {name: rows["label"] for name, rows in by_test_set(tested)} | {VALIDATION: validation["label"]}
     expected = counts["test"] | {VALIDATION: counts["val"]}
@@ -138,7 +142,16 @@ def need_every_row(
 
 
 def need_same_rows(path: Path, corrupted: pd.DataFrame, asked: pd.DataFrame) -> None:
-    """Refuse scores under a corruption, read from `path`, that are not those of the manifest's images."""
+    """Reject scores of corrupted images, read from `path`, that do not match the rows of the manifest.
+
+    Args:
+        path: The score table, for the message.
+        corrupted: The rows of that table.
+        asked: The rows of the manifest of the images to corrupt, in the same order.
+
+    Raises:
+        UserError: If test sets, keys or labels differ.
+    """
     columns = ["test_set", "key", "label"]
     if not corrupted[columns].reset_index(drop=True).equals(asked[columns].reset_index(drop=True)):
         problem = f"{path}: not the scores of the images that the protocol corrupts"
@@ -146,17 +159,21 @@ def need_same_rows(path: Path, corrupted: pd.DataFrame, asked: pd.DataFrame) -> 
 
 
 def has_both_classes(rows: pd.DataFrame) -> bool:
-    """Whether a set holds reals and fakes; a fake-only set, as in chapter 3, has no ranking to measure."""
+    """Whether rows hold both reals and fakes. Most metrics are undefined for one class alone."""
     return rows["label"].nunique() == 2
 
 
 def need_one_label(table: pd.DataFrame, *columns: str, where: str = "") -> None:
-    """Refuse rows that are of one image, or of one video, and have two labels.
+    """Reject an image or a video whose rows have different labels.
 
-    The last of the columns names it; an empty name is none. The others say within what the name stands.
+    Args:
+        table: Rows with the columns label, key and test_set.
+        columns: The last column names the image or video; rows in which it is empty are not checked. The
+            columns before it say within what the name is unique, such as a source.
+        where: Beginning of the message.
 
     Raises:
-        UserError: Naming the first such image or video, and its rows.
+        UserError: If there is such an image or video. The message shows its rows.
     """
     named = table[table[columns[-1]] != ""]
     labels = named.groupby([*columns], sort=False)["label"]
@@ -178,10 +195,10 @@ def need_one_label(table: pd.DataFrame, *columns: str, where: str = "") -> None:
 
 
 def video_level(table: pd.DataFrame, scores: Scores) -> pd.DataFrame:
-    """One row per video, with the mean of its frames' scores (of logits, for a score of that scale).
+    """One row per video, with the mean of its frames' scores; a logit is averaged before its sigmoid.
 
-    Stills are left out: a test set without videos has no rows. A frame without a found face has no score and
-    does not count; a video without any has no row: `summary.details` says how it is counted.
+    Stills are left out, so a test set without videos has no rows. A frame without a detected face has no
+    score and does not count. A video without any detected face has no row; see `summary.details`.
 
     Raises:
         UserError: If the frames of one video have different labels.
@@ -203,7 +220,7 @@ class TestSets(BaseModel):
         unseen: Those whose forgery method or image domain was not trained on.
     """
 
-    __test__ = False  # not a test case, whatever pytest makes of the name
+    __test__ = False  # keeps pytest from collecting a class whose name begins with Test
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
