@@ -1,6 +1,7 @@
-"""Thresholds from the target's scores without its labels. Each method assumes something about their shape.
+"""Thresholds from the unlabeled scores of a target set. Each method makes an assumption about the scores.
 
-The methods read a weighted histogram, which can stand for any prevalence and whose size is fixed.
+The methods read a weighted histogram. Its size is fixed, and weights can give it any prevalence (share of
+fakes).
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from scipy.special import expit, logit
 
 BINS = 512
 STEPS = 300
-SMALLEST = 1e-3  # share of fakes or reals that a method may conclude on
-CROWDED = 8 / BINS  # share of the range in which nine tenths of the images hide the shape of their scores
+SMALLEST = 1e-3  # the smallest share of fakes or of reals that a method may estimate
+CROWDED = 8 / BINS  # if 90% of the scores lie in a smaller share of the range, too few bins show their shape
 
 
 class ScoreHistogram(NamedTuple):
-    """What the methods know of the target.
+    """What the methods know about the target set.
 
     Attributes:
         centers: Center of each bin of scores, ascending and evenly spaced.
-        mass: Share of the target in each bin; the sum is 1.
-        mean: Of the target's scores.
-        std: Their standard deviation; 0 if they are constant (see `is_constant`), or if a few lie so far out
-            that they alone make it and too few bins are left for the others.
+        mass: Share of the target's images in each bin; the sum is 1.
+        mean: Mean of the target's scores.
+        std: Their standard deviation. It is 0 if the scores are constant (see `is_constant`), or if a few
+            outliers stretch the range so far that too few bins are left for the other scores.
     """
 
     centers: Float[np.ndarray, " bins"]
@@ -37,9 +38,15 @@ class ScoreHistogram(NamedTuple):
 
 
 class ValidationSummary(NamedTuple):
-    """What the methods know of validation: its threshold, scores, log-odds of fake, and share of fakes.
+    """What the methods know about validation.
 
-    The log-odds are slope * score + intercept.
+    Attributes:
+        threshold: The threshold chosen on validation.
+        mean: Mean of the validation scores.
+        std: Their standard deviation; 0 as for `ScoreHistogram`.
+        slope: The log-odds of fake are slope * score + intercept; 0 if they are unknown.
+        intercept: See `slope`.
+        prevalence: Share of fakes in validation.
     """
 
     threshold: float
@@ -54,7 +61,10 @@ Method = Callable[[ScoreHistogram, ValidationSummary], float | None]
 
 
 def is_constant(scores: Float[np.ndarray, " n"]) -> bool:
-    """Whether scores differ by rounding alone: there are fewer numbers between them than two for each bin."""
+    """Whether scores differ only by rounding.
+
+    That is so if the range holds fewer than two floating-point numbers per bin.
+    """
     low, high = float(scores.min()), float(scores.max())
     return high - low < 2 * BINS * float(np.spacing(max(abs(low), abs(high))))
 
@@ -72,11 +82,12 @@ def histogram(scores: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"])
 
 
 def prior_shift(target: ScoreHistogram, validation: ValidationSummary) -> float | None:
-    """Estimate the prevalence by expectation maximization, assuming that only it differs from validation.
+    """Estimate the prevalence by expectation maximization, assuming that only it differs from validation's.
 
     Returns:
-        Where the odds of fake are even at the estimated prevalence; None if validation's odds do not rise
-        with the score, or rise more than e-fold within a bin, as where one far outlier makes bins wide.
+        The score at which fake and real are equally likely at the estimated prevalence. None if validation's
+        odds of fake do not rise with the score, or rise by more than a factor of e within one bin, which
+        happens if an outlier makes the bins wide.
 
     Source:
         Saerens, Latinne and Decaestecker, Adjusting the outputs of a classifier to new a priori
@@ -97,15 +108,15 @@ def prior_shift(target: ScoreHistogram, validation: ValidationSummary) -> float 
 
 
 def mixture(target: ScoreHistogram, validation: ValidationSummary) -> float | None:  # noqa: ARG001
-    """Fit two Gaussians, assuming that the higher one is the fakes.
+    """Fit two Gaussians, assuming that the fakes are the one with the higher mean.
 
     Returns:
-        Where both are equally likely, between their means; None if one of them vanishes, they do not cross,
-        or a few scores lie so far out that no shape is seen.
+        The score between the two means at which both are equally likely. None if the share of one Gaussian
+        vanishes, if they do not cross, or if the target's `std` is 0.
     """
     if target.std == 0:
         return None
-    # In standard deviations from the mean, so that no square leaves floating point.
+    # In standard deviations from the mean, so that squares neither overflow nor underflow.
     x, mass = (target.centers - target.mean) / target.std, target.mass
     belongs = np.stack([x < 0, x >= 0]) * mass
     shares = belongs.sum(axis=1)
@@ -134,14 +145,15 @@ def mixture(target: ScoreHistogram, validation: ValidationSummary) -> float | No
 
 
 def histogram_valley(target: ScoreHistogram, validation: ValidationSummary) -> float | None:  # noqa: ARG001
-    """The lowest point between the two peaks of the histogram, smoothed until two peaks are left.
+    """The lowest point between the two peaks of the histogram, which is smoothed until two peaks are left.
 
     Returns:
-        None if smoothing leads from more than two peaks, or from the start, to a single one.
+        The score of that point; None if no degree of smoothing leaves exactly two peaks with a clear valley,
+        or if the target's `std` is 0.
     """
     if target.std == 0:
         return None
-    # From a quarter to twice Silverman's bandwidth for a thousand scores, in bins.
+    # The widths, in bins, go from a quarter of Silverman's bandwidth for a thousand scores to twice that.
     step = target.centers[1] - target.centers[0]
     base = 0.9 * target.std * 1000**-0.2 / step
     for width in base * np.geomspace(0.25, 2.0, 13):
@@ -153,7 +165,7 @@ def histogram_valley(target: ScoreHistogram, validation: ValidationSummary) -> f
             left, right = peaks
             lowest = left + int(np.argmin(smooth[left : right + 1]))
             beyond = float(target.mass[lowest:].sum())
-            # Smaller or shallower bumps in the tails are due to chance.
+            # A smaller or shallower peak in a tail is due to chance.
             if min(beyond, 1 - beyond) > 5 * SMALLEST and smooth[lowest] < 0.9 * smooth[peaks].min():
                 return float(target.centers[lowest])
         if peaks.size < 2:
@@ -162,7 +174,7 @@ def histogram_valley(target: ScoreHistogram, validation: ValidationSummary) -> f
 
 
 def align_z_scores(target: ScoreHistogram, validation: ValidationSummary) -> float | None:
-    """Move validation's threshold to the same z-score on the target.
+    """The score whose z-score on the target is the z-score of validation's threshold on validation.
 
     Returns:
         None if the target's scores, or validation's, are constant.
@@ -181,6 +193,6 @@ METHODS: dict[str, Method] = {
 
 
 def _normal(squares: np.ndarray, variance: Any) -> np.ndarray:
-    """The normal density at places whose squared distances from the mean are given."""
+    """The normal density, given squared distances from the mean."""
     density: np.ndarray = np.exp(-squares / (2 * variance)) / np.sqrt(2 * np.pi * variance)
     return density

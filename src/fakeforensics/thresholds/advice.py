@@ -1,4 +1,4 @@
-"""The threshold to use, and what to expect of it: false alarms and found fakes on each test set."""
+"""The threshold to use and its error rates on each test set: reals called fake and fakes found."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from fakeforensics.thresholds.errors import exact_interval
 
 @dataclass(frozen=True)
 class SetRates:
-    """What a threshold gives on a test set.
+    """The error rates of a threshold on a test set, as fractions.
 
     Attributes:
         test_set: The set's name.
         fpr: Share of its reals that are called fake.
-        low: Lower end of the 95% interval of `fpr`, which counts a group of images as one.
-        high: Upper end.
+        low: Lower end of the 95% interval of `fpr`. The interval counts a group of images as one image.
+        high: Upper end of that interval.
         recall: Share of its fakes that are called fake.
     """
 
@@ -38,12 +38,12 @@ class SetRates:
 
 @dataclass(frozen=True)
 class Advice:
-    """A threshold that validation chose, and what it gives on the test sets.
+    """A threshold that was chosen on validation, and its error rates on the test sets.
 
     Attributes:
-        threshold: Scores from here on are called fake.
+        threshold: Images that score at least this are called fake.
         chosen: How it was chosen, in words.
-        sets: What it gives on each test set with both classes.
+        sets: Its error rates on each test set with both classes.
     """
 
     threshold: float
@@ -51,7 +51,7 @@ class Advice:
     sets: tuple[SetRates, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """The fields, rates with six digits."""
+        """The fields; rates have six digits."""
         rates = [
             {name: value if name == "test_set" else round(value, 6) for name, value in asdict(one).items()}
             for one in self.sets
@@ -76,17 +76,17 @@ def advise(
     """Choose a threshold on validation and measure it on the test sets.
 
     Args:
-        test: Score tables of sets with both classes.
-        validation: Score table.
-        column: The score's.
-        fpr: The largest share of reals that may be called fake, in (0, 1), in the mean over reals like
-            validation's; None takes the threshold of highest accuracy on validation.
+        test: Score table of test sets with both classes.
+        validation: Score table of the validation images; None if there are none.
+        column: The score's column in both tables.
+        fpr: The largest expected share of reals like validation's that may be called fake, in (0, 1). None
+            chooses the threshold with the highest accuracy on validation.
 
     Returns:
         None if no `fpr` is given and there is no validation with both classes.
 
     Raises:
-        UserError: If validation has too few independent reals for `fpr`.
+        UserError: If `fpr` is given and there is no validation, or too few independent reals for that rate.
     """
     if fpr is None and (validation is None or not has_both_classes(validation)):
         return None
@@ -102,12 +102,12 @@ def advise(
 
 
 def set_rates(test: pd.DataFrame, column: str, threshold: float) -> tuple[SetRates, ...]:
-    """What a threshold gives on each test set.
+    """The error rates of a threshold on each test set.
 
     Args:
-        test: Score tables of sets with both classes.
-        column: The score's.
-        threshold: Scores from here on are called fake.
+        test: Score table of test sets with both classes.
+        column: The score's column.
+        threshold: Images that score at least this are called fake.
     """
     sets = []
     for name, rows in by_test_set(test):

@@ -48,13 +48,13 @@ class Analysis:
     """The results of the analysis.
 
     Attributes:
-        scores: What the scores are.
-        thresholds: Table 4.10: each set's best thresholds and validation's; see `threshold_table`.
-        rules: Each selector on each set, score and prevalence.
-        summary: The same over the sets.
-        calibration: ECE, NLL and Brier score of each calibrator on each set.
+        scores: The scores that were analyzed.
+        thresholds: Table 4.10: the best thresholds of each set, and validation's; see `threshold_table`.
+        rules: The results of each threshold selector by set, score and prevalence (share of fakes).
+        summary: The results of each threshold selector over all sets, by score and prevalence.
+        calibration: Calibration errors of each calibrator on each set; see `calibration_errors`.
         reliability: Points of the reliability diagrams.
-        likelihood: Likelihood ratios, and what they are worth on validation and on each set.
+        likelihood: Likelihood ratios, and their quality on validation and on each test set.
         likelihood_kind: The kind of likelihood ratio that the policy uses.
         verdicts: Errors and inconclusive verdicts of the deciding score on each set; see `verdict_table`.
         methods: Recall of each forgery method, worst first; see `recall_by_method`.
@@ -84,17 +84,17 @@ def analyze(
     """Analyze the thresholds of a run.
 
     Args:
-        table: The test scores in the protocol's order of sets.
-        validation: The validation scores.
-        scores: Describes the columns.
-        params: Which selectors are tried, and where.
-        seed: Of the bootstrap and of the draws of known reals.
+        table: The score table of the test images, with the test sets in the protocol's order.
+        validation: The score table of the validation images.
+        scores: The scores that both tables hold.
+        params: The settings of the group `thresholds`.
+        seed: Seed of the bootstrap and of the draws of known reals.
 
     Raises:
-        UserError: If validation has no reals or lacks a score, a score is not finite, or a calibrator is
-            asked for by name and validation has no fakes.
+        UserError: If validation has no reals or lacks a score, a score is not finite, or the settings name a
+            calibrator and validation has no fakes.
     """
-    # Many small products gain nothing from threads, which wait for each other at full load meanwhile.
+    # Threads do not speed up many small matrix products, and use the cores while they wait for each other.
     with threadpool_limits(limits=1, user_api="blas"):
         return _analyze(table, validation, scores, params, seed)
 
@@ -132,10 +132,10 @@ def _analyze(
 
 
 def calibrator_kind(params: ThresholdsParams, validation: pd.DataFrame) -> CalibratorKind:
-    """The preferred calibrator; `auto` is Platt's.
+    """The preferred calibrator; `auto` means Platt's.
 
     Raises:
-        UserError: If one is asked for by name and validation has no fakes.
+        UserError: If the settings name a calibrator and validation has no fakes.
     """
     if params.calibrator == "auto":
         return "platt"
@@ -144,8 +144,8 @@ def calibrator_kind(params: ThresholdsParams, validation: pd.DataFrame) -> Calib
             f"`thresholds.calibrator: {params.calibrator}` asks for probabilities of fake",
             expected="validation images of both classes",
             found=f"{len(validation)} real and 0 fake ones",
-            fix="set `thresholds.calibrator: auto`, with which there is a threshold and no calibrated "
-            "probability; or train the protocol on fakes as well",
+            fix="set `thresholds.calibrator: auto`, which gives a threshold but no calibrated probability; "
+            "or train the protocol on fakes as well",
         )
     return params.calibrator
 
@@ -153,19 +153,19 @@ def calibrator_kind(params: ThresholdsParams, validation: pd.DataFrame) -> Calib
 def threshold_table(table: pd.DataFrame, validation: pd.DataFrame | None, scores: Scores) -> list[Row]:
     """Table 4.10 for our models: the best threshold of each test set by each criterion, and validation's.
 
-    Rows with `chosen_on` = `oracle` use the test labels: they are bounds, not results that a user can have.
-    Those with `validation` use the validation scores alone.
+    Rows with `chosen_on` = `oracle` use the test labels: they are bounds, not results that a user can reach.
+    Rows with `chosen_on` = `validation` use the validation scores alone.
 
     Args:
-        table: The test scores, in the protocol's order of test sets.
-        validation: The validation scores; without them there are only oracles.
-        scores: What the scores are.
+        table: The score table of the test images, with the test sets in the protocol's order.
+        validation: The score table of the validation images; without it there are only oracles.
+        scores: The scores that both tables hold.
 
     Returns:
         A row for each score, test set, criterion and choice: the threshold on the score's own scale (and as a
-        probability, if the score has one), precision, recall, accuracy, balanced accuracy, FPR and FNR. On a
-        fake-only set there is no oracle, and validation's rows hold the number of fakes, recall and FNR. Sets
-        of reals alone have no rows.
+        probability, if the score has one), and as fractions precision, recall, accuracy, balanced accuracy,
+        the false-positive rate `fpr` and the false-negative rate `fnr`. A fake-only set has no oracle, and
+        its rows hold the number of fakes, recall and `fnr`. Sets of reals alone have no rows.
 
     Raises:
         UserError: If validation has no reals, or a score is not finite.
@@ -200,16 +200,17 @@ def write_analysis(
 
     Args:
         analysis: The results.
-        metrics: JSON of what is compared between commits, one row per line: the mean accuracy at the two ends
-            of the gap; table 4.10; each selector on each set, and over the sets, at the sets' own prevalence;
-            thresholds from known reals and unlabeled scores at every prevalence, with validation's and the
-            oracle's accuracy there and the estimated prevalence; which selectors do not apply; calibration;
-            likelihood ratios; inconclusive verdicts; methods by recall, worst first, and the pooled AUC.
-        decision: The policy for inference; None writes none.
-        details: CSV of each selector on each set at each prevalence, with intervals and notes. Next to it,
-            with the suffix `.summary.csv`, the same over the sets.
-        plots: A folder for `thresholds.png` and `gap.png`; `reliability.png` and `tippett.png`, and what is
-            drawn in these as CSV.
+        metrics: JSON file for the tables that are compared between commits, one row per line: the mean
+            accuracy of validation's threshold and of the oracle; table 4.10; each selector on each set and
+            over all sets, at the sets' own prevalence; thresholds from known reals and unlabeled scores at
+            every prevalence, with the accuracy of validation's threshold and of the oracle there and the
+            estimated prevalence; the selectors that do not apply; calibration; likelihood ratios;
+            inconclusive verdicts; the methods by recall, lowest first; and the pooled AUC.
+        decision: JSON file for the decision policy; None does not write it.
+        details: CSV file for each selector on each set at each prevalence, with intervals and notes. A second
+            file with the suffix `.summary.csv` has the results over all sets.
+        plots: A folder for `thresholds.png`, `gap.png`, `reliability.png` and `tippett.png`, and for the
+            points of the last two as CSV files.
     """
     both_classes = [row for row in analysis.thresholds if "accuracy" in row]
     fake_only = [row for row in analysis.thresholds if "accuracy" not in row]
@@ -250,7 +251,7 @@ def write_analysis(
 
 
 def _rates(values: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str, float]:
-    """What a threshold gives on a set with both classes, or on a fake-only set."""
+    """The error rates of a threshold on a set with both classes, or on a fake-only set."""
     if (labels == 0).any():
         found = outcome(values, labels, threshold).as_dict()
         del found["threshold"]
@@ -260,7 +261,7 @@ def _rates(values: np.ndarray, labels: np.ndarray, threshold: float) -> dict[str
 
 
 def _flat(row: Row) -> Row:
-    """A summary's row for a CSV: an interval's ends in two columns."""
+    """A row of the summary for a CSV file: an interval becomes two columns, one for each end."""
     flat: Row = {}
     for name, value in row.items():
         stem = name.removesuffix("_interval")
@@ -271,7 +272,7 @@ def _flat(row: Row) -> Row:
 
 
 def _ends(summary: list[Row]) -> dict[str, dict[str, float]]:
-    """By score, the mean accuracy at validation's threshold and at each set's own best."""
+    """By score, the mean accuracy at validation's threshold and at the best threshold of each set."""
     found: dict[str, dict[str, float]] = {row["score"]: {} for row in summary}
     for row in summary:
         if row["rule"] in ("validation", "oracle"):
@@ -304,7 +305,7 @@ def _at_any_share(rules: pd.DataFrame) -> list[Row]:
 
 
 def _not_applicable(rules: pd.DataFrame) -> list[Row]:
-    """Which selectors do not apply to which sets, and why; that depends on the images and on no score."""
+    """The selectors that do not apply to some sets, and why. The scores do not matter for that."""
     if rules.empty:
         return []
     absent = rules[rules["fake_share"] == "any"]
@@ -315,7 +316,7 @@ def _not_applicable(rules: pd.DataFrame) -> list[Row]:
 
 
 def _rounded(value: Any, name: str = "") -> Any:
-    """Four digits for rates; thresholds stay exact, since inference and users apply them."""
+    """Round rates to four digits. Thresholds stay exact, since inference and users apply them."""
     if isinstance(value, dict):
         return {key: _rounded(item, key) for key, item in value.items()}
     if isinstance(value, list | tuple):

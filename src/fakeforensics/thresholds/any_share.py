@@ -1,8 +1,9 @@
 """A threshold for any share of fakes, from a few known reals of the domain and unlabeled scores.
 
-The only assumption is that the domain's reals and fakes could be mapped to two normal distributions by some
-increasing function of the score. Which function, how far apart they lie and how many fakes there are is all
-averaged over, so the method sees nothing but the ranks of the known reals among the unlabeled scores.
+The only assumption is that some increasing function of the score maps the domain's reals and its fakes to two
+normal distributions. The function need not be known, because the method uses only the ranks of the known
+reals among the unlabeled scores. It averages over the distance of the two distributions, the spread of the
+fakes and their share.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from fakeforensics.errors import UserError
 from fakeforensics.metrics.operating import ONE_CLASS_FPR, conformal_threshold
 from fakeforensics.thresholds.policy import Adapted, Decision
 
-# What a domain may be. Weights and exponent were chosen on development sets: docs/decisions/017-any-share.md.
+# The grid of possible domains. The weights and the exponent were chosen on development sets:
+# docs/decisions/017-any-share.md. Distances and spreads are in standard deviations of the reals.
 FAKE_SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
-DISTANCES = (-1.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5)  # of the fakes' mean from the reals', whose spread is 1
-SPREADS = (0.5, 0.7, 1.0, 1.5)  # standard deviations of the fakes
-FEW, MANY = 0.05, 0.45  # shares of fakes that call for opposite thresholds
-WEIGHT_OF_FEW = 0.25
-WEIGHT_OF_NEAR = 0.2  # of distances below 1
-WEIGHT_OF_REVERSED = 0.1  # of fakes that score lower than reals
-EXPONENT = 0.7  # of the likelihood, since no domain is quite like any of these
-CAUTION = 3.0  # accuracy lost against validation's threshold counts this much more than accuracy won
-UNCLEAR = (
-    0.08  # if few fakes and many are both likelier than this, nobody knows; few have 0.083 to begin with
-)
-NOTHING = 1e-30  # a weight beside the largest one, 1
+DISTANCES = (-1.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.5)  # from the mean of the reals to the mean of the fakes
+SPREADS = (0.5, 0.7, 1.0, 1.5)  # standard deviation of the fakes
+FEW, MANY = 0.05, 0.45  # at most FEW and at least MANY fakes need opposite thresholds
+WEIGHT_OF_FEW = 0.25  # prior weight of shares of at most FEW
+WEIGHT_OF_NEAR = 0.2  # prior weight of distances below 1
+WEIGHT_OF_REVERSED = 0.1  # prior weight of fakes that score lower than reals
+EXPONENT = 0.7  # exponent of the likelihood; below 1, since no domain is exactly like one of the grid
+CAUTION = 3.0  # extra weight of accuracy that is lost against validation's threshold
+# The share is unclear if the posteriors of few and of many fakes both exceed this. The prior of few is 0.083.
+UNCLEAR = 0.08
+NOTHING = 1e-30  # smaller posterior weights, relative to the largest, become 0
 SCORES_AT_LEAST = 50
 INTERVAL = (0.025, 0.975)
 
@@ -40,13 +41,13 @@ RANKS = np.concatenate([[0.0], ndtr(np.linspace(-3.3, 3.3, 133)), [1.0]])
 
 
 class Domains(NamedTuple):
-    """What a domain may be: one for each share of fakes, distance and spread.
+    """The possible domains: one for each share of fakes, distance and spread.
 
     Attributes:
         log_prior: Logarithm of the prior weight.
         log_reals: Logarithm of the share of the reals in each bin of ranks.
-        gain: For a cut at each bound of the bins: share of images called fake, less twice the share that are
-            reals called fake. It is the accuracy less the share of reals.
+        gain: For a threshold at each bound of the bins, the accuracy minus the share of reals. That equals
+            the share of images called fake minus twice the share of images that are reals called fake.
     """
 
     log_prior: Float32[np.ndarray, " domains"]
@@ -55,13 +56,13 @@ class Domains(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """What is chosen for each draw of known reals.
+    """The choice for each draw of known reals.
 
     Attributes:
-        cut: The first cell of scores that is called fake; the number of cells if none is.
+        cut: The first cell of scores that is called fake; the number of cells if none is called fake.
         fake_share: Estimated share of fakes.
-        low: Lower end of its 95% interval.
-        high: Upper end.
+        low: Lower end of the 95% interval of that share.
+        high: Upper end of that interval.
         is_unclear: Whether both few and many fakes are compatible with the scores.
     """
 
@@ -76,10 +77,10 @@ class AnyShare(NamedTuple):
     """A threshold from known reals and unlabeled scores.
 
     Attributes:
-        threshold: Fake means a score of at least this.
+        threshold: Images that score at least this are called fake.
         fake_share: Estimated share of fakes among the unlabeled scores; None if it cannot be estimated.
-        fake_share_interval: Its 95% interval.
-        fallback: Why the threshold is the conformal one; empty if it is not.
+        fake_share_interval: The 95% interval of that share; None likewise.
+        fallback: Why the threshold is the conformal one; empty if it is not the conformal one.
     """
 
     threshold: float
@@ -94,15 +95,17 @@ def any_share_threshold(
     """Choose the threshold of a domain, whatever its share of fakes.
 
     Args:
-        unlabeled: Scores of the domain, of which any share may be fakes; the known reals are not among them.
+        unlabeled: Scores of images of the domain, any share of which may be fakes. The known reals are not
+            among them.
         known: Scores of k real images of the domain, one per group.
-        validation_threshold: The threshold that is used now, on the same scale. A threshold that may turn out
-            worse is avoided.
+        validation_threshold: The threshold from validation, on the same scale. Accuracy that is lost against
+            it counts 1 + `CAUTION` times.
 
     Returns:
-        The threshold of highest expected accuracy, less caution. Where fewer than `SCORES_AT_LEAST` scores
-        are given, they are constant, or leave open whether fakes are few or many, it is the conformal
-        threshold for a false-positive rate of 5%, or 1 / (k + 1) if that is more.
+        The threshold with the highest expected accuracy under that weighting. If there are fewer than
+        `SCORES_AT_LEAST` unlabeled scores, all scores are equal, or it is unclear whether few or many are
+        fakes, it is the conformal threshold for a false-positive rate of 5%, or of 1 / (k + 1) if that is
+        more.
 
     Raises:
         UserError: If there is no known real or a score is not finite.
@@ -133,7 +136,7 @@ def any_share_threshold(
 
 
 def fallback_threshold(known: Float[np.ndarray, " k"]) -> float:
-    """The conformal threshold for a false-positive rate of 5%, or for 1 / (k + 1) where k is below 19."""
+    """The conformal threshold for a false-positive rate of 5%, or of 1 / (k + 1) for k < 19 known reals."""
     found = conformal_threshold(known, _fallback_rate(known.size))
     return float(np.nextafter(known.max(), np.inf)) if found is None else found
 
@@ -145,15 +148,15 @@ def _fallback_rate(known: int) -> float:
 def adapted_decision(
     decision: Decision, unlabeled: Float[np.ndarray, " n"], known: Float[np.ndarray, " k"]
 ) -> Decision:
-    """The decision policy for the files that the unlabeled scores are of.
+    """The decision policy for one batch of files, adapted to their scores.
 
-    Its threshold is that of `any_share_threshold`, and there are no inconclusive verdicts. The error rates
-    that validation expects at the former threshold are left out. Probabilities and likelihood ratios stay.
+    It has the threshold of `any_share_threshold` and no inconclusive verdicts. The expected error rates are
+    removed, because they were measured at validation's threshold. Probabilities and likelihood ratios stay.
 
     Args:
         decision: The policy with validation's threshold.
-        unlabeled: The deciding scores of the files, without known reals.
-        known: The deciding scores of images of the same domain that are known to be real, one per group.
+        unlabeled: The files' values of the deciding score, without known reals.
+        known: The values of images of the same domain that are known to be real, one per group.
 
     Raises:
         UserError: If there is no known real or a score is not finite.
@@ -182,7 +185,7 @@ def adapted_decision(
         ),
     }
     if decision.expected_calibration_error is None:
-        update["measured_on"] = None  # nothing that was measured there is left
+        update["measured_on"] = None  # no value that was measured on these images is left
     return decision.model_copy(update=update)
 
 
@@ -192,10 +195,10 @@ def choose(
     validation: Int[np.ndarray, " draws"],
     scores: int,
 ) -> Choices:
-    """Choose a cut for each draw of known reals.
+    """Choose a threshold for each draw of known reals.
 
     Args:
-        mixture: Share of the unlabeled scores in each cell; cells ascend, and each row's sum is 1.
+        mixture: Share of the unlabeled scores in each cell of scores; cells ascend, and each row's sum is 1.
         known: Number of known reals in each cell.
         validation: The first cell that validation's threshold calls fake.
         scores: Number of unlabeled scores.
@@ -204,13 +207,13 @@ def choose(
     below = _cumulated(mixture)
     below /= below[:, -1:]
     known_below = _cumulated(known)
-    # A known real's rank is known to one unlabeled score, and ranks must not stand still where one is.
+    # All known reals together count as one more score, so that ranks also rise in a cell without others.
     total = known_below[:, -1:]
     rank = (scores * below + known_below / total) / (scores + 1)
     counts = np.diff(_interpolated(RANKS, rank, known_below)).astype(np.float32)
     posterior = EXPONENT * counts @ domains.log_reals + domains.log_prior
     posterior = np.exp(posterior - posterior.max(axis=1, keepdims=True))
-    posterior[posterior < NOTHING] = 0  # numbers near the least that there are slow all sums down
+    posterior[posterior < NOTHING] = 0  # denormal numbers would slow down all sums
     posterior /= posterior.sum(axis=1, keepdims=True)
     value = np.empty((len(posterior), RANKS.size), dtype=np.float32)
     now = np.searchsorted(RANKS, below[np.arange(validation.size), validation])
@@ -218,7 +221,7 @@ def choose(
         mine = now == place
         value[mine] = posterior[mine] @ _cautious_gain(int(place))
     at_cells = _interpolated(below, RANKS, value)
-    # Among equals the highest threshold.
+    # Of several best thresholds, the highest is chosen.
     best = at_cells >= at_cells.max(axis=1, keepdims=True) - 1e-12
     cut = best.shape[1] - 1 - np.argmax(best[:, ::-1], axis=1)
     return Choices(cut, *_fake_share(posterior))
@@ -230,7 +233,7 @@ def _fake_share(
     """Mean of the share of fakes, the ends of its interval, and whether it is unclear."""
     shares = np.array(FAKE_SHARES)
     mass = posterior.reshape(len(posterior), shares.size, -1).sum(axis=2)
-    # Each share stands for those up to the middle of the way to its neighbors.
+    # Each share stands for the interval up to the midpoints between it and its neighbors.
     bounds = np.concatenate([[0.0], (shares[1:] + shares[:-1]) / 2, [1.0]])
     ends = _interpolated(np.array(INTERVAL), _cumulated(mass), bounds)
     unclear = np.minimum(mass[:, shares <= FEW].sum(axis=1), mass[:, shares >= MANY].sum(axis=1)) > UNCLEAR
@@ -238,19 +241,22 @@ def _fake_share(
 
 
 def _cumulated(values: np.ndarray) -> Float[np.ndarray, "draws cells_1"]:
-    """Sum of the cells below each bound."""
+    """The sum of the cells below each bound."""
     sums = np.zeros((len(values), values.shape[1] + 1))
     np.cumsum(values, axis=1, out=sums[:, 1:])
     return sums
 
 
 def _interpolated(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "draws points"]:
-    """Linear interpolation by row, where x is in [0, 1] and ascends.
+    """Linear interpolation by row.
 
-    An argument is the same for all rows, or has one row per draw.
+    Args:
+        at: Where to interpolate. Each argument has one row per draw, or one dimension if all rows are equal.
+        x: Ascending, in [0, 1].
+        y: The values at x.
     """
     rows = next(len(one) for one in (at, x, y) if one.ndim == 2)
-    apart = 2.0 * np.arange(rows)[:, None]  # one call for all rows: each has a range of its own
+    apart = 2.0 * np.arange(rows)[:, None]  # gives each row its own range, so that one call does all rows
     points, knots, values = (
         np.broadcast_to(one, (rows, one.shape[-1])).ravel() for one in (at + apart, x + apart, y)
     )
@@ -260,7 +266,11 @@ def _interpolated(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> Float[np.ndar
 
 @lru_cache(maxsize=32)
 def _cautious_gain(place: int) -> Float32[np.ndarray, "domains bounds"]:
-    """The gain of each cut, less caution where it loses against validation's, at a bound of the bins."""
+    """The gain of a threshold at each bound of the bins, reduced where it is below validation's gain.
+
+    Args:
+        place: The bound at which validation's threshold lies.
+    """
     gain = _domains().gain
     cautious: np.ndarray = gain - CAUTION * np.maximum(gain[:, [place]] - gain, 0)
     return cautious
@@ -276,7 +286,7 @@ def _domains() -> Domains:
                 x = np.linspace(*ends, 8001)
                 mixed = (1 - share) * ndtr(x) + share * ndtr((x - distance) / spread)
                 inside = np.diff(np.concatenate([[0], ndtr(np.interp(RANKS[1:-1], mixed, x)), [1]]))
-                inside = np.maximum(inside, 1e-9)  # a known real there is unlikely, but not impossible
+                inside = np.maximum(inside, 1e-9)  # no bin excludes a known real
                 reals.append(inside / inside.sum())
                 fake_share.append(share)
                 weight.append(

@@ -1,4 +1,4 @@
-"""Calibrators and the decision policy: fitted on validation, measured on the test sets."""
+"""Calibrators and the decision policy, fitted on validation; calibration errors on the test sets."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from fakeforensics.metrics.table import by_test_set
 from fakeforensics.thresholds.adapt import is_constant
 from fakeforensics.thresholds.policy import Calibrator, Decision, MeasuredOn
 
-Calibrators = dict[tuple[str, CalibratorKind], Calibrator]  # by name of the score and kind
+Calibrators = dict[tuple[str, CalibratorKind], Calibrator]  # by the score's name and the kind
 
 DIGITS = 6
 POINTS = ("score", "calibrator", "test_set", "bin", "probability", "fakes", "images")
 CHOSEN_ON_REALS = f"about {100 * ONE_CLASS_FPR:g}% of the validation reals called fake"
 _SURE = 1e-6  # probabilities are kept this far from 0 and 1, where the log loss would be infinite
-_LARGE = 30.0  # larger scores are scaled down for the minimizer, whose first step they would throw off
-_ORDINARY = (1e-3, 1e3)  # scores of such a size are fitted as they are: scaling would move the last digits
+_LARGE = 30.0  # larger scores are scaled down, because they would make the minimizer's first step too large
+_ORDINARY = (1e-3, 1e3)  # scores of this size are not scaled, because that would change the last digits
 _TIGHT = 64 * np.finfo(np.float64).eps
 
 
 def fit_calibrators(validation: pd.DataFrame, scores: Scores) -> Calibrators:
     """Fit every calibrator that suits a score, for every score, on validation.
 
-    Without validation fakes there are none: a probability of fake cannot be fitted on reals alone.
+    Without validation fakes the result is empty: a probability of fake cannot be fitted on reals alone.
 
     Raises:
         UserError: If there are no reals, or a score is not finite.
@@ -52,16 +52,16 @@ def fit_calibrators(validation: pd.DataFrame, scores: Scores) -> Calibrators:
 def fit_calibrator(
     kind: CalibratorKind, scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]
 ) -> Calibrator:
-    """Fit a calibrator to validation scores; `temperature` is meant for logits only.
+    """Fit a calibrator to validation scores.
 
     Args:
-        kind: The calibrator.
-        scores: Finite, of any scale; higher is more likely fake.
+        kind: The kind of calibrator; `none` and `temperature` are meant for logits only.
+        scores: Finite, on any scale; higher is more likely fake.
         labels: 0 real, 1 fake.
 
     Returns:
-        Never a decreasing one: where fakes score below reals, every probability is validation's prevalence.
-        So it is with Platt's on constant scores.
+        A non-decreasing function. If all fakes score below all reals, or all scores are equal, every
+        probability is validation's share of fakes. The kind `none` is always a plain sigmoid.
 
     Raises:
         UserError: If a class is absent or a score is not finite.
@@ -85,16 +85,17 @@ def fit_calibrator(
 
 
 def _unit(scores: Float[np.ndarray, " n"]) -> float:
-    """The size of scores if it is not ordinary, else 1; a power of two, division by which rounds nothing.
+    """The unit to divide scores by: 1, or a power of two if their median size is not in `_ORDINARY`.
 
-    The minimizers stop at absolute tolerances, and isotonic regression merges scores 1e-15 apart.
+    It is needed because the minimizers stop at absolute tolerances, and isotonic regression merges scores
+    that differ by 1e-15. Division by a power of two does not round.
     """
     size = float(np.median(np.abs(scores[scores != 0]))) if scores.any() else 1.0
     return 1.0 if _ORDINARY[0] <= size <= _ORDINARY[1] else math.ldexp(1.0, math.frexp(size)[1])
 
 
 def _fit_temperature(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> tuple[float, float]:
-    """The slope with the lowest log loss, or 0 where fakes score below reals, and an intercept of 0.
+    """The slope with the lowest log loss, or 0 if fakes do not score above reals, and an intercept of 0.
 
     Source:
         Guo, Pleiss, Sun and Weinberger, On calibration of modern neural networks, ICML 2017.
@@ -112,7 +113,9 @@ def _fit_temperature(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " 
 
 
 def _fit_platt(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> tuple[float, float]:
-    """Slope and intercept with the lowest log loss against Platt's smoothed labels; 0 for constant scores.
+    """Slope and intercept with the lowest log loss against Platt's smoothed labels.
+
+    Both are 0 for constant scores.
 
     Source:
         Platt, Probabilistic outputs for support vector machines and comparisons to regularized likelihood
@@ -125,13 +128,13 @@ def _fit_platt(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -
     center, scale = 0.0, largest if largest >= _LARGE else 1.0
     if is_constant(scores):
         return 0.0, 0.0
-    if (deviation := float(scores.std())) < _ORDINARY[0] * scale:  # seen from 0 they would lie on one point
+    if (deviation := float(scores.std())) < _ORDINARY[0] * scale:  # far closer to each other than to 0
         center, scale = float(scores.mean()), deviation
     scaled = (scores - center) / scale
 
     def loss_and_gradient(line: np.ndarray) -> tuple[float, np.ndarray]:
         logits = line[0] * scaled + line[1]
-        # Never overflows. Splitting at -2, as scikit-learn does, gives the digits that it gives.
+        # This never overflows. Splitting at -2 as scikit-learn does gives the same digits.
         low = logits <= -2
         power = np.exp(np.where(low, logits, -logits))
         loss = np.log1p(power) + np.where(low, -targets * logits, (1 - targets) * logits)
@@ -148,16 +151,18 @@ def _fit_platt(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -
 def calibration_errors(
     probabilities: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"], bins: int = 15
 ) -> dict[str, float]:
-    """How far probabilities are from frequencies.
+    """The distance of probabilities from frequencies, by three measures.
 
     Args:
-        probabilities: Of fake, in [0, 1]; kept 1e-6 away from both ends for the log loss alone.
+        probabilities: Probabilities of fake, in [0, 1]. Only for the log loss they are kept 1e-6 away from 0
+            and 1.
         labels: 0 real, 1 fake; one class is enough.
         bins: Number of bins of equal width.
 
     Returns:
-        `ece`: mean over the images of their bin's gap between mean probability and share of fakes, in [0, 1];
-        `nll`: mean log loss in nats; `brier`: mean squared error, in [0, 1].
+        `ece`: expected calibration error, the mean over all images of the gap between mean probability and
+        share of fakes in the image's bin, in [0, 1]. `nll`: negative log-likelihood, the mean log loss in
+        nats. `brier`: Brier score, the mean squared error, in [0, 1].
 
     Raises:
         UserError: If there is no image.
@@ -180,7 +185,17 @@ def calibration_errors(
 def reliability(
     probabilities: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"], bins: int = 15
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Number, mean probability, share of fakes and image count of each bin that is not empty."""
+    """The points of a reliability diagram.
+
+    Args:
+        probabilities: Probabilities of fake, in [0, 1].
+        labels: 0 real, 1 fake.
+        bins: Number of bins of equal width.
+
+    Returns:
+        For each bin that is not empty: its number from 0, the mean probability, the share of fakes and the
+        number of images.
+    """
     place = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
     count = np.bincount(place, minlength=bins)
     used = np.flatnonzero(count)
@@ -192,11 +207,17 @@ def reliability(
 def calibration_table(
     table: pd.DataFrame, scores: Scores, calibrators: Calibrators
 ) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    """Calibration errors and reliability diagrams of each test set; a set with one class counts as well.
+    """Calibration errors and reliability diagrams of each test set, including sets with one class.
+
+    Args:
+        table: The score table of the test images.
+        scores: The scores that it holds.
+        calibrators: The fitted calibrators.
 
     Returns:
-        A row for each score, calibrator and set with ECE, NLL and Brier score; and the diagrams' points:
-        score, calibrator, test_set, bin, probability (mean of the bin), fakes (share), images.
+        A row for each score, calibrator and test set with the values of `calibration_errors`; and the points
+        of the diagrams with the columns score, calibrator, test_set, bin, probability (mean of the bin),
+        fakes (share) and images (number).
     """
     rows: list[dict[str, Any]] = []
     points: list[dict[str, Any]] = []
@@ -230,16 +251,16 @@ def decide(
     detector lists last. Without validation fakes it is the detector's first score, and nothing is calibrated.
 
     Args:
-        validation: The validation scores.
-        scores: Describes the columns.
-        calibrators: Fitted on validation.
+        validation: The score table of the validation images.
+        scores: The scores that it holds.
+        calibrators: Calibrators fitted on validation.
         criterion: What the threshold maximizes.
-        kind: The preferred calibrator. A score that it does not suit gets Platt's instead, or its last one if
-            that does not suit it either.
+        kind: The preferred calibrator. If it does not suit the score, `platt` is used; if that does not suit
+            it either, the last calibrator that the score lists.
 
     Returns:
-        The policy. Its expected rates are measured on validation, with Clopper and Pearson's upper bound: on
-        reals of another kind, or on unseen methods, they do not hold.
+        The policy. Its expected error rates are measured on validation, with Clopper and Pearson's upper
+        bound. They do not hold for reals of another kind or for unseen methods.
 
     Raises:
         UserError: If there are no reals, or a score is not finite.

@@ -1,6 +1,7 @@
-"""Verdicts with stated error rates: conformal cuts for reals and for fakes, and what they cost on each set.
+"""Verdicts with stated error rates, from a conformal threshold (a cut) for reals and one for fakes.
 
-A score is inconclusive if it is compatible with both classes, or with none of them.
+A score is inconclusive if it is compatible with both classes, or with neither. `verdict_table` measures the
+errors and the inconclusive verdicts on each test set.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ DIGITS = 6
 
 
 def upper_cut(scores: Vector, weights: Vector, error_rate: float) -> float | None:
-    """The score from which on an image is held not to be one of these, with a stated error rate.
+    """The lowest score that is not compatible with a class, at a stated error rate.
 
-    The p-value of a score is (1 + W) / (1 + G), where W is the weight of the images that score at least as
-    high, and G the number of groups. For an image of a further group it is at most `error_rate` with at most
-    that probability, whatever the distribution, if the groups are exchangeable. The guarantee is about the
-    mean over draws of the groups.
+    The p-value of a score is (1 + W) / (1 + G), where W is the total weight of the images that score at least
+    as high, and G the number of groups. Let an image come from another group that is exchangeable with these.
+    The probability that its p-value is at most `error_rate` is at most `error_rate`, whatever the
+    distribution of scores. The guarantee holds for the mean over draws of the groups.
 
     Args:
-        scores: Of images of one class.
+        scores: Scores of images of the class.
         weights: 1 over the number of images of the class in the image's group, so that a group counts once.
-        error_rate: In (0, 1).
+        error_rate: The stated error rate, in (0, 1).
 
     Returns:
-        The least score whose p-value is at most `error_rate`; None if there is none, as with fewer than
+        The lowest score whose p-value is at most `error_rate`; None if there is none, such as with fewer than
         1 / `error_rate` − 1 groups.
 
     Source:
@@ -63,13 +64,17 @@ def upper_cut(scores: Vector, weights: Vector, error_rate: float) -> float | Non
 def conformal_cuts(
     scores: Vector, labels: Labels, groups: Groups, rates: Sequence[float]
 ) -> tuple[ConformalCut, ...]:
-    """The cuts of each class for each error rate; without images of a class it has none.
+    """The cuts for each error rate.
 
     Args:
         scores: Finite; higher is more likely fake.
         labels: 0 real, 1 fake.
-        groups: Number of each image's group.
+        groups: The group number of each image.
         rates: Error rates, in (0, 1).
+
+    Returns:
+        For each rate the cut of the reals and the cut of the fakes. A cut is None if its class has no images,
+        or too few groups for the rate.
     """
     weights = group_weights(labels, groups)
     cuts = []
@@ -86,7 +91,13 @@ def conformal_cuts(
 def fit_conformal(
     validation: pd.DataFrame, score: ScoreSpec, params: ThresholdsParams
 ) -> tuple[ConformalCut, ...]:
-    """The cuts of a score from validation, at each rate that the settings name."""
+    """The cuts of a score on validation, for each error rate in the settings.
+
+    Args:
+        validation: The score table of the validation images.
+        score: The score.
+        params: The settings: `false_positive_rates` and `inconclusive`.
+    """
     rates = {*params.false_positive_rates} | ({params.inconclusive} if params.inconclusive else set())
     return conformal_cuts(
         validation[score.column].to_numpy(dtype=np.float64),
@@ -106,17 +117,19 @@ def verdict_table(
     """Errors and inconclusive verdicts of a score on each test set.
 
     Args:
-        table: The test scores in the protocol's order of sets.
-        score: The deciding one.
-        cuts: From validation.
-        params: Numbers of known reals of a set that replace validation's, and draws of them.
-        seed: Of the draws.
+        table: The score table of the test images, with the test sets in the protocol's order.
+        score: The deciding score.
+        cuts: The cuts from validation.
+        params: The settings: the numbers of known reals of a test set that replace validation's reals
+            (`known_reals`), and the number of random draws of them (`draws`).
+        seed: Seed of the draws.
 
     Returns:
-        A row for each error rate, origin of the reals (`validation`, or `reals_k` and a number of known reals
-        of the set itself) and set: shares of reals called fake and inconclusive, and of fakes called real and
-        inconclusive; `inconclusive` is over all images. Shares of a class that is absent are left out. Known
-        reals that are too few for a rate, or leave too few to measure on, have no rows.
+        A row for each error rate, origin of the reals' cut and test set. The origin is `validation`, or
+        `reals_k` and the number of known reals of the test set. A row has the shares of the reals called fake
+        and inconclusive, and of the fakes called real and inconclusive; `inconclusive` is the share of all
+        images. Shares of an absent class are left out. A number of known reals has no rows if it is too small
+        for the rate, or leaves too few reals to measure on.
     """
     unit = pd.factorize(group_names(table))[0]
     rows: list[Row] = []
@@ -152,7 +165,7 @@ def _head(score: ScoreSpec, cut: ConformalCut, reals_from: str, test_set: str) -
 
 
 def _shares(values: Vector, fake: Shaped[np.ndarray, " n"], beyond: Vector, cut: ConformalCut) -> Row:
-    """Shares of verdicts; `beyond` is the probability that an image lies at or above the cut of the reals."""
+    """Shares of verdicts; `beyond` is the probability that an image scores at or above the reals' cut."""
     below = np.zeros(fake.size, dtype=bool) if cut.real_to is None else values <= cut.real_to
     called_fake, called_real = np.where(below, 0.0, beyond), np.where(below, 1 - beyond, 0.0)
     inconclusive = 1 - called_fake - called_real

@@ -1,4 +1,4 @@
-"""Reasons to doubt a detector, from what its training, its validation and its policy record."""
+"""Reasons to doubt a detector, from the records of its training, its validation and its policy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from fakeforensics.thresholds.policy import Decision
 
 
 def doubts(card: Mapping[str, Any], metrics: Mapping[str, Any], decision: Decision | None) -> list[str]:
-    """What speaks against using a detector, in sentences; usually nothing.
+    """Reasons not to use a detector, in sentences; usually there are none.
 
     Args:
-        card: From `read_card`.
-        metrics: From `metrics/<protocol>/<detector>.json`.
-        decision: Its policy, which knows how many validation images and groups there were.
+        card: The model's card, from `read_card`.
+        metrics: The content of `metrics/<protocol>/<detector>.json`.
+        decision: The detector's policy, which records the numbers of validation images and groups; None if
+            there is none.
     """
     precision = metrics.get("validation", {}).get("ap") or {}
     ratio = None if decision is None else decision.likelihood_ratio
@@ -28,7 +29,7 @@ def doubts(card: Mapping[str, Any], metrics: Mapping[str, Any], decision: Decisi
 
 
 def _validation_images(card: Mapping[str, Any], decision: Decision | None) -> tuple[int, int]:
-    """Real and fake validation images: all of them, or those that training saw."""
+    """Numbers of real and fake validation images, from the policy or else from the model's card."""
     measured = None if decision is None else decision.measured_on
     if measured is not None and measured.images == VALIDATION:
         return measured.reals, measured.fakes

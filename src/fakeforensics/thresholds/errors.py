@@ -1,4 +1,4 @@
-"""The error rates of a decision policy by forgery method and domain of reals, clean and corrupted."""
+"""The error rates of a decision policy by forgery method and by domain of reals, clean and corrupted."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _LEVEL = 0.95
 
 
 class ErrorRate(Group):
-    """How often the policy calls images of one kind the wrong thing; fractions.
+    """How often the policy misclassifies images of one kind, as fractions.
 
     Args:
-        level: Whether images (`frame`) or whole videos are counted.
-        asked: The error rate of the conformal cuts that decide; None if the threshold decides.
-        corruption: What was done to the images, such as `jpeg_50`; `clean` for nothing.
-        label: `real` or `fake`; a real one is wrong if it is called fake.
-        name: The forgery method of fakes, the image domain of reals.
+        level: Whether images (`frame`) or whole videos (`video`) are counted.
+        asked: The stated error rate of the conformal cuts that decide; None if the threshold decides.
+        corruption: The corruption of the images, such as `jpeg_50`; `clean` for none.
+        label: The true class of the images.
+        name: The forgery method of fakes, or the image domain of reals.
         seen: Whether training saw this method, or reals of this domain; None if that is unknown.
-        test_sets: The test sets that hold it.
-        count: Images or videos, each once.
-        groups: Independent groups among them: a video with its frames, a photograph with its edits.
-        inconclusive: Share without a conclusion.
-        rate: Share that is called the wrong thing; no conclusion is not wrong.
-        low: Lower end of its 95% interval.
-        high: Upper end.
+        test_sets: The test sets that hold such images.
+        count: Number of images or videos; each counts once, even if several test sets hold it.
+        groups: Number of independent groups: a video with its frames, or a photograph with its edits.
+        inconclusive: Share of inconclusive verdicts.
+        rate: Share of wrong verdicts; an inconclusive one is not wrong.
+        low: Lower end of the 95% interval of `rate`.
+        high: Upper end of that interval.
     """
 
     level: Literal["frame", "video"]
@@ -60,12 +60,12 @@ def error_rates(
     score: ScoreSpec,
     seen: Mapping[Literal["real", "fake"], set[str]] | None,
 ) -> list[ErrorRate]:
-    """Count the errors of a policy on test scores: of its threshold, and of each of its conformal cuts.
+    """Count the errors on the test images of a policy's threshold and of each of its conformal cuts.
 
     Args:
-        tables: Corruption → rows of a score table; `clean` among them.
+        tables: Corruption → rows of a score table; `clean` is one of the corruptions.
         decision: The policy.
-        score: Its score.
+        score: The score by which the policy decides.
         seen: The methods of fakes and the domains of reals that training saw; None if unknown.
 
     Raises:
@@ -118,10 +118,10 @@ def _rate(
 
 
 def exact_interval(rate: float, groups: int) -> tuple[float, float]:
-    """The 95% interval of a share, as if each group had given one answer.
+    """The 95% interval of a share, counting each group as one image.
 
-    Images of one group are alike, so that they count as one; this is cautious where they differ. Unlike a
-    bootstrap's, the interval of a share of 0 has a width.
+    Images of one group resemble each other, so they count as one. If they differ, the interval is wider than
+    needed. Unlike a bootstrap interval, the interval of a share of 0 has a width above 0.
 
     Args:
         rate: The share, in [0, 1].

@@ -1,4 +1,4 @@
-"""What a set's threshold rules do when they are given a few known reals of it, over many random draws."""
+"""Evaluates threshold selectors that use a few known reals of a test set, over random draws of them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from fakeforensics.thresholds.any_share import SCORES_AT_LEAST, choose
 from fakeforensics.thresholds.targets import Target
 
 MEASURED_AT_LEAST = 10  # groups of reals that must be left to measure on
-CELLS = 256  # of scores, of about equal size, in a set with more distinct scores
+CELLS = 256  # a set with more distinct scores gets so many cells with about equally many images
 
 
 @dataclass(frozen=True)
 class KnownReals:
-    """Random draws of known reals from a set; they depend on its groups and labels, not on its scores.
+    """Random draws of known reals from a test set; they depend on its groups and labels, not on its scores.
 
-    A draw takes one image of each of k random groups of reals. These groups leave the evaluation with all
-    their images, fakes included: what is known is not predicted.
+    A draw takes one image of each of k random groups of reals. The threshold of that draw is not evaluated on
+    any image of these groups, real or fake.
 
     Attributes:
-        picked: Places of the known reals in the set, by draw.
-        draw: The draw of each (draw, image that leaves the evaluation).
-        image: The place of that image in the set.
+        picked: Positions of the known reals in the set, by draw.
+        draw: The number of the draw, for each pair of a draw and an image that it excludes from evaluation.
+        image: The position of the excluded image in the set, for the same pairs.
     """
 
     picked: Int[np.ndarray, "draws k"]
@@ -43,24 +43,28 @@ class KnownReals:
     def judge(
         self, target: Target, thresholds: Float[np.ndarray, " draws"]
     ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " draws"]]:
-        """Apply each draw's threshold to what the draw leaves.
+        """Apply the threshold of each draw to the images that the draw does not exclude.
+
+        Args:
+            target: The test set.
+            thresholds: The threshold of each draw.
 
         Returns:
-            For each image, the share of the draws that call it fake, among those that leave it in the
-            evaluation, NaN if none does; and the false-positive rate of each draw.
+            For each image, the share of draws that call it fake, of those that do not exclude it, or NaN if
+            all exclude it; and the false-positive rate of each draw.
         """
         n, draws = target.scores.size, thresholds.size
         called_here = target.scores[self.image] >= thresholds[self.draw]
         real_here = ~target.fake[self.image]
         ranking = target.ranking
-        first = np.searchsorted(ranking.scores[::-1], thresholds)  # that is called fake, of ascending scores
+        first = np.searchsorted(ranking.scores[::-1], thresholds)  # the lowest score that is called fake
         called = np.empty(n, dtype=np.int64)
         called[ranking.order[::-1]] = np.cumsum(np.bincount(first, minlength=n + 1))[:-1]
         called -= np.bincount(self.image[called_here], minlength=n)
         judgments = draws - np.bincount(self.image, minlength=n)
         share = np.full(n, np.nan)
         np.divide(called, judgments, out=share, where=judgments > 0)
-        passed = np.append(0, np.cumsum(1 - ranking.labels[::-1]))  # reals among the lowest scores
+        passed = np.append(0, np.cumsum(1 - ranking.labels[::-1]))  # reals among the n lowest scores, by n
         false_alarms = ranking.reals - passed[first]
         false_alarms = false_alarms - np.bincount(self.draw[called_here & real_here], minlength=draws)
         judged = ranking.reals - np.bincount(self.draw[real_here], minlength=draws)
@@ -69,14 +73,15 @@ class KnownReals:
 
 @dataclass(frozen=True)
 class ConformalDraws:
-    """What the conformal threshold does on a set, over many random calibration sets.
+    """The results of the conformal threshold on a test set, over many random draws of known reals.
 
     Attributes:
-        called: For each image, the share of the draws that call it fake, among those that leave it in the
-            evaluation; NaN if none does.
-        thresholds: Of each draw.
-        fpr: Of each draw, over the reals of the groups that gave no known real.
-        fpr_by_group: Mean over the groups of the share of their reals called fake: the guaranteed rate.
+        called: For each image, the share of draws that call it fake, of those that do not exclude it; NaN if
+            all exclude it.
+        thresholds: The threshold of each draw.
+        fpr: The false-positive rate of each draw, over the reals of groups without a known real.
+        fpr_by_group: The share of reals called fake, averaged within each group and then over the groups. The
+            guarantee is about this rate.
     """
 
     called: Float[np.ndarray, " n"]
@@ -87,14 +92,14 @@ class ConformalDraws:
 
 @dataclass(frozen=True)
 class AnyShareDraws:
-    """What `any_share_threshold` does on a set, over many random draws of known reals.
+    """The results of `any_share_threshold` on a test set, over many random draws of known reals.
 
     Attributes:
         called: As in `ConformalDraws`.
-        thresholds: Of each draw.
-        fake_share: The estimated share of fakes, mean over the draws.
-        interval: The ends of its 95% interval, likewise.
-        fallbacks: Share of the draws that fall back to the conformal threshold.
+        thresholds: The threshold of each draw.
+        fake_share: Mean over the draws of the estimated share of fakes.
+        interval: Means over the draws of the two ends of the share's 95% interval.
+        fallbacks: Share of draws that fall back to the conformal threshold.
     """
 
     called: Float[np.ndarray, " n"]
@@ -105,16 +110,16 @@ class AnyShareDraws:
 
 
 def draw_known_reals(target: Target, size: int, draws: int, seed: int) -> KnownReals | str:
-    """Draw known reals from a set.
+    """Draw known reals from a test set.
 
     Args:
-        target: The set.
+        target: The test set.
         size: k, the number of known reals.
         draws: Number of draws.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
-        The draws; or, as text, why there are none.
+        The draws, or a text that says why there are none.
     """
     reals = np.flatnonzero(~target.fake)
     unit = np.unique(target.unit, return_inverse=True)[1]
@@ -138,24 +143,24 @@ def draw_known_reals(target: Target, size: int, draws: int, seed: int) -> KnownR
 
 
 def attainable(alpha: float, size: int) -> bool:
-    """Whether k known reals can guarantee a false-positive rate."""
+    """Whether `size` known reals can guarantee the false-positive rate `alpha`."""
     return alpha >= 1 / (size + 1) - 1e-12
 
 
 def conformal_draws(
     target: Target, known: KnownReals, alphas: tuple[float, ...]
 ) -> dict[float, ConformalDraws]:
-    """Select the conformal threshold by each draw of known reals, and evaluate it on the rest.
+    """Choose the conformal threshold for each draw of known reals, and evaluate it on the other images.
 
-    What is exchangeable with the known reals is one random real of a further random group. Its probability of
-    being called fake, averaged over draws, is at most alpha: every group counts once, however many images it
-    has. The rate over images weighs groups by their size. Both are the same where groups are of equal size;
-    elsewhere the rate over images has no guarantee, and lies above alpha where large groups score higher.
+    One random real of another random group is exchangeable with the known reals. Its probability of being
+    called fake, averaged over draws, is at most alpha. This rate counts every group once, however many images
+    it has; the rate over images weighs groups by their size. Both are equal if all groups have the same size.
+    Otherwise the rate over images has no guarantee, and exceeds alpha if large groups score higher.
 
     Args:
-        target: The set.
+        target: The test set.
         known: The draws.
-        alphas: False-positive rates asked for.
+        alphas: The wanted false-positive rates, in (0, 1).
 
     Returns:
         The result for each attainable alpha.
@@ -174,7 +179,7 @@ def conformal_draws(
 
 
 def fill_unjudged(called: Float[np.ndarray, " n"], fake: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Give an image that no draw judged its class's mean, which changes no rate."""
+    """Give each image that all draws exclude (NaN) the mean of its class, which changes no error rate."""
     if not np.isnan(called).any():
         return called
     judged = pd.Series(called)
@@ -182,10 +187,19 @@ def fill_unjudged(called: Float[np.ndarray, " n"], fake: Bool[np.ndarray, " n"])
 
 
 class ScoreCells:
-    """A set's scores in cells, for `choose`, and what each draw of known reals leaves in them."""
+    """The scores of a test set in cells, for `choose`, and the counts per cell for each draw of known reals.
+
+    Args:
+        target: The test set.
+        known: The draws.
+
+    Attributes:
+        lowest: The lowest score of each cell, ascending.
+        left: Numbers of images that each draw does not exclude, Float["2 draws cells"]: reals, then fakes.
+        counts: Numbers of known reals, Int["draws cells"].
+    """
 
     def __init__(self, target: Target, known: KnownReals) -> None:
-        """Sort the scores of a set into cells."""
         self.target, self.known = target, known
         self.lowest = np.unique(target.scores)
         if self.lowest.size > CELLS:
@@ -193,7 +207,7 @@ class ScoreCells:
             self.lowest = np.unique(np.quantile(target.scores, ranks, method="lower"))
         cell = np.searchsorted(self.lowest, target.scores, side="right") - 1
         size, draws = self.lowest.size, len(known.picked)
-        self.left = np.empty((2, draws, size))  # reals, fakes
+        self.left = np.empty((2, draws, size))
         for kind in (0, 1):
             mine = target.fake[known.image] == bool(kind)
             place = known.draw[mine] * size + cell[known.image[mine]]
@@ -210,14 +224,14 @@ class ScoreCells:
         return _conformal_thresholds(np.sort(self.target.scores[self.known.picked], axis=1), alpha)
 
     def any_share(self, prevalence: float | None, validation_threshold: float) -> AnyShareDraws | str:
-        """Choose a threshold by each draw of known reals and the scores that it leaves, and evaluate it.
+        """Choose a threshold for each draw of known reals from the scores that it leaves, and evaluate it.
 
         Args:
-            prevalence: The share of fakes that the scores are weighted to; None leaves them as they are.
-            validation_threshold: On the set's scale.
+            prevalence: The share of fakes that the scores are weighted to; None does not weight them.
+            validation_threshold: Validation's threshold, on the scale of the set's scores.
 
         Returns:
-            The result; or, as text, why there is none.
+            The result, or a text that says why there is none.
         """
         sums = self.left.sum(axis=2)
         fewest = int(sums.sum(axis=0).min())
@@ -247,7 +261,7 @@ class ScoreCells:
 def _conformal_thresholds(
     ascending: Float[np.ndarray, "draws k"], alpha: float
 ) -> Float[np.ndarray, " draws"]:
-    """`conformal_threshold` of each row."""
+    """The `conformal_threshold` of each row."""
     k = ascending.shape[1]
     place = math.ceil((1 - alpha) * (k + 1) - 1e-9)
     found: np.ndarray = np.nextafter(ascending[:, place - 1], np.inf)
@@ -255,6 +269,6 @@ def _conformal_thresholds(
 
 
 def _by_group(group: Int[np.ndarray, " n"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places sorted by group, and where each group begins there and how many it has."""
+    """Positions sorted by group; the start of each group in that order; and the size of each group."""
     sizes = np.bincount(group)
     return np.argsort(group, kind="stable"), np.append(0, np.cumsum(sizes))[:-1], sizes

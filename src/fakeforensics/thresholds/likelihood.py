@@ -1,6 +1,9 @@
-"""Likelihood ratios: fitted on validation, bounded by what it supports, measured on validation and test sets.
+"""Likelihood ratios: fitted on validation, limited to what validation supports, measured on every set.
 
-Nothing is judged on images that it was fitted on: validation is judged by cross-fitting.
+A likelihood ratio (LR) says how many times more probable a score is among fakes than among reals. Cllr is the
+cost of log-likelihood ratios, Cllr_min the least cost that the ranking of the images allows; see
+`metrics.likelihood`. No LR is measured on images that it was fitted on: validation is measured by
+cross-fitting, which fits on all folds but one and answers for that one.
 """
 
 from __future__ import annotations
@@ -33,25 +36,25 @@ Answers = Callable[[np.ndarray], np.ndarray]
 
 KINDS: tuple[LikelihoodRatioKind, ...] = get_args(LikelihoodRatioKind)
 FOLDS = 5
-CHUNK = 50  # replicates at a time: memory stays linear in the scores
+CHUNK = 50  # replicates at a time, so that memory is linear in the number of scores
 DIGITS = 6
-POINTS = 200  # of a Tippett curve
+POINTS = 200  # the most points of a Tippett curve
 CURVES = ("score", "calibrator", "test_set", "label", "log10_lr", "share")
 NO_FAKES = "validation holds no fakes, so it is unknown how probable a score is among fakes"
 
 
 @dataclass(frozen=True)
 class LikelihoodAnalysis:
-    """Likelihood ratios of a run, and what they are worth.
+    """The likelihood ratios of a run and their quality.
 
     Attributes:
-        fitted: By name of the score and kind.
-        rows: A row for each score, kind and set, validation first: numbers of reals and fakes, Cllr and
-            Cllr_min where there are both, the interval of Cllr on test sets, and the shares of misleading
-            answers: of reals with LR > 1 and of fakes with LR < 1.
-        curves: Tippett curves: score, calibrator, test_set, label, log10_lr, share (of the label's images at
-            or above that value).
-        missing: Why there is none; None if there is.
+        fitted: The fitted functions, by the score's name and the kind.
+        rows: A row for each score, kind and set, validation first: numbers of reals and fakes; Cllr and
+            Cllr_min if the set has both; the 95% interval of Cllr on test sets; and the shares of misleading
+            answers, which are reals with LR > 1 and fakes with LR < 1.
+        curves: Tippett curves with the columns score, calibrator, test_set, label, log10_lr and share (of the
+            label's images at or above that value).
+        missing: Why there are no likelihood ratios; None if there are.
     """
 
     fitted: dict[tuple[str, LikelihoodRatioKind], LikelihoodRatio]
@@ -60,7 +63,12 @@ class LikelihoodAnalysis:
     missing: str | None = None
 
     def of_decision(self, score: str, kind: LikelihoodRatioKind) -> dict[str, Any]:
-        """The fields of a decision policy."""
+        """The fields of a `Decision` that are about likelihood ratios.
+
+        Args:
+            score: Name of the deciding score.
+            kind: The kind of likelihood ratio that the policy uses.
+        """
         return {
             "likelihood_ratio": self.fitted.get((score, kind)),
             "no_likelihood_ratio": self.missing,
@@ -69,9 +77,15 @@ class LikelihoodAnalysis:
     def summary(
         self, kind: LikelihoodRatioKind, unseen: tuple[str, ...]
     ) -> dict[str, dict[str, dict[str, float]]]:
-        """Cllr and Cllr_min by score and set, validation first; empty if there are none.
+        """Cllr and Cllr_min of one kind of likelihood ratio.
 
-        `mean` and `mean_unseen` are over the test sets.
+        Args:
+            kind: The kind.
+            unseen: The test sets that `mean_unseen` averages.
+
+        Returns:
+            `cllr` or `cllr_min` → score → set → value in bits, validation first. `mean` and `mean_unseen`
+            are over the test sets. Empty if there are no likelihood ratios.
         """
         found: dict[str, dict[str, dict[str, float]]] = {}
         for name in ("cllr", "cllr_min"):
@@ -96,11 +110,12 @@ def analyze_likelihood(
     """Fit every kind of likelihood ratio to every score on validation, and measure it on every set.
 
     Args:
-        table: The test scores in the protocol's order of sets.
-        validation: The validation scores.
-        scores: Describes the columns.
-        seed: Of the folds and of the bootstrap.
-        replicates: Draws of groups behind each interval; the fit is held fixed in them.
+        table: The score table of the test images, with the test sets in the protocol's order.
+        validation: The score table of the validation images.
+        scores: The scores that both tables hold.
+        seed: Seed of the folds and of the bootstrap.
+        replicates: Number of bootstrap draws for each interval. The functions are not fitted again for a
+            draw.
 
     Raises:
         UserError: If validation has no reals, or a score is not finite.
@@ -143,7 +158,13 @@ def _has_both(labels: Labels) -> bool:
 
 
 def _worth(log10_lr: Vector, labels: Labels, least: float | None) -> Row:
-    """Cost and misleading answers on one set; a set with one class has no cost."""
+    """Cllr and the shares of misleading answers on one set; a set with one class has no Cllr.
+
+    Args:
+        log10_lr: log10 LR of each image.
+        labels: 0 real, 1 fake.
+        least: Cllr_min of the set; None if it has one class.
+    """
     row: Row = {"reals": int((labels == 0).sum()), "fakes": int((labels == 1).sum())}
     if least is not None:
         row |= {"cllr": cllr(log10_lr, labels), "cllr_min": least}
@@ -162,7 +183,16 @@ def _add_intervals(
     resampling: Resampling,
     replicates: int,
 ) -> None:
-    """Give each row its interval of Cllr; `costs_of` has by set and number of the row each image's cost."""
+    """Add the 95% interval of Cllr to the rows.
+
+    Args:
+        rows: The rows, which are changed.
+        costs_of: Test set → position of the row → the cost of each image of the set, in bits.
+        fake: Test set → which of its images are fakes.
+        unit: Test set → the group number of each image.
+        resampling: The groups to draw from.
+        replicates: Number of draws.
+    """
     groups, sums = {}, {}
     for name, by_row in costs_of.items():
         groups[name], place = np.unique(unit[name], return_inverse=True)
@@ -198,22 +228,22 @@ def _curves(log10_lr: Vector, labels: Labels) -> list[pd.DataFrame]:
 def fit_likelihood_ratio(
     kind: LikelihoodRatioKind, scores: Vector, labels: Labels, groups: Groups, seed: int
 ) -> LikelihoodRatio:
-    """Fit a likelihood ratio to validation scores, and bound it by what they support.
+    """Fit a likelihood ratio to validation scores, and limit it to the bounds that they support.
 
-    The bounds are those of `empirical_bounds` on answers by cross-fitting, with each group counted once. If a
-    class is in one group alone, nothing can be tested, and both bounds are 0: the answer is always LR = 1.
+    The bounds are the `empirical_bounds` of answers by cross-fitting, where each group counts once. If all
+    images of a class are in one group, cross-fitting is impossible and both bounds are 0, so LR is always 1.
 
     Args:
-        kind: `logistic`: Platt's regression of the label on the score, less the log odds of the labels, as if
-            both classes were as frequent. `isotonic`: pool adjacent violators, likewise, after one misleading
-            image was added to each class, beyond all others, so that no LR is 0 or infinite.
-        scores: Finite, of any scale; higher is more likely fake.
+        kind: `logistic`: Platt's regression of the label on the score, minus the log odds of fake in
+            validation. `isotonic`: isotonic regression, minus the same log odds. Before that, one misleading
+            image beyond all others is added to each class, so that no LR is 0 or infinite.
+        scores: Finite, on any scale; higher is more likely fake.
         labels: 0 real, 1 fake.
-        groups: Number of each image's group: images of a group are not independent.
-        seed: Of the folds.
+        groups: The group number of each image. Images of a group are not independent.
+        seed: Seed of the folds.
 
     Returns:
-        Never a decreasing function: where fakes score below reals, and for constant scores, LR is always 1.
+        A non-decreasing function. LR is always 1 if all fakes score below all reals, or all scores are equal.
 
     Raises:
         UserError: If a class is absent or a score is not finite.
@@ -236,7 +266,15 @@ def fit_likelihood_ratio(
 def cross_fitted(
     kind: LikelihoodRatioKind, scores: Vector, labels: Labels, groups: Groups, seed: int
 ) -> Vector:
-    """log10 LR of each image by a function, bounds and all, that was fitted without the image's group."""
+    """log10 LR of each image, from a function and bounds that were fitted without the image's fold.
+
+    Args:
+        kind: The kind of likelihood ratio.
+        scores: Finite; higher is more likely fake.
+        labels: 0 real, 1 fake.
+        groups: The group number of each image; a group is in one fold.
+        seed: Seed of the folds.
+    """
 
     def fit(kept: np.ndarray) -> Answers:
         return fit_likelihood_ratio(kind, scores[kept], labels[kept], groups[kept], seed)
@@ -247,7 +285,10 @@ def cross_fitted(
 def _cross_fit(
     scores: Vector, labels: Labels, groups: Groups, seed: int, fit: Callable[[np.ndarray], Answers]
 ) -> Vector:
-    """Each image's answer by what `fit` makes of the other folds; 0 where these lack a class."""
+    """The answer for each image by the function that `fit` returns for the other folds.
+
+    The answer is 0 if the other folds lack a class. `fit` gets a mask of the images to fit to.
+    """
     fold = folds(labels, groups, seed)
     answers = np.zeros(scores.size)
     for number in range(fold.max() + 1):
@@ -258,16 +299,21 @@ def _cross_fit(
 
 
 def folds(labels: Labels, groups: Groups, seed: int) -> Groups:
-    """The fold of each image: a group is in one fold, and each class spreads over all of them.
+    """The fold of each image, from 0. A group is in one fold, and each class is in every fold.
 
-    There are `FOLDS`, or as many as the rarer class has groups.
+    There are `FOLDS` folds, or as many as the rarer class has groups if these are fewer.
+
+    Args:
+        labels: 0 real, 1 fake.
+        groups: The group number of each image.
+        seed: Seed of the assignment.
     """
     names, place = np.unique(groups, return_inverse=True)
     holds = np.zeros((2, names.size), dtype=bool)
     for label in (0, 1):
         holds[label, place[labels == label]] = True
     number = min(FOLDS, int(holds.sum(axis=1).min()))
-    # Reals alone, both, fakes alone: in this order the groups of either class are neighbors.
+    # In the order reals alone, both classes, fakes alone, the groups of either class are adjacent.
     kind = holds[1].astype(np.int64) - holds[0]
     order = np.lexsort((np.random.default_rng(seed).random(names.size), kind))
     fold = np.empty(names.size, dtype=np.int64)
@@ -282,7 +328,7 @@ def group_weights(labels: Labels, groups: Groups) -> Vector:
 
 
 def _fit(kind: LikelihoodRatioKind, scores: Vector, labels: Labels, groups: Groups) -> LikelihoodRatio:
-    """Without bounds: both are 0, until they are known."""
+    """Fit a likelihood ratio. Its bounds are not known yet and are 0."""
     reals, fakes = int(np.count_nonzero(labels == 0)), int(np.count_nonzero(labels == 1))
     fields: dict[str, Any] = {"kind": kind, "lower": 0.0, "upper": 0.0}
     fields |= {name: np.unique(groups[labels == at]).size for at, name in enumerate(("reals", "fakes"))}
@@ -290,7 +336,7 @@ def _fit(kind: LikelihoodRatioKind, scores: Vector, labels: Labels, groups: Grou
         values, place = np.unique(scores, return_inverse=True)
         fake = np.bincount(place, labels).astype(np.float64)
         images = np.bincount(place).astype(np.float64)
-        fake[0] += 1  # the added fake scores below all others, the added real above
+        fake[0] += 1  # the added fake has the lowest score, the added real the highest
         images[[0, -1]] += 1 if values.size > 1 else 2
         from sklearn.isotonic import IsotonicRegression
 
@@ -298,7 +344,7 @@ def _fit(kind: LikelihoodRatioKind, scores: Vector, labels: Labels, groups: Grou
             np.arange(values.size), fake / images, sample_weight=images
         )
         log10_lr = np.log10(share / (1 - share)) - math.log10((fakes + 1) / (reals + 1))
-        # The ends of a block of equal values stand for all of it.
+        # The two ends of a block of equal values are enough to interpolate it.
         ends = np.flatnonzero(np.diff(log10_lr))
         kept = np.unique(np.concatenate([[0], ends, ends + 1, [values.size - 1]]))
         fields |= {"x": values[kept].tolist(), "y": log10_lr[kept].tolist()}

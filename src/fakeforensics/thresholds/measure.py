@@ -1,6 +1,8 @@
-"""Error rates of each threshold selector on each set, and how much of the accuracy gap it recovers.
+"""Error rates of each threshold selector on each test set, and how much of the accuracy gap it recovers.
 
-The gap is the accuracy that validation's threshold loses against the oracle's, summed over the sets.
+The oracle is the best threshold of a set by its own labels. The gap is the accuracy of the oracles minus the
+accuracy of validation's threshold, summed over the sets. Prevalence is the share of fakes. FPR is the share
+of the reals called fake, FNR the share of the fakes called real. All rates are fractions.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from fakeforensics.thresholds.selectors import (
 )
 from fakeforensics.thresholds.targets import Target, WorkingScore, make_targets, make_working_scores
 
-CHUNK = 50  # replicates at a time: memory stays linear in the scores
+CHUNK = 50  # replicates at a time, so that memory is linear in the number of scores
 SENSITIVE = 0.02  # a selector is prevalence-sensitive if its mean balanced accuracy moves by more than this
 QUANTILES = (0.025, 0.975)
 RATES = ("accuracy", "balanced_accuracy", "fpr", "fnr")
@@ -41,9 +43,9 @@ class ErrorRates:
     """Error rates of a selected threshold.
 
     Attributes:
-        selection: What was measured.
-        fpr: On the set, then on each replicate.
-        fnr: Likewise.
+        selection: The selected threshold.
+        fpr: FPR on the set, followed by FPR on each bootstrap replicate.
+        fnr: FNR in the same order.
     """
 
     selection: Selection
@@ -66,23 +68,26 @@ def measure_selectors(
     """Try every selector on every set, score and prevalence.
 
     Args:
-        table: The test scores in the protocol's order of sets; sets with one class take no part.
-        validation: The validation scores.
-        scores: Describes the columns.
-        params: Which selectors are tried, and where. Thresholds are held fixed in the bootstrap.
-        seed: Of the bootstrap and of the draws of known reals.
+        table: The score table of the test images, with the test sets in the protocol's order. Sets with one
+            class are ignored.
+        validation: The score table of the validation images.
+        scores: The scores that both tables hold.
+        params: The settings of the group `thresholds`. Thresholds are not selected again for a bootstrap
+            replicate.
+        seed: Seed of the bootstrap and of the draws of known reals.
 
     Returns:
         One row for each (score, selector, prevalence, set): threshold, accuracy, balanced accuracy, FPR and
-        FNR with 95% intervals. And a summary for each (score, selector, prevalence): means over the sets, the
-        worst set, and the recovered share of the gap. Empty if no set holds both classes.
+        FNR with 95% intervals; or a note, if the selector does not apply to the set. And a summary for each
+        (score, selector, prevalence): means over the sets, the worst set, and the recovered share of the gap.
+        Both are empty if no set holds both classes.
 
     Raises:
-        UserError: If validation lacks a class or a score, or a score is not finite.
+        UserError: If validation has no reals or lacks a score, or a score is not finite.
     """
     resampling = resample_groups(table, seed)
     labels = validation["label"].to_numpy()
-    outside = -1 - np.arange(labels.size)  # no test set has a validation image, or a group of one
+    outside = -1 - np.arange(labels.size)  # test sets share no image and no group with validation
     working = make_working_scores(table, validation, scores)
     by_score = [make_targets(table, score.test, resampling.unit) for score in working]
     if not by_score[0]:
@@ -116,9 +121,16 @@ def measure_selectors(
 def measure(
     targets: Sequence[Target], selections: Sequence[Selection], resampling: Resampling, replicates: int
 ) -> list[ErrorRates]:
-    """Error rates on the sets and on joint resamples of their groups, one for each selection.
+    """The error rates of each selection on its set and on joint bootstrap draws of the groups of all sets.
 
-    The sets may be those of any score: their scores are not used.
+    Args:
+        targets: The test sets, for any of the scores. Their scores are not used.
+        selections: The selected thresholds.
+        resampling: The groups to draw from.
+        replicates: Number of draws.
+
+    Returns:
+        The error rates in the order of the selections.
     """
     given = [[one for one in selections if one.target == number] for number in range(len(targets))]
     counts = [
@@ -144,7 +156,7 @@ def measure(
 
 
 def _shares(sums: Float[np.ndarray, "... columns"]) -> Float[np.ndarray, "... selections"]:
-    """Each column's share of the first, which holds the number of images."""
+    """Each column divided by the first one, which holds the number of images."""
     found: np.ndarray = sums[..., 1:] / sums[..., :1]
     return found
 
@@ -152,7 +164,10 @@ def _shares(sums: Float[np.ndarray, "... columns"]) -> Float[np.ndarray, "... se
 def _count_by_group(
     target: Target, selections: list[Selection], *, fake: bool
 ) -> tuple[Int[np.ndarray, " groups"], Float32[np.ndarray, "groups columns"]]:
-    """The groups of a set's reals or fakes: for each the number of images, and of each selection's errors."""
+    """The groups of a set's reals or fakes, and for each group the number of images and of errors.
+
+    The first column counts the images, each further column the errors of one selection.
+    """
     mine = target.fake == fake
     units, place = np.unique(target.unit[mine], return_inverse=True)
     columns = [np.ones(place.size)]
@@ -230,7 +245,11 @@ def _summary(
 
 
 def _gap(mine: list[np.ndarray], oracle: list[np.ndarray], validation: list[np.ndarray]) -> Row:
-    """The gap over the sets that a selector applies to, and the share of it that the selector recovers."""
+    """The gap over the sets that a selector applies to, and the share of it that the selector recovers.
+
+    Each argument has one array per set: the accuracy on the set, followed by that on each replicate. There is
+    no share if the 95% interval of the gap reaches 0.
+    """
     gap = closed = np.zeros(mine[0].size)
     for own, best, base in zip(mine, oracle, validation, strict=True):
         gap, closed = gap + best - base, closed + own - base
@@ -242,7 +261,7 @@ def _gap(mine: list[np.ndarray], oracle: list[np.ndarray], validation: list[np.n
 
 
 def _mark_sensitive(rows: list[Row]) -> None:
-    """Mark prevalence-sensitive selectors: the benchmark's prevalence flatters them."""
+    """Mark selectors whose mean balanced accuracy differs by more than `SENSITIVE` between prevalences."""
     for selector in dict.fromkeys(row["rule"] for row in rows):
         mine = [row for row in rows if row["rule"] == selector]
         found = [row["balanced_accuracy"] for row in mine if row["fake_share"] != "own"]

@@ -1,4 +1,7 @@
-"""One threshold for all test sets: the recall of each forgery method, worst first, and the pooled AUC."""
+"""One threshold for all test sets: the recall of each forgery method, lowest first, and the pooled AUC.
+
+AUC is the area under the ROC curve.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +24,19 @@ Row = dict[str, Any]
 def recall_by_method(
     table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, rates: Sequence[float]
 ) -> list[Row]:
-    """The recall of each forgery method at thresholds that validation's reals set.
+    """The recall of each forgery method at conformal thresholds, which validation's reals determine.
 
     Args:
-        table: The test scores. An image that is in several sets counts once. Fakes without a method go by the
-            name of their test set.
-        validation: The validation scores.
-        scores: What the scores are.
-        rates: False-positive rates asked for; a rate below 1 / (k + 1) for k validation reals has no rows.
+        table: The score table of the test images. An image that is in several test sets counts once. Fakes
+            without a method are listed by the name of their test set.
+        validation: The score table of the validation images.
+        scores: The scores that both tables hold.
+        rates: The wanted false-positive rates. A rate below 1 / (k + 1) for k validation reals has no rows.
 
     Returns:
-        For each score and rate the methods, worst first: the threshold, the false-positive rate that it has
-        on all test reals (None without any), the number of fakes and of their groups, and the recall with its
-        95% interval.
+        For each score and rate a row per method, lowest recall first: the threshold, its false-positive rate
+        on all test reals (None if there are none), the numbers of fakes and of their groups, and the recall
+        with its 95% interval, as fractions.
     """
     images = _once(table)
     fakes = images[images["label"] == 1]
@@ -62,12 +65,17 @@ def recall_by_method(
 
 
 def pooled_auc(table: pd.DataFrame, scores: Scores) -> list[Row]:
-    """AUC over the fakes and reals of all test sets together, next to the mean of the sets' own.
+    """The AUC over the images of all test sets together, and the mean of the AUCs of the sets.
 
-    Where the sets' scores lie apart, one threshold cannot serve them all: the pooled AUC is then the lower.
+    If the scores of the sets lie in different ranges, no single threshold suits all of them, and the pooled
+    AUC is lower than the mean.
+
+    Args:
+        table: The score table of the test images. An image that is in several test sets counts once.
+        scores: The scores that it holds.
 
     Returns:
-        One row per score. Empty if a class is absent. An image that is in several sets counts once.
+        One row per score; none if a class is absent.
     """
     if not has_both_classes(table):
         return []

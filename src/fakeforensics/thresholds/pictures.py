@@ -20,7 +20,7 @@ from fakeforensics.palette import SERIES, series_color
 
 Row = dict[str, Any]
 
-CALIBRATOR_KINDS = get_args(CalibratorKind)  # their order is that of the lines' colors
+CALIBRATOR_KINDS = get_args(CalibratorKind)  # in the order of the colors of their lines
 LIKELIHOOD_STYLES: dict[str, Any] = {"logistic": "-", "isotonic": "--"}
 PANELS = 4  # diagrams side by side
 LONGEST = 60  # characters of a name that leave room for the axes
@@ -36,12 +36,12 @@ SELECTORS = {
     "standardise": "unlabeled: z-score alignment",
 }
 PREVALENCES = {"own": "as it is", "0.01": "1%", "0.1": "10%", "0.5": "50%", "0.9": "90%"}
-WORST = -2.0  # below, how much worse than validation a selector is does not matter
+WORST = -2.0  # a lower recovered share of the gap is not printed as a number
 _NO_SET = "No test set holds both reals and fakes."
 
 
 def titles(scores: Scores) -> dict[str, str]:
-    """Titles of pictures, by name of the score and for all scores fused."""
+    """The titles of pictures, by the score's name; `FUSED` is the combination of all scores."""
     found = {
         score.name: score.label if score.label == score.title else f"{score.label} ({score.title})"
         for score in scores
@@ -50,9 +50,13 @@ def titles(scores: Scores) -> dict[str, str]:
 
 
 def draw_thresholds(rows: list[Row], scores: Scores, path: Path, criterion: Criterion = "accuracy") -> None:
-    """Draw table 4.10 as a PNG: left the thresholds, right the accuracies by one criterion.
+    """Draw table 4.10 as a PNG, with the thresholds on the left and the accuracies on the right.
 
-    `rows` are those of `threshold_table` for sets with both classes.
+    Args:
+        rows: The rows of `threshold_table` for sets with both classes.
+        scores: The scores that they are about.
+        path: The file to write.
+        criterion: The criterion whose accuracies are drawn.
     """
     if not rows:
         _draw_nothing(_NO_SET, path)
@@ -73,7 +77,10 @@ def draw_thresholds(rows: list[Row], scores: Scores, path: Path, criterion: Crit
 def draw_gap(summary: list[Row], scores: Scores, path: Path) -> None:
     """Draw as a PNG the mean accuracy with its interval, and the recovered share of the gap by prevalence.
 
-    `summary` is that of `measure_selectors`.
+    Args:
+        summary: The summary of `measure_selectors`.
+        scores: The scores that it is about.
+        path: The file to write.
     """
     names = list(dict.fromkeys(row["score"] for row in summary))
     if not names:
@@ -92,7 +99,10 @@ def draw_gap(summary: list[Row], scores: Scores, path: Path) -> None:
 def draw_reliability(points: pd.DataFrame, scores: Scores, path: Path) -> None:
     """Draw as a PNG a reliability diagram for each score and test set, with a line for each calibrator.
 
-    `points` are those of `calibration_table`.
+    Args:
+        points: The points of `calibration_table`.
+        scores: The scores that they are about.
+        path: The file to write.
     """
     if points.empty:
         _draw_nothing("Nothing is calibrated: validation holds no fakes.", path)
@@ -116,9 +126,14 @@ def draw_reliability(points: pd.DataFrame, scores: Scores, path: Path) -> None:
 
 
 def draw_tippett(curves: pd.DataFrame, scores: Scores, path: Path) -> None:
-    """Draw as a PNG a Tippett plot for each score and set: the share of each class with log10 LR ≥ x.
+    """Draw as a PNG a Tippett plot for each score and set.
 
-    `curves` are those of `analyze_likelihood`.
+    It shows the share of each class whose log10 likelihood ratio is at least x.
+
+    Args:
+        curves: The curves of `analyze_likelihood`.
+        scores: The scores that they are about.
+        path: The file to write.
     """
     if curves.empty:
         _draw_nothing("There are no likelihood ratios: validation holds no fakes.", path)
@@ -146,8 +161,15 @@ def draw_tippett(curves: pd.DataFrame, scores: Scores, path: Path) -> None:
 
 
 def draw_tippett_curve(axis: Any, points: pd.DataFrame, label: int, style: str) -> None:
-    """Draw one class's curve: `points` are its rows of `analyze_likelihood`'s curves."""
-    # The share of the images at or above x holds back to the value before, and is 0 beyond the last.
+    """Draw the Tippett curve of one class.
+
+    Args:
+        axis: A matplotlib axis.
+        points: The rows of the class in the curves of `analyze_likelihood`.
+        label: 0 real, 1 fake.
+        style: Style of the line, such as `--`.
+    """
+    # The share at or above x is constant down to the next lower value, and 0 above the highest one.
     x, share = points["log10_lr"].to_numpy(), points["share"].to_numpy()
     color = BY_MEANING["fake" if label else "real"]
     axis.plot(np.append(x, x[-1]), np.append(share, 0.0), style, color=color, drawstyle="steps-pre")
@@ -214,7 +236,7 @@ def _draw_mean_accuracy(axis: Any, rows: list[Row], selectors: list[str]) -> Non
 def _draw_recovered(axis: Any, rows: list[Row], selectors: list[str]) -> None:
     found = {(row["rule"], row["fake_share"]): row["gap_closed"] for row in rows}
     prevalences = list(dict.fromkeys(row["fake_share"] for row in rows))
-    # None, where there is no gap or the selector does not apply, becomes NaN.
+    # None means that there is no gap or the selector does not apply; it becomes NaN.
     values = np.array([[found.get((one, at)) for at in prevalences] for one in selectors], dtype=np.float64)
     axis.imshow(np.clip(values, -1, 1), cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
     for row, column in np.ndindex(values.shape):
@@ -238,7 +260,7 @@ def _selector_name(selector: str) -> str:
 
 
 def _name_rows(axis: Any, names: list[str]) -> None:
-    # A name may hold dollar signs.
+    # A name may hold dollar signs, which matplotlib would read as mathematics.
     axis.set_yticks(range(len(names)), [*map(_short, names)], fontsize=8, parse_math=False)
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.grid(axis="x", linewidth=0.4)
@@ -250,6 +272,6 @@ def _short(name: str) -> str:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Write a figure atomically; without the software's version, so that equal pictures have equal bytes."""
+    """Write a figure atomically, without matplotlib's version, so that equal pictures have equal bytes."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})

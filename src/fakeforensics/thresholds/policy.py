@@ -1,4 +1,4 @@
-"""The decision policy: which score decides, from which threshold on, and what it becomes for the reader.
+"""The decision policy: the score that decides, its threshold, and how it becomes a probability or a ratio.
 
 `fakeforensics.thresholds` fits a policy, `decision.json` stores it, and `fakeforensics.inference` applies it.
 """
@@ -27,11 +27,11 @@ class Calibrator(Group):
 
     Args:
         kind: `none` (a plain sigmoid), `temperature`, `platt` or `isotonic`.
-        slope: Not for `isotonic`: p = 1 / (1 + exp(-(slope * score + intercept))); a temperature T is slope
-            1 / T.
-        intercept: Likewise.
+        slope: For all kinds but `isotonic`: the probability of fake is p = 1 / (1 + exp(-(slope * score +
+            intercept))). A temperature T is the slope 1 / T.
+        intercept: See `slope`.
         x: For `isotonic`: scores, ascending. p is linear between them and constant outside of them.
-        y: For `isotonic`: the probabilities at these scores.
+        y: For `isotonic`: the values of p at these scores.
     """
 
     kind: CalibratorKind
@@ -85,19 +85,19 @@ class LikelihoodRatio(Group):
     """A non-decreasing function from a score to log10 of its likelihood ratio (LR).
 
     The LR says how many times more probable the score is among the validation fakes than among the validation
-    reals. It holds for no particular share of fakes.
+    reals. It does not depend on the share of fakes.
 
     Args:
         kind: `logistic` or `isotonic` regression.
         slope: For `logistic`: log10 LR = slope * score + intercept.
-        intercept: Likewise.
+        intercept: See `slope`.
         x: For `isotonic`: scores, ascending. log10 LR is linear between them and constant outside of them.
         y: For `isotonic`: log10 LR at these scores.
-        lower: Least log10 LR that the validation images support; no smaller one is given.
-        upper: Greatest, likewise.
-        reals: Number of groups of validation reals behind it; a group is a video, or a photograph with its
-            edits.
-        fakes: Number of groups of validation fakes.
+        lower: The lowest log10 LR that the validation images support; a lower value is raised to it.
+        upper: The highest log10 LR that they support; a higher value is reduced to it.
+        reals: Number of groups of validation reals that it was fitted to; a group is a video, or a photograph
+            with its edits.
+        fakes: Number of groups of validation fakes that it was fitted to.
     """
 
     kind: LikelihoodRatioKind
@@ -131,7 +131,7 @@ class LikelihoodRatio(Group):
     @overload
     def __call__(self, scores: np.ndarray) -> np.ndarray: ...
     def __call__(self, scores: float | np.ndarray) -> float | np.ndarray:
-        """log10 LR of a score or of an array of scores, between the bounds.
+        """log10 LR of a score or of an array of scores, clipped to the bounds.
 
         Raises:
             UserError: If a score is not finite.
@@ -140,21 +140,21 @@ class LikelihoodRatio(Group):
         return values if isinstance(scores, np.ndarray) else float(values)
 
     def unbounded(self, scores: np.ndarray) -> np.ndarray:
-        """log10 LR before the bounds."""
+        """log10 LR of an array of scores, not clipped to the bounds."""
         if self.kind == "isotonic":
             return np.asarray(np.interp(scores, self.x, self.y))
         return np.asarray(self.slope * scores + self.intercept)
 
 
 class ConformalCut(Group):
-    """From where to where a verdict has a stated error rate.
+    """The two thresholds of verdicts with a stated error rate.
 
     Args:
-        error_rate: The most reals called fake, and the most fakes called real, in the mean over images like
-            those behind the cuts.
-        fake_from: Scores at or above it are compatible with reals no longer; None if that cannot be known, as
-            with too few reals.
-        real_to: Scores at or below it are compatible with fakes no longer; None likewise.
+        error_rate: The largest expected share of reals called fake, and of fakes called real, among images
+            like those that the thresholds were fitted to.
+        fake_from: Scores at or above it are not compatible with reals; None if there are too few reals to
+            know.
+        real_to: Scores at or below it are not compatible with fakes; None if there are too few fakes to know.
     """
 
     error_rate: ErrorRate
@@ -162,7 +162,7 @@ class ConformalCut(Group):
     real_to: Number | None = None
 
     def verdict(self, score: float) -> Verdict:
-        """Fake or real if the score is compatible with that class alone, otherwise inconclusive."""
+        """`fake` or `real` if the score is compatible with that class alone, otherwise `inconclusive`."""
         fits_real = self.fake_from is None or score < self.fake_from
         fits_fake = self.real_to is None or score > self.real_to
         if fits_real == fits_fake:
@@ -176,7 +176,7 @@ class MeasuredOn(Group):
     Args:
         reals: Number of reals.
         fakes: Number of fakes.
-        images: Which images these were.
+        images: What images these were, such as `validation`.
     """
 
     reals: Annotated[Count, Field(ge=0)]
@@ -185,14 +185,14 @@ class MeasuredOn(Group):
 
 
 class Adapted(Group):
-    """What a threshold was chosen from that holds for one batch of files alone.
+    """The data that a threshold for one batch of files was chosen from.
 
     Args:
         known_reals: Number of known real images of the files' domain.
         scores: Number of scores of the files, without labels.
         fake_share: Estimated share of fakes among the files; None if it cannot be estimated.
-        fake_share_interval: Its 95% interval.
-        fallback: Why known reals alone gave the threshold, by the conformal rule; empty if they did not.
+        fake_share_interval: The 95% interval of that share; None likewise.
+        fallback: Why the threshold is the conformal one, from the known reals alone; empty if it is not.
     """
 
     known_reals: Annotated[Count, Field(ge=1)]
@@ -207,23 +207,23 @@ class Decision(Group):
 
     Args:
         score: Name of the deciding score, one of the model's.
-        threshold: On that score's own scale; the verdict is fake at or above it, unless `inconclusive` is
-            given.
-        chosen: How the threshold was chosen, for the reader.
-        calibrator: From the score to a probability; None if none was fitted.
-        likelihood_ratio: From the score to a likelihood ratio; None if validation supports none.
-        no_likelihood_ratio: Why there is none.
-        conformal: Cuts from validation, by error rate.
-        inconclusive: The error rate of `conformal` by which verdicts are given: fake and real with at most
-            that rate of errors, and otherwise inconclusive. None decides by the threshold alone.
-        known_reals: Number of known real images of the user's own that the cuts of reals come from; None for
-            validation.
-        adapted: What the threshold was chosen from, if not from validation.
+        threshold: The threshold on that score's own scale. The verdict is `fake` at or above it, unless
+            `inconclusive` is set.
+        chosen: How the threshold was chosen, in words.
+        calibrator: Maps the score to a probability; None if none was fitted.
+        likelihood_ratio: Maps the score to a likelihood ratio; None if none was fitted.
+        no_likelihood_ratio: Why there is no likelihood ratio; None if there is one.
+        conformal: The cuts from validation, one for each error rate.
+        inconclusive: The error rate of the cut in `conformal` that gives the verdicts `fake`, `real` and
+            `inconclusive`. None decides by the threshold alone.
+        known_reals: Number of the user's known real images that `fake_from` of the cuts was fitted to; None
+            if it was fitted to validation.
+        adapted: The data that the threshold was chosen from; None if it was chosen on validation.
         expected_fpr: Share of reals called fake on data like the validation set; None if unknown.
         expected_fpr_upper: One-sided 95% upper bound of `expected_fpr`.
         expected_fnr: Share of fakes called real on data like the validation set; None if unknown.
         expected_calibration_error: Mean gap between probability and frequency on validation; None if unknown.
-        measured_on: The images behind the expected rates.
+        measured_on: The images on which the expected rates were measured.
     """
 
     score: Name
@@ -253,7 +253,7 @@ class Decision(Group):
 
     @property
     def cut(self) -> ConformalCut | None:
-        """The cut in force; None if the threshold decides."""
+        """The cut that gives the verdicts; None if the threshold decides."""
         return next((one for one in self.conformal if one.error_rate == self.inconclusive), None)
 
     def is_fake(self, scores: float | np.ndarray) -> np.ndarray:
@@ -265,8 +265,12 @@ class Decision(Group):
         return np.asarray(_finite(scores) >= self.threshold)
 
     def verdict(self, score: float) -> Verdict:
-        """Fake at or above the threshold; by the cut in force, if inconclusive verdicts are asked for."""
-        called_fake = self.is_fake(score)  # refuses NaN and infinity
+        """The verdict of the cut if there is one, else `fake` for a score at or above the threshold.
+
+        Raises:
+            UserError: If the score is not finite.
+        """
+        called_fake = self.is_fake(score)  # rejects NaN and infinity
         if self.cut is not None:
             return self.cut.verdict(score)
         return "fake" if called_fake else "real"
@@ -276,8 +280,8 @@ def _finite(scores: float | np.ndarray) -> np.ndarray:
     values = np.asarray(scores, dtype=np.float64)
     if bad := int(np.count_nonzero(~np.isfinite(values))):
         raise UserError(
-            f"{bad} of {values.size} scores are not finite numbers, which have no verdict and no probability",
-            fix="a detector that gives NaN or infinity is broken: train again",
+            f"{bad} of {values.size} scores are not finite numbers: they have no verdict and no probability",
+            fix="a detector that returns NaN or infinity is broken: train it again",
         )
     return values
 

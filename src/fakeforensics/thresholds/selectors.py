@@ -1,4 +1,7 @@
-"""All threshold selectors, each labeled with the information it uses."""
+"""All threshold selectors, each labeled with the information it uses.
+
+A selector is a rule that chooses a threshold for a test set. Prevalence is the share of fakes in a set.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ from fakeforensics.thresholds.calibrate import fit_calibrator
 from fakeforensics.thresholds.known_reals import KnownReals, ScoreCells, conformal_draws, fill_unjudged
 from fakeforensics.thresholds.targets import Target
 
-Prevalence = float | None  # None leaves the set as it is
-KnownDraws = dict[int, KnownReals | str]  # by k
+Prevalence = float | None  # None is the set's own share of fakes
+KnownDraws = dict[int, KnownReals | str]  # by k, the number of known reals; a text says why there are none
 Information = Literal["oracle", "validation", "universal", "unlabelled", "reals", "reals_and_scores"]
 Aim = Literal["mean", "worst"]
 
@@ -36,13 +39,13 @@ INFORMATION_USED: dict[Information, str] = {
 
 
 class Estimate(NamedTuple):
-    """What a selector estimates besides the threshold: means over its draws.
+    """A selector's estimate of the share of fakes, averaged over its draws of known reals.
 
     Attributes:
         mean: The share of fakes.
         low: Lower end of its 95% interval.
-        high: Upper end.
-        fallbacks: Share of the draws that leave it open.
+        high: Upper end of that interval.
+        fallbacks: Share of the draws for which the share of fakes is unclear.
     """
 
     mean: float
@@ -57,15 +60,15 @@ class Selection:
 
     Attributes:
         selector: Name of the selector.
-        information: What it used, a key of `INFORMATION_USED`.
-        target: The set's place in the list of targets.
+        information: The information it used, a key of `INFORMATION_USED`.
+        target: The position of the set in the list of targets.
         prevalences: The prevalences at which it selects this threshold.
-        called: For each image, whether it is called fake; for random calibration sets, the share of the draws
-            that call it fake.
+        called: For each image 1 if it is called fake, else 0; with random draws of known reals, the share of
+            the draws that call it fake.
         threshold: The threshold, or its mean over the draws.
-        note: For the reader.
-        is_fallback: Whether this is validation's threshold, as the selector found none.
-        estimate: Of the share of fakes, where the selector makes one.
+        note: A remark for the reader.
+        is_fallback: Whether this is validation's threshold, because the selector found none.
+        estimate: The estimated share of fakes; None if the selector does not estimate it.
     """
 
     selector: str
@@ -81,7 +84,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Unavailable:
-    """A selector that does not apply to a set: `Selection` without a threshold, and `note` says why."""
+    """A selector that does not apply to a test set; `note` says why. For the other fields see `Selection`."""
 
     selector: str
     information: Information
@@ -92,13 +95,13 @@ class Unavailable:
 def select_thresholds(
     targets: list[Target], validation: Target, params: ThresholdsParams, known: Sequence[KnownDraws]
 ) -> Iterator[Selection | Unavailable]:
-    """Apply every selector to every set, at its own and each given prevalence.
+    """Apply every selector to every set, at the set's own prevalence and at each prevalence of the settings.
 
     Args:
         targets: The test sets.
         validation: The validation images.
-        params: Which selectors are tried, and where.
-        known: The draws of known reals, for each set.
+        params: The settings of the group `thresholds`.
+        known: The draws of known reals, for each test set.
     """
     chosen = deployed_threshold(validation.ranking, params.criterion, VALIDATION)
     summary = _summarize(validation, chosen)
@@ -132,28 +135,29 @@ def oracle_threshold(target: Target, prevalence: Prevalence) -> float:
 
 
 def leave_one_set_out(target: Target, others: Sequence[Target]) -> dict[Aim, float] | None:
-    """The best thresholds over all other sets.
+    """The thresholds that are best for all other test sets.
 
-    Images of the target, and of groups that occur in it, leave the other sets first. A set that loses a class
-    by that is left out altogether: judged by the other class alone it would only pull the threshold to its
-    side. So CRN and IMLE, whose reals are the same, leave each other out.
+    Images of the target, and images of groups that occur in the target, are first removed from the other
+    sets. A set that loses a class by that is left out, because the other class alone would only push the
+    threshold to one side. For example CRN and IMLE, which have the same reals, leave each other out.
 
     Args:
         target: The set that the threshold is for; its scores are not used.
-        others: All sets; the target itself is skipped.
+        others: All test sets; the target itself is skipped.
 
     Returns:
-        For `mean` the threshold with the highest mean of the sets' accuracies, for `worst` that with the
-        highest of their minima, over all operating points of the pooled scores. None if no set is left.
+        By `mean`, the threshold with the highest mean of the sets' accuracies; by `worst`, the threshold with
+        the highest minimum of the sets' accuracies. Candidates are all operating points of the pooled scores.
+        None if no set is left.
     """
     left = [clean for other in others if (clean := other.without_shared(target)) is not None]
     if not left:
         return None
-    # Each set is sorted already, and sorted runs are merged faster than numbers in any order are sorted.
+    # Each set is sorted already. Sorting a few sorted runs is faster than sorting numbers in any order.
     pooled = np.concatenate([other.ranking.scores for other in left])
     ranking = rank(pooled, np.concatenate([other.ranking.labels for other in left]), "the other sets")
     owner = np.repeat(np.arange(len(left)), [other.fake.size for other in left])[ranking.order]
-    # With nothing called fake every real is right; lowering the threshold past an image changes one answer.
+    # If nothing is called fake, every real is right. Lowering the threshold past an image changes one answer.
     gain = 2 * ranking.labels - 1
     total, worst = np.zeros(ranking.ends.size + 1), np.full(ranking.ends.size + 1, np.inf)
     gained = np.zeros(ranking.ends.size + 1, dtype=np.int32)
@@ -182,7 +186,7 @@ def _cut(
 def _select_by_known_reals(
     place: int, target: Target, known: KnownDraws, chosen: float, params: ThresholdsParams
 ) -> Iterator[Selection | Unavailable]:
-    """The rules that are given known reals; `chosen` is validation's threshold."""
+    """The selectors that are given known reals; `chosen` is validation's threshold."""
     everywhere = (None, *params.fake_shares)
     for size, drawn in known.items():
         found = {} if isinstance(drawn, str) else conformal_draws(target, drawn, params.false_positive_rates)
@@ -246,10 +250,10 @@ def _not_attainable(size: int) -> str:
 def _summarize(validation: Target, threshold: float) -> ValidationSummary:
     scores, labels = validation.scores, validation.fake.astype(np.int64)
     slope, intercept = 0.0, 0.0
-    if labels.any():  # without fakes the odds are unknown, and methods that need them find no threshold
+    if labels.any():  # without fakes the odds are unknown, and a slope of 0 says so
         platt = fit_calibrator("platt", scores, labels)
         slope, intercept = platt.slope, platt.intercept
     mean, std = float(scores.mean()), float(scores.std())
-    if histogram(scores, validation.weights(None)).std == 0:  # the formula leaves a rounding error
+    if histogram(scores, validation.weights(None)).std == 0:  # NumPy's may not be exactly 0 for equal scores
         std = 0.0
     return ValidationSummary(threshold, mean, std, slope, intercept, validation.prevalence)

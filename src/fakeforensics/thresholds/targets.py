@@ -1,4 +1,4 @@
-"""The scores on which thresholds are selected: on a working scale, by test set."""
+"""The scores on which thresholds are selected, by test set, on a scale where each class is symmetric."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class WorkingScore:
     """One score on the scale on which thresholds are selected.
 
     Attributes:
-        name: Of the score, or `fused`.
+        name: Name of the score, or `fused` for the combination of all scores.
         test: The value of each test row.
         validation: The value of each validation row.
         native: Maps a value back to the score's own scale.
@@ -37,11 +37,11 @@ class Target:
     """Working scores and labels of one test set.
 
     Attributes:
-        name: The test set.
+        name: The test set's name.
         scores: Finite; higher is more likely fake.
         fake: Which images are fakes.
-        unit: Number of each image's group. The same group has the same number in every set.
-        image: Number of each image, likewise.
+        unit: The group number of each image. A group has the same number in every set.
+        image: The number of each image. An image has the same number in every set.
     """
 
     name: str
@@ -57,13 +57,14 @@ class Target:
 
     @property
     def prevalence(self) -> float:
-        """Share of fakes in the set as it is."""
+        """The set's own share of fakes, in [0, 1]."""
         return float(self.fake.mean())
 
     def weights(self, prevalence: float | None) -> Float[np.ndarray, " n"]:
-        """Weights, summing to 1, that give the set a prevalence, or leave it as it is for None.
+        """Weights of the images that give the set a prevalence; their sum is 1.
 
-        No image is dropped and nothing is random: this is the expected composition.
+        Args:
+            prevalence: The share of fakes; None gives all images the same weight.
         """
         if prevalence is None:
             return np.full(self.scores.size, 1 / self.scores.size)
@@ -71,10 +72,10 @@ class Target:
         return np.where(self.fake, prevalence / fakes, (1 - prevalence) / (self.fake.size - fakes))
 
     def without_shared(self, other: Target) -> Target | None:
-        """The set without the images of `other` and without groups that occur there.
+        """The set without the images of `other` and without the groups that occur in `other`.
 
         Returns:
-            None if `other` is this set, or if a class is lost.
+            None if `other` is this set, or if a class has no image left.
         """
         if other.name == self.name:
             return None
@@ -87,9 +88,15 @@ class Target:
 
 
 def make_working_scores(table: pd.DataFrame, validation: pd.DataFrame, scores: Scores) -> list[WorkingScore]:
-    """Each score on its working scale, and all of them fused if there are several.
+    """Convert each score to its working scale, and add the combination of all scores if there are several.
 
-    They are fused by a logistic regression on their working scales, fitted on validation.
+    The combination is the logit of a logistic regression on the working scales, fitted on validation. It is
+    left out if validation has no fakes.
+
+    Args:
+        table: The score table of the test images.
+        validation: The score table of the validation images.
+        scores: The scores that both tables hold.
 
     Raises:
         UserError: If validation lacks a score, or a score is not finite.
@@ -124,9 +131,12 @@ def _fuse(scores: list[WorkingScore], labels: np.ndarray) -> WorkingScore:
 def make_targets(
     table: pd.DataFrame, scores: Float[np.ndarray, " rows"], unit: Int[np.ndarray, " rows"]
 ) -> list[Target]:
-    """The test sets that hold both classes, in order of first appearance, with a score of each row.
+    """The test sets that hold both classes, in order of first appearance.
 
-    `unit` is the number of each row's group.
+    Args:
+        table: The score table of the test images.
+        scores: The working score of each row.
+        unit: The group number of each row.
     """
     code, names = pd.factorize(table["test_set"])
     image, fake = pd.factorize(table["key"])[0], table["label"].to_numpy() == 1
