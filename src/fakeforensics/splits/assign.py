@@ -21,19 +21,19 @@ DROPPED_STRADDLES = "persons of both training and validation"
 DROPPED_TEST_GROUP = "made from an official test video, or its original"
 DROPPED_TEST_COPY = "the same bytes as an official test file"
 ATTEMPTS = 100
-_BLOCK = 65_536  # names in memory as Python's texts
-LARGEST_COMPONENT = 0.5  # share of all identities; above it, whole components make too coarse a split
+_BLOCK = 65_536  # names in memory as Python strings at a time
+LARGEST_COMPONENT = 0.5  # a component with a larger share of all identities is too large for one split
 
 
 def ranks(names: Iterable[str], seed: int) -> NDArray[np.uint64]:
-    """A pseudo-random 64-bit number for each name, which depends on nothing but the name and the seed.
+    """A pseudo-random 64-bit number for each name. It depends on the name and the seed only.
 
     Args:
         names: Any strings.
         seed: Seed of the experiment's splits.
 
     Returns:
-        UInt64["names"], as good as uniform.
+        UInt64["names"], uniformly distributed.
     """
     prefix = f"{seed}|".encode()
     digests = (
@@ -46,7 +46,7 @@ def ranks(names: Iterable[str], seed: int) -> NDArray[np.uint64]:
 def _one_by_one(names: Iterable[str]) -> Iterable[str]:
     if not isinstance(names, pd.Series | pd.Index):
         return names
-    # Pandas gives single texts slowly, and all of them at once take much memory.
+    # Iterating over a pandas column is slow, and a list of all its strings takes much memory.
     blocks = (names[at : at + _BLOCK].tolist() for at in range(0, len(names), _BLOCK))
     return chain.from_iterable(blocks)
 
@@ -73,13 +73,13 @@ def assign_units(
 
 
 def _sizes(units: int, shares: Mapping[str, float], least: int = 1) -> dict[str, int]:
-    """How many of so many units each split gets, in the order of `shares`."""
+    """The number of units that each split gets, in the order of `shares`."""
     *splits, last = shares
     counts: dict[str, int] = {}
     for place, split in enumerate(splits):
         left = units - sum(counts.values())
         wanted = max(least, round(shares[split] * units)) if shares[split] > 0 else 0
-        # Training comes last and must not stay empty, then the split before it, and so on.
+        # One unit is kept for each later split. Training is the last, so it is never empty.
         counts[split] = min(wanted, max(0, left - (len(splits) - place)))
     return counts | {last: units - sum(counts.values())}
 
@@ -87,19 +87,21 @@ def _sizes(units: int, shares: Mapping[str, float], least: int = 1) -> dict[str,
 def assign_source(index: pd.DataFrame, holdout: Holdout, seed: int) -> pd.DataFrame:
     """Assign every row of one source to a split.
 
-    Rows keep their official split. Rows without one are assigned by identity where the data set names
-    identities and `holdout.by` is `person`, else by group; a source with official test images gets no others.
-    If a source has official training images but no validation images, some of the training images become
-    validation images.
+    Rows keep their official split. Rows without one are assigned by identity if the data set names identities
+    and `holdout.by` is `person`, else by group. A source with official test images gets no other test images:
+    a row without an official split is dropped if its group (with `person`) or its bytes (with `video`) are
+    those of an official test image. If a source has official training images but no validation images, some
+    of the training images become validation images.
 
     Args:
-        index: One source's index: at least group, own_split, identities (";"-joined), method, label.
+        index: The index of one source with at least the columns group, own_split, identities (joined by
+            ";"), domain, method, instance, label, raw_sha256 and sha256.
         holdout: The shares to hold out.
         seed: Seed of the experiment's splits.
 
     Returns:
-        A frame with the index's row labels and the columns `split` ("train", "val", "test", or "" if dropped)
-        and `dropped` (the reason, or ""); categories if the index's texts are categories.
+        A frame with the row labels of the index and the columns `split` ("train", "val", "test", or "" if
+        dropped) and `dropped` (the reason, or ""). Both are categorical if `own_split` is.
     """
     reasons = pd.CategoricalDtype(["", DROPPED_STRADDLES, DROPPED_TEST_GROUP, DROPPED_TEST_COPY])
     result = pd.DataFrame(
@@ -127,8 +129,8 @@ def assign_source(index: pd.DataFrame, holdout: Holdout, seed: int) -> pd.DataFr
         (["group"], DROPPED_TEST_GROUP) if by_person else (["raw_sha256", "sha256"], DROPPED_TEST_COPY)
     )
     of_test = np.any([among(free[name], tested[name]) for name in names], axis=0)
-    # Only rows without an official split may be dropped; a contradiction between official splits is for the
-    # leak check to report.
+    # Only rows without an official split are dropped. The leak check reports official splits that contradict
+    # each other.
     late = of_test & (free["own_split"] == "")
     split[late], dropped[late] = "", reason
     result.loc[free.index, "split"] = split
@@ -139,16 +141,16 @@ def assign_source(index: pd.DataFrame, holdout: Holdout, seed: int) -> pd.DataFr
 def assign_undetected(files: pd.DataFrame, index: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Find the split in which each file without an image would be.
 
-    That is its official split, else the one to which the rest of its group was assigned. A file without
-    either is in none. Such files do not influence the splits: what a face detector finds decides nothing.
+    It is the official split of the file, else the split of the other files of its group. A file with neither
+    has no split. Files without an image do not influence the splits, so a face detector does not either.
 
     Args:
         files: A source's files without an image, from `images.index.read_undetected`.
         index: The source's index.
-        rows: The same with `split` ("" if dropped), by key.
+        rows: The rows of the index with the columns key, own_split and `split` ("" if dropped).
 
     Returns:
-        The files with `split`: "train", "val", "test" or "".
+        The files with the column `split`: "train", "val", "test" or "".
     """
     if files.empty:
         return files.assign(split="")
@@ -168,7 +170,7 @@ def first_of_component(nodes: int, start: NDArray[np.intp], end: NDArray[np.intp
     Args:
         nodes: The number of nodes, which are numbered from 0.
         start: One end of each edge, Int["edges"].
-        end: The other, Int["edges"].
+        end: The other end of each edge, Int["edges"].
 
     Returns:
         Int["nodes"]: the same number for all nodes of a connected component.
@@ -179,12 +181,14 @@ def first_of_component(nodes: int, start: NDArray[np.intp], end: NDArray[np.intp
 
 
 def _by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.Series[str]:
-    # Groups of the same methods are assigned together, so that each method gets its share of every split.
+    # Groups with the same contents (domain, method, instance) are assigned together, so that each method gets
+    # its share of every split.
     group, names = numbered(rows["group"])
     content, contents = numbered(joined(rows, ["domain", "method", "instance"]))
     pairs = np.unique(group.astype(np.int64) * len(contents) + content)
     owner, content = np.divmod(pairs, len(contents))
-    # The contents of each group in alphabetical order become one number, content by content.
+    # `kind` becomes the same number for groups with the same contents: they are added one at a time, in
+    # alphabetical order.
     known, first, count = np.unique(owner, return_index=True, return_counts=True)
     kind = content[first]
     for place in range(1, int(count.max(initial=0))):
@@ -205,9 +209,9 @@ def _by_group(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.
 def _by_identity(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> pd.Series[str]:
     """Assign identities, then drop ("") the rows that show identities of several splits.
 
-    A clip without named identities counts as an identity of its own. Clips of two identities connect them.
-    Where the connected components are small, each is assigned as a whole and nothing is lost. In Celeb-DF
-    nearly all identities are connected: they are assigned one by one then, with the first of several seeds
+    A clip without named identities counts as a separate identity. A clip with two identities connects them.
+    If the connected components are small, each is assigned as a whole and no clip is dropped. In Celeb-DF
+    nearly all identities are connected. They are then assigned one by one, with the first of several seeds
     that leaves both classes in every split.
     """
     keys = ["identities", "group", "label"]
@@ -222,7 +226,7 @@ def _by_identity(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> 
     least = 1
     if max(Counter(component.values()).values()) > LARGEST_COMPONENT * len(component):
         component = {identity: identity for identity in component}
-        least = max(map(len, named))  # with fewer identities, no swap of two faces would fit in
+        least = max(map(len, named))  # a split with fewer identities could not hold a swap of two faces
     known = set(component.values())
     unknown = {identity for cast in casts for identity in cast if identity not in component}
     attempts = (
@@ -240,13 +244,13 @@ def _by_identity(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> 
 
 
 def _common_split(cast: tuple[str, ...], component: Mapping[str, str], splits: Mapping[str, str]) -> str:
-    """The split that all of a clip's identities are in; "" where they disagree."""
+    """The split that all identities of a clip are in; "" if they are in several."""
     chosen = {splits[component.get(identity, identity)] for identity in cast}
     return chosen.pop() if len(chosen) == 1 else ""
 
 
 def _identity_components(casts: list[tuple[str, ...]]) -> dict[str, str]:
-    """The connected component of each identity, named after the first of them in alphabetical order."""
+    """The connected component of each identity, named after its first identity in alphabetical order."""
     names = sorted({identity for cast in casts for identity in cast})
     number = {name: place for place, name in enumerate(names)}
     edges = [(number[cast[0]], number[identity]) for cast in casts for identity in cast]

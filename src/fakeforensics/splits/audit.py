@@ -1,4 +1,7 @@
-"""The audit of a protocol's images: their coding by class, format bias, and duplicates across splits."""
+"""The audit of a protocol's images: their coding by class, format bias, and duplicates.
+
+Format bias means that properties of the files, such as the JPEG quality, differ between real and fake.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +31,10 @@ def audit(
         seed: Seed of folds, permutations and samples.
 
     Returns:
-        `warnings` in words; `format_bias` for the training images and each test set; `formats`: for each
-        "<source>/<domain>/<method>" the number of files by each property of their coding;
-        `copies`: files that repeat another's bytes within a split (none are allowed across splits), and
-        near-duplicates across splits.
+        `warnings`: findings in words. `format_bias`: by training images and test set with both classes, the
+        fields of `FormatBias`. `formats`: for each "<source>/<domain>/<method>", the number of files by each
+        value of each property. `copies`: the number of images with the bytes of another image of their split
+        (across splits there are none), and near-duplicates across splits.
     """
     sets = {"train": manifests.train} | {
         name: manifests.test[manifests.test["test_set"] == name] for name in manifests.test_sets
@@ -107,7 +110,12 @@ def _formats(files: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def _most_frequent(values: list[Any], counts: NDArray[np.integer[Any]]) -> dict[str, int]:
-    """The number of each of the eight most frequent values; `values` are in ascending order."""
+    """The counts of the eight most frequent values, and of all others together.
+
+    Args:
+        values: All values, ascending.
+        counts: How often each of them occurs.
+    """
     order = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
     shown = {str(values[place]): int(counts[place]) for place in order[:8]}
     rest = int(counts[order[8:]].sum())
@@ -115,7 +123,7 @@ def _most_frequent(values: list[Any], counts: NDArray[np.integer[Any]]) -> dict[
 
 
 def _identical(rows: pd.DataFrame) -> dict[str, int]:
-    """How many images of each split have the bytes of another one of it."""
+    """By split, the number of images that have the bytes of an earlier image of the split."""
     once = rows.iloc[np.unique(group_numbers(rows, ["split", "key"]), return_index=True)[1]]
     repeated = once[pd.Series(group_numbers(once, ["split", "sha256"])).duplicated().to_numpy()]
     return {split: int((repeated["split"] == split).sum()) for split in ("train", "val", "test")}

@@ -19,17 +19,20 @@ def count(manifests: Manifests, decided: Mapping[str, Any] | None = None) -> dic
 
     Args:
         manifests: The protocol's manifests.
-        decided: By source, from `images.index.read_decisions`.
+        decided: Source → the decisions of its adapter, from `images.index.read_decisions`.
 
     Returns:
-        `train` and `val`, and `test` by set: real, fake, groups, and images by "<domain>/<method>". Then
-        `dropped` rows by source and reason, `subsampled` (images before a limit was applied), and
-        `identity_overlap`: by source, the number of identities in each split, and of those that the test
-        videos share with training and with validation. `undetected`: by test set the real and fake videos and
-        stills that gave no image, where there are any. Where the protocol asks for frames of videos,
-        `frames_per_video`: by class, or by split and class, how many were `asked`, and the `most` that a
-        video has. `decided`: by source how many files each rule of its adapter decided (split, group, label),
-        and each doubt. With `holdout.by: video`, `leaks`: from `_leaks`.
+        `train` and `val`, and `test` by test set: numbers of `real` and `fake` images and of `groups`, and
+        under `methods` the number of images by "<domain>/<method>".
+        `dropped`: rows that were left out, by source and reason.
+        `subsampled`: images before a limit was applied, by "<source>/<domain>/<method>/<split>".
+        `identity_overlap`: by source, the numbers of identities in each split, and of identities in the test
+        videos that training and validation show as well.
+        `undetected`: by test set, the real and fake videos and stills that gave no image, if any.
+        `decided`: by source, how many files each rule of its adapter decided, and each doubt is about.
+        `frames_per_video`, if the protocol asks for frames of videos: by class, or by split and class, the
+        number that was `asked` for and the `most` that a video has.
+        `leaks`, with `holdout.by: video`: see `_leaks`.
     """
     tests = manifests.test
     counts = {
@@ -51,7 +54,7 @@ def count(manifests: Manifests, decided: Mapping[str, Any] | None = None) -> dic
 
 
 def table(counts: dict[str, Any]) -> str:
-    """Counts as lines for people."""
+    """The counts as lines of text for the terminal."""
     sets = {"train": counts["train"], "val": counts["val"]}
     sets |= {f"test {name}": numbers for name, numbers in counts["test"].items()}
     width = max(map(len, sets))
@@ -126,11 +129,15 @@ def _frames(manifests: Manifests, asked: Frames) -> dict[str, dict[str, int]]:
 
 
 def _leaks(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """What a cut by video lets into two splits, by source.
+    """By source, the persons and groups that `holdout.by: video` leaves in several splits.
 
-    `persons_train_val`: persons in training and in validation. `test`: test files with an official split, and
-    `test_related`: those of them with a relative (the original, or another fake made from it) in training or
-    validation. `real_relatives` and `fake_relatives`: such training and validation files.
+    A relative of a file is its original, or another fake made from the same original.
+
+    Returns:
+        By source: `persons_train_val`, the persons in both training and validation. `test`, the test files
+        with an official split. `test_related`, the test files with a relative in training or validation.
+        `real_relatives` and `fake_relatives`, the real and fake files of training and validation that are
+        relatives of a test file.
     """
     rows = rows.drop_duplicates(["split", "source", "raw_path"])
     result = {}

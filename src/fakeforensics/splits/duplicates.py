@@ -1,4 +1,4 @@
-"""Duplicates: files with the same bytes, and near-duplicates, which were scaled or compressed again."""
+"""Duplicates, which are files with the same bytes, and near-duplicates, which are scaled or recompressed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
 SIDE = 16
 BITS = SIDE * SIDE
-# Measured on aligned faces of CelebA: duplicates at 60 % of the size and JPEG quality 50 differ in 10 bits at
-# the median and in 22 at the 95th percentile; of 180,000 pairs of different photographs the closest differ in
-# 40.
+# The most bits in which the hashes of near-duplicates differ. Measured on aligned faces of CelebA: duplicates
+# at 60 % of the size and JPEG quality 50 differ in 10 bits at the median and in 22 at the 95th percentile. Of
+# 180,000 pairs of different photographs, the closest pair differs in 40 bits.
 NEAR = 20
-BLOCK = 256  # rows of the table of distances held in memory
-SHOWN = 20
-# Pairs of images from two folders. On 200 of CelebA's photographs and StarGAN's edits of them, the own
-# partner is nearer in 100 %; on 200 of FFHQ's photographs and unrelated fakes, in 52 %.
+BLOCK = 256  # rows of the table of distances in memory at a time
+SHOWN = 20  # the most pairs that are listed
+# The most and the fewest pairs of images that `likeness` compares, and the shares of images nearer to their
+# own partner at which pairs are alike or not. Measured on 200 pairs each: the share is 100 % for photographs
+# of CelebA and StarGAN's edits of them, and 52 % for photographs of FFHQ and unrelated fakes.
 COMPARED, FEWEST = 200, 20
 ALIKE, UNLIKE = 0.9, 0.65
 
@@ -38,13 +39,13 @@ Pair = tuple[str, str, int]
 
 
 def merge_groups(index: pd.DataFrame) -> pd.Series[str]:
-    """Groups of one source, joined where they share a raw file's or a stored image's bytes.
+    """Join the groups of one source that hold the same bytes, as a raw file or as a stored image.
 
     Args:
         index: Rows with group, raw_sha256 and sha256.
 
     Returns:
-        The group of each row: of joined groups, the first in alphabetical order.
+        The group of each row. Joined groups get the first of their names in alphabetical order.
     """
     codes, names = numbered(index["group"])
     edges = []
@@ -65,15 +66,15 @@ def merge_groups(index: pd.DataFrame) -> pd.Series[str]:
 
 
 def share_duplicates(tests: pd.DataFrame) -> pd.DataFrame:
-    """Let duplicates in different test sets share one row of the index, so that it is scored once.
+    """Give duplicates in different test sets the same row of the index, so that they are scored once.
 
-    Within a set every duplicate stays: the number of its images is part of its definition.
+    Duplicates within a test set stay separate, because the number of images is part of its definition.
 
     Args:
         tests: Test rows of all sets, with test_set, source, label, sha256 and key.
 
     Returns:
-        As many rows, sorted by test set and key, in which duplicates in different sets have the same key.
+        The same number of rows, sorted by test set and key. Duplicates in different sets have the same key.
     """
     ordered = tests.sort_values(["test_set", "key"], kind="stable").reset_index(drop=True)
     kind = group_numbers(ordered, ["source", "label", "sha256"])
@@ -95,7 +96,7 @@ class NearDuplicates:
         checked: Images compared, one per raw file.
         of: Raw files in the manifests.
         pairs: The number of pairs.
-        examples: The closest of them: the keys of the two images, and the number of bits, of 256, in which
+        examples: The closest pairs: the keys of the two images, and the number of bits, out of 256, in which
             their hashes differ.
     """
 
@@ -111,9 +112,9 @@ def find_near_duplicates(
     """Look for near-duplicates between training, validation and test.
 
     Args:
-        rows: Rows of all manifests; of each raw file the middle image is taken.
+        rows: Rows of all manifests; the middle image of each raw file is compared.
         hashes_of: Gives the difference hashes of rows, UInt8["rows 32"].
-        most: The most images to compare; a seeded sample is drawn from more.
+        most: The most images to compare; if there are more, a seeded sample is drawn.
         seed: Seed of that sample.
     """
     files = rows.iloc[np.unique(group_numbers(rows, ["split", "key"]), return_index=True)[1]]
@@ -143,18 +144,19 @@ def near_pairs(
 
     Args:
         hashes: UInt8["rows 32"].
-        left: Ascending numbers of rows.
-        right: Likewise.
+        left: Row numbers of one side, ascending.
+        right: Row numbers of the other side, ascending.
 
     Returns:
-        How many pairs there are, and the first `SHOWN` by bits, left and right row: (bits, left, right).
+        The number of pairs, and the first `SHOWN` of them as (bits that differ, left row, right row), sorted.
     """
     lefts, rights = _by_hash(hashes, left), _by_hash(hashes, right)
     first = (np.array([rows[0] for rows in side], dtype=np.intp) for side in (lefts, rights))
     one, other = (hashes[rows].view(np.uint64) for rows in first)
     sizes = np.array([len(rows) for rows in rights])
     count = 0
-    # The first pair of two hashes comes before all others of them: so many pairs of hashes hold those shown.
+    # Each pair of hashes has one first pair of rows. So the first `SHOWN` pairs of rows are among the rows of
+    # the first `SHOWN` pairs of hashes.
     best: list[tuple[int, int, int]] = []
     for start in range(0, len(lefts), BLOCK):
         differing = np.zeros((min(BLOCK, len(lefts) - start), len(rights)), dtype=np.uint16)
@@ -179,7 +181,7 @@ def near_pairs(
 
 
 def _by_hash(hashes: NDArray[np.uint8], rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """The rows of each hash, in the order of the first of them."""
+    """The rows of each distinct hash, in the order in which the hashes first occur."""
     numbers = pd.factorize(np.array([one.tobytes() for one in hashes[rows]], dtype=object))[0]
     order = np.argsort(numbers, kind="stable")
     return np.split(rows[order], np.cumsum(np.bincount(numbers))[:-1]) if len(rows) else []
@@ -187,13 +189,13 @@ def _by_hash(hashes: NDArray[np.uint8], rows: NDArray[np.intp]) -> list[NDArray[
 
 @dataclass(frozen=True)
 class Likeness:
-    """How alike the two images of pairs are, next to pairs of the same images that were put together anew.
+    """How similar the two images of each pair are, compared with the same images in other pairs.
 
     Args:
-        pairs: How many were compared.
-        bits: Of 256, in which the two hashes of a pair differ, at the median.
-        chance: The same for an image and the partner of another.
-        nearer: The share of images to which their own partner is nearer than another's; by chance 0.5.
+        pairs: Number of pairs that were compared.
+        bits: Median number of bits, out of 256, in which the two hashes of a pair differ.
+        chance: The same median for each image and the partner of another image.
+        nearer: Share of images that are nearer to their own partner than to another's; 0.5 by chance.
     """
 
     pairs: int
@@ -218,7 +220,7 @@ def likeness(pairs: Sequence[tuple[Path, Path]], seed: int = 0) -> Likeness:
     """Compare the images of pairs by their difference hashes.
 
     Args:
-        pairs: Files; a seeded sample is compared of more than `COMPARED`.
+        pairs: The two files of each pair; if there are more than `COMPARED`, a seeded sample is compared.
         seed: Seed of that sample.
 
     Raises:
@@ -250,10 +252,15 @@ def _read(path: Path) -> NDArray[np.uint8]:
 
 
 def describe_shared(shared: SharedNumbers, root: Path, source: str) -> tuple[str, str]:
-    """What the images behind the shared numbers of two folders say about them.
+    """Check whether files of two folders with the same number in their names show the same picture.
+
+    Args:
+        shared: The two folders and their files with the same numbers.
+        root: The source's folder.
+        source: The source's name.
 
     Returns:
-        A line for people, and a warning, or "" if the source's settings fit the images.
+        A line for the report, and a warning; the warning is "" if the source's options fit the images.
     """
     found = likeness([(root / one, root / other) for one, other in shared.pairs])
     words = {
@@ -292,13 +299,15 @@ def describe_shared(shared: SharedNumbers, root: Path, source: str) -> tuple[str
 def difference_hash(rgb: NDArray[np.uint8]) -> NDArray[np.int8]:
     """The signs of the horizontal gradient of a small gray image (Krawetz's dHash with 16 x 16 differences).
 
-    They are the same on every processor: gray is computed in integers, and the small image in one order.
+    The hash is the same on every processor, because gray is computed with integers and OpenCV sums the pixels
+    of the small image in a fixed order.
 
     Args:
         rgb: UInt8["height width 3"].
 
     Returns:
-        Int8["256"] of -1 and 1, so that the product of two hashes counts the bits in which they agree.
+        Int8["256"] of -1 and 1. The dot product of two hashes is 256 minus twice the number of bits in which
+        they differ.
     """
     small = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (SIDE + 1, SIDE), interpolation=cv2.INTER_AREA)
     return np.where(small[:, 1:] > small[:, :-1], 1, -1).astype(np.int8).ravel()

@@ -30,12 +30,13 @@ _RULES = {
 class HashStore:
     """Difference hashes by the SHA-256 of the stored image, in a file per source.
 
-    A changed image has another SHA-256, so no hash can be out of date, and the files may be deleted at any
-    time. If two runs write at once, the last one wins, and what the other one added is computed again.
+    A changed image has another SHA-256, so a stored hash is never out of date. The files may be deleted at
+    any time. If two runs write a file at the same time, the hashes of the first one are lost and are computed
+    again when needed.
 
     Args:
         images_root: The folder of all sources' images, `data/images`.
-        folder: Where the files are.
+        folder: The folder of the stored hashes, `<source>.parquet`.
     """
 
     def __init__(self, images_root: Path, folder: Path) -> None:
@@ -43,13 +44,16 @@ class HashStore:
         self._folder = folder
 
     def of(self, rows: pd.DataFrame) -> NDArray[np.uint8]:
-        """The hashes of images, UInt8["rows 32"].
+        """The hashes of images. Those that are not stored yet are computed and stored.
 
         Args:
-            rows: Their key, source, shard, offset, size, raw_path and sha256.
+            rows: One row per image with key, source, shard, offset, size, raw_path and sha256.
+
+        Returns:
+            UInt8["rows 32"].
 
         Raises:
-            UserError: If an image that is read is not the one of the index, or the hashes kept are damaged.
+            UserError: If an image does not have the SHA-256 of its row, or the stored hashes are damaged.
         """
         known: dict[str, str] = {}
         for source, some in rows.groupby("source"):
@@ -77,10 +81,10 @@ class HashStore:
 
 
 def _hash(reader: ImageReader, row: Mapping[Any, Any]) -> str:
-    """The hash of an image, whose bytes must be those of which its index has the SHA-256."""
+    """The hash of the image of a row, as 64 hexadecimal digits. The reader checks its SHA-256."""
     return packed(difference_hash(decode(reader.read_row(row)))).tobytes().hex()
 
 
 def packed(hash_: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """A difference hash as UInt8["32"]."""
+    """A difference hash, Int8["256"], packed into bits: UInt8["32"]."""
     return np.packbits(hash_ > 0)

@@ -1,4 +1,4 @@
-"""From the indexes of the sources to a protocol's manifests."""
+"""Builds the manifests of a protocol from the indexes of its sources."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class Manifests:
     """A protocol's manifests.
 
     Args:
-        train: Training rows: the index's columns, `split` and `test_set` ("").
-        val: Validation rows, likewise.
+        train: Training rows with the columns of the index, `split` and `test_set` ("").
+        val: Validation rows with the same columns.
         test: Test rows, one per (test_set, key).
         corrupted: The test rows that are scored under corruptions as well.
-        reference: Rows of the reference set, with the column `reference_class`; empty without such a set.
+        reference: Rows of the reference set with the column `reference_class`; empty without such a set.
         test_sets: The names of the test sets in the protocol's order.
-        dropped: How many rows were left out, by source and reason.
-        subsampled: Rows before a limit was applied, by "<source>/<domain>/<method>/<split>".
-        frames_asked: Frames that the protocol wants of each real and each fake video, if it says so.
-        holdout: How the protocol holds out what has no official split.
-        undetected: How many files of each test set gave no image, from `splits.select.count_undetected`.
+        dropped: The number of rows that were left out, by source and reason.
+        subsampled: The number of rows before a limit was applied, by "<source>/<domain>/<method>/<split>".
+        frames_asked: The frames per real and per fake video that the protocol asks for; None for all.
+        holdout: How the protocol splits images without an official split.
+        undetected: The files of each test set that gave no image, from `splits.select.count_undetected`.
     """
 
     train: pd.DataFrame
@@ -72,17 +72,17 @@ def build_manifests(
     seed: int,
     read_undetected: Callable[[str], pd.DataFrame] | None = None,
 ) -> Manifests:
-    """Split, sample, select and check.
+    """Build the manifests of a protocol: split its sources, sample and select rows, and check for leaks.
 
-    A source is split as a whole, whatever a protocol selects from it, so that protocols agree about its
+    A source is split as a whole, whatever the protocol selects from it, so that all protocols agree on its
     splits.
 
     Args:
         name: The protocol's name, for messages.
-        protocol: What to train and test on.
-        read_index: Gives the index of a source, by the source's name.
+        protocol: The protocol.
+        read_index: Returns the index of a source, given the source's name.
         seed: Seed of the splits and of every sub-sample.
-        read_undetected: Gives the files of a source that gave no image, which are only counted.
+        read_undetected: Returns the files of a source that gave no image. They are only counted.
 
     Raises:
         UserError: If `sampling` is faulty, a class is empty, a selection finds nothing, or splits leak.
@@ -113,7 +113,7 @@ def build_manifests(
     check_leaks(name, checked, protocol.holdout.by)
     del checked
     if sampler is not None:
-        # A sampler is written for plain text; the rows that it keeps are found by their labels.
+        # A sampler gets plain text. The rows that it keeps are found by their row labels.
         training = training.loc[sampler.deal(name, as_text(training), seed).index]
     if protocol.reals == "repeated":
         training = repeat_reals(training)
@@ -141,7 +141,7 @@ def _prepare(
     protocol: Protocol, sampler: Sampler | None, index: pd.DataFrame, seed: int
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """One source's rows with joined groups and assigned splits, and how many were left out, by reason."""
-    # A clip's label is about its main person; bystanders are not forged.
+    # The label of a clip is about its main person, because bystanders are not forged.
     is_main = index["track"] == 0
     rows = index if is_main.all() else index[is_main].reset_index(drop=True)
     left_out = {DROPPED_TRACKS: len(index) - len(rows)} if len(rows) < len(index) else {}
@@ -152,7 +152,7 @@ def _prepare(
     if sampler is not None:
         held_out = sampler.hold_out(protocol, as_text(rows))
         rows = rows.assign(own_split=held_out["own_split"].astype(SPLIT))
-        holdout = holdout.model_copy(update={"test": 0.0})  # what the sampler holds out is the test split
+        holdout = holdout.model_copy(update={"test": 0.0})  # the sampler has chosen the test rows
     assigned = assign_source(rows, holdout, seed)
     reasons = text(assigned.loc[assigned["dropped"] != "", "dropped"]).value_counts().sort_index()
     left_out |= {str(reason): int(n) for reason, n in reasons.items()}

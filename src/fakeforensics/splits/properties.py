@@ -1,4 +1,8 @@
-"""What raw files state about their coding, and whether that alone tells real from fake."""
+"""The coding properties of raw files, such as the JPEG quality, and whether they separate real from fake.
+
+A property is called telling if it separates real from fake files beyond chance. A random labeling is a random
+permutation of the files' labels.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +20,24 @@ Named = TypeVar("Named", bound=Hashable)
 
 FOLDS = 5
 REPEATS = 2
-PERMUTATIONS = 499  # of the labels, for the classifier
-DRAWS = 9_999  # of the labels, for each property
-DRAWS_PER_TEST = 200  # at least, as Holm's correction multiplies the smallest p-value by the number of tests
-MOST_BINS = 16
-ENOUGH = 10  # permutations that are fitted as well as the truth; then the test stops
-SIGNIFICANT = 0.01
+PERMUTATIONS = 499  # random labelings for the classifier
+DRAWS = 9_999  # random labelings for each property
+DRAWS_PER_TEST = 200  # Holm's correction multiplies a p-value by the number of tests, so more need more draws
+MOST_BINS = 16  # bins of a property's values
+ENOUGH = 10  # the test stops after so many random labelings that are fitted as well as the true labels
+SIGNIFICANT = 0.01  # level of all tests
 ALPHA = 0.5  # added to each count of the naive Bayes classifier
 _AT_ONCE = 32  # labelings that are fitted together
-MOST_FILES = 500  # of each class
-FEWEST_FILES = 10  # of each class, and of groups in each
-_DIGITS = 9  # kept of a classifier's log odds, whose last bits differ between processors
+MOST_FILES = 500  # the most files of each class that are tested
+FEWEST_FILES = 10  # the fewest files, and the fewest groups, of each class for a test
+_DIGITS = 9  # log odds are rounded to these, because their last bits differ between processors
 _NAMELESS: dict[Any, str] = {
     "": "none",
     -1: "none",
     0.0: "none",
 }  # how the index writes that a file has no such property
 
-# Each property of a raw file by name; further code asks nothing else of the index's raw columns.
+# Property → its value for each raw file, from the columns of the index.
 PROPERTIES: dict[str, Callable[[pd.DataFrame], pd.Series[Any]]] = {
     "format": lambda files: files["raw_format"],
     "codec profile": lambda files: files["raw_profile"],
@@ -50,13 +54,14 @@ PROPERTIES: dict[str, Callable[[pd.DataFrame], pd.Series[Any]]] = {
 
 @dataclass(frozen=True)
 class PropertyTest:
-    """Whether one property has other values in real files than in fake ones.
+    """Whether the values of one property differ between real and fake files.
 
     Args:
-        distance: Total variation between the two distributions of values, 0 … 1.
-        p_value: Share of random labelings with a chi-square statistic as large; not corrected.
-        is_telling: Whether that is below 0.01 after Holm's correction for the properties tested with it; with
-            too few groups for that, whether all real files have one value and all fakes another.
+        distance: Total variation distance between the two distributions of values, in [0, 1].
+        p_value: Share of random labelings with a chi-square statistic at least as large, without correction.
+        is_telling: Whether the p-value is below 0.01 after Holm's correction for the properties tested with
+            it. If there are too few groups for a test, whether all real files have one value and all fakes
+            another.
         values: The most frequent values of real and of fake files, in words.
     """
 
@@ -68,17 +73,19 @@ class PropertyTest:
 
 @dataclass(frozen=True)
 class FormatBias:
-    """How well real and fake files are told apart by what they state about their coding.
+    """How well the coding properties separate real from fake files.
 
     Args:
-        real: Number of real files used, one of each group.
-        fake: Number of fake files used, likewise.
-        auc: Area under the ROC curve of a classifier that sees all properties, cross-validated; 0.5 is
-            chance. None if there are too few groups.
-        p_value: Share of random labelings that the classifier fits as well; None likewise.
-        is_biased: Whether that is below 0.01, or a property is telling.
+        real: Number of real files used, one per group.
+        fake: Number of fake files used, one per group.
+        auc: Cross-validated area under the ROC curve of a classifier that sees all properties; 0.5 is chance.
+            None if there are too few groups.
+        p_value: Share of random labelings that the classifier fits at least as well as the true labels; None
+            if there are too few groups.
+        is_biased: Whether the p-value is below 0.01, or a property is telling.
         properties: The test of each property that is not the same in all files.
-        methods: For each forgery method that is told from the real files, the properties that tell it.
+        methods: Forgery method → the properties that separate it from the real files; only methods with such
+            properties.
     """
 
     real: int
@@ -91,7 +98,7 @@ class FormatBias:
 
     @property
     def telling(self) -> list[str]:
-        """The telling properties with their values in words, the most different first."""
+        """The telling properties with their values in words, the largest distance first."""
         found = [
             (test.distance, name, test.values) for name, test in self.properties.items() if test.is_telling
         ]
@@ -99,19 +106,22 @@ class FormatBias:
 
 
 def format_bias(files: pd.DataFrame, seed: int) -> FormatBias:
-    """Test whether what files state about their coding tells real ones from fakes.
+    """Test whether the coding properties separate real from fake files.
 
-    If it does, a detector may learn the coding instead of the forgery. Each property is tested alone by a
+    If they do, a detector may learn the coding instead of the forgery. Each property is tested by a
     permutation test on its table of counts, for all fakes together and for each method, with Holm's
-    correction among them. A naive Bayes classifier sees all properties; it is fitted to the labels and to
-    permutations of them, and stops early where enough permutations were fitted as well (Besag and Clifford
-    1991, Sequential Monte Carlo p-values). Of the files of one class in a group, which often share their
-    coding, one drawn at random is tested: files that depend on each other would make chance look certain.
+    correction. A naive Bayes classifier sees all properties. It is fitted to the true labels and to random
+    labelings, until `ENOUGH` of these are fitted at least as well. The tests use one random file per group
+    and class. Files of one group often share their coding, and dependent files would make a chance difference
+    look significant.
 
     Args:
-        files: One row per raw file: label, group, method, source, domain and the index's columns of the raw
-            file.
-        seed: Seed of folds, permutations, and of the files drawn.
+        files: One row per raw file with label, group, method, source, domain and the index's columns of the
+            raw file.
+        seed: Seed of the folds, of the random labelings and of the drawn files.
+
+    Source:
+        Besag and Clifford, Sequential Monte Carlo p-values, Biometrika 78, 1991.
     """
     some = _independent(files, seed)
     real, fake = _counts(some)
@@ -134,8 +144,11 @@ def compare_properties(
 
     Args:
         files: As for `format_bias`, with both labels.
-        seed: Seed of the random labelings, and of the files drawn.
-        some: The files drawn, if that was done before.
+        seed: Seed of the random labelings and of the drawn files.
+        some: The drawn files; None draws them.
+
+    Returns:
+        The result of each test by the property's name.
     """
     values = _varying(files)
     some = _independent(files, seed) if some is None else some
@@ -164,7 +177,10 @@ def _p_values(
 
 
 def _constant_apart(files: pd.DataFrame, values: dict[str, pd.Series[Any]]) -> set[str]:
-    """The properties of which all real files have one value and all fakes another: told without any test."""
+    """The properties for which all real files have one value and all fakes another, so no test is needed.
+
+    `values` holds only properties that are not the same in all files.
+    """
     return {name for name, column in values.items() if column.groupby(files["label"]).nunique().max() == 1}
 
 
@@ -173,28 +189,30 @@ def permutation_p_value(
 ) -> float:
     """The share of random labelings whose chi-square statistic is at least as large as that of the labels.
 
-    With both margins fixed, the fakes in each bin are a draw without replacement, so that no permutation need
-    be written out.
+    The number of fakes in each bin is drawn from a multivariate hypergeometric distribution, which is the
+    same as counting them under a random permutation.
 
     Args:
         bins: The bin of each file, from 0.
         labels: 0 real, 1 fake.
         rng: Draws the labelings.
-        draws: Their number.
+        draws: Number of random labelings.
     """
     totals = np.bincount(bins)
     fakes = np.bincount(bins[labels == 1], minlength=len(totals))
     drawn = rng.multivariate_hypergeometric(totals, int(fakes.sum()), size=draws, method="marginals")
-    # The statistic grows with this sum, as everything else in it is fixed.
+    # The chi-square statistic grows with this sum; all its other terms are fixed.
     reached = (fakes**2 / totals).sum()
     as_large = ((drawn**2 / totals).sum(axis=1) >= reached * (1 - 1e-9)).sum()
     return float((as_large + 1) / (draws + 1))
 
 
 def holm(p_values: Mapping[Named, float]) -> set[Named]:
-    """The names whose p-values are below 0.01 by Holm's step-down correction.
+    """The names whose p-values are below 0.01 after Holm's step-down correction.
 
-    Source: Holm 1979, A simple sequentially rejective multiple test procedure.
+    Source:
+        Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6,
+        1979.
     """
     accepted = set()
     for rank, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
@@ -205,10 +223,17 @@ def holm(p_values: Mapping[Named, float]) -> set[Named]:
 
 
 def telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
-    """The properties that tell each method from real files, corrected for all methods together.
+    """The properties that separate each method from real files, with one correction for all methods.
 
-    A method is compared with the real files of its own sources and domains, if there are any: a set that
-    joins videos of one source with photographs of another tells nothing by that.
+    A method is compared with the real files of its own sources and domains, if there are any. Videos of one
+    source and photographs of another differ in their coding anyway.
+
+    Args:
+        files: As for `format_bias`.
+        seed: Seed of the random labelings and of the drawn files.
+
+    Returns:
+        Method → its telling properties; only methods that have some.
     """
     reals = files[files["label"] == 0]
     place = pd.Series(group_numbers(files, ["source", "domain"]), index=files.index)
@@ -246,7 +271,7 @@ def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) 
     features = _features(files)
     if features.shape[1] == 0:
         return 0.5, 1.0
-    # A fold may lack values that another one has. The prior is the same for all files and ranks none.
+    # A fold may lack a value that another one has. A prior would not change the ranking of the files.
     model = CategoricalNB(alpha=ALPHA, fit_prior=False, min_categories=features.max(axis=0) + 1)
 
     def auc(train: NDArray[np.intp], test: NDArray[np.intp], target: NDArray[np.integer[Any]]) -> float:
@@ -255,7 +280,7 @@ def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) 
 
     folds = RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=seed)
     held_out = [auc(train, test, labels) for train, test in folds.split(features, labels)]
-    # Overfitting raises the AUC of true and permuted labels alike, so that the test needs no held-out files.
+    # Overfitting raises the AUC of true and of permuted labels alike, so the test needs no held-out files.
     rng = np.random.default_rng(seed)
     reached = fitted_aucs(features, labels[np.newaxis])[0]
     as_good = done = 0
@@ -276,11 +301,11 @@ def fitted_aucs(
 ) -> NDArray[np.float64]:
     """The AUC of a naive Bayes classifier on the files that it was fitted to, for many labelings at once.
 
-    Fitting scikit-learn's CategoricalNB to each of 499 labelings takes most of the time of an audit.
+    It replaces scikit-learn's CategoricalNB, which would take most of an audit's time for 499 labelings.
 
     Args:
         features: Int["files features"]: the bin of each property, from 0.
-        labels: Int["labelings files"]: 0 real, 1 fake, in each labeling as many.
+        labels: Int["labelings files"]: 0 real, 1 fake; the same number of fakes in each labeling.
         alpha: Added to each count of a bin, as in CategoricalNB.
 
     Returns:
@@ -304,7 +329,7 @@ def fitted_aucs(
 
 
 def _independent(files: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """One file of each group and class, and not too many of a class, in random order."""
+    """One random file per group and class, at most `MOST_FILES` of a class, in random order."""
     kinds = files[["label"]].reset_index(drop=True).assign(kind=group_numbers(files, ["group", "label"]))
     some = kinds.sample(frac=1.0, random_state=seed).drop_duplicates("kind")
     return files.iloc[some.groupby("label").head(MOST_FILES).index]
@@ -321,17 +346,17 @@ def _has_enough_groups(files: pd.DataFrame) -> bool:
 
 
 def _features(files: pd.DataFrame) -> NDArray[np.intp]:
-    """Int["files features"]: bins of the properties that vary; of the size also each side and their ratio."""
+    """The bins of the properties that vary, and of width, height and their ratio: Int["files features"]."""
     columns = [read(files) for read in PROPERTIES.values()]
     ratio = files["raw_width"] / files["raw_height"].clip(lower=1)
     columns += [files["raw_width"], files["raw_height"], ratio]
     varying = [_bins(column) for column in columns if column.nunique() > 1]
-    # A property that only repeats another one, as the height of squares does, would count double.
+    # A property that repeats another one, such as the height of squares, would count twice.
     return np.unique(np.array(varying, dtype=np.intp).reshape(-1, len(files)), axis=0).T
 
 
 def _bins(values: pd.Series[Any]) -> NDArray[np.intp]:
-    """The bin of each value: its own, or one of 16 quantiles if there are more (of sizes: of their areas)."""
+    """The bin of each value. More than 16 distinct values are binned by quantiles, sizes by their area."""
     if values.nunique() > MOST_BINS:
         if not pd.api.types.is_numeric_dtype(values):
             sides = text(values).str.extract(r"^(\d+)x(\d+)$").astype(float)
@@ -342,7 +367,7 @@ def _bins(values: pd.Series[Any]) -> NDArray[np.intp]:
 
 
 def _frequent(values: pd.Series[Any]) -> pd.Series[Any]:
-    """The most frequent values, and one more for all others."""
+    """Keep the most frequent values, and replace all others by one value."""
     kept = values.value_counts().sort_index().sort_values(ascending=False, kind="stable").index
     return values.where(values.isin(kept[: MOST_BINS - 1]), "others")
 

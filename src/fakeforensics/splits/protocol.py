@@ -1,4 +1,4 @@
-"""A protocol: what an experiment trains on and what it is tested on, as written in protocols/<name>.yaml."""
+"""A protocol, protocols/<name>.yaml: the images that an experiment trains on and those that it tests on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fakeforensics.params import Count, EachOnce, Flag, Group, Name, Names, Para
 from fakeforensics.parsing import parse
 from fakeforensics.yaml12 import read_yaml
 
-# A source, and in it a domain, and of that a method, as in `dffd/ffhq/faceapp`.
+# A source, one of its domains, or one method of that domain, such as `dffd/ffhq/faceapp`.
 LimitedKind = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.+-]*(/[A-Za-z0-9][\w.+-]*){0,2}$")]
 
 
@@ -27,10 +27,10 @@ class Selection(Group):
 
     Args:
         source: The source's name in params.yaml.
-        domain: Image domains to take; all if left out.
-        methods: Forgery methods to take, `real` among them for real images; all if left out.
-        splits: Only in test sets: `all` tests on every image of a source that this protocol does not train
-            on, instead of its test split alone.
+        domain: The image domains to take; all if left out.
+        methods: The forgery methods to take, where `real` stands for real images; all if left out.
+        splits: For test sets only: `all` takes every image of a source that this protocol does not train on;
+            `test` takes its test split alone.
     """
 
     source: Name
@@ -46,16 +46,18 @@ class Selection(Group):
 
 
 class Holdout(Group):
-    """The share of a source that is held out where the source has no official split.
+    """The share of a source that is held out if the source has no official split.
 
     Args:
-        by: What is held out. `person`: training and validation share no person (where the source names
-            persons), and nothing in the group of an official test file is trained on. `video`: groups, such
-            as a video with the swaps made from it, whoever they show, and the relatives of official test
-            videos stay. That leaks, and `counts.json` and the report say how much: it is there to repeat
-            what others have published.
-        val: Share of the persons (where known), else of the groups, for validation.
-        test: The same for testing; not used for a source with official test images.
+        by: The unit that is held out. `person`: training and validation share no person, if the source names
+            persons, and images in the group of an official test image are not used. `video`: a group, such as
+            a video with the swaps made from it. Then persons may be in several splits, and training may see
+            relatives of official test videos. That leaks; `counts.json` and the report say how much. It is
+            meant for repeating published experiments.
+        val: Share of the persons, or of the groups if persons are unknown, for validation; at least 0, below
+            1.
+        test: The same share for testing; not used for a source with official test images. `val` and `test`
+            together are below 1.
     """
 
     by: Literal["person", "video"] = "person"
@@ -70,7 +72,7 @@ class Holdout(Group):
 
 
 class PerClass(Group):
-    """A number for real and one for fake material."""
+    """A number for real and a number for fake images or videos, each at least 1."""
 
     real: Annotated[Count, Field(ge=1)]
     fake: Annotated[Count, Field(ge=1)]
@@ -81,9 +83,9 @@ class PerClass(Group):
 
 
 class Frames(PerClass):
-    """Frames kept of a real and of a fake video; a split may have numbers of its own.
+    """The number of frames to keep per real and per fake video; a split may have different numbers.
 
-    A video follows the split that its source puts it in, also where a test set takes `splits: all`.
+    The split is the one to which the video was assigned, even if a test set takes `splits: all`.
     """
 
     train: PerClass | None = None
@@ -97,7 +99,7 @@ class Frames(PerClass):
 
 
 class PerSplit(Group):
-    """The most images in each split; None for no limit."""
+    """The most images in each split, at least 1; None is no limit."""
 
     train: Annotated[Count, Field(ge=1)] | None = None
     val: Annotated[Count, Field(ge=1)] | None = None
@@ -105,15 +107,15 @@ class PerSplit(Group):
 
 
 class Limits(PerSplit):
-    """The most images of one method and domain in each split; a seeded sub-sample is drawn from more.
+    """The most images of one method and domain in each split; if there are more, a seeded sample is drawn.
 
-    Photographs are chosen together with their edits, and the same number of frames from each video.
+    Photographs are chosen together with their edits, and each video gives the same number of frames.
 
     Args:
-        real: Limits for real images, which replace those for both classes.
-        fake: The same for fakes.
-        by_folder: Draw stills from every folder in proportion to its size, such as from each category of CNN
-            Synth. Photographs and edits that lie in different folders are then not chosen together.
+        real: Limits for real images, which replace the limits for both classes.
+        fake: Limits for fakes, which replace the limits for both classes.
+        by_folder: Whether to draw stills from every folder in proportion to its size, such as from each
+            category of CNN Synth. Photographs and edits in different folders are then not chosen together.
     """
 
     real: PerSplit | None = None
@@ -128,9 +130,9 @@ class Limits(PerSplit):
 
 
 class Sampling(Group):
-    """Sampling by a module of the protocol's choice, as `splits.sample.find_sampler` describes it.
+    """The choice of a module that samples images; see `splits.sample.find_sampler`.
 
-    Further keys are the module's own settings.
+    All other keys are settings of the module.
 
     Args:
         module: The module's full name, such as `fakeforensics.thesis.instances`.
@@ -141,15 +143,14 @@ class Sampling(Group):
     module: Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$")]
 
     def settings(self) -> dict[str, Any]:
-        """The module's own settings."""
+        """The settings of the module."""
         return dict(self.model_extra or {})
 
 
 class Overrides(Group):
-    """Settings that replace those of params.yaml; each key as in its group there.
+    """Settings that replace those of params.yaml, by the keys that the groups have there.
 
-    A detector's settings in params.yaml replace those in `detector_settings`, which are the protocol's
-    defaults.
+    `detector_settings` holds the protocol's defaults: a detector's settings in params.yaml replace them.
     """
 
     train: dict[str, Any] = Field(default={})
@@ -161,28 +162,29 @@ class Protocol(Group):
     """One experiment.
 
     Args:
-        title: What is trained on what, for captions.
-        reference: The table of the thesis that reports this experiment, if there is one.
-        train: What is trained on (and validated on, besides the reference set).
+        title: A short description of the experiment, for captions.
+        reference: The table of the thesis that reports this experiment, if any.
+        train: The images for training and validation.
         test: Test sets by name, in the order of the tables.
-        unseen: The test sets whose forgery method or image domain is not trained on.
-        holdout: Shares held out for validation and test where a source has no official split.
-        frames_per_video: Frames kept of each video, evenly spread over those stored; all if left out.
+        unseen: The test sets whose forgery method or image domain is not in training.
+        holdout: The shares held out for validation and test if a source has no official split.
+        frames_per_video: The number of frames to keep per video, evenly spread over the stored ones; all if
+            left out.
         limits: The most images of one method and domain in each split, by `<source>`, `<source>/<domain>` or
-            `<source>/<domain>/<method>`, of which the longest that says something counts.
-        reals: How often a real image is trained on and validated with. `shared`: once, however many forgery
-            methods of its domain there are. `repeated`: once for each of them, as if a set of reals and fakes
-            of one method were followed by the next.
+            `<source>/<domain>/<method>`. The longest matching name that sets a limit counts.
+        reals: How often a real image is used in training and validation. `shared`: once, however many forgery
+            methods its domain has. `repeated`: once per forgery method, as if there were a set of reals and
+            fakes for each method.
         sampling: The module that chooses training and test images, and its settings; none if left out.
-        corrupted_images: The most test images of each class and test set that are scored under each
-            corruption as well; a seeded sub-sample is drawn from more. All if left out.
-        detectors: Those of params.yaml's `detectors` that run on this protocol; all if left out.
+        corrupted_images: The most test images per class and test set that are also scored under each
+            corruption; if there are more, a seeded sample is drawn. All if left out.
+        detectors: The detectors of params.yaml that run on this protocol; all if left out.
         reference_set: Labeled real images unrelated to the task, for detectors that learn from such a set.
             Each source and domain is a class.
-        params: Settings to override.
-        as_written: Train by the letter of the thesis where it leaves room: `training.settings.AS_WRITTEN`
-            then replaces what params.yaml says.
-        demo: Whether its images are synthetic, which the report and model cards then say.
+        params: Settings that replace those of params.yaml.
+        as_written: Whether to follow the thesis literally where it is ambiguous: the values of
+            `training.settings.AS_WRITTEN` then replace those of params.yaml.
+        demo: Whether the images are synthetic. The report and the model cards then say so.
     """
 
     title: Annotated[str, Field(min_length=1)]
@@ -233,7 +235,18 @@ class Protocol(Group):
     def limit(
         self, source: str, domain: str, method: str, label: int, split: str
     ) -> tuple[int, Limits] | None:
-        """The most images that a method of a domain may have in a split, and the limit that says so."""
+        """The most images that a method of a domain may have in a split, and the entry that sets this limit.
+
+        Args:
+            source: The source's name.
+            domain: The image domain.
+            method: The forgery method, or `real`.
+            label: 0 real, 1 fake.
+            split: `train`, `val` or `test`.
+
+        Returns:
+            None if there is no limit.
+        """
         for kind in (f"{source}/{domain}/{method}", f"{source}/{domain}", source):
             limits = self.limits.get(kind)
             most = limits.most(label, split) if limits else None
@@ -246,7 +259,7 @@ class Protocol(Group):
         return sorted({selection.source for selection in self.selections()})
 
     def selections(self) -> Iterable[Selection]:
-        """Every selection, of training, of the reference set and of all test sets."""
+        """All selections: those of training, of the reference set and of the test sets."""
         yield from self.train
         yield from self.reference_set
         for selections in self.test.values():
@@ -271,10 +284,10 @@ def load_protocol(name: str, folder: Path = Path("protocols")) -> Protocol:
 
 
 def check_sources(name: str, protocol: Protocol, params: Params) -> None:
-    """Make sure that every source which the protocol names is configured.
+    """Make sure that params.yaml configures every source that the protocol names.
 
     Raises:
-        UserError: Naming the sources and what to add to params.yaml.
+        UserError: If it does not. The message says what to add to params.yaml.
     """
     missing = [source for source in protocol.sources() if source not in params.sources]
     if missing:

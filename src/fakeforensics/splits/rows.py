@@ -1,7 +1,7 @@
-"""The rows of a protocol's sources: 818,000 of them take little memory, because each text is held once.
+"""The rows of a protocol's sources, as frames that hold each distinct text once to save memory.
 
-A frame has a categorical column for each text, whose categories are in alphabetical order, and numbers for
-hashes. Functions that take rows take plain text as well.
+A column of text is categorical, with its categories in alphabetical order. A column of hashes holds numbers:
+equal hashes have the same number. The functions also accept rows with plain text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fakeforensics.files import atomic_path
 from fakeforensics.images.index import INDEX_COLUMNS, INDEX_SCHEMA, read_index_table
 
 _HASHES = ("sha256", "raw_sha256")
-# Of these no decision is made: they are looked up when a manifest is written.
+# No decision depends on these columns. They are looked up when a manifest is written.
 _LOOKED_UP = ("shard", "offset", "size", "bridged", "box", "landmarks", "detector_score")
 _LOCATION = ("key", "source", "shard", "offset", "size", "raw_path", "sha256")
 _BLOCK = 65_536  # rows whose texts are in memory at a time
@@ -44,7 +44,7 @@ class Catalog:
         tables = {source: read_index_table(images_root, source).cast(INDEX_SCHEMA) for source in sources}
         ends = np.cumsum([len(table) for table in tables.values()]).tolist()
         self._spans = dict(zip(tables, zip([0, *ends], ends, strict=False), strict=True))
-        # Without further references, each column of text is given back once it is encoded.
+        # Clearing the references lets Arrow free each text column once it is encoded.
         table = pa.concat_tables(tables.values())
         tables.clear()
         self._codes: dict[str, NDArray[np.integer[Any]]] = {}
@@ -55,7 +55,7 @@ class Catalog:
                     table[field.name], is_sorted=field.name not in _HASHES
                 )
                 table = table.drop_columns([field.name])
-        # Pandas writes a number that is not known as missing, and so do manifests.
+        # NaN becomes null, as in manifests that pandas writes.
         scores = pa.array(table["detector_score"].to_numpy(), pa.float32(), from_pandas=True)
         place = table.column_names.index("detector_score")
         self._rest: pa.Table = table.set_column(place, "detector_score", scores).combine_chunks()
@@ -63,21 +63,36 @@ class Catalog:
         self._frame = self._all_rows()
 
     def frame(self, source: str) -> pd.DataFrame:
-        """The rows of a source with what decisions are made of, and `row`: where the rest is looked up."""
+        """The rows of a source.
+
+        They have the columns of the index that decisions depend on, and `row`, by which the other columns are
+        looked up.
+        """
         return self._frame.iloc[slice(*self._spans[source])].reset_index(drop=True)
 
     def located(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Where images are: key, source, shard, offset, size, raw_path and sha256, as text."""
+        """Look up where images are stored.
+
+        Args:
+            rows: Rows with the column `row`.
+
+        Returns:
+            A row per image with key, source, shard, offset, size, raw_path and sha256; texts are plain.
+        """
         where = rows["row"].to_numpy()
         columns = {name: self._column(name, where) for name in _LOCATION}
         found: pd.DataFrame = pa.table(columns).to_pandas()
         return found
 
     def write(self, path: Path, rows: pd.DataFrame) -> None:
-        """Write a manifest atomically: the index's columns, and those that `rows` has besides.
+        """Write a manifest atomically, with the columns of the index and the other columns of `rows`.
 
-        The types are those of all earlier versions, so that the same rows give the same bytes and nothing is
-        trained again.
+        The column types never change between versions of this code, so that the same rows give the same bytes
+        and nothing is trained again.
+
+        Args:
+            path: The parquet file.
+            rows: The rows, with the column `row`.
         """
         schema = self._schema(rows)
         with (
@@ -96,8 +111,8 @@ class Catalog:
                 columns[name] = self._codes[name]
             elif name in self._texts:
                 texts = pd.Index(self._texts[name].to_pandas())
-                # They differ and are sorted. The public way makes sure of that with a Python object per text,
-                # and keeps those: some 100 MiB for each of three columns of 818,000 rows.
+                # The texts are distinct. The public constructor checks that with a Python object per text and
+                # keeps these objects: about 100 MiB for each of three columns with 818,000 rows.
                 kind = pd.CategoricalDtype._from_fastpath(texts, ordered=False)  # type: ignore[attr-defined]
                 columns[name] = pd.Categorical.from_codes(self._codes[name], dtype=kind)
             else:
@@ -131,7 +146,12 @@ class Catalog:
 
 
 def _encoded(values: pa.ChunkedArray, *, is_sorted: bool) -> tuple[NDArray[np.integer[Any]], pa.Array]:
-    """The number of each text, and the texts; in alphabetical order, which takes seconds for hashes."""
+    """The number of each text, and the distinct texts.
+
+    Args:
+        values: The texts.
+        is_sorted: Whether to number the texts in alphabetical order, which takes seconds for hashes.
+    """
     encoded = values.dictionary_encode().unify_dictionaries()
     if not encoded.num_chunks:
         return np.empty(0, np.int32), pa.array([], pa.string())
@@ -154,9 +174,13 @@ def _as_arrow(values: pd.Series[Any]) -> Any:
 
 
 def stacked(frames: Sequence[pd.DataFrame], columns: Iterable[str] | None = None) -> pd.DataFrame:
-    """Frames below each other, numbered anew, of the given columns or all of the first.
+    """Concatenate frames, with a new row index from 0.
 
-    `pandas.concat` hashes all categories, each as a Python object, for every column.
+    This is faster than `pandas.concat`, which hashes all categories of every column as Python objects.
+
+    Args:
+        frames: At least one frame.
+        columns: The columns to take; by default those of the first frame.
     """
     made: dict[str, Any] = {}
     for name in columns or frames[0].columns:
@@ -171,9 +195,9 @@ def stacked(frames: Sequence[pd.DataFrame], columns: Iterable[str] | None = None
 
 
 def numbered(values: pd.Series[Any]) -> tuple[NDArray[np.integer[Any]], pd.Index[Any]]:
-    """A number for each value, and what the numbers stand for, in ascending order.
+    """A number for each value, and the distinct values in ascending order, by number.
 
-    There may be numbers that do not occur.
+    Some of these values may not occur.
     """
     if isinstance(values.dtype, pd.CategoricalDtype):
         return values.cat.codes.to_numpy(), values.cat.categories
@@ -192,7 +216,7 @@ def as_text(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def joined(rows: pd.DataFrame, names: Sequence[str], separator: str = "/") -> pd.Series[Any]:
-    """The texts of several columns with a separator between them, as categories in alphabetical order."""
+    """The texts of several columns, joined by a separator, as a categorical column in alphabetical order."""
     numbers = group_numbers(rows, names)
     kinds = rows[list(names)].iloc[np.unique(numbers, return_index=True)[1]]
     words = [separator.join(map(str, kind)) for kind in kinds.itertuples(index=False, name=None)]
@@ -201,7 +225,7 @@ def joined(rows: pd.DataFrame, names: Sequence[str], separator: str = "/") -> pd
 
 
 def group_numbers(rows: pd.DataFrame, names: Sequence[str]) -> NDArray[np.int64]:
-    """The same number for rows that agree in all of these columns, in the order in which they first occur."""
+    """A number for each row, from 0 in the order of first occurrence, equal if all of `names` are equal."""
 
     def combined(left: NDArray[np.int64], name: str) -> NDArray[np.int64]:
         codes, texts = numbered(rows[name])
@@ -211,7 +235,7 @@ def group_numbers(rows: pd.DataFrame, names: Sequence[str]) -> NDArray[np.int64]
 
 
 def among(values: pd.Series[Any], others: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Which values occur among others: Bool["values"]."""
+    """Which values occur in `others`: Bool["values"]."""
     if others.empty:
         return np.zeros(len(values), dtype=bool)
     if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype == others.dtype:
@@ -222,6 +246,6 @@ def among(values: pd.Series[Any], others: pd.Series[Any]) -> NDArray[np.bool_]:
 
 
 def of_split(rows: pd.DataFrame, split: str) -> pd.DataFrame:
-    """Rows that all are in one split."""
+    """The rows with the column `split` set to one split."""
     code = SPLIT.categories.get_loc(split)
     return rows.assign(split=pd.Categorical.from_codes(np.full(len(rows), code, np.int8), dtype=SPLIT))

@@ -1,4 +1,4 @@
-"""Taking fewer images: evenly spread frames of a video, seeded sub-samples, and a protocol's own sampling."""
+"""Sampling of images: evenly spread frames, seeded samples, and a module that a protocol chooses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def spread_frames(rows: pd.DataFrame, frames: Frames | None) -> pd.DataFrame:
         frames: How many frames to keep of a real and of a fake video; all if None.
 
     Returns:
-        The rows kept, in their order. Of n stored frames, k are taken at the middles of k equal stretches.
+        The rows kept, in their order. To keep k of n stored frames, they are divided into k equal intervals,
+        and the middle frame of each is kept.
     """
     if frames is None:
         return rows
@@ -53,8 +54,8 @@ def _evenly(
     stored = sizes[video[order]]
     place = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[video[order]]
     asked = np.minimum(wanted[order], stored)
-    # The frame at `place` is the middle of stretch s, for a whole s in 0 … asked - 1, if
-    # place <= (2 s + 1) stored / (2 asked) < place + 1.
+    # The frame at `place` is the middle of the interval s, for an integer s in 0 … asked - 1, if
+    # place <= (2 s + 1) stored / (2 asked) < place + 1. The interval is called stretch below.
     stretch = -(-(2 * place * asked - stored) // (2 * stored))
     middle = (2 * stretch + 1) * stored // np.maximum(2 * asked, 1)
     kept = np.empty(len(order), dtype=bool)
@@ -63,16 +64,16 @@ def _evenly(
 
 
 def limit_rows(rows: pd.DataFrame, protocol: Protocol, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Draw a seeded sub-sample where a method of a domain has more images in a split than allowed.
+    """Draw a seeded sample if a method of a domain has more images in a split than allowed.
 
     Args:
         rows: Rows with a `split`.
-        protocol: Its `limits` say how many images each kind may have.
+        protocol: The protocol, whose `limits` apply.
         seed: Seed of the experiment's splits.
 
     Returns:
-        The rows kept, in their order, and how many images there were before, by
-        "<source>/<domain>/<method>/<split>", where any were left out.
+        The rows kept, in their order; and by "<source>/<domain>/<method>/<split>" the number of images before
+        sampling, only where some were left out.
 
     Raises:
         UserError: If a limit is about a domain or method that the source does not hold.
@@ -92,7 +93,7 @@ def limit_rows(rows: pd.DataFrame, protocol: Protocol, seed: int) -> tuple[pd.Da
 
 
 def draw_per_class(tests: pd.DataFrame, most: int | None, seed: int) -> pd.DataFrame:
-    """Draw a seeded sub-sample of each class of each test set that has more images than allowed.
+    """Draw a seeded sample of each class of a test set that has more images than allowed.
 
     Args:
         tests: Test rows, one per (test_set, key).
@@ -100,8 +101,8 @@ def draw_per_class(tests: pd.DataFrame, most: int | None, seed: int) -> pd.DataF
         seed: Seed of the experiment's splits.
 
     Returns:
-        The rows kept, in their order. Photographs are drawn together with their edits, and as many frames of
-        each video as of any other.
+        The rows kept, in their order. Photographs are drawn together with their edits, and the same number of
+        frames from each video.
     """
     if most is None:
         return tests
@@ -127,14 +128,14 @@ def _check_kinds(rows: pd.DataFrame, protocol: Protocol) -> None:
 
 
 def _draw(rows: pd.DataFrame, most: int, limits: Limits, seed: int) -> NDArray[np.bool_]:
-    """At most `most` rows: as many frames of each video as of any other, and stills in a seeded order."""
+    """Which rows to keep, at most `most`: as many frames of each video, and stills in a seeded order."""
     unit = text(rows["video"])
     unit = unit.where(unit != "", text(rows["key"]))
     number = group_numbers(rows.assign(unit=unit), ["unit"])
     order = _random_order(rows.assign(unit=unit), number, limits.by_folder, seed)
     stored = np.bincount(number)[order]
-    # The greatest number of frames that every video can give, as far as it has them. The first in the order
-    # give one more.
+    # `level` is the largest number of frames per video that fits in `most`. Shorter videos give all frames,
+    # and the first videos in the order give one more.
     taken = [np.minimum(stored, level).sum() for level in range(stored.max() + 1)]
     level = int(np.searchsorted(taken, most, "right")) - 1
     quota = np.minimum(stored, level)
@@ -147,10 +148,10 @@ def _draw(rows: pd.DataFrame, most: int, limits: Limits, seed: int) -> NDArray[n
 def _random_order(
     rows: pd.DataFrame, number: NDArray[np.int64], by_folder: bool, seed: int
 ) -> NDArray[np.intp]:
-    """The numbers of clips and stills, ordered so that each group has its first before any has its second.
+    """The numbers of clips and stills in a seeded order: one of each group, then a second one, and so on.
 
-    Groups come in the same seeded order whatever the method, so that a photograph is taken together with its
-    edits. With `by_folder`, the first n of stills hold the same share of every folder.
+    The order of the groups does not depend on the method, so that a photograph is taken together with its
+    edits. With `by_folder`, the first n stills hold the same share of every folder, for any n.
     """
     units = rows.iloc[np.unique(number, return_index=True)[1]]
     group = group_numbers(units, ["group"])
@@ -163,7 +164,7 @@ def _random_order(
     turn[by_rank] = pd.Series(group[by_rank]).groupby(group[by_rank]).cumcount()
     order = np.lexsort((*ties, unit_rank, group_rank, turn))
     if by_folder:
-        # A file in the top folder has a folder of its own name otherwise.
+        # The leading slash gives a file in the top folder a folder, too; else its name would be its folder.
         path = "/" + text(units["raw_path"]).iloc[order]
         folder, _ = pd.factorize(path.str.replace(r"/[^/]*$", "", regex=True))
         within = pd.Series(folder).groupby(folder)
@@ -173,10 +174,11 @@ def _random_order(
 
 
 def repeat_reals(rows: pd.DataFrame) -> pd.DataFrame:
-    """Take each real image once for every forgery method of its source, domain and split.
+    """Repeat each real image once for every forgery method of its source, domain and split.
 
-    Pairs of reals and the fakes of one method are then concatenated: three methods on CelebA count its reals
-    three times, as the rows of the thesis's table 4.2 do. Reals without any such fakes are taken once.
+    The result is as if a set of reals and fakes for each method were concatenated. For example three methods
+    on CelebA count its reals three times, as the rows of the thesis's table 4.2 do. Reals without such fakes
+    are taken once.
 
     Args:
         rows: Training and validation rows, each image once.
@@ -195,14 +197,14 @@ def repeat_reals(rows: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Sampler:
-    """A protocol's own way to choose images: functions of the module that `sampling` names.
+    """The functions of the module that a protocol's `sampling` names.
 
     Args:
-        hold_out: (protocol, rows of one source) -> the rows with changed `own_split`, before the source is
-            split. These are then all of the source's test rows.
+        hold_out: (protocol, rows of one source) -> the rows with changed `own_split`, called before the
+            source is split. The rows with `test` are then all test rows of the source.
         deal: (name of the protocol, rows with split train or val, seed) -> the rows to keep.
 
-    Both get texts as plain text, and keep the rows' labels.
+    Both functions get plain text columns, and must keep the row labels.
     """
 
     hold_out: Callable[[Protocol, pd.DataFrame], pd.DataFrame]
@@ -212,8 +214,8 @@ class Sampler:
 def find_sampler(name: str, sampling: Sampling) -> Sampler:
     """Import the module that a protocol's `sampling` names, and check its settings.
 
-    The module has a `Settings` (a `params.Group`), and the functions `hold_out` and `deal`, which take the
-    settings before the arguments that `Sampler` lists.
+    The module defines `Settings` (a `params.Group`) and the functions `hold_out` and `deal`. They take the
+    settings as the first argument, followed by the arguments that `Sampler` lists.
 
     Raises:
         UserError: If there is no such module, it lacks one of the three, or a setting is faulty.
@@ -223,7 +225,7 @@ def find_sampler(name: str, sampling: Sampling) -> Sampler:
         module = import_module(sampling.module)
     except ModuleNotFoundError as error:
         if not f"{sampling.module}.".startswith(f"{error.name}."):
-            raise  # the module exists and imports something that does not
+            raise  # the module exists, but a module that it imports does not
         raise UserError(
             f"{where}: there is no module {sampling.module!r}",
             fix="correct `sampling.module`, for example fakeforensics.thesis.instances",

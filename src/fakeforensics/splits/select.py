@@ -52,8 +52,8 @@ def select_training(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.Dat
     """The training and validation rows.
 
     Raises:
-        UserError: If a selection finds nothing, or a class that the selections ask for is empty in one of
-            the two splits.
+        UserError: If a selection finds nothing, or training or validation has no image of a class that the
+            selections ask for.
     """
     is_train = (rows["split"] == "train").to_numpy()
     for selection in protocol.train:
@@ -67,12 +67,12 @@ def select_training(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.Dat
 def select_reference(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:
     """The training and validation rows of the reference set, with `reference_class`, a number from 0.
 
-    Each source and domain is a class, in alphabetical order. Only real images are taken: a detector that
-    learns from a reference set sees no fake. Without a reference set there are no rows.
+    Each source and domain is a class, in alphabetical order. Only real images are taken, because a detector
+    that learns from a reference set must not see fakes. Without a reference set there are no rows.
 
     Raises:
         UserError: If a selection finds no real image, there are fewer than two classes, a class has no image
-            in one of the two splits, or a training image is among them.
+            in training or in validation, or an image is selected for training as well.
     """
     is_real, is_train = (rows["label"] == 0).to_numpy(), (rows["split"] == "train").to_numpy()
     for selection in protocol.reference_set:
@@ -111,10 +111,10 @@ def _classes(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def select_tests(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:
-    """The test rows of all sets, in the protocol's order; a row in several sets appears several times.
+    """The test rows of all sets, in the protocol's order; a row of several sets is repeated for each set.
 
     Raises:
-        UserError: If a selection finds nothing, or a set lacks a class that it asks for.
+        UserError: If a selection finds nothing, or a set has no image of a class that it asks for.
     """
     sets = []
     is_test = (rows["split"] == "test").to_numpy()
@@ -131,14 +131,14 @@ def select_tests(name: str, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFr
 
 
 def count_undetected(protocol: Protocol, files: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """How many files without an image each test set would hold; a protocol's limits are not applied to them.
+    """Count the files of each test set that gave no image. The protocol's limits do not apply to them.
 
     Args:
         protocol: The protocol.
-        files: The files of all its sources, with `split`.
+        files: The files of all its sources that gave no image, with `split`.
 
     Returns:
-        By test set: real_videos, fake_videos, real_stills, fake_stills. Complete sets are left out.
+        By test set: real_videos, fake_videos, real_stills, fake_stills. Sets without such files are left out.
     """
     found = {}
     kinds = ["real_videos", "fake_videos", "real_stills", "fake_stills"]
@@ -155,12 +155,13 @@ def count_undetected(protocol: Protocol, files: pd.DataFrame) -> dict[str, dict[
 
 
 def check_unseen(name: str, protocol: Protocol, train: pd.DataFrame, tests: pd.DataFrame) -> None:
-    """Make sure that no set called unseen holds fakes of a kind that is trained on.
+    """Make sure that no set in `unseen` holds fakes of a kind that is trained on.
 
-    With `sampling`, other instances of a method that is trained on count as unseen.
+    A kind is a source, domain and method. With `sampling` it is also an instance, so that other instances of
+    a method count as unseen.
 
     Raises:
-        UserError: Naming the set and the kind.
+        UserError: If a set does. The message names the set and the kind.
     """
     kinds = ["source", "domain", "method", *(["instance"] if protocol.sampling else [])]
     seen = train.loc[train["label"] == 1, kinds].drop_duplicates()
@@ -176,17 +177,19 @@ def check_unseen(name: str, protocol: Protocol, train: pd.DataFrame, tests: pd.D
 
 
 def check_leaks(name: str, rows: pd.DataFrame, by: Literal["person", "video"] = "person") -> None:
-    """Make sure that nothing is on both sides of a split.
+    """Make sure that no group, file or person is in two splits.
+
+    Persons are compared between training and validation only.
 
     Args:
         name: The protocol's name.
-        rows: All rows of the three manifests, with `LEAK_COLUMNS`.
-        by: The protocol's `holdout.by`. With `video`, persons may be in several splits, and a group may hold
-            official test files next to others: `splits.counts.count` counts both.
+        rows: All rows of training, validation, reference and test sets, with `LEAK_COLUMNS`.
+        by: The protocol's `holdout.by`. With `video`, persons may be in several splits, and the other files
+            of an official test file's group may be in training: `splits.counts.count` counts both.
 
     Raises:
-        UserError: If a group or identical bytes are in two splits, if the same bytes carry both labels, or if
-            training and validation share an identity; naming the rows.
+        UserError: If a group or identical bytes are in two splits, if the same bytes have both labels, or if
+            training and validation share an identity. The message names the rows.
     """
     rows = rows.drop_duplicates(["split", "key"])
     if by == "video":
@@ -209,7 +212,7 @@ def check_leaks(name: str, rows: pd.DataFrame, by: Literal["person", "video"] = 
 
 
 def _asked(selections: Iterable[Selection]) -> set[int]:
-    """The classes that selections ask for; both, where one names no methods."""
+    """The classes that the selections ask for; a selection without `methods` asks for both."""
     return {int(method != "real") for one in selections for method in one.methods or ("real", "any fake")}
 
 
@@ -247,11 +250,11 @@ def _refuse(name: str, rows: pd.DataFrame, column: str, by: str, leak: str) -> N
     if crossing.empty:
         return
     shown = rows[rows[column].isin(crossing.head(EXAMPLES))].sort_values([column, by, "key"], kind="stable")
-    # One example per side tells more than all frames of one clip.
+    # One example per side is more useful than all frames of one clip.
     shown = shown.drop_duplicates([column, by])
     lines = [f"{row[by]}: {row['source']}, {row['raw_path']}" for _, row in shown.iterrows()]
     raise UserError(
         f"protocol {name!r}: {leak}, {len(crossing)} time{'s' * (len(crossing) > 1)}",
         found="\n".join(lines),
-        fix="remove or move one side in the source's folder, or correct what its layout options say",
+        fix="remove or move one side in the source's folder, or correct the source's `options`",
     )
