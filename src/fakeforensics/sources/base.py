@@ -1,4 +1,4 @@
-"""Data-set adapters: what they have in common, and how `layout` in params.yaml finds one by its module."""
+"""The base class of data-set adapters. `layout` in params.yaml is the name of an adapter's module."""
 
 from __future__ import annotations
 
@@ -58,10 +58,11 @@ class Rules(NamedTuple):
     """What decided the split, the group and the label of a file, in a few words each.
 
     Args:
-        split: "" if nothing did, so that it is drawn at random.
-        group: `ITSELF` if the file is related to no other.
-        label: Likewise.
-        doubts: Why any of them may be wrong. `fakeforensics data check` warns with their numbers.
+        split: What decided the split; "" if nothing did, so that it is drawn at random.
+        group: What decided the group; `ITSELF` if the file is related to no other file.
+        label: What decided the label.
+        doubts: Why the split, the group or the label may be wrong. `fakeforensics data check` warns about
+            each doubt, with the number of files.
     """
 
     split: str = ""
@@ -75,21 +76,22 @@ NO_RULES = Rules()
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """One image or video on disk, with what the data set says about it.
+    """One image or video on disk, with the data set's information about it.
 
     Args:
         path: Posix path relative to the source's root. Bytes that are not UTF-8 stay surrogate escapes.
         kind: Whether the file holds one picture or many frames.
         method: The forgery method; `real` for a real file.
-        domain: The image domain (celeba, ffhq, celeb_df, …) that a real set shares with its fakes.
+        domain: The image domain (celeba, ffhq, celeb_df, …), which real images share with fakes made of them.
         label: 0 real, 1 fake.
-        group: Files that must stay in one split: a video or a photograph with all edits made from it.
-            Unique across sources: it begins with the source's name.
-        own_split: The official split of the data set, or "" where it has none.
-        identities: The people shown, where the data set says so; training and validation share none.
+        group: The name of the group. Files of a group must stay in one split: a video or a photograph with
+            all edits made from it. The name begins with the source's name, so it is unique across sources.
+        own_split: The official split of the file; "" if it has none.
+        identities: The people shown, if the data set names them. Training and validation share no identity.
         video: Identifies the clip that a frame comes from; "" for a still image.
-        instance: The generator instance (training seed) behind a fake, where several exist.
-        crop_box: Left, top, right and bottom in pixels: the part of the picture that the data set uses.
+        instance: The generator instance (training seed) that made a fake, if there are several; else "".
+        crop_box: Left, top, right and bottom in pixels of the part of the picture that the data set uses;
+            None for the whole picture.
         rules: What decided split, group and label.
     """
 
@@ -120,9 +122,9 @@ class Archive:
 
     Args:
         part: Its name on the command line.
-        files: The files to download from the adapter's repository: one archive, in volumes if it has several.
-        folder: Where its content goes below the root; "" for the root itself.
-        inner: Name of the zip archive that a 7z archive holds, or "".
+        files: The files to download from the adapter's repository: one archive, or the volumes of one.
+        folder: The folder below the root for its content; "" for the root itself.
+        inner: Name of the zip archive inside a 7z archive; "" if the archive is a zip archive itself.
     """
 
     part: str
@@ -133,7 +135,16 @@ class Archive:
 
 @dataclass(frozen=True)
 class CountCheck:
-    """How many files are on disk, and how many there should be; `part` names an archive, if any."""
+    """The number of files on disk compared with the expected number.
+
+    Args:
+        name: What is counted.
+        found: The number on disk.
+        expected: The published number.
+        rule: Whether `found` must equal `expected`, or may be larger.
+        origin: Where the number was published.
+        part: The archive that holds these files; "" if it cannot be downloaded.
+    """
 
     name: str
     found: int
@@ -149,14 +160,14 @@ class CountCheck:
 
 @dataclass(frozen=True)
 class SharedNumbers:
-    """Files of two folders whose names bear the same number.
+    """Files in a real and a fake folder that have the same number in their names.
 
     Args:
         real: The folder of real images.
         fake: The folder of fakes.
-        numbers: How many different numbers the fakes bear.
+        numbers: How many different numbers the names of the fakes have.
         pairs: For each shared number, the paths of a real image and of a fake.
-        joined: Whether such files are one group, since the number is taken for that of a photograph.
+        joined: Whether such files are one group, because the number is taken as that of a photograph.
         across_splits: How many of the pairs are in two official splits.
     """
 
@@ -183,7 +194,8 @@ class AdapterOptions(Group):
 class DatasetAdapter(ABC):
     """Reads one data set: its folder tree and what its file names say.
 
-    A subclass is the only one in its module. It says in its docstring how large the data is and what to cite.
+    Each adapter is the only subclass in its module. Its docstring says how large the data is and what to
+    cite.
 
     Args:
         name: The source's name in params.yaml; it prefixes every group.
@@ -223,15 +235,15 @@ class DatasetAdapter(ABC):
 
     @classmethod
     def expected_counts(cls, records: Sequence[RawFile]) -> Iterable[CountCheck]:  # noqa: ARG003
-        """Counts of the files on disk against the published ones; empty where none are published."""
+        """Compare the numbers of files on disk with the published ones; empty if none are published."""
         return ()
 
     def shared_numbers(self, records: Sequence[RawFile]) -> list[SharedNumbers]:  # noqa: ARG002
-        """Folders whose files bear the same numbers: `fakeforensics data check` compares their images."""
+        """Folders whose files have the same numbers. `fakeforensics data check` compares their images."""
         return []
 
     def ignores(self, path: PurePosixPath) -> bool:  # noqa: ARG002
-        """Whether the options say that this file does not count."""
+        """Whether the adapter skips a file, given its relative path."""
         return False
 
     def all_files(self) -> list[PurePosixPath]:
@@ -242,17 +254,24 @@ class DatasetAdapter(ABC):
         )
 
     def files(self) -> list[PurePosixPath]:
-        """Those with one of the adapter's suffixes."""
+        """Relative paths of the files with one of the adapter's suffixes, sorted."""
         return [path for path in self.all_files() if path.suffix.lower() in self.suffixes]
 
     def own_group(self, path: PurePosixPath) -> str:
-        """The group of a file that is related to no other."""
+        """The name of the group of a file that is related to no other file."""
         return f"{self.name}/{path.with_suffix('')}"
 
     def problem(
         self, message: str, *, expected: str | None = None, found: str | None = None, fix: str | None = None
     ) -> UserError:
-        """An error about this source's files; by default it shows the expected tree."""
+        """An error about this source's files.
+
+        Args:
+            message: What is wrong.
+            expected: What was expected; by default the expected tree.
+            found: What was found instead.
+            fix: What to do; by default to arrange the files like the expected tree.
+        """
         return UserError(
             f"source {self.name!r}: {message}",
             expected=expected or f"in {self.root}:\n{self.instructions.tree}",
@@ -261,10 +280,10 @@ class DatasetAdapter(ABC):
         )
 
     def refuse_split_folders(self, path: PurePosixPath) -> None:
-        """Make sure that no folder of a file is named like a split, in a layout without split folders.
+        """Make sure that no folder of a file is named like a split. For layouts without split folders.
 
         Raises:
-            UserError: Naming the folder.
+            UserError: If a folder is. The message names it.
         """
         for folder in path.parts[:-1]:
             if split_of(folder):
@@ -284,7 +303,11 @@ def adapter_names() -> list[str]:
 
 
 def adapter_class(name: str, context: str = "") -> type[DatasetAdapter]:
-    """The adapter in the module of that name; `context` says in an error where the name was given.
+    """The adapter in the module with a given name.
+
+    Args:
+        name: The module's name.
+        context: Where the name was given, as the beginning of an error message.
 
     Raises:
         UserError: If there is no such module, or it does not define exactly one adapter.
@@ -303,6 +326,10 @@ def adapter_class(name: str, context: str = "") -> type[DatasetAdapter]:
 
 def open_source(name: str, source: SourceParams) -> DatasetAdapter:
     """The adapter of a source in params.yaml; `$VARIABLES` and `~` in its root are expanded.
+
+    Args:
+        name: The source's name.
+        source: Its settings.
 
     Raises:
         MissingSourceError: If the root does not exist, or a variable in it is not set.
@@ -324,7 +351,7 @@ def read_records(adapter: DatasetAdapter) -> list[RawFile]:
     """All files of a source; fakes in groups without a real file are marked in their `rules`.
 
     Raises:
-        UserError: If there are none, or the tree is not what the adapter expects.
+        UserError: If there are no files, or the tree is not what the adapter expects.
     """
     records = adapter.records()
     if not records:
@@ -339,7 +366,11 @@ def read_records(adapter: DatasetAdapter) -> list[RawFile]:
 
 
 def decisions(records: Iterable[RawFile]) -> dict[str, dict[str, int]]:
-    """How many files each rule decided: by split, group and label; and how many each doubt is about."""
+    """Count the files that each rule decided and that each doubt is about.
+
+    Returns:
+        By `split`, `group`, `label` and `doubts`, the number of files by rule or doubt.
+    """
     counts: dict[str, Counter[str]] = {name: Counter() for name in Rules._fields}
     for record in records:
         counts["split"][record.rules.split or DRAWN] += 1
@@ -372,8 +403,8 @@ def _expanded(name: str, root: str) -> Path:
 
 
 def _walk(root: Path) -> Iterator[PurePosixPath]:
-    # Data sets are often assembled from links to other disks, so links are followed; a link to one of its
-    # own parents would never end.
+    # Data sets are often assembled from links to other disks, so links are followed. A link to a parent of
+    # its own folder is skipped, because it would never end.
     for folder, subfolders, names in os.walk(root, followlinks=True):
         real = Path(folder).resolve()
         subfolders[:] = [

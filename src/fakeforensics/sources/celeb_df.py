@@ -23,9 +23,9 @@ from fakeforensics.sources.base import (
 LABELS: dict[str, Literal[0, 1]] = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
 REAL_NAME = re.compile(r"(id\d+)_(\d+)")
 FAKE_NAME = re.compile(r"(id\d+)_(id\d+)_(\d+)")
-# Videos of the published versions, in the order of LABELS.
+# Version → its numbers of videos in the order of LABELS.
 VERSIONS: Mapping[str, tuple[int, int, int]] = {"v1": (158, 250, 795), "v2": (590, 300, 5639)}
-TESTED_V2 = (178, 340)
+TESTED_V2 = (178, 340)  # test videos of version 2, by label
 
 
 class CelebDFOptions(AdapterOptions):
@@ -41,13 +41,14 @@ class CelebDFOptions(AdapterOptions):
 class CelebDF(DatasetAdapter):
     """Celeb-DF v1 and v2.
 
-    Videos of celebrities from YouTube and improved DeepFake swaps between them. Version 2 holds 590 + 300
-    real and 5,639 fake videos, version 1 158 + 250 and 795. Access by a form at
-    https://github.com/yuezunli/celeb-deepfakeforensics.
+    The data set holds videos of celebrities from YouTube and improved DeepFake swaps between them. Version 2
+    has 590 + 300 real and 5,639 fake videos; version 1 has 158 + 250 and 795. To get access, fill in the form
+    at https://github.com/yuezunli/celeb-deepfakeforensics.
 
-    The label comes from the folder. The official list (`1 Celeb-real/id0_0000.mp4`; in it 1 means real)
-    names the test videos; the rest has no official split. `id16_id6_0012` shows the person 6 in the real
-    video `id16_0012`: both names are its identities, and the real video is its group.
+    The label comes from the folder. The official list names the test videos, with lines such as
+    `1 Celeb-real/id0_0000.mp4` in which 1 means real. Other videos have no official split. `id16_id6_0012`
+    shows the person 6 in the real video `id16_0012`: both persons are its identities, and the real video
+    names its group.
 
     Cite: Li et al., Celeb-DF: A Large-scale Challenging Dataset for DeepFake Forensics, CVPR 2020.
     """
@@ -67,7 +68,7 @@ class CelebDF(DatasetAdapter):
         """Videos by folder, and the test videos of version 2."""
         counts = Counter(PurePosixPath(record.path).parts[0] for record in records)
         found = tuple(counts[folder] for folder in LABELS)
-        # What is on disk, perhaps not all of it, is the version whose numbers it does not exceed.
+        # The files on disk may be incomplete. They are version 1 if they do not exceed its numbers.
         version = "v1" if found[0] <= VERSIONS["v1"][0] and found[2] <= VERSIONS["v1"][2] else "v2"
         for folder, here, expected in zip(LABELS, found, VERSIONS[version], strict=True):
             yield CountCheck(folder, here, expected, "exactly", f"Celeb-DF {version}")
@@ -78,7 +79,7 @@ class CelebDF(DatasetAdapter):
                 yield CountCheck(f"test videos, {name}", found_tests, expected, "exactly", "Celeb-DF v2")
 
     def records(self) -> list[RawFile]:
-        """One record per video; `own_split` is `test` for the listed ones, else empty."""
+        """One record per video; `own_split` is `test` for videos on the official list, else empty."""
         listed = self._testing_list()
         videos = [path for path in self.files() if path.parts[0] in LABELS]
         if not videos:

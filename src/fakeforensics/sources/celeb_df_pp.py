@@ -21,16 +21,16 @@ from fakeforensics.sources.base import (
 )
 
 LABELS: dict[str, Literal[0, 1]] = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
-# Below Celeb-synthesis: how many videos of each method are tested.
+# Folder below Celeb-synthesis → the number of test videos of each of its methods.
 TESTED_BY_SCENARIO: Mapping[str, int] = {"FaceSwap": 200, "FaceReenact": 200, "TalkingFace": 300}
 TESTED_REALS = 178
-# The swaps of Celeb-DF version 2; README calls their folder Celeb-DF, the archive Celeb-DF-v2.
+# The folder of the swaps of Celeb-DF version 2, as the README and as the archive name it.
 FROM_CELEB_DF = ("celeb-df", "celeb-df-v2")
 VIDEOS: Mapping[str, int] = {"Celeb-real": 590, "YouTube-real": 300, "Celeb-synthesis": 53_196}
 METHODS = 22
 REAL_NAME = re.compile(r"(id\d+)_(\d+)")
 PAIR_NAME = re.compile(r"(id\d+)_(id\d+)_(\d+)")
-# The clip that drives a talking face is named behind the take: id0_0000_test_00012.
+# The name of a talking face ends with the clip that drives it: id0_0000_test_00012.
 TALKING_NAME = re.compile(r"(id\d+)_(\d+)(?:_.+)?")
 LIST = "List_of_testing_videos.txt"
 
@@ -38,14 +38,14 @@ LIST = "List_of_testing_videos.txt"
 class CelebDFPP(DatasetAdapter):
     """Celeb-DF++: 590 + 300 real videos, and 53,196 fakes by 22 methods.
 
-    The real videos are those of Celeb-DF version 2, and one of the methods is its 5,639 swaps: a protocol
+    The real videos are those of Celeb-DF version 2, and one of the methods is its 5,639 swaps. So a protocol
     must not select both data sets. The label comes from the top folder, the method from the folder of the
-    video. `List_of_testing_videos.txt` names the test videos, where 1 means real; the rest has no official
-    split. Access by a form at https://github.com/OUC-VAS/Celeb-DF-PP.
+    video. `List_of_testing_videos.txt` names the test videos, where 1 means real; other videos have no
+    official split. To get access, fill in the form at https://github.com/OUC-VAS/Celeb-DF-PP.
 
-    `id3_id28_0001` belongs to the group of the real video `id3_0001`; both names are its identities. In
+    `id3_id28_0001` belongs to the group of the real video `id3_0001`; id3 and id28 are its identities. In
     TalkingFace `id3_0001_test_00012` shows the person 3 of the real video `id3_0001`. The repository does not
-    explain the names: they are read as those of Celeb-DF are.
+    explain the names, so this adapter reads them like the names of Celeb-DF.
 
     Cite: Li et al., Celeb-DF++: A Large-scale Challenging Video DeepFake Benchmark for Generalizable
     Forensics, arXiv:2507.18015, 2025.
@@ -66,10 +66,10 @@ class CelebDFPP(DatasetAdapter):
 
     @classmethod
     def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
-        """Videos by top folder, methods, and test videos by method.
+        """Compare the numbers of videos by top folder, of methods, and of test videos by method.
 
-        The test videos of Celeb-DF's own swaps are not compared, because README states no number of them that
-        agrees with the list.
+        The test videos of Celeb-DF's own swaps are not compared, because the README and the official list
+        disagree about their number.
         """
         paths = [_plain(PurePosixPath(record.path)) for record in records]
         found = Counter(path.parts[0] for path in paths)
@@ -87,7 +87,7 @@ class CelebDFPP(DatasetAdapter):
                 yield CountCheck(name, tested[method], expected, "exactly", origin)
 
     def records(self) -> list[RawFile]:
-        """One record per video; `own_split` is `test` for the listed ones, else empty."""
+        """One record per video; `own_split` is `test` for videos on the official list, else empty."""
         listed = self._testing_list()
         videos = [path for path in self.files() if path.parts[0] in LABELS]
         if not videos:
@@ -119,7 +119,7 @@ class CelebDFPP(DatasetAdapter):
                     fix="restore the tree; swaps without a folder of their method are Celeb-DF version 2, "
                     "which the layout `celeb_df` reads",
                 )
-            # Every method is tested. The test videos of a renamed folder would be drawn like any other.
+            # Every method has test videos. If a folder was renamed, its test videos could be trained on.
             if folders not in listed:
                 raise self.problem(
                     f"{LIST} names no video in {folders}",
@@ -149,7 +149,7 @@ class CelebDFPP(DatasetAdapter):
     def _names(
         self, path: PurePosixPath, top: str, folders: Sequence[str]
     ) -> tuple[tuple[str, ...], str, str]:
-        """The people in a video, the take, and the rule that says so."""
+        """The people in a video, the take, and the rule by which the name was read."""
         if top == "YouTube-real":
             return (), "", ITSELF
         if top == "Celeb-real":

@@ -1,4 +1,4 @@
-"""Checks raw data before hours of computing start: counts, unreadable files, duplicates and formats."""
+"""Checks raw data before a long computation starts: counts, unreadable files, duplicates and formats."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHOWN = 5
 SAMPLE_BYTES = 4096
 _CHROMA = {0: "4:4:4", 1: "4:2:2", 2: "4:2:0"}  # as Pillow numbers them
 END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
-# What lies next to pictures without being any. Another suffix may be that of a picture which nothing reads.
+# Suffixes of files that are no images or videos. Any other unknown suffix may be an image that is not read.
 COMPANIONS = frozenset(
     [
         *(".txt", ".md", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".html", ".pdf", ".yaml", ".yml", ".log"),
@@ -44,19 +44,20 @@ COMPANIONS = frozenset(
 
 @dataclass(frozen=True)
 class ProbedFile:
-    """A file of a source, and what a quick look into it showed.
+    """A file of a source and its properties, found without reading all of it.
 
     Args:
         source: The source's name.
         path: The file.
-        record: What the data set says about it.
-        size: Bytes.
-        sample: Hash of a stretch in the middle of the file, by which most duplicates are ruled out.
+        record: The data set's information about the file.
+        size: Size in bytes.
+        sample: Hash of 4,096 bytes in the middle of the file. Files with different samples are no duplicates.
         format: JPEG, PNG, H264, …; "" if not recognized.
-        shape: Width and height in pixels as stored, as in `640x480`.
-        problem: Why the file cannot be read, or "".
-        quantization: Sum of a JPEG's first quantization table, which falls as its quality rises; else -1.
-        chroma: A JPEG's chroma sampling; "" if it is none.
+        shape: Stored width and height in pixels, such as `640x480`.
+        problem: Why the file cannot be read; "" if it can.
+        quantization: Sum of a JPEG's first quantization table, which falls as the quality rises; -1 for other
+            formats.
+        chroma: Chroma sampling of a JPEG, such as `4:2:0`; "" for other formats.
     """
 
     source: str
@@ -76,11 +77,21 @@ class ProbedFile:
 
 @dataclass
 class SourceReport:
-    """What was found in one source: `errors` must be fixed, `warnings` should be known.
+    """The findings about one source.
 
-    `decided` and `left_out` count files: by what decided their split, group and label, and by their suffix.
-    `doubts` says for which files that may be wrong. `shared`: folders whose files bear the same numbers, of
-    which `remarks` may say more.
+    Attributes:
+        name: The source's name.
+        layout: The name of its adapter.
+        is_subset: Whether only a part of the data set is on disk, so that counts are not compared.
+        counts: The numbers of files compared with the published ones.
+        files: The files.
+        decided: By `split`, `group` and `label`, the number of files by the rule that decided.
+        doubts: For which files the split, the group or the label may be wrong.
+        left_out: The number of files that are not read, by suffix.
+        shared: Folders whose files have the same numbers in their names.
+        remarks: Lines about the images of these folders.
+        errors: Problems that must be fixed.
+        warnings: Problems that the user should know about.
     """
 
     name: str
@@ -105,12 +116,14 @@ class SourceReport:
 def check_sources(
     sources: Mapping[str, SourceParams], *, deep: bool = False, workers: int = 0
 ) -> list[SourceReport]:
-    """Check sources: their counts, formats, sizes, unreadable files, and duplicates within and across them.
+    """Check sources for counts, formats, unreadable files, and duplicates within and across sources.
 
     Args:
-        sources: By name. One that is missing, or has another tree, has an error in its report.
-        deep: Decode every image and every frame instead of headers, ends and first frames.
-        workers: Threads; 0 uses one per core.
+        sources: Settings of the sources by name. If a source is missing or has another tree than expected,
+            its report has an error.
+        deep: Whether to decode every image and every frame. Otherwise only an image's header and end, and the
+            first frame of a video are read.
+        workers: Number of threads; 0 uses one per core.
     """
     reports = [_check(name, source, deep, workers) for name, source in sources.items()]
     _report_duplicates({report.name: report for report in reports})
@@ -147,7 +160,10 @@ def _report_decisions(report: SourceReport, records: Sequence[RawFile]) -> None:
 
 
 def _report_left_out(report: SourceReport, adapter: DatasetAdapter, records: Sequence[RawFile]) -> None:
-    """Count what is not read; an unknown suffix in a folder takes files from a class, which is an error."""
+    """Count the files that are not read. In a subfolder, files with an unknown suffix are an error.
+
+    They may be images of a class that would then be missing.
+    """
     read = {record.path for record in records} | set(map(str, adapter.tables()))
     paths = [path for path in adapter.all_files() if str(path) not in read]
     report.left_out = dict(Counter(path.suffix.lower() or "no suffix" for path in paths).most_common())
@@ -162,7 +178,7 @@ def _report_left_out(report: SourceReport, adapter: DatasetAdapter, records: Seq
 
 
 def _report_formats(report: SourceReport) -> None:
-    """Warn of methods whose files share no format with the real ones: a detector would learn that instead."""
+    """Warn about methods that share no file format with the real files; a detector could learn the format."""
     reals: dict[str, set[str]] = defaultdict(set)
     fakes: dict[tuple[str, str], set[str]] = defaultdict(set)
     for file in report.files:
@@ -191,7 +207,7 @@ def _report_duplicates(reports: Mapping[str, SourceReport]) -> None:
 
 
 def _judge_duplicates(group: Sequence[ProbedFile]) -> tuple[str, bool]:
-    """Where files with the same bytes are, in words, and whether that is an error."""
+    """Where the files with the same bytes are, in words, and whether that is an error."""
     if len({file.record.label for file in group}) > 1:
         return "among real and among fake files", True
     sources = {file.source for file in group}
@@ -201,7 +217,7 @@ def _judge_duplicates(group: Sequence[ProbedFile]) -> tuple[str, bool]:
 
 
 def _find_duplicates(files: Iterable[ProbedFile]) -> list[list[ProbedFile]]:
-    """Sets of two or more files with the same bytes; only files of one size and sample are read in full."""
+    """Sets of two or more files with the same bytes. Only files of equal size and sample are fully read."""
     candidates = _grouped((file for file in files if file.size), lambda file: (file.size, file.sample))
     return [same for alike in candidates for same in _grouped(alike, lambda file: sha256_file(file.path))]
 
@@ -253,10 +269,10 @@ def _shares(values: Iterable[str]) -> str:
 
 
 def _probe(source: str, root: Path, deep: bool, record: RawFile) -> ProbedFile:
-    """Look into a file.
+    """Read the properties of a file, and check whether it can be read.
 
-    Reads an image's header and looks for its end; decodes it only if the end is missing, or if `deep`.
-    Decodes the first frame of a video, or all frames if `deep`.
+    This reads the header of an image and looks for its end mark. It decodes the image only if the end mark is
+    missing or `deep` is set. Of a video it decodes the first frame, or all frames if `deep` is set.
     """
     path = root / record.path
     try:

@@ -32,7 +32,7 @@ ARCHIVES: Mapping[str, Split] = {
     "CNN_synth_testset": "test",
 }
 METHODS = {"progan": "pggan", "seeingdark": "sitd"}
-# Sets whose fakes are made from photographs, and the photographs' pool: CRN and IMLE share theirs.
+# Sets whose fakes are made from photographs → the name of their pool of photographs. CRN and IMLE share one.
 OWN_POOLS = ("sitd", "seeingdark", "san", "gaugan", "cyclegan", "stargan")
 POOLS = {"crn": "gta", "imle": "gta"} | {name: name for name in OWN_POOLS}
 
@@ -64,7 +64,7 @@ class CNNSynthOptions(AdapterOptions):
     """Settings of the adapter.
 
     Args:
-        methods: Method by folder name where they differ; progan (pggan) and seeingdark (sitd) are built in.
+        methods: Folder name → method, if they differ; progan → pggan and seeingdark → sitd are built in.
     """
 
     methods: dict[str, Name] = Field(default={})
@@ -77,8 +77,8 @@ class CNNSynth(DatasetAdapter):
     per category above these. The test archive holds 45,169 real and 45,160 fake images (table 4.1 of the
     thesis), the training archive 36,006 images per category.
 
-    The domain is the set's folder name; the method is what the thesis calls it. Everything outside
-    `progan_train` and `progan_val` is test. Images are kept whole: this set is not about faces.
+    The domain is the set's folder name; the method is the thesis's name for it. All sets outside
+    `progan_train` and `progan_val` are test sets. Images are kept whole, because this set is not about faces.
 
     Cite: Wang et al., CNN-generated images are surprisingly easy to spot… for now, CVPR 2020.
     """
@@ -106,7 +106,7 @@ class CNNSynth(DatasetAdapter):
 
     @classmethod
     def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
-        """Images by set and class, and of the training archives by category and class."""
+        """Compare the numbers of images by set and class, in the training archives by category and class."""
         tests: Counter[tuple[str, int]] = Counter(
             (record.domain, record.label) for record in records if record.own_split == "test"
         )
@@ -127,7 +127,7 @@ class CNNSynth(DatasetAdapter):
     def records(self) -> list[RawFile]:
         """One record per image."""
         files = self.files()
-        # Below the top a category of objects is called train; that is no split.
+        # Only top folders are splits: below them, `train` is a category of objects.
         tops = [PurePosixPath(path.parts[0], path.name) for path in files]
         splits = SplitFolders(self, tops, {*LABELS, *ARCHIVES})
         return [self._record(path, splits.find(top)) for path, top in zip(files, tops, strict=True)]

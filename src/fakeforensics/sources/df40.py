@@ -27,7 +27,7 @@ FF, CELEB = "FaceForensics++", "Celeb-DF-v2"
 TESTS = "List_of_testing_videos.txt"
 SPLITS_PAGE = "https://github.com/ondyari/FaceForensics (dataset/splits)"
 LABELS: dict[str, Literal[0, 1]] = {"real": 0, "fake": 1}
-# Their images are drawn from noise; the folders named after videos only sort them.
+# Methods whose images are drawn from noise. Their folders have names of videos, but do not depend on these.
 FROM_NOISE = frozenset(
     ["stylegan2", "stylegan3", "styleganxl", "ddim", "dit", "pixart", "sit", "rddm", "sd2.1", "vqgan"]
 )
@@ -39,7 +39,7 @@ UNTOLD = "an edit of a frame whose path does not name the video"
 
 
 class _Clip(NamedTuple):
-    """The real video behind a file and the people shown, as a folder's name says; "" if none does."""
+    """The real video that a file was made from, and the people shown; "" and () if no folder names them."""
 
     video: str = ""
     people: tuple[str, ...] = ()
@@ -49,15 +49,15 @@ class DF40(DatasetAdapter):
     """DF40: fakes by 40 methods as cropped frames, in the folders of the preprocessed download.
 
     `DF40_train` and `DF40` hold the training and the testing data of the fakes. Most methods are applied to
-    FaceForensics++ (`ff`) and Celeb-DF (`cdf`), whose real frames are separate downloads. The others bring
-    their real images: `DF40/<method>/real` and `fake`. The label comes from these folders.
+    FaceForensics++ (`ff`) and Celeb-DF (`cdf`), whose real frames are separate downloads. The other methods
+    come with real images, in `DF40/<method>/real` and `fake`. The label comes from these folders.
 
-    The folder of a clip names the pair behind it: `004_982` is made from the video 004 with the face of 982,
-    `id0_id1_0000` from `id0_0000` with the face of id1. That video is its group, both are its identities.
-    Files of `ff` have the split that the lists of FaceForensics++ give these videos, whatever their top
-    folder; files of `cdf` are test, as DF40 trains on none of them. An image drawn from noise is a group of
-    its own. Of the methods with their own real images only files of the same name are one group, since
-    nothing says which photograph was edited.
+    The folder of a clip names two videos or persons: `004_982` is made from the video 004 with the face of
+    982, `id0_id1_0000` from `id0_0000` with the face of id1. The video is its group, both persons are its
+    identities. Files of `ff` have the split that the lists of FaceForensics++ give these videos, whatever
+    their top folder. Files of `cdf` are test images, because DF40 does not train on them. An image drawn from
+    noise is a separate group. For methods with their own real images, only files with the same name are one
+    group, because nothing else says which photograph was edited.
 
     Cite: Yan et al., DF40: Toward Next-Generation Deepfake Detection, NeurIPS 2024.
     """
@@ -79,12 +79,12 @@ class DF40(DatasetAdapter):
 
     @classmethod
     def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
-        """The number of methods. Numbers of files are not compared: its README states none."""
+        """Compare the number of methods. The README states no numbers of files."""
         methods = {record.method for record in records if record.label}
         yield CountCheck("methods", len(methods), METHODS, "exactly", "README of DF40")
 
     def ignores(self, path: PurePosixPath) -> bool:
-        """Whether it is a landmark or a mask."""
+        """Whether a file is in a folder of landmarks or masks."""
         return bool({"landmarks", "masks"} & set(path.parts[:-1]))
 
     def records(self) -> list[RawFile]:
@@ -122,10 +122,10 @@ class DF40(DatasetAdapter):
         return records
 
     def tables(self) -> list[PurePosixPath]:
-        """The official lists of the two data sets that the videos are from.
+        """The official lists of FaceForensics++ and Celeb-DF, which determine the splits.
 
         Raises:
-            UserError: If only some of the lists of FaceForensics++ are there.
+            UserError: If one of the three lists of FaceForensics++ is missing or occurs twice.
         """
         files = [path for path in self.all_files() if path.parts[0] in {FF, CELEB}]
         lists = [path for path in files if path.parts[0] == FF and path.suffix == ".json"]
@@ -166,7 +166,7 @@ class DF40(DatasetAdapter):
             )
         method = folders[0].lower()
         kinds = [folder for folder in folders[1:] if folder in {"ff", "cdf", *LABELS}]
-        # In DF40_train nothing is from Celeb-DF, and some methods have no folder ff.
+        # No file of DF40_train is from Celeb-DF, and some methods there have no folder ff.
         kind = kinds[0] if kinds else "ff" if top == "DF40_train" else ""
         if kind in LABELS:
             return self._with_own_reals(path, method, LABELS[kind])
@@ -266,15 +266,15 @@ class DF40(DatasetAdapter):
         return found
 
     def _celeb_tests(self, tables: Iterable[PurePosixPath]) -> set[str]:
-        """The real videos on the official list of test videos, in which 1 means real."""
+        """The names of the real videos on the official list of test videos, in which 1 means real."""
         lists = [read_text(self.root / path) for path in tables if path.parts[0] == CELEB]
         lines = [line.strip() for text in lists for line in text.splitlines()]
         return {PurePosixPath(line).stem for line in lines if line.startswith("1 ")}
 
 
-@lru_cache(maxsize=1024)  # files come sorted, so that those of a folder follow each other
+@lru_cache(maxsize=1024)  # paths are sorted, so files of the same folder follow each other
 def _clip(folder: PurePosixPath, domain: str) -> _Clip:
-    """What the innermost folder that is named like a clip says."""
+    """The clip that the innermost folder with a clip's name stands for."""
     for name in reversed(folder.parts[1:]):
         if domain == "faceforensics" and (match := FF_CLIP.fullmatch(name)):
             target, source = match.groups()

@@ -34,7 +34,7 @@ NO_ORIGINAL = "a fake whose original its list does not name"
 
 
 class _Entry(NamedTuple):
-    """What a list says of a video: `original` is the name of the video that a fake was made from, or ""."""
+    """The entry of a video in a list. `original` names the video that a fake was made from; or it is ""."""
 
     table: PurePosixPath
     label: Literal[0, 1]
@@ -45,12 +45,12 @@ class _Entry(NamedTuple):
 class DFDC(DatasetAdapter):
     """DFDC, the full data set: 119,154 training clips of 486 subjects, of which 100,000 are fake.
 
-    Each training part holds a `metadata.json`: for each video its label, its split, which is always `train`,
-    and for a fake the `original` that it was made from, which is its group. `labels.csv` (filename, label;
-    1 means fake) names the test videos and no originals: each is a group of its own.
+    Each training part holds a `metadata.json` with the label and the split of each video, which is always
+    `train`. For a fake it also names the `original` that it was made from, which is its group. `labels.csv`
+    (filename, label; 1 means fake) lists the test videos without originals, so each is a separate group.
 
-    The lists name neither persons nor methods: the same actor may be in training and validation, and all
-    fakes have the method `dfdc`. Access at https://ai.meta.com/datasets/dfdc.
+    The lists name neither persons nor methods. So the same actor may be in training and validation, and all
+    fakes have the method `dfdc`. The data set is available at https://ai.meta.com/datasets/dfdc.
 
     Cite: Dolhansky et al., The DeepFake Detection Challenge (DFDC) Dataset, arXiv:2006.07397, 2020.
     """
@@ -67,7 +67,7 @@ class DFDC(DatasetAdapter):
 
     @classmethod
     def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
-        """Training videos by class; no publication states how many test videos were released."""
+        """Compare the numbers of training videos by class. The number of test videos was not published."""
         found: Counter[int] = Counter(record.label for record in records if record.own_split != "test")
         for label, expected in enumerate(TRAINING):
             name = f"training videos, {LABEL_NAMES[label]}"
@@ -77,7 +77,7 @@ class DFDC(DatasetAdapter):
         """One record per video.
 
         Raises:
-            UserError: If no list names a video, or lists are faulty or contradict each other.
+            UserError: If a video is on no list, or lists are faulty or contradict each other.
         """
         listed = self._lists()
         entries = {path: self._entry(path, listed) for path in self.files()}
@@ -139,7 +139,7 @@ class DFDC(DatasetAdapter):
         )
 
     def _lists(self) -> dict[PurePosixPath, dict[str, _Entry]]:
-        """By folder, what its list says of each video."""
+        """Folder → name of a video → its entry in the folder's list."""
         found: dict[PurePosixPath, dict[str, _Entry]] = {}
         places: dict[str, PurePosixPath] = {}
         for table in self.tables():

@@ -26,14 +26,15 @@ from fakeforensics.sources.split_folders import SplitFolders
 
 
 class DFFDFolder(Group):
-    """What one folder of the data set holds.
+    """The content of one folder of the data set.
 
     Args:
-        method: The forgery method; `real` makes it a folder of real images.
+        method: The forgery method; `real` for a folder of real images.
         domain: The image domain.
-        photos: The folder whose photographs these are or were made from: files with the same number in both
-            are one group. Without it every file is a separate group.
-        label: 0 real, 1 fake; by default what the method says.
+        photos: The folder of the photographs that the images were made from; a folder of photographs names
+            itself. Files with the same number in both folders are one group. Without `photos` every file is a
+            separate group.
+        label: 0 real, 1 fake; by default 0 if the method is `real`, else 1.
     """
 
     method: Name
@@ -70,7 +71,7 @@ class DFFDOptions(AdapterOptions):
     """Settings of the adapter.
 
     Args:
-        folders: What each folder holds; entries are added to the built-in table or replace its rows.
+        folders: The content of each folder; entries are added to the built-in table or replace its rows.
         ignore: Folders to skip.
         number: Regular expression whose first group finds a photograph's number in a file name.
     """
@@ -92,16 +93,17 @@ class DFFDOptions(AdapterOptions):
 
 
 class DFFD(DatasetAdapter):
-    r"""Diverse Fake Face Dataset, the image part that Many Fake Faces is drawn from.
+    r"""Diverse Fake Face Dataset: its images, from which Many Fake Faces is sampled.
 
-    Real: FFHQ, CelebA. Fake: FaceApp edits of FFHQ, StarGAN edits of CelebA, StyleGAN trained on either,
-    PGGAN trained on CelebA. Its official split is 50/5/45 % with disjoint identities. The archive's tree
-    differs between copies: `options.folders` in params.yaml says what each folder holds, for example
+    Real images are from FFHQ and CelebA. Fakes are FaceApp edits of FFHQ, StarGAN edits of CelebA, StyleGAN
+    images in the style of either, and PGGAN images in the style of CelebA. The official split is 50 %
+    training, 5 % validation and 45 % test with disjoint identities. The tree of the archive differs between
+    copies; `options.folders` in params.yaml says what each folder holds, for example
 
         folders: {FaceAPP: {method: faceapp, domain: ffhq, photos: ffhq}}
 
-    A photograph and the edits made from it carry the same number (`00042.png`, `000042_Blond_Hair.jpg`) and
-    form one group; each image made from noise is a separate group.
+    A photograph and the edits made from it have the same number (`00042.png`, `000042_Blond_Hair.jpg`) and
+    are one group; each image made from noise is a separate group.
 
     Cite: Dang et al., On the Detection of Digital Face Manipulation, CVPR 2020.
     """
@@ -117,7 +119,7 @@ class DFFD(DatasetAdapter):
 
     @classmethod
     def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
-        """Images by domain, method and split; by domain and method alone without split folders."""
+        """Compare the numbers of images by domain, method and split; without split folders not by split."""
         counts = Counter((record.domain, record.method, record.own_split) for record in records)
         for (domain, method), expected in MANY_FAKE_FACES.items():
             found = {split: counts[domain, method, split] for split in ("", "train", "val", "test")}
@@ -150,7 +152,7 @@ class DFFD(DatasetAdapter):
         return [self._record(*each, splits, photos) for each in zip(files, kinds, strict=True)]
 
     def shared_numbers(self, records: Sequence[RawFile]) -> list[SharedNumbers]:
-        """Each folder of fakes with each folder of real images of its domain."""
+        """Pair each folder of fakes with each folder of real images of the same domain."""
         table = FOLDERS | self.options.folders
         numbered: dict[str, dict[str, RawFile]] = {}
         for record in records:
@@ -180,7 +182,7 @@ class DFFD(DatasetAdapter):
         return [shared for shared in found if shared.pairs]
 
     def ignores(self, path: PurePosixPath) -> bool:
-        """Whether it is in a folder to skip."""
+        """Whether a file is in a folder that `options.ignore` names."""
         return path.parts[0] in self.options.ignore
 
     def _record(

@@ -1,4 +1,4 @@
-"""Downloads data sets from huggingface.co: verified with the hub's own SHA-256, resumed, and unpacked."""
+"""Downloads data sets from huggingface.co, verifies them with the hub's SHA-256 and unpacks them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fetch(
         adapter: The data set's adapter; its root is created.
         parts: Names of its archives.
         report: Receives progress messages.
-        keep: Keep the archives after unpacking.
+        keep: Whether to keep the archives after unpacking.
         endpoint: The hub's address; by default huggingface.co, or the environment variable HF_ENDPOINT.
 
     Raises:
@@ -60,7 +60,7 @@ def _fetch_archive(
     adapter: DatasetAdapter, archive: Archive, report: Report, keep: bool, endpoint: str | None
 ) -> None:
     if archive.inner:
-        find_7zip()  # before gigabytes are downloaded in vain
+        find_7zip()  # fails before gigabytes are downloaded
     store = adapter.root / ".downloads"
     files = download(adapter.repository, archive.files, store, report, endpoint=endpoint)
     report(f"{archive.part}: unpacking")
@@ -91,15 +91,18 @@ def download(
 ) -> list[Path]:
     """Download large files of a data set on the hub; files that are already complete are kept.
 
-    A file gets its name only when it has the SHA-256 that the hub lists. Until then its bytes are in a file
-    `.part`, from which the next call resumes.
+    A file gets its final name only when it has the SHA-256 that the hub lists. Until then its bytes are in a
+    file with the suffix `.part`, from which the next call resumes.
 
     Args:
         repository: The data set's name on the hub, `<owner>/<name>`.
         names: Paths in the repository.
-        folder: Where the files go.
+        folder: The folder for the files.
         report: Receives progress messages.
-        endpoint: The hub's address.
+        endpoint: The hub's address, as for `fetch`.
+
+    Returns:
+        The paths of the files.
 
     Raises:
         UserError: If the hub refuses, the connection keeps breaking, or a file has another SHA-256.
@@ -130,22 +133,22 @@ def download(
                 _download_one(url, target, known[name].size, known[name].sha256)
     except (HTTPError, OSError) as error:
         status = getattr(getattr(error, "response", None), "status_code", 0)
-        is_refusal = 400 <= status < 500 and status not in (408, 429)  # others pass by themselves
+        is_refusal = 400 <= status < 500 and status not in (408, 429)  # these two are temporary
         raise UserError(
             f"{repository}: the hub refuses the download" if is_refusal else f"{repository}: download broken",
             found=str(error) or type(error).__name__,
             fix="open the data set's page on huggingface.co: it may have moved, or require a login"
             if is_refusal
-            else f"run the command again to resume; what has arrived is kept in {folder}",
+            else f"run the command again to resume; the bytes downloaded so far are kept in {folder}",
         ) from None
     return [folder / Path(name).name for name in names]
 
 
 def _download_one(url: str, target: Path, size: int, sha256: str) -> None:
-    # hf_hub_download deletes what has arrived when it is interrupted; the function below it can resume.
+    # An interrupted hf_hub_download deletes its bytes. http_get, which it calls, can resume.
     from huggingface_hub.file_download import http_get
 
-    # With the hash in its name, bytes of an older version of the file are never resumed.
+    # The hash in the name prevents resuming from the bytes of an older version of the file.
     part = target.with_name(f"{target.name}.{sha256[:12]}.part")
     for old in target.parent.glob(f"{target.name}.*.part"):
         if old != part:
@@ -164,12 +167,12 @@ def _download_one(url: str, target: Path, size: int, sha256: str) -> None:
 
 
 def unpack_zip(archive: Path, root: Path, folder: str) -> None:
-    """Unpack a zip archive into `root/folder`; whether it has a top folder of that name does not matter.
+    """Unpack a zip archive into `root/folder`. A top folder with that name in the archive is skipped.
 
-    Members are unpacked next to their place and moved only when the CRCs of all of them are right.
+    The files are unpacked into a temporary folder, and moved only if the checksums of all of them are right.
 
     Raises:
-        UserError: If the archive is damaged; it is removed.
+        UserError: If the archive is damaged. It is removed.
     """
     try:
         with scratch_directory(root) as staging:
@@ -192,7 +195,11 @@ def unpack_zip(archive: Path, root: Path, folder: str) -> None:
 
 
 def find_7zip() -> str:
-    """The path of the 7-Zip program; a UserError if it is not installed."""
+    """The path of the 7-Zip program.
+
+    Raises:
+        UserError: If it is not installed.
+    """
     program = next((found for name in SEVEN_ZIP if (found := shutil.which(name))), None)
     if program is None:
         raise UserError(
@@ -204,7 +211,11 @@ def find_7zip() -> str:
 
 
 def unpack_7z(first_volume: Path, out: Path) -> None:
-    """Unpack a 7z archive, which may be in volumes; a UserError if 7-Zip cannot."""
+    """Unpack a 7z archive, given its first volume or its only file.
+
+    Raises:
+        UserError: If 7-Zip is not installed or cannot unpack it.
+    """
     done = subprocess.run(
         [find_7zip(), "x", "-y", f"-o{out}", str(first_volume)], capture_output=True, text=True, check=False
     )

@@ -21,7 +21,7 @@ from fakeforensics.sources.base import (
 )
 from fakeforensics.sources.split_folders import Split, split_of
 
-VIDEOS = 1000  # real ones, and as many by each method
+VIDEOS = 1000  # number of real videos, and of fake videos by each method
 LEVELS = ("original_sequences", "manipulated_sequences")
 # 004, or an actor and a scene: 01__meeting_serious
 REAL_NAME = re.compile(r"(\d+)(__[^_]+(?:_[^_]+)*)?")
@@ -34,7 +34,7 @@ class FaceForensicsOptions(AdapterOptions):
     """Settings of the adapter.
 
     Args:
-        compression: Which of raw, c23 and c40 to read.
+        compression: The compression to read: `raw`, `c23` or `c40`.
     """
 
     compression: Name = "c23"
@@ -43,11 +43,11 @@ class FaceForensicsOptions(AdapterOptions):
 class FaceForensics(DatasetAdapter):
     """FaceForensics++: 1,000 real videos, and 1,000 by each method.
 
-    `manipulated_sequences/Deepfakes/c23/videos/004_982.mp4` puts the face of 982 into the video 004, which is
-    its group; both are its identities. In DeepFakeDetection the actor 02 replaces 01 in
+    `manipulated_sequences/Deepfakes/c23/videos/004_982.mp4` shows the face of 982 in the video 004. The video
+    004 is its group, and both are its identities. In DeepFakeDetection the actor 02 replaces the actor 01 in
     `01_02__meeting_serious__YVGY8LOK.mp4`, whose original is `01__meeting_serious.mp4`. The official lists of
-    pairs, train.json, val.json and test.json (720/140/140 videos), are used wherever the root holds them;
-    without them the source is split by identity.
+    pairs, train.json, val.json and test.json (720/140/140 videos), may be in any folder below the root.
+    Without them the source is split by identity.
 
     Cite: Rössler et al., FaceForensics++: Learning to Detect Manipulated Facial Images, ICCV 2019.
     """
@@ -64,7 +64,10 @@ class FaceForensics(DatasetAdapter):
 
     @classmethod
     def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
-        """Real videos, and those of each method on disk; the actors' videos have no published split."""
+        """Compare the numbers of real videos and of videos by each method on disk.
+
+        The videos of actors (DeepFakeDetection) are not compared.
+        """
         counts = Counter(record.method for record in records if "actors" not in record.path)
         for method in sorted({"real", *counts} - {"deepfakedetection"}):
             yield CountCheck(method, counts[method], VIDEOS, "exactly", "FaceForensics++")
@@ -119,10 +122,10 @@ class FaceForensics(DatasetAdapter):
         )
 
     def tables(self) -> list[PurePosixPath]:
-        """The official lists, wherever the root holds them.
+        """The official lists, in any folder below the root; empty if there are none.
 
         Raises:
-            UserError: If one of the three is missing, or there are several of one.
+            UserError: If only some of the three are there, or one occurs twice.
         """
         found = [
             path

@@ -31,7 +31,7 @@ CSV_LABELS: dict[str, Literal[0, 1]] = {"0": 0, "1": 1, "real": 0, "fake": 1}
 REQUIRED = ("path", "label")
 OPTIONAL = ("method", "group", "split", "domain")
 FRAME = re.compile(r"(?:^|[\W_])(?:frame|frm)[\W_]*\d+$", re.IGNORECASE)
-MOST_WORDS = 10  # of a name that are searched for an original's name
+MOST_WORDS = 10  # words of a fake's name that are compared with the names of real files
 NUMBERED = (
     "a numbered picture in a folder of its own is a group of its own (`options: {group: folder}` or file)"
 )
@@ -44,11 +44,11 @@ class FolderOptions(AdapterOptions):
     """Settings of the adapter.
 
     Args:
-        csv: A table of the files, relative to the root, instead of the folder convention.
-        method: What made the fakes, where no folder or column says so.
+        csv: A table of the files, relative to the root, which replaces the convention of folders.
+        method: The forgery method of fakes for which no folder or column names it.
         domain: The image domain; by default the source's name.
-        group: What belongs together: each `file` with its edits, or each `folder` of frames with its edits;
-            `auto` takes the folder where files are called `frame…`.
+        group: What is a group: each `file` with its edits, or each `folder` of frames with its edits. `auto`
+            means the folder for files that are named `frame…`, else the file.
     """
 
     csv: str | None = None
@@ -58,10 +58,10 @@ class FolderOptions(AdapterOptions):
 
 
 class _Place(NamedTuple):
-    """What the path or the table says of a file, before its original is looked for.
+    """The information in the path of a file or in its row of the table, before its original is searched.
 
-    `above` and `name` are what an original and its edits share: folders, and the file's or folder's name.
-    `group` is what a table says.
+    `above` (folders) and `name` (of the file or of its folder) are equal for an original and its edits.
+    `group` is the group that the table states; "" if it does not.
     """
 
     path: PurePosixPath
@@ -79,21 +79,22 @@ class _Place(NamedTuple):
         return self.group or "/".join((*self.above, self.name))
 
 
-# By split, folders above, and words of the name: up to two different real files; None stands for any.
+# (split, folders above, words of the name) → up to two different real files. None stands for any value.
 _Originals = defaultdict[tuple[Split | None, tuple[str, ...] | None, tuple[str, ...]], dict[str, _Place]]
 
 
 class Folder(DatasetAdapter):
-    """A folder of your own: images, videos or both.
+    """A folder of your own images, videos or both.
 
-    By folders: `0_real/…` and `1_fake/…`, where a folder inside `1_fake` names the method; the outermost
-    folder named like a split (train, val, test), above or below these, says the split. A fake belongs to the
-    group of the real file whose name its own holds: `1_fake/faceswap/anna_1.png` to `0_real/anna.jpg`. The
-    frames of a folder (`0_real/clip/frame0001.png`) are one group.
+    There are two ways to label them. With folders, files are in `0_real/…` and `1_fake/…`. A folder inside
+    `1_fake` names the method. The outermost folder that is named like a split (train, val, test), above or
+    below these, determines the split. A fake belongs to the group of a real file if its name contains the
+    real file's name: `1_fake/faceswap/anna_1.png` belongs to `0_real/anna.jpg`. The frames in a folder
+    (`0_real/clip/frame0001.png`) are one group.
 
-    By a table, `options: {csv: labels.csv}`, with the columns path (relative to the root), label (0, 1, real
-    or fake) and optionally method, group, split (train, val or test) and domain. A group may be another row's
-    file.
+    With a table, `options: {csv: labels.csv}`, each row has the columns path (relative to the root), label
+    (0, 1, real or fake) and optionally method, group, split (train, val or test) and domain. The group may be
+    the file of another row.
     """
 
     instructions = Instructions(
@@ -154,7 +155,7 @@ class Folder(DatasetAdapter):
             raise self.problem(
                 f"{path}: the method {method} is named like a split", fix="rename its folder, or the split's"
             )
-        # With one folder per method in 1_fake, the same photograph is one level deeper than in 0_real.
+        # An edit in 1_fake/<method> is one level deeper than its photograph in 0_real.
         shared, name = self._unit(path, (*above, *below[label:]), below)
         doubts += self._numbered(name) if below[label:] else ()
         shared = (split, *shared) if split else shared
@@ -164,7 +165,7 @@ class Folder(DatasetAdapter):
     def _unit(
         self, path: PurePosixPath, shared: tuple[str, ...], below: Sequence[str] = ()
     ) -> tuple[tuple[str, ...], str]:
-        """The folders and the name that an original shares with its edits; frames share their clip's."""
+        """The folders and the name that an original shares with its edits; a frame has those of its clip."""
         name = path.stem if self.options.group == "file" else FRAME.sub("", path.stem)
         if self.options.group == "folder" or not name:
             *folders, name = shared or below[-1:] or [path.stem]
@@ -210,7 +211,7 @@ class Folder(DatasetAdapter):
         if label is None or (text.get("split") and not split) or (label and split_of(method)):
             raise self.problem(
                 f"{where}: label {text['label']!r}, split {text.get('split', '')!r}, method {method!r}",
-                fix="label: 0 or real, 1 or fake; split: train, val, test or empty; no method is named so",
+                fix="label: 0, real, 1 or fake; split: train, val, test or empty; method: no split's name",
             )
         outermost = next(filter(None, map(split_of, path.parts[:-1])), "")
         if split and split != outermost == "test":
@@ -225,7 +226,7 @@ class Folder(DatasetAdapter):
         return _Place(path, label, method, text.get("domain", ""), split, above, name, group, rules)
 
     def _listed(self, place: _Place, found: Sequence[_Place]) -> tuple[Sequence[_Place], Rules]:
-        """The row whose file the group of a row names, as the column `original` of DFDC does."""
+        """The rows whose file is named as the group of `place`, and the rules with what was found."""
         found = [one for one in found if one.path.parent == place.path.parent] or found
         if len(found) > 1:
             raise self.problem(
@@ -258,7 +259,7 @@ def _with_split(place: _Place, _: int, split: Split, doubts: Doubts) -> _Place:
 
 
 def _end(place: _Place, original: Mapping[PurePosixPath, _Place]) -> _Place:
-    """The file that a file's originals lead to; of files that name each other the first."""
+    """Follow the chain of originals from a file to its last one; in a circle, to its first file by name."""
     chain = [place]
     while following := original.get(chain[-1].path):
         paths = [one.path for one in chain]
@@ -275,10 +276,18 @@ def _words(name: str) -> tuple[str, ...]:
 
 
 def _fitting(fake: _Place, originals: _Originals) -> tuple[Sequence[_Place], Rules]:
-    """The real file whose words a fake's name holds in their order, the most words first.
+    """Find the real file whose name has the most words of the fake's name, in the same order.
 
-    `anna_1` holds anna, `06_27__couch__X` holds `06__couch`. The fake's own folder is searched first, then
-    real files next to its folder (`anna/1` and anna), then all.
+    All words of the real file's name must occur: `anna_1` contains anna, and `06_27__couch__X` contains
+    `06__couch`. The fake's own folder is searched first, then real files next to that folder (`anna/1` and
+    `anna`), then all files of the split, then all files.
+
+    Args:
+        fake: The fake.
+        originals: The real files.
+
+    Returns:
+        The real file, or nothing if none fits or the match is not clear; and the rules with what was found.
     """
     words, above = _words(fake.name), fake.above
     for split, folder, searched in (

@@ -1,4 +1,4 @@
-"""The pilot study's samples: instances of a generator that were trained alike except for the seed."""
+"""The images of the pilot study, by instances of a generator that differ in their training seed only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fakeforensics.sources.base import (
 )
 
 CELEBA_IMAGES = 202_599
-# For tables 3.1 to 3.6; the tenth instance of PGGAN is tested on.
+# The fewest instances for tables 3.1 to 3.6. The tenth instance of PGGAN is for testing.
 LEAST_INSTANCES: Mapping[str, int] = {"pggan": 10, "cramergan": 3, "mmdgan": 3, "sngan": 3}
 
 
@@ -29,9 +29,9 @@ class Window(Group):
     """A square part of a picture.
 
     Args:
-        x: Its center, in pixels from the left.
-        y: Its center, in pixels from the top.
-        size: Its side in pixels.
+        x: Distance of its center from the left edge, in pixels.
+        y: Distance of its center from the top edge, in pixels.
+        size: Length of its side in pixels, at least 2.
     """
 
     x: Count
@@ -62,10 +62,10 @@ class GanInstancesOptions(AdapterOptions):
 class GanInstances(DatasetAdapter):
     """Multi-seed GAN samples of chapter 3 of the thesis: CelebA against PGGAN, CramerGAN, MMDGAN and SNGAN.
 
-    Real images are the 202,599 aligned photographs of CelebA (`img_align_celeba`, 178x218 pixels). Only the
-    window of 128 pixels centered at x 89, y 121 is used, because the generators were trained on it. Fakes are
-    in one folder per method, and in it one folder per instance; instances differ in their training seed only.
-    Samples are drawn from the models at https://github.com/ningyu1991/GANFingerprints or from your own.
+    Real images are the 202,599 aligned photographs of CelebA (`img_align_celeba`, 178x218 pixels). Only a
+    window of 128 x 128 pixels centered at x = 89, y = 121 is used, because the generators were trained on it.
+    Fakes are in `<method>/<instance>`; instances differ in their training seed only. Draw samples from the
+    models at https://github.com/ningyu1991/GANFingerprints or from your own models.
 
     Cite: Yu et al., Attributing Fake Images to GANs: Learning and Analyzing GAN Fingerprints, ICCV 2019; Liu
     et al., Deep Learning Face Attributes in the Wild, ICCV 2015 (CelebA).
@@ -83,7 +83,7 @@ class GanInstances(DatasetAdapter):
 
     @classmethod
     def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
-        """Real images, and instances of each generator."""
+        """Compare the number of real images and the numbers of instances of each generator."""
         real = sum(record.label == 0 for record in records)
         yield CountCheck("CelebA, real", real, CELEBA_IMAGES, "exactly", "CelebA")
         instances = Counter(method for method, _ in {(record.method, record.instance) for record in records})

@@ -1,4 +1,4 @@
-"""GenImage, AIGIBench and trees like theirs: generated images by generator, with real images next to them."""
+"""GenImage, AIGIBench and similar trees: a folder per generator with generated images and real images."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fakeforensics.sources.split_folders import Split, SplitFolders, split_of
 
 LABELS: dict[str, Literal[0, 1]] = {"nature": 0, "ai": 1, "0_real": 0, "1_fake": 1}
 GENIMAGE = frozenset(["nature", "ai"])
-# GenImage's archives unpack to a folder of their own below, or instead of, the generator's.
+# Folder that an archive of GenImage unpacks to, below or instead of the generator's folder → the generator.
 GENERATORS: Mapping[str, str] = {
     "imagenet_ai_0508_adm": "adm",
     "imagenet_ai_0419_biggan": "biggan",
@@ -36,20 +36,20 @@ GENERATORS: Mapping[str, str] = {
     "imagenet_ai_0424_wukong": "wukong",
     "sdv1.4": "sd14",
 }
-# Of ImageNet's training and validation photographs. Copies that number them anew do not say which they are.
+# Names of ImageNet's training and validation photographs. Copies with other names cannot be matched.
 PHOTOGRAPH = re.compile(r"n\d{8}_\d+|ILSVRC2012_val_\d{8}")
 # In AIGIBench's training and validation folders these are categories of ProGAN's images.
 PROGAN_CATEGORIES = frozenset(["car", "cat", "chair", "horse"])
-# Generated images of GenImage for training and testing: 162 and 6 for each of 1,000 classes, but 166 and 8 by
-# Stable Diffusion 1.5, which makes 1,350,000.
+# Numbers of GenImage's generated images for training and testing: 162 and 6 for each of 1,000 classes, but
+# 166 and 8 by Stable Diffusion 1.5. The total is 1,350,000.
 GENERATED = (162_000, 6_000)
 GENERATED_BY: Mapping[str, tuple[int, int]] = {
     **dict.fromkeys(("adm", "biggan", "glide", "midjourney", "sd14", "vqdm", "wukong"), GENERATED),
     "sd15": (166_000, 8_000),
 }
-# All photographs of ImageNet, divided among the generators.
+# Numbers of ImageNet's photographs for training and testing, divided among the generators.
 PHOTOGRAPHS = (1_281_167, 50_000)
-# AIGIBench states these in its README, as many real as generated; the other numbers are not corrected there.
+# Numbers of generated images by test set, as AIGIBench's README states them; there are as many real images.
 AIGIBENCH_TESTS: Mapping[str, int] = {
     "communityai": 6_000,
     "socialrf": 3_000,
@@ -62,15 +62,16 @@ AIGIBENCH_TESTS: Mapping[str, int] = {
 class GenImage(DatasetAdapter):
     """GenImage: 1,331,167 photographs and 1,350,000 images by 8 generators; AIGIBench: 25 test sets.
 
-    GenImage: `<generator>/train/ai` holds generated images, `nature` photographs of ImageNet; its folder
-    `val` is its testing set, and it has no validation set. AIGIBench: `train/<category or generator>/0_real`
-    and `1_fake`, likewise in `val` and `test`; the categories car, cat, chair and horse are by ProGAN. Other
-    sets are read likewise: the outermost folder that names no split is the generator.
+    In GenImage, `<generator>/train/ai` holds generated images, and `nature` holds photographs of ImageNet.
+    The folder `val` is its testing set, and it has no validation set. In AIGIBench, the images are in
+    `train/<category or generator>/0_real` and `1_fake`, and likewise in `val` and `test`. The fakes of the
+    categories car, cat, chair and horse are by ProGAN. Other sets are read in the same way: the outermost
+    folder that is not named like a split is the generator.
 
-    Method and domain are the generator in lower case, so that each generator's images are compared with the
-    photographs next to them. No list says which images belong together: each is a group of its own, but
-    photographs of GenImage with the same name in ImageNet are one, whichever generator they are next to.
-    Images are kept whole: these sets are not about faces.
+    Method and domain are the generator's name in lower case, so that each generator's images are compared
+    with the photographs next to them. No list says which images belong together, so each image is a separate
+    group. Only photographs of GenImage with the same name in ImageNet are one group, even if they are next to
+    different generators. Images are kept whole, because these sets are not about faces.
 
     Cite: Zhu et al., GenImage: A Million-Scale Benchmark for Detecting AI-Generated Image, NeurIPS 2023; Li
     et al., Is Artificial Intelligence Generated Image Detection a Solved Problem?, NeurIPS 2025 (AIGIBench).
@@ -88,7 +89,11 @@ class GenImage(DatasetAdapter):
 
     @classmethod
     def expected_counts(cls, records: Sequence[RawFile]) -> Iterator[CountCheck]:
-        """GenImage: images by generator on disk, photographs once all are. AIGIBench: five test sets."""
+        """Compare the numbers of images of the generators on disk.
+
+        The photographs of GenImage are compared only if all its generators are on disk. Of AIGIBench, the
+        five test sets whose numbers are known are compared.
+        """
         is_genimage = {record.path: _is_genimage(PurePosixPath(record.path)) for record in records}
         found = Counter(
             (is_genimage[record.path], record.domain, record.label, record.own_split) for record in records
@@ -149,13 +154,13 @@ class GenImage(DatasetAdapter):
         )
 
     def _generator(self, path: PurePosixPath, folders: Sequence[str], split: Split) -> str:
-        """The first folder that is a generator of GenImage, else the outermost."""
+        """The name of the first folder that is a generator of GenImage, else of the outermost folder."""
         names = [re.sub(r"[^a-z0-9_.+-]+", "_", folder.lower()) for folder in folders]
         name = next((name for name in names if name in GENERATORS or name in GENERATED_BY), names[0])
         if not name[0].isalnum() or split_of(name):
             raise self.problem(
-                f"{path}: {name} is no generator's name",
-                expected="a name that begins with a letter or digit and means no split",
+                f"{path}: {name} is not a generator's name",
+                expected="a name that begins with a letter or digit and is not named like a split",
                 found=folders[0],
                 fix="rename the folder",
             )

@@ -1,4 +1,4 @@
-"""Hashing very many files on all cores, so that a killed run resumes where it stopped."""
+"""Hashes many files on all cores. A killed run resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Result = TypeVar("Result")
 
 UNREADABLE = ""
 SHA256_OR_NOTHING = r"^([0-9a-f]{64})?$"
-CHUNK = 256  # files of one task: fewer cost more to hand out than to hash
-SAVE_EVERY = 5.0  # seconds of work that a kill may cost
+CHUNK = 256  # files per task; with fewer, starting the tasks takes longer than hashing small files
+SAVE_EVERY = 5.0  # seconds between saves, so the most work that a killed run loses
 _PARTS = "part-*.parquet"
-_WHOLE = 2**20  # bytes: a smaller file is read at once, without the buffer that a larger one needs
+_WHOLE = 2**20  # bytes; a smaller file is read in one call, without a buffer
 
 
 class FileDigest(NamedTuple):
-    """What a file was when it was read.
+    """The size, time and hash of a file when it was read.
 
     Args:
-        size: Bytes.
-        modified: Nanoseconds of its last change.
-        sha256: "" if it cannot be read; size and time are then 0.
+        size: Size in bytes.
+        modified: Time of its last change, in nanoseconds since 1970.
+        sha256: SHA-256 in hexadecimal digits; "" if the file cannot be read. Size and time are then 0.
     """
 
     size: int
@@ -44,12 +44,15 @@ class FileDigest(NamedTuple):
 def map_in_order(
     work: Callable[[One], Result], items: Sequence[One], workers: int | None = None
 ) -> Iterator[Result]:
-    """Results of threads in the order of the items, of which only a few per thread wait at any time.
+    """Apply a function to items in threads. Only a few results per thread are in memory at a time.
 
     Args:
-        work: What is done; worthwhile if it reads, hashes or decodes, which releases the interpreter's lock.
-        items: What it is done to.
-        workers: Threads; one per core by default.
+        work: The function. Threads help if it reads, hashes or decodes, which releases the interpreter lock.
+        items: The items.
+        workers: Number of threads; by default one per core.
+
+    Yields:
+        The results in the order of the items.
     """
     count = workers or os.cpu_count() or 1
     with ThreadPoolExecutor(count) as pool:
@@ -65,7 +68,7 @@ def map_in_order(
 
 
 def digest_of(path: Path) -> FileDigest:
-    """Size, time of change and SHA-256 of a file, all of the same opened file."""
+    """Size, time of the last change and SHA-256 of a file. All are read from one open file."""
     try:
         with path.open("rb", buffering=0) as file:
             status = os.fstat(file.fileno())
@@ -79,20 +82,20 @@ def digest_of(path: Path) -> FileDigest:
 def hash_files(
     root: Path, paths: Sequence[str], scratch: Path, workers: int | None = None
 ) -> list[FileDigest]:
-    """Hash files. After a kill, a file of the same size and time of change is not read again.
+    """Hash files. After a killed run, files with the same size and time of change are not read again.
 
     Args:
-        root: Their folder.
-        paths: Relative to it.
-        scratch: A folder of this work alone, which survives a kill and is removed at the end.
-        workers: Threads; one per core by default.
+        root: The folder of the files.
+        paths: Paths of the files, relative to `root`.
+        scratch: A folder for the hashes of an unfinished run, for these files only. It is removed at the end.
+        workers: Number of threads; by default one per core.
 
     Returns:
         One digest per path.
 
     Raises:
-        UserError: If another process hashes the same files, the disk is full, or what a killed run left is
-            damaged.
+        UserError: If another process hashes the same files, the disk is full, or the stored hashes of a
+            killed run are damaged.
     """
     lock = hold(scratch.with_name(f".{scratch.name}.lock"), f"the hashing of {root}")
     with explain_full_disk(scratch), lock, Progress(f"hashing {root}", "files", len(paths)) as progress:
@@ -117,7 +120,7 @@ def hash_files(
 
 
 def _unchanged(known: FileDigest | None, path: Path) -> FileDigest | None:
-    """What is known of a file, if its size and its time of change are what they were."""
+    """The stored digest of a file, if its size and time of change are still the same; else None."""
     if known is None:
         return None
     try:
@@ -131,7 +134,7 @@ def _write_part(path: Path, paths: Sequence[str], digests: Sequence[FileDigest])
     import pandas as pd
 
     rows = pd.DataFrame(digests, columns=FileDigest._fields).assign(path=[*map(printable_path, paths)])
-    # A name that is not UTF-8 could be taken for another one: such a file is read again.
+    # A file name that is not UTF-8 cannot be stored unambiguously, so such a file is read again.
     write_parquet(path, rows[rows["path"].eq(pd.Series(paths, dtype=object)) & rows["sha256"].ne(UNREADABLE)])
 
 

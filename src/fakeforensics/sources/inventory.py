@@ -1,4 +1,4 @@
-"""A source's raw files with their hashes, and a digest of that list, on which the pipeline depends.
+"""The list of a source's raw files with their hashes, and a digest of the list for the pipeline to depend on.
 
 The list is a parquet file in DVC's cache; the digest is a few lines of JSON in Git.
 """
@@ -27,7 +27,7 @@ from fakeforensics.sources.hashing import SHA256_OR_NOTHING, UNREADABLE, hash_fi
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION: Literal[1] = 1  # of the list and its digest
+VERSION: Literal[1] = 1  # version of the format of list and digest
 TABLES = "lists of labels or splits"
 SCRATCH = Path(".scratch/inventory")
 SHOWN = 5  # files that a message names
@@ -42,22 +42,23 @@ Row = tuple[str, int, str]
 
 
 class Total(Group):
-    """How many files, and their bytes together."""
+    """A number of files and their total size in bytes."""
 
     files: Count
     bytes: Count
 
 
 class Digest(Group):
-    """What Git records of a list.
+    """The digest of a list, which is stored in Git.
 
     Args:
-        version: Of this format.
-        files: How many files are listed.
-        bytes: Of all of them.
+        version: Version of this format.
+        files: Number of files in the list.
+        bytes: Their total size.
         unreadable: How many of them cannot be read.
-        sha256: Of the list as CSV: a line `path,bytes,sha256`, then one per file, in the list's order.
-        contents: Files and bytes by "<real or fake>: <domain>/<method>", and of tables.
+        sha256: SHA-256 of the list as CSV: a line `path,bytes,sha256`, then one line per file in the list's
+            order.
+        contents: Number and size of the files by "<real or fake>: <domain>/<method>", and of the tables.
     """
 
     version: Literal[1] = VERSION
@@ -69,12 +70,12 @@ class Digest(Group):
 
 
 def list_path(source: str, folder: Path) -> Path:
-    """Where the list of a source is."""
+    """The path of the list of a source."""
     return folder / f"{source}.parquet"
 
 
 def digest_path(source: str, folder: Path) -> Path:
-    """Where the digest of a source's list is."""
+    """The path of the digest of a source's list."""
     return folder / f"{source}.json"
 
 
@@ -85,8 +86,8 @@ def inventory(adapter: DatasetAdapter, workers: int | None = None, scratch: Path
 
     Args:
         adapter: The source.
-        workers: Threads that hash; one per core by default.
-        scratch: Where the hashes of a killed run are kept for the next one.
+        workers: Number of threads that hash; by default one per core.
+        scratch: Folder that keeps the hashes of a killed run for the next one.
     """
     return _hashed(adapter, read_records(adapter), workers, scratch)
 
@@ -94,13 +95,23 @@ def inventory(adapter: DatasetAdapter, workers: int | None = None, scratch: Path
 def write_inventory(
     adapter: DatasetAdapter, folder: Path, workers: int | None = None, scratch: Path = SCRATCH
 ) -> Digest:
-    """Write `<folder>/<source>.parquet` and its digest `<source>.json`, and return the digest."""
+    """Write `<folder>/<source>.parquet` and its digest `<folder>/<source>.json`.
+
+    Args:
+        adapter: The source.
+        folder: Folder of the lists.
+        workers: Number of threads that hash; by default one per core.
+        scratch: Folder that keeps the hashes of a killed run for the next one.
+
+    Returns:
+        The digest.
+    """
     records = read_records(adapter)
     return _write(adapter.name, folder, _hashed(adapter, records, workers, scratch), records)
 
 
 def write_empty(source: str, folder: Path) -> None:
-    """Write the list of a source whose folder does not exist: no rows."""
+    """Write a list without rows, for a source whose folder does not exist."""
     _write(source, folder, [], [])
 
 
@@ -119,7 +130,7 @@ def read_list(source: str, folder: Path) -> pd.DataFrame:
     """The list of a source: path, bytes and sha256 of each file.
 
     Raises:
-        UserError: If it is missing or damaged, or not the one of the digest.
+        UserError: If it is missing or damaged, or is not the list that the digest describes.
     """
     path, fix = list_path(source, folder), f"run `dvc checkout {list_path(source, folder)}`, or `dvc pull`"
     table = read_parquet(path, "a list of raw files", _RULES, fix)
@@ -144,14 +155,14 @@ def what_is_new(source: str, sizes: Mapping[str, int], folder: Path) -> str | No
     """How a source's files differ from its list in number or size; no file is read.
 
     Args:
-        source: Its name.
-        sizes: Bytes of each file that is there, by its relative path.
-        folder: The folder of the lists. Where only the digest is there, as in a clone whose data were not
-            pulled, the totals are compared.
+        source: The source's name.
+        sizes: Size in bytes of each file on disk, by its relative path.
+        folder: The folder of the lists. If only the digest exists, such as in a clone without pulled data,
+            the totals are compared.
 
     Returns:
-        Such as "files: 3 added, 1 removed", and the first of them by name; None if the list fits, or if there
-        is none yet.
+        A text such as "files: 3 added, 1 removed" with the names of the first of these files; None if
+        nothing differs, or there is no list yet.
     """
     if not digest_path(source, folder).is_file():
         return None
@@ -188,7 +199,7 @@ def _hashed(
     adapter: DatasetAdapter, records: Sequence[RawFile], workers: int | None, scratch: Path
 ) -> list[Row]:
     paths = [*map(str, adapter.tables()), *(record.path for record in records)]
-    # What a run on another folder left is of no use.
+    # The root is part of the name, because the hashes of another folder are useless.
     root = hashlib.sha256(os.fsencode(adapter.root.absolute())).hexdigest()[:8]
     digests = hash_files(adapter.root, paths, scratch / f"{adapter.name}-{root}", workers)
     return [(path, found.size, found.sha256) for path, found in zip(paths, digests, strict=True)]
@@ -217,7 +228,7 @@ def _write(source: str, folder: Path, rows: Sequence[Row], records: Sequence[Raw
         "bytes": pd.Series([size for _, size, _ in rows], dtype="int64"),
         "sha256": pd.Series([one for *_, one in rows], dtype="str"),
     }
-    # The digest comes last: without it, the list is not taken for complete.
+    # The digest is written last, because a list is only valid with its digest.
     write_parquet(list_path(source, folder), pd.DataFrame(columns), {_HASH: digest.sha256.encode()})
     write_json(digest_path(source, folder), digest.model_dump())
     return digest

@@ -1,4 +1,4 @@
-"""Which split the names of folders mean, and where they leave that in doubt."""
+"""Finds the split of a file by the names of its folders, and says where these names are in doubt."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ MENTION = "a folder's name mentions a split but is not read as one"
 
 
 def split_of(folder: str) -> Split:
-    """The split that a folder's name means (`test`, `Testing`, `test_set`, `test-images`, `test2017`)."""
+    """The split that a folder's name means, such as `test` for `Testing` and `test2017`; "" for none."""
     match = _SPLIT_NAME.fullmatch(folder.lower())
     return SPLIT_WORDS[match.group(1)] if match else ""
 
 
 class SplitFolders:
-    """What the names of folders say about the splits of the files in them: the outermost decides.
+    """The splits of a source's files by the names of their folders. The outermost such name decides.
 
     Args:
-        adapter: Whose files they are.
-        paths: All of them.
-        others: Names that say nothing about the names next to them.
+        adapter: The adapter of the source.
+        paths: The paths of all its files.
+        others: Names of folders, such as label folders, that do not put a split folder next to them in doubt.
     """
 
     def __init__(
@@ -53,7 +53,14 @@ class SplitFolders:
                     self._names[folder.parent].add(folder.name)
 
     def find(self, path: PurePosixPath) -> tuple[int, Split, tuple[str, ...]]:
-        """Which of a file's folders names its split (-1: none), the split ("": none), and doubts.
+        """Find the split of a file.
+
+        Args:
+            path: The file's path, relative to the root.
+
+        Returns:
+            The position of the folder that names the split among the file's folders, or -1; the split, or "";
+            and doubts.
 
         Raises:
             UserError: If a folder may be a split or a category, or two folders contradict each other.

@@ -64,7 +64,7 @@ def test_files_of_the_same_number_are_unrelated_in_aigibench(tree: Tree) -> None
         ("train/ai/1.png", "do not say what it is"),
         ("Midjourney/train/1.png", "do not say what it is"),
         ("Midjourney/train/ai/nature/1.png", "do not say what it is"),
-        ("_new/train/ai/1.png", "no generator's name"),
+        ("_new/train/ai/1.png", "not a generator's name"),
     ],
 )
 def test_a_tree_that_does_not_name_label_and_generator_is_refused(
