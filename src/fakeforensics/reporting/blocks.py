@@ -1,4 +1,4 @@
-"""What a report consists of: plain records that the page's template loops over."""
+"""The parts of a report: plain records that the page's template loops over."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 EMPTY = "–"
-SUBSCRIPT = re.compile(r"\b([A-Za-z])_([A-Za-z0-9]+)\b")  # a longer word before `_` is a test set's name
+SUBSCRIPT = re.compile(r"\b([A-Za-z])_([A-Za-z0-9]+)\b")  # one letter before `_`, unlike test sets' names
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,12 @@ class Cell:
     """One value of a table, as text.
 
     Args:
-        interval: Its 95 % interval or other small print below it.
+        text: The value.
+        interval: Its 95 % interval, or other small print below it.
         reference: The published value.
         difference: Ours minus the published value, in percentage points.
         best: Whether it is set in bold.
-        alarm: Whether it is a finding that must not be overlooked.
+        alarm: Whether it is set in red, as a finding that readers must not miss.
         low: The lower end of its interval, on the scale of `text`.
     """
 
@@ -43,7 +44,7 @@ class Cell:
 def percent(
     ours: float | None, reference: float | None = None, interval: tuple[float, float] | None = None
 ) -> Cell:
-    """A percentage with two digits, its interval and the published value; each may be missing."""
+    """A percentage with two digits, the published value and the interval; None if one is missing."""
     return Cell(
         text=EMPTY if ours is None else f"{ours:.2f}",
         interval="" if interval is None else f"{interval[0]:.1f} … {interval[1]:.1f}",
@@ -54,12 +55,14 @@ def percent(
 
 
 def mark_best(cells: Sequence[Cell], chance: float | None = None) -> tuple[Cell, ...]:
-    """Mark the highest value of a row, or several that look the same; nothing if there is one value only.
+    """Mark the highest value of a row, or several if their printed values are equal.
+
+    Nothing is marked if the row has a single value.
 
     Args:
         cells: The row.
-        chance: What a random guess gives. A value whose interval reaches down to it, or that is not above it
-            and has no interval, is not marked: the best of several guesses is still a guess.
+        chance: The value of a random guess, in percent; None if it is unknown. A value is not marked if its
+            interval, or without one the value itself, is not above chance.
     """
     values = [float(cell.text) for cell in cells if cell.text != EMPTY]
     best = max(values) if len(values) > 1 else None
@@ -80,11 +83,12 @@ class Row:
     """A row of a table.
 
     Args:
-        cells: One per column; none makes the row a heading for those below.
-        detail: Small print under the label.
+        label: Its heading.
+        cells: One per column; without cells the row is a heading for the rows below.
+        detail: Small print below the label.
         unseen: Whether it is a test set whose forgery method or image domain training never saw.
-        summary: Whether it sums up the rows above.
-        link: Where the details are: `#` and an anchor, or another page.
+        summary: Whether it summarizes the rows above.
+        link: The address of the details: `#` and an anchor, or another page.
         mark: A warning about the row in two or three words.
     """
 
@@ -99,7 +103,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; neighbors may share a second heading, their group."""
+    """A column of a table. Neighboring columns of the same `group` share a second heading, its name."""
 
     title: str
     group: str = ""
@@ -108,12 +112,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table, its caption above and its notes below.
+    """A table with its caption above and its notes below.
 
     Args:
+        caption: What the table shows.
         stub: Heading of the column of row labels.
-        owner: Whose values are printed below ours, such as `the thesis`.
-        folded: Whether it starts closed, with its caption to open it.
+        columns: The other columns.
+        rows: The rows.
+        notes: Notes below the table.
+        owner: The source of the published values that are printed below ours, such as `the thesis`.
+        folded: Whether it starts closed; a click on its caption opens it.
     """
 
     caption: str
@@ -126,7 +134,7 @@ class Table:
 
     @property
     def is_sortable(self) -> bool:
-        """Whether rows may change places: there are several, and none is a heading for others."""
+        """Whether readers may sort the rows: there are more than two, and none is a heading for others."""
         movable = [row for row in self.rows if not row.summary]
         return len(movable) > 2 and all(row.cells for row in self.rows)
 
@@ -142,8 +150,9 @@ class Figure:
 
     Args:
         name: File name without suffix, unique on its page.
-        caption: What is drawn, and what to look for.
+        caption: What the picture shows, and what to look for.
         alt: What it shows, for readers who cannot see the picture.
+        draw: Draws it.
     """
 
     name: str
@@ -159,7 +168,14 @@ class Figure:
 
 @dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """A small square image with its name, and the detector's score where it is about that."""
+    """A small square image with its name.
+
+    Args:
+        pixels: RGB values.
+        title: Its name.
+        score: The detector's score as text; empty in contact sheets.
+        wrong: Whether the detector calls it the wrong class.
+    """
 
     pixels: UInt8[np.ndarray, "side side 3"]
     title: str
@@ -169,7 +185,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Strip:
-    """Thumbnails in a line, the worst first, and what part of all images they are."""
+    """Thumbnails in a line, the worst first. `note` says how many of all images are wrong like these."""
 
     label: str
     thumbnails: tuple[Thumbnail, ...]
@@ -186,7 +202,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG or JPEG in its own size, with a title below it."""
+    """A PNG or JPEG in its original size, with a title below it."""
 
     data: bytes
     title: str
@@ -202,7 +218,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `backticks` set code. Notes and warnings stand out."""
+    """A paragraph; words in backticks become code. The tones `note` and `warning` stand out."""
 
     text: str
     tone: Literal["plain", "note", "warning"] = "plain"
@@ -210,7 +226,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Facts:
-    """Short answers, each with what it answers in front: `Threshold` and a sentence."""
+    """Short answers in sentences, each with a title, such as `Use`."""
 
     items: tuple[tuple[str, str], ...]
 
@@ -247,15 +263,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Chapter:
-    """All about one protocol, or a view over several.
+    """The results of one protocol, or a study over several protocols.
 
     Args:
-        anchor: Its name in links, and its folder if it has a page of its own.
+        anchor: Its name in links, and its folder if it has a separate page.
+        title: Its heading.
         short: Its name in the table of contents.
         sections: Its content; sections without blocks are left out.
         tags: Words next to the heading, such as `thesis, table 4.6`.
         banner: A remark above everything else.
-        covers: Protocols whose figures it brings together, so that the overview need not list them.
+        covers: The protocols whose figures it combines, so that the overview does not list them.
     """
 
     anchor: str
@@ -272,8 +289,11 @@ class Report:
     """A page: a heading, an introduction of a few sentences, and chapters.
 
     Args:
-        home: The page that leads to this one.
-        is_sortable: Whether a script lets readers sort tables and open everything at once.
+        title: The heading.
+        lead: The introduction.
+        chapters: The chapters.
+        home: The address of the page above this one; empty for none.
+        is_sortable: Whether a script lets readers sort tables and open all sections at once.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""What the index needs to know about a protocol, written together with the protocol's page."""
+"""The brief of a protocol: the part of its results that the index shows, written with the protocol's page."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ _OF_CARDS = ("counts", "machine")
 
 
 class Chosen(BaseModel):
-    """What the index says about the detector to use.
+    """The detector that the index recommends.
 
     Args:
         detector: Its name.
         score: The name of the score that decides.
-        threshold: The threshold; empty if there is none.
-        sigmoid: Its sigmoid in words, where the score is a logit.
-        worst_fpr: The largest share of a test set's reals that is called fake, and that set.
-        is_doubted: Whether training or validation speak against it.
+        threshold: The threshold as text; empty if there is none.
+        sigmoid: The sigmoid of the threshold in words; empty if the score is not a logit.
+        worst_fpr: The largest share of a test set's reals that is called fake, and the name of that set; None
+            if no rates were measured.
+        is_doubted: Whether its training or validation give reasons to doubt it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,7 +63,7 @@ class Brief(BaseModel):
     chosen: Chosen | None
 
     def results(self) -> ProtocolResults:
-        """As much of the protocol's results as was kept."""
+        """The protocol's results, as far as the brief holds them."""
         columns = score_columns(self.detectors)
         return ProtocolResults(
             root=Path(),
@@ -84,7 +85,13 @@ class Brief(BaseModel):
 
 
 def write_brief(path: Path, results: ProtocolResults, chosen: Pick | None) -> None:
-    """Write what the index needs as JSON."""
+    """Write the brief of a protocol as JSON.
+
+    Args:
+        path: The file.
+        results: The protocol's results.
+        chosen: The detector to use; None if validation cannot choose one.
+    """
     brief = Brief(
         name=results.name,
         protocol=results.protocol,
@@ -109,7 +116,7 @@ def write_brief(path: Path, results: ProtocolResults, chosen: Pick | None) -> No
 
 
 def read_brief(path: Path) -> Brief:
-    """Read what the index needs.
+    """Read the brief of a protocol.
 
     Raises:
         UserError: If it is missing or damaged.

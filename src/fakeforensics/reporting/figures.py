@@ -54,22 +54,27 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "fake-forensics",
 }
-_FEW = 4  # average precision: columns that share a row of least height
-_STEP = 0.18  # between the dots of neighboring columns, if there are few; a row has the height 1
-_INCHES = 0.155  # of a row's height for each column
+_FEW = 4  # average precision: the most columns for which a row has its least height
+_STEP = 0.18  # distance of the dots of neighboring columns, if there are few; a row has the height 1
+_INCHES = 0.155  # height of a row per column, in inches
 _CURVES_PER_ROW = 4
 _BINS = 48
-_LINE = 34  # characters below a histogram
+_LINE = 34  # characters per line of text below a histogram
 _MARK = "the file format alone tells"
-_TAIL = 0.002  # share of the scores beyond each end of a histogram
+_TAIL = 0.002  # share of the scores beyond either end of a histogram
 
 
 def canvas(
     width: float, height: float, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Canvas, Any]:
-    """A picture of that size in inches, and its axes as an array of shape (rows, columns).
+    """An empty picture, and its axes as an array of shape (rows, columns).
 
-    The options are those of `Figure.subplots`.
+    Args:
+        width: Width in inches.
+        height: Height in inches.
+        rows: Rows of panels.
+        columns: Columns of panels.
+        options: Options of `Figure.subplots`.
     """
     with rc_context(STYLE):
         figure = Canvas(figsize=(width, height), layout="constrained")
@@ -83,7 +88,7 @@ def add_legend(figure: Canvas, handles: list[Any]) -> None:
 
 
 def column_title(column: ScoreColumn) -> str:
-    """A column's heading for matplotlib: what follows `S_` becomes a subscript."""
+    """A column's heading for matplotlib, where the text after `S_` becomes a subscript."""
     return SUBSCRIPT.sub(r"\1$_{\2}$", column.name)
 
 
@@ -104,9 +109,9 @@ def ap_figure(results: ProtocolResults) -> list[Figure]:
     return [
         Figure(
             name="average-precision",
-            caption="Average precision with 95 % intervals; short bars: chance. Look for intervals that "
-            "reach a bar: such a score is not told from a guess. The further the unseen sets lie to the left "
-            f"of the seen ones, the less the detector carries over to new methods.{hollow}",
+            caption="Average precision with 95 % intervals. Short bars mark chance: a score whose interval "
+            "reaches its bar cannot be distinguished from a guess. The further the unseen sets lie to the "
+            f"left of the seen sets, the less the detector generalizes to new methods.{hollow}",
             alt=f"Dots with intervals: the average precision of each score on {len(results.ranked)} test "
             "sets, with chance as a bar; the table above has the values",
             draw=partial(_draw_ap, results),
@@ -159,13 +164,13 @@ class _Curve(NamedTuple):
 _CURVES = (
     _Curve(
         *("pr", "Precision-recall curves", "recall", "precision", ("recall", "precision")),
-        "The longer a curve stays at the top, the more fakes are found before the first false alarms; one on "
-        "the dotted line is a guess.",
+        "The longer a curve stays at the top, the more fakes are found before the first false alarms. A "
+        "curve on the dotted line is a guess.",
     ),
     _Curve(
         *("roc", "ROC curves", "fpr", "tpr", ("reals called fake", "fakes called fake")),
-        "Its height at the left edge is the share of fakes that is found while hardly any real is called "
-        "fake; one on the diagonal is a guess.",
+        "The height of a curve at the left edge is the share of fakes that is found while hardly any real is "
+        "called fake. A curve on the diagonal is a guess.",
     ),
 )
 
@@ -183,7 +188,7 @@ def curve_figures(results: ProtocolResults) -> list[Figure]:
         if found:
             found_sets = list(dict.fromkeys(results.label(name) for _, name in found))
             telling = any(name in results.telling for _, name in found)
-            marked = f" Marked: {_MARK} real from fake there." if telling else ""
+            marked = f" On marked test sets {_MARK} real from fake." if telling else ""
             figures.append(
                 Figure(
                     name=kind.name,
@@ -232,8 +237,8 @@ def score_figure(results: ProtocolResults, criterion: str) -> list[Figure]:
     """Histograms of the scores of real and fake images with their thresholds; none without scores.
 
     Args:
-        results: The protocol.
-        criterion: By which the thresholds were chosen.
+        results: The protocol's results.
+        criterion: The criterion by which the thresholds were chosen.
     """
     tables = {detector: results.scores(detector) for detector in results.metrics}
     known = {detector: table for detector, table in tables.items() if table is not None}
@@ -247,9 +252,9 @@ def score_figure(results: ProtocolResults, criterion: str) -> list[Figure]:
         Figure(
             name="scores",
             caption="Scores of real and fake images; a higher score is more likely fake. Solid line: the "
-            f"threshold chosen on validation images.{best} Look at how far the two colors overlap, and "
-            "whether they lie on their sides of the solid line: a test set whose colors are apart but on one "
-            f"side needs another threshold, not another detector.{logarithmic}",
+            f"threshold chosen on validation images.{best} Check how far the two colors overlap, and whether "
+            "each lies on its side of the solid line. If the colors of a test set are separate but on the "
+            f"same side, it needs another threshold, not another detector.{logarithmic}",
             alt=f"Histograms of {len(shown)} scores of real and fake images on "
             f"{len(results.ranked) + len(results.fake_only)} test sets, with thresholds as lines",
             draw=partial(_draw_scores, results, known, shown, criterion),
@@ -300,7 +305,7 @@ def _draw_scores(
 
 
 def _on_axis(scores: Any, column: ScoreColumn) -> np.ndarray:
-    """Scores for drawing; those of scale `positive` by their logarithm, as they span decades."""
+    """Scores on the axis of a picture. Those of scale `positive` span decades, so log10 is drawn."""
     values = np.asarray(scores, dtype=np.float64)
     if column.spec.scale != "positive":
         return values
@@ -330,7 +335,7 @@ def robustness_figure(results: ProtocolResults) -> list[Figure]:
         Figure(
             name="robustness",
             caption="Means over all test sets, for each corruption of the test images. The further a dot "
-            f"lies to the left of the first row, the more that corruption costs.{hollow}",
+            f"lies to the left of the dot in the first row, the more that corruption costs.{hollow}",
             alt="Dots: metrics under compression, blur, resizing, noise; the tables below have the values",
             draw=partial(_draw_robustness, found),
         )

@@ -1,4 +1,4 @@
-"""Images as thumbnails: samples of each set, and those that a detector gets most wrong."""
+"""Images as thumbnails: samples of each set, and the images on which a detector is most wrong."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.reporting.threshold_tables import thresholds_of
 
 COUNT = 8  # images per strip
-SAMPLES = 4  # images of a class in a contact sheet
-SIDE = 112  # pixels
+SAMPLES = 4  # images per class and set in a contact sheet
+SIDE = 112  # side of a thumbnail in pixels
 _TITLES = ("real images that look most fake", "fakes that look most real")  # by label
 _CLASSES = (("real images", "called fake"), ("fakes", "called real"))
 
 
 def worst_gallery(results: ProtocolResults, criterion: str) -> list[Gallery]:
-    """Two strips per test set, by the last score of the last detector; none without the images.
+    """Two strips per test set, one for each class, by the last score of the last detector.
 
-    One image per group, because the frames of one video would fill a strip.
+    A strip shows one image per group, because the frames of one video would fill it. Without the images there
+    is no gallery.
 
     Args:
-        results: The protocol.
-        criterion: By which the threshold was chosen that decides what is wrong.
+        results: The protocol's results.
+        criterion: The criterion of the validation threshold that decides which images are wrong.
     """
     manifest = results.manifest("test")
     if manifest is None or not results.columns or not _has_images(results, manifest):
@@ -57,14 +58,14 @@ def worst_gallery(results: ProtocolResults, criterion: str) -> list[Gallery]:
     reader.close()
     caption = (
         f"The images on which {column.name} is most wrong, the worst first, one per video or photograph. "
-        "Framed images are on the wrong side of the validation threshold; next to a heading: how many of the "
-        "set's images of that class are."
+        "Framed images are on the wrong side of the validation threshold. Each heading says how many of the "
+        "set's images of that class are on the wrong side."
     )
     return [Gallery(caption, tuple(strips))]
 
 
 def _share(rows: pd.DataFrame, label: int, threshold: float | None, shown: Sequence[Thumbnail]) -> str:
-    """Of how many images the threshold is wrong, and how many of them are shown."""
+    """How many images the threshold misclassifies, and how many of them are shown."""
     if threshold is None:
         return ""
     mine = rows[rows["label"] == label]
@@ -78,8 +79,8 @@ def contact_sheet(everything: Sequence[ProtocolResults]) -> list[ContactSheet]:
     """Real and fake samples of the training images and of each test set; none without the images.
 
     Args:
-        everything: One protocol, or several that a chapter brings together: each of their test sets once, and
-            the training images of the last one.
+        everything: The results of one protocol, or of several that a chapter combines. Of several, each test
+            set is shown once, and the training images are those of the last protocol.
     """
     rows: dict[str, Samples] = {}
     for results in everything:
@@ -121,7 +122,7 @@ def _samples(reader: ImageReader, label: str, rows: pd.DataFrame, unseen: bool =
 
 
 def _spread(rows: pd.DataFrame) -> Iterable[dict[Hashable, Any]]:
-    """A few rows, evenly spread over sources, domains, methods and groups; of a video the middle frame."""
+    """A few rows, evenly spread over sources, domains, methods and groups; of a group the middle image."""
     ordered = rows.sort_values(["source", "domain", "method", "group", "key"], kind="stable")
     by_group = ordered.groupby(["source", "domain", "method", "group"])["key"]
     ordered = ordered[by_group.cumcount() == by_group.transform("size") // 2]
@@ -154,7 +155,7 @@ def _title(row: dict[Hashable, Any]) -> str:
 
 
 def shrink(rgb: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "side side 3"]:
-    """The middle square of an image in 112 x 112 pixels."""
+    """The middle square of an image, resized to 112 x 112 pixels."""
     height, width = rgb.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

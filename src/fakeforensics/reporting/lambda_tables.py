@@ -1,4 +1,7 @@
-"""Tables at the best lambdas of a grid: the one that validation picks, and the best by test."""
+"""Tables for a grid of lambdas: the lambda that validation picks, and the one that is best by test.
+
+λ (lambda) weighs one loss of a detector against the other.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ Choice = Mapping[ScoreColumn, float]
 
 
 def lambda_blocks(results: ProtocolResults) -> list[Block]:
-    """The results at the best lambdas, and what each lambda gives; without a grid, how to train one.
+    """The results at the best lambdas, and the results at each lambda; without a grid, how to train one.
 
-    Each score has lambdas of its own. The best by test is that of the mean which the publication prints for
-    this protocol; else that of the unseen test sets, if there are any.
+    Each score has its own best lambdas. The best by test is chosen by the mean that the publication prints
+    for this protocol, else by the mean over the unseen test sets, or over all sets if none is unseen.
     """
     weighted = [column for column in results.columns if column.lambda_ is not None]
     picked, best = _choices(results)
@@ -36,7 +39,7 @@ def lambda_blocks(results: ProtocolResults) -> list[Block]:
 
 
 def best_overview(everything: Sequence[ProtocolResults]) -> list[Table]:
-    """The mean that each protocol is judged by, at the best lambdas; nothing if no grid was trained."""
+    """The mean average precision of each protocol at the best lambdas; nothing if no grid was trained."""
     trained = [(results, *_choices(results)) for results in everything if results.ranked]
     trained = [(results, picked, best) for results, picked, best in trained if picked]
     if not trained:
@@ -67,7 +70,7 @@ def best_overview(everything: Sequence[ProtocolResults]) -> list[Table]:
 
 
 def _mean_cell(results: ProtocolResults, column: ScoreColumn, choice: Choice, kind: str) -> Cell:
-    """The mean of a score, at its own λ if it is among the choices."""
+    """The mean of a score over test sets, at the λ that `choice` holds for it, if any."""
     at = _at(results, choice, "", alone=False)
     sets = _averaged(results, kind)
     cell = percent(mean(at.ap(column, name) for name in sets), published_mean(results, column, kind, sets))
@@ -80,13 +83,13 @@ def _averaged(results: ProtocolResults, kind: str) -> list[str]:
 
 
 def _as_published(*everything: ProtocolResults) -> str:
-    """Whose practice the oracle is, as the end of a heading."""
+    """The publications that choose λ by test, as the end of a heading; empty if none does."""
     owners = {one.reference.owner for one in everything if one.reference and one.reference.lambdas}
     return f", as {' and '.join(sorted(owners))} did" if owners else ""
 
 
 def _choices(results: ProtocolResults) -> tuple[Choice, Choice]:
-    """For each score that the grid holds, the λ that validation picks and the best by test."""
+    """For each score in the grid, the λ that validation picks; and for each, the best λ by test."""
     columns = [column for column in results.columns if column.lambda_ is not None and _found(results, column)]
     picked = {column: float(_found(results, column)["picked"]) for column in columns}
     best = {
@@ -97,14 +100,14 @@ def _choices(results: ProtocolResults) -> tuple[Choice, Choice]:
 
 
 def judged_by(results: ProtocolResults, column: ScoreColumn) -> str:
-    """The mean whose highest value is the best by test, `mean` or `mean_unseen`."""
+    """The mean by which the best λ by test is chosen, `mean` or `mean_unseen`."""
     known = _found(results, column)["best_by_test"]
     printed = results.reference.ap.means if results.reference and results.reference.ap else {}
     return next(str(name) for name in (*printed, *JUDGED_BY) if name in known)
 
 
 def _found(results: ProtocolResults, column: ScoreColumn) -> dict[str, Any]:
-    """What the grid holds about a score; nothing if it does not hold it."""
+    """The grid's entry about a score; empty if it has none."""
     detectors = (results.grid or {}).get("detectors", {})
     found: dict[str, Any] = detectors.get(column.detector, {}).get(column.spec.name, {})
     return found
@@ -122,14 +125,14 @@ def _no_grid(results: ProtocolResults, column: ScoreColumn) -> str:
 
 
 def _warnings(results: ProtocolResults, columns: Sequence[ScoreColumn]) -> list[Block]:
-    """Whether the grid's run with the settings of this report gave other figures than the report has."""
+    """A warning if the grid's run with the settings of this report has other figures than the report."""
     stale = [column.name for column in columns if _is_stale(results, column)]
     if not stale:
         return []
     text = (
-        f"The grid and this report differ where they should agree, at λ = {columns[0].lambda_:g} "
-        f"({', '.join(stale)}): the grid was trained with other settings, data or code, or on another "
-        f"machine. Run `make lambda-grid PROTOCOL={results.name}` again."
+        f"The grid and this report have different figures for the same settings, at "
+        f"λ = {columns[0].lambda_:g} ({', '.join(stale)}): the grid was trained with other settings, data or "
+        f"code, or on another machine. Run `make lambda-grid PROTOCOL={results.name}` again."
     )
     return [Text(text, "warning")]
 
@@ -152,7 +155,7 @@ def _differ(ours: float | None, grid: float | None) -> bool:
 
 
 def _best_table(results: ProtocolResults, picked: Choice, best: Choice) -> Table:
-    """The table of results with two columns for each score of the grid: at validation's λ and at the best."""
+    """The table of results with two columns for each score of the grid: at validation's and at the best λ."""
     build = ap_table if any(_found(results, one)["measure"] == "ap" for one in best) else fake_only_table
     owner = results.reference.owner if results.reference and results.reference.lambdas else ""
     (left,) = build(_at(results, picked, _PICKED, alone=False))
@@ -178,20 +181,20 @@ def _best_table(results: ProtocolResults, picked: Choice, best: Choice) -> Table
 
 
 def _at(results: ProtocolResults, choice: Choice, how: str, *, alone: bool) -> ProtocolResults:
-    """The results with the grid's figures, each score at a λ of its own.
+    """The results with the grid's figures, where each score has its own λ.
 
     Args:
         results: The protocol's results.
         choice: The λ of each score.
-        how: How it was chosen, for the heading.
-        alone: Whether the columns of other scores are left out.
+        how: How λ was chosen, for the heading.
+        alone: Whether to leave out the columns of other scores.
     """
     metrics = {name: dict(found) for name, found in results.metrics.items()}
     for column, lambda_ in choice.items():
         found = _found(results, column)
         test = at_lambda(found["runs"], lambda_, "test")
         mine = metrics[column.detector]
-        # The intervals and other metrics are about the λ of params.yaml.
+        # Other metrics stay: they are about the λ of params.yaml. Intervals are removed below.
         mine[found["measure"]] = mine.get(found["measure"], {}) | {
             column.spec.name: {name: fmean(values) for name, values in test.items()}
         }
@@ -212,7 +215,7 @@ def _at(results: ProtocolResults, choice: Choice, how: str, *, alone: bool) -> P
 
 
 def _grid_table(results: ProtocolResults, columns: Sequence[ScoreColumn]) -> Table:
-    """A row per λ; for each score, what validation and the test sets say."""
+    """A row per λ, and two columns per score: its values on validation and on the test sets."""
     grid = results.grid or {}
     rows = tuple(
         Row(
@@ -234,7 +237,7 @@ def _grid_table(results: ProtocolResults, columns: Sequence[ScoreColumn]) -> Tab
     seeds = ", ".join(map(str, grid["seeds"]))
     notes = [f"Seeds: {seeds}{'; mean and standard deviation' if len(grid['seeds']) > 1 else ''}."]
     notes += [f"Trained on: {'; '.join(grid['trained_on'])}."]
-    caption = f"What each λ gives, in percent: average precision on validation images, and {test} by test."
+    caption = f"Results by λ, in percent: average precision on validation, and {test} of the test sets."
     return Table(caption, "λ", headings, rows, tuple(notes))
 
 

@@ -1,4 +1,7 @@
-"""What likelihood ratios are worth on validation, on seen and on unseen test sets: a table and a figure."""
+"""The quality of likelihood ratios on validation and on each test set: a table and a figure.
+
+A likelihood ratio (LR) says how many times more probable a score is among fakes than among reals.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,12 @@ from fakeforensics.thresholds.pictures import draw_tippett_curve
 
 _NOTES = (
     "Cllr: cost of the likelihood ratios, in bits per image: 0 is perfect, 1 is as good as always giving "
-    "LR = 1 (likelihood ratio); above 1, in red, the answers do more harm than none.",
-    "Cllr_min: what an ideal calibration, fitted on the labels of that very set, would leave. Cllr − "
-    "Cllr_min is the cost of calibration, Cllr_min that of the ranking.",
+    "LR = 1 (likelihood ratio). Values above 1, in red, are worse than always giving LR = 1.",
+    "Cllr_min: the cost after an ideal calibration, fitted on the labels of the same set. It is the cost of "
+    "the ranking, and Cllr − Cllr_min is the cost of calibration.",
     "Small print: 95 % intervals by resampling groups of test images.",
     "Misleading: the share of reals with LR above 1, and of fakes with LR below 1, in percent.",
-    "Validation is judged by cross-fitting: no image by what was fitted on its group.",
+    "Validation is measured by cross-fitting: no LR is measured on images of a group that it was fitted on.",
 )
 _COLUMNS = (
     *(Column(title, "Cllr") for title in ("logistic", "isotonic")),
@@ -34,7 +37,7 @@ _COLUMNS = (
 
 
 def likelihood_blocks(results: ProtocolResults) -> list[Block]:
-    """A table per score, and Tippett plots; why there are none; nothing where nothing was analyzed."""
+    """A table per score and Tippett plots, or the reason why there are none; nothing without an analysis."""
     blocks: list[Block] = []
     reasons: dict[str, list[str]] = {}
     for detector, analysis in results.thresholds.items():
@@ -48,15 +51,15 @@ def likelihood_blocks(results: ProtocolResults) -> list[Block]:
     if tables:
         explanation = (
             "The likelihood ratio (LR) says how many times more probable a score is among fakes than among "
-            "reals. It is fitted on validation, where only the methods that training saw occur, and bounded "
-            "by what the validation images support."
+            "reals. It is fitted on validation, whose fakes are made by the methods of training, and limited "
+            "to the range that the validation images support."
         )
         blocks += [Text(explanation), *tables, *_figure(results)]
     return blocks
 
 
 def _analysis(results: ProtocolResults, column: ScoreColumn) -> tuple[str, list[dict[str, Any]]]:
-    """The kind of likelihood ratio that the policy uses, and the rows of a score; no rows without any."""
+    """The kind of likelihood ratio that the policy uses, and the rows of a score, if any."""
     analysis = results.thresholds.get(column.detector, {})
     rows = analysis.get("likelihood_ratio_by_set", ())
     kind = str(analysis.get("likelihood_ratio", {}).get("calibrator", ""))
@@ -64,7 +67,7 @@ def _analysis(results: ProtocolResults, column: ScoreColumn) -> tuple[str, list[
 
 
 def _sets(results: ProtocolResults, names: Sequence[str]) -> list[str]:
-    """Validation, and the protocol's test sets in the report's order."""
+    """Those of `names` that are validation or test sets, in the report's order."""
     return [name for name in (VALIDATION, *results.ranked, *results.fake_only) if name in names]
 
 
@@ -114,8 +117,8 @@ def _figure(results: ProtocolResults) -> list[Figure]:
         Figure(
             name="tippett",
             caption="Tippett plots: the share of real and of fake images whose log10 likelihood ratio is at "
-            "least x. Of a useful one the curve of the fakes lies to the right of 0 and that of the reals to "
-            "its left; steps at the ends are answers at their bounds.",
+            "least x. If the ratio is useful, the curve of the fakes lies to the right of 0 and the curve of "
+            "the reals to the left. Steps at the ends are ratios at their bounds.",
             alt="Tippett plots of the likelihood ratios on validation and on each test set",
             draw=partial(_draw, results, found),
         )

@@ -1,4 +1,4 @@
-"""The index: every protocol at a glance, and the pages of studies over several of them."""
+"""The index: every protocol at a glance, and the pages of studies over several protocols."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from fakeforensics.reporting.tables import mean, published_mean
 
 VIEWS = "views"
 _LEAD = "How well detectors trained on a few forgery methods recognize methods that they have never seen."
-_IN_FULL = 3  # protocols whose answers the index repeats
+_IN_FULL = 3  # the most protocols whose answers the index repeats
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A protocol in the index: what its page left for it, and the same as results."""
+    """A protocol in the index: its brief, and the results that the brief holds."""
 
     brief: Brief
     results: ProtocolResults
@@ -55,8 +55,8 @@ def index_page(
     Args:
         entries: The protocols that have a page, in the order of params.yaml.
         params: The project's settings.
-        views: Chapters that bring several protocols together; each has a page.
-        absent: Protocols of params.yaml that have no page yet.
+        views: Chapters that combine several protocols; each has a page.
+        absent: Names of protocols in params.yaml that have no page yet.
     """
     everything = [entry.results for entry in entries]
     covered = {name for view in views for name in view.covers}
@@ -93,7 +93,16 @@ def view_page(view: Chapter) -> Report:
 
 
 def write_index(report: Report, views: Sequence[Chapter], folder: Path) -> Path:
-    """Write `index.html` and `views/` next to the folders of the protocols; what is the same stays."""
+    """Write `index.html` and the pages in `views/`; files that would not change are left as they are.
+
+    Args:
+        report: The index.
+        views: The chapters with a page in `views/`; all other folders there are removed.
+        folder: Folder of the report, which also holds the protocols' pages.
+
+    Returns:
+        The path of the index.
+    """
     studies = folder / VIEWS
     studies.mkdir(parents=True, exist_ok=True)
     for old in studies.iterdir():
@@ -109,11 +118,11 @@ def write_index(report: Report, views: Sequence[Chapter], folder: Path) -> Path:
 
 def _absent(names: Sequence[str]) -> str:
     listed = ", ".join(f"`{name}`" for name in names)
-    return f"No page yet: {listed}. `dvc repro` makes the pages of all protocols of params.yaml."
+    return f"No page yet: {listed}. `dvc repro` makes the pages of all protocols in params.yaml."
 
 
 def _in_full(entries: Sequence[Entry]) -> list[Section]:
-    """The answers of each protocol, if they are few."""
+    """The answers of each protocol, if there are few protocols."""
     if len(entries) > _IN_FULL:
         return []
     return [
@@ -139,11 +148,11 @@ def _protocol_table(entries: Sequence[Entry]) -> list[Block]:
     )
     notes = (
         "Use: the detector with the highest average precision on validation. AP: its mean average precision "
-        "over the unseen and over the seen test sets, in percent, with the 95 % interval; chance: that of a "
-        "random guess on the unseen ones. The threshold is validation's; the last column is what it costs on "
-        "the test set where it costs most, in percent.",
-        "In doubt: training or validation speak against the detector, as its page says. File format tells: "
-        "the coding of the files alone tells real from fake in some set.",
+        "over the unseen and over the seen test sets, in percent, with the 95 % interval. Chance: the AP of "
+        "a random guess on the unseen sets. Threshold: chosen on validation. The last column is the largest "
+        "share of a test set's reals that the threshold calls fake, in percent, and that set.",
+        "In doubt: training or validation give reasons to doubt the detector, which its page states. File "
+        "format tells: in some set, the coding of the files alone tells real from fake.",
     )
     return [
         Table("Every protocol, with the detector and threshold to use.", "Protocol", columns, rows, notes)
@@ -176,7 +185,7 @@ def _protocol_row(entry: Entry) -> Row:
 
 
 def _mean_cell(results: ProtocolResults, column: ScoreColumn, sets: Sequence[str], kind: str) -> Cell:
-    """A mean over sets; with its interval where one is stored, of several sets or of a single one."""
+    """A mean over test sets, with its interval if it is stored: of the mean, or of the only set."""
     interval = results.ap_interval(column, kind if len(sets) > 1 else sets[0]) if sets else None
     return percent(mean(results.ap(column, name) for name in sets), interval=interval)
 
@@ -186,7 +195,7 @@ def _view_table(views: Sequence[Chapter]) -> list[Block]:
         Row(view.short, (Cell(str(len(view.covers))),), f"{view.title}", link=f"{VIEWS}/{view.anchor}/{PAGE}")
         for view in views
     )
-    caption = "Pages that bring several protocols together."
+    caption = "Pages that combine several protocols."
     return [Table(caption, "Study", (Column("Protocols"),), rows)] if rows else []
 
 
@@ -232,7 +241,7 @@ def _precision_row(results: ProtocolResults, columns: Sequence[ScoreColumn]) -> 
 def _fakes_table(
     everything: Sequence[ProtocolResults], columns: Sequence[ScoreColumn], covered: set[str]
 ) -> list[Block]:
-    """A row per set of fakes alone: they are not averaged, as they differ too much."""
+    """A row per set of fakes alone. There is no average, because such sets differ too much."""
     rows = tuple(
         Row(
             f"{results.name}: {results.label(name)}",
@@ -249,7 +258,7 @@ def _fakes_table(
 
 
 def _detectors_table(everything: Sequence[ProtocolResults]) -> list[Block]:
-    """What each detector is, what it was trained on, and how many images that were."""
+    """The scores of each detector, its training data, and the numbers of training images."""
     known: dict[str, list[ProtocolResults]] = {}
     for results in everything:
         for name in results.detectors:
@@ -265,17 +274,17 @@ def _detectors_table(everything: Sequence[ProtocolResults]) -> list[Block]:
         rows.append(Row(card.label, cells, card.title))
     titles = ("Scores", "Trained on", "Training images")
     columns = tuple(Column(title, numeric=False) for title in titles)
-    return [Table("The detectors, and what each of them saw.", "Detector", columns, tuple(rows))]
+    return [Table("The detectors and their training data.", "Detector", columns, tuple(rows))]
 
 
 def _range(found: Sequence[str]) -> str:
-    """All different values, or how many there are."""
+    """All different values, or their number if there are many."""
     different = list(dict.fromkeys(found))
     return "; ".join(different) if len(different) <= _IN_FULL else f"{len(different)} different sets"
 
 
 def _training_images(card: dict[str, Any]) -> str:
-    """Training images by kind, such as `260 real, 130 fake`."""
+    """The numbers of training images by kind, such as `260 real, 130 fake`."""
     kinds: dict[str, int] = {}
     for methods in card.get("counts", {}).get("train", {}).values():
         for method, count in methods.items():

@@ -27,15 +27,22 @@ from fakeforensics.reporting.figures import STYLE
 
 PAGE, SHEET = "index.html", "thumbnails.jpg"
 _DEEPEST = 10.0  # percentage points at which a difference has its full color
-_PALEST, _FULL = 8, 55  # percent of color
+_PALEST, _FULL = 8, 55  # share of color for the smallest and the largest difference, in percent
 _ACROSS = 8  # thumbnails in a row of the sheet
 _QUALITY = (cv2.IMWRITE_JPEG_QUALITY, 88)
 
 
 def write_page(report: Report, folder: Path) -> Path:
-    """Write `index.html` and its pictures into a folder, replacing what it held; returns the page's path.
+    """Write `index.html` and its pictures into a folder, replacing its content.
 
-    A folder that holds the same bytes already is left as it is.
+    A folder that already holds the same bytes is left as it is.
+
+    Args:
+        report: The page.
+        folder: The folder.
+
+    Returns:
+        The path of `index.html`.
     """
     beside = PictureFiles()
     found = {PAGE: render(report, beside).encode(), **beside.files()}
@@ -52,9 +59,13 @@ def _read(folder: Path) -> dict[str, bytes]:
 
 @dataclass
 class PictureFiles:
-    """Collects the pictures of a page while it is rendered, and gives the elements that show them.
+    """Collects the pictures of a page while it is rendered, and returns the HTML elements that show them.
 
-    Figures become SVG files. All thumbnails are parts of one JPEG: DVC needs milliseconds for each file.
+    Figures become SVG files. All thumbnails are parts of one JPEG, because DVC needs milliseconds per file.
+
+    Attributes:
+        figures: File name → content of an SVG file.
+        thumbnails: The thumbnails in the order of the sheet.
     """
 
     figures: dict[str, bytes] = field(default_factory=dict)
@@ -65,7 +76,7 @@ class PictureFiles:
         name = f"{figure.name}.svg"
         self.figures[name] = to_svg(figure.canvas).encode()
         width, height = figure.canvas.get_size_inches()
-        # 6.6 rem for an inch: a picture's text is then as large as a note's.
+        # At 6.6 rem per inch, the text of a picture is as large as the text of a note.
         html = Markup(
             '<img src="{}" alt="{}" width="{:.0f}" height="{:.0f}" style="--natural: {:.1f}rem" '
             'loading="lazy">'
@@ -119,12 +130,11 @@ def _environment() -> Environment:
 
 
 def render(report: Report, pictures: PictureFiles | None = None) -> str:
-    """A page as HTML without links to the outside: no network, no font, no script from elsewhere.
+    """Render a page as HTML. It loads nothing from the network: no fonts and no scripts.
 
     Args:
         report: The page.
-        pictures: Collects its figures and thumbnails, which lie beside the page; only a page that has some
-            needs it.
+        pictures: Collects its figures and thumbnails, which are files next to the page; None if it has none.
     """
     templates = files("fakeforensics.reporting").joinpath("templates")
     css, script = (
@@ -147,8 +157,8 @@ def render(report: Report, pictures: PictureFiles | None = None) -> str:
 
 
 def inline(text: str) -> Markup:
-    """Escape text; what is in backticks becomes code, and elsewhere `S_XY` gets its subscript."""
-    parts = re.split(r"`([^`]+)`", str(escape(text)))  # every second one was in backticks
+    """Escape text. Words in backticks become code; elsewhere the text after `S_` becomes a subscript."""
+    parts = re.split(r"`([^`]+)`", str(escape(text)))  # every second part was in backticks
     html = "".join(
         f"<code>{part}</code>" if place % 2 else SUBSCRIPT.sub(r"\1<sub>\2</sub>", part)
         for place, part in enumerate(parts)
@@ -157,7 +167,7 @@ def inline(text: str) -> Markup:
 
 
 def pill(difference: float) -> Markup:
-    """A difference in percentage points, the more colored the larger; a real minus sign aligns columns."""
+    """An element that shows a difference in percentage points. A larger difference has more color."""
     weight = _PALEST + (_FULL - _PALEST) * min(abs(difference) / _DEEPEST, 1)
     shown = f"{abs(difference):.2f}"
     sign, tone = ("+", "better") if difference > 0 else ("−", "worse")
@@ -168,7 +178,7 @@ def pill(difference: float) -> Markup:
 
 
 def column_groups(table: Table) -> list[tuple[str, int]]:
-    """The headings above the headings, each with the number of columns that it spans."""
+    """The headings of the groups of columns, each with the number of columns that it spans."""
     return [
         (group, len(list(columns)))
         for group, columns in groupby(table.columns, key=lambda column: column.group)
@@ -181,9 +191,9 @@ def _data_uri(picture: bytes) -> str:
 
 
 def to_svg(figure: Canvas) -> str:
-    """A picture as an SVG file that a browser with a dark theme shows in colors for dark pages.
+    """A picture as an SVG file, with a style sheet that changes the colors in a browser with a dark theme.
 
-    Programs that do not know styles of this kind show the light colors, which stand in the elements.
+    Programs that do not support such style sheets show the light colors, which the elements have.
     """
     buffer = io.StringIO()
     with rc_context(STYLE):

@@ -31,7 +31,12 @@ DEMO = (
 
 
 def protocol_page(results: ProtocolResults, thresholds: ThresholdsParams) -> Report:
-    """All about one protocol: the answers first, then what they rest on; long sections start closed."""
+    """The page of one protocol: the answers first, then the results behind them; long sections start closed.
+
+    Args:
+        results: The protocol's results.
+        thresholds: The settings of the group `thresholds`.
+    """
     criterion, chosen = thresholds.criterion, pick(results)
     precision: list[Block] = [*ap_table(results), *ap_figure(results), *folded(video_table(results))]
     more_rules = [*threshold_blocks(results, criterion), *rule_blocks(results)]
@@ -73,26 +78,26 @@ def protocol_page(results: ProtocolResults, thresholds: ThresholdsParams) -> Rep
 
 
 def folded(blocks: list[Block] | list[Table]) -> list[Block]:
-    """Blocks whose tables start closed."""
+    """The blocks, with tables that start closed."""
     return [replace(block, folded=True) if isinstance(block, Table) else block for block in blocks]
 
 
 def missing_files(results: ProtocolResults) -> list[Text]:
-    """That a page is not complete, and why."""
+    """A warning that lists the missing result files, if any."""
     if not results.missing:
         return []
     names = ", ".join(f"`{name}`" for name in results.missing)
     return [
         Text(
-            f"{results.name}: these files were missing when this page was made, and what they hold is left "
-            f"out: {names}. Run `dvc repro` to make them.",
+            f"{results.name}: these files were missing when this page was made, so the page does not show "
+            f"their content: {names}. Run `dvc repro` to make them.",
             "warning",
         )
     ]
 
 
 def left_out(results: ProtocolResults) -> list[Text]:
-    """Detectors that the protocol does not run, and why."""
+    """Notes on the detectors that the protocol does not run, with the reasons."""
     return [
         Text(f"`{results.name}` does not run the detector `{detector}`: {reason}", "note")
         for detector, reason in results.left_out.items()

@@ -1,4 +1,4 @@
-"""What the results rest on: class counts, the audit of the images, settings and versions of the models."""
+"""The background of the results: class counts, the audit of the images, and the models' cards."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
 from fakeforensics.reporting.results import ProtocolResults
 
-_LONGEST = 64  # characters of a setting's value
+_LONGEST = 64  # the most characters of a setting's value that are shown
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
 _ALWAYS_SHOWN = ("format", "size")
-_NONE = {"", "-1", "0.0"}  # how the audit writes that a file has no such property
+_NONE = {"", "-1", "0.0"}  # the audit's values for files without the property
 _OTHERS = "others"
-_SHOWN = 3  # values of a property
-_APART = 0.05  # share of the files by which a fake class must differ to be set in bold
+_SHOWN = 3  # the most values of a property that are shown
+_APART = 0.05  # a fake class that differs in a larger share of its files is set in bold
 
 Formats = dict[str, dict[str, Any]]
 
 
 def count_blocks(results: ProtocolResults) -> list[Block]:
-    """Class counts per split, what was dropped, and which identities overlap."""
+    """Class counts per split, the numbers of dropped images, and the overlap of identities."""
     counts = results.counts
     if counts is None:
         return [Text(f"No counts: `data/manifests/{results.name}/counts.json` is missing.", "warning")]
@@ -54,13 +54,14 @@ def _remarks(counts: dict[str, Any]) -> Iterator[str]:
     for source, leaks in counts.get("leaks", {}).items():
         if leaks["test_related"] or leaks["persons_train_val"]:
             yield (
-                f"{source} is cut by video: {leaks['test_related']:,} of {leaks['test']:,} test videos have "
-                f"a relative in training or validation, which share {leaks['persons_train_val']} persons."
+                f"{source} is split by video: {leaks['test_related']:,} of {leaks['test']:,} test videos "
+                "have a relative in training or validation. Training and validation share "
+                f"{leaks['persons_train_val']} persons."
             )
 
 
 def leak_table(everything: Sequence[ProtocolResults]) -> list[Table]:
-    """What each protocol's cut lets into two splits, where a source names persons; none without persons."""
+    """The persons and relatives that each protocol has in two splits; none if no source names persons."""
     rows = [
         row
         for results in everything
@@ -68,7 +69,7 @@ def leak_table(everything: Sequence[ProtocolResults]) -> list[Table]:
         for row in (_leak_row(results, results.counts or {}, source, people),)
     ]
     columns = (
-        Column("Cut by", numeric=False),
+        Column("Split by", numeric=False),
         Column("Persons in training and validation"),
         Column("Persons in training and test"),
         Column("Test videos with a relative"),
@@ -77,9 +78,9 @@ def leak_table(everything: Sequence[ProtocolResults]) -> list[Table]:
         Column("Images left out"),
     )
     notes = (
-        "Cut by person: training and validation share no person, and no relative of an official test video "
-        "is used. Cut by video: videos are dealt out whoever they show, as the thesis's counts imply. These "
-        "test videos are then easier than unknown ones.",
+        "Split by person: training and validation share no person, and no relative of an official test video "
+        "is used. Split by video: videos are assigned to splits regardless of the persons that they show, as "
+        "the thesis's counts imply. These test videos are then easier than unknown ones.",
         "A relative of a test video is its original, or another fake made from the same original, in "
         "training or validation. The official list shares persons with the other videos in any case.",
     )
@@ -88,7 +89,7 @@ def leak_table(everything: Sequence[ProtocolResults]) -> list[Table]:
 
 
 def _leak_row(results: ProtocolResults, counts: dict[str, Any], source: str, people: dict[str, int]) -> Row:
-    found = counts.get("leaks", {}).get(source, {})  # a cut by person shares none of this, or it is refused
+    found = counts.get("leaks", {}).get(source, {})  # absent if split by person, which allows no such leaks
     tested = f"{found['test_related']:,} of {found['test']:,}" if found else "0"
     left_out = sum(counts.get("dropped", {}).get(source, {}).values())
     numbers = [
@@ -120,8 +121,8 @@ def audit_blocks(results: ProtocolResults) -> list[Block]:
     near = audit["copies"].get("near_across_splits")
     if near and near["pairs"]:
         warning = (
-            f"{near['pairs']:,} pairs of images in different splits look alike by a perceptual hash. Where "
-            "they show the same picture, the test is easier than it appears."
+            f"{near['pairs']:,} pairs of images in different splits have similar perceptual hashes. If they "
+            "show the same picture, the test is easier than it appears."
         )
         blocks += [Text(warning, "warning"), _pair_table(near)]
     return blocks
@@ -163,10 +164,10 @@ def _bias_table(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> 
         for name, bias in biases.items()
     )
     notes = [
-        "AUC of a cross-validated classifier that knows what a file states about its coding, but no pixels; "
-        "0.5 is chance. p-value: the share of random labelings on which it does at least as well. Marked: it "
-        "is below 0.01, or a property of the files tells. Of the files of a class in one group (a video, or "
-        "a photograph with its edits) one counts."
+        "AUC: area under the ROC curve of a cross-validated classifier that sees the coding of a file but no "
+        "pixels; 0.5 is chance. p-value: the share of random labelings that it fits at least as well. "
+        "Marked: the p-value is below 0.01, or a single property separates real from fake. The files of a "
+        "class in one group (a video, or a photograph with its edits) count as one."
     ]
     if any(bias["auc"] is None for bias in biases.values()):
         notes.append(f"{EMPTY}: fewer than ten groups of a class, too few to test.")
@@ -179,7 +180,7 @@ def _bias_table(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> 
 
 
 def _property_tables(results: ProtocolResults, biases: dict[str, dict[str, Any]]) -> list[Block]:
-    """The p-value of each property in each set of images, and the methods that one of them gives away."""
+    """The p-value of each property in each set of images, and the methods that a property gives away."""
     names = dict.fromkeys(name for bias in biases.values() for name in bias["properties"])
     sets = [name for name, bias in biases.items() if bias["properties"] or bias["auc"] is not None]
     if not names or not sets:
@@ -215,7 +216,7 @@ def _duplicate_table(found: dict[str, Any]) -> Table:
         Row(f"Identical files within {title}", (Cell(f"{within[split]:,}"), Cell("")))
         for split, title in _SPLITS.items()
     ]
-    rows.append(Row("Identical files across splits", (Cell("0"), Cell("any would stop the splits stage"))))
+    rows.append(Row("Identical files across splits", (Cell("0"), Cell("the splits stage rejects them"))))
     near = found.get("near_across_splits")
     count = Cell(EMPTY) if near is None else Cell(f"{near['pairs']:,}", alarm=near["pairs"] > 0)
     how = f"pairs among {near['checked']:,} of {near['of']:,} images" if near else "not searched for"
@@ -234,7 +235,11 @@ def _pair_table(near: dict[str, Any]) -> Table:
 
 
 def format_table(formats: Formats) -> Table:
-    """How the files of each class are encoded: a row per source, domain and method, real images first."""
+    """The coding of the files of each class: a row per source, domain and method, real images first.
+
+    Args:
+        formats: The audit's `formats`.
+    """
 
     def place(name: str) -> tuple[str, int, str]:
         return name.rpartition("/")[0], int(formats[name]["label"]), name
@@ -302,13 +307,13 @@ def _apart(one: dict[str, Any], other: dict[str, Any], key: str) -> float:
 
 
 def settings_table(results: ProtocolResults) -> list[Table]:
-    """What the models' cards record: a row per fact, a column per model; none without models."""
+    """The content of the models' cards: a row per setting, a column per model; none without models."""
     cards = {detector: dict(flatten(card)) for detector, card in results.cards.items()}
     names = dict.fromkeys(name for card in cards.values() for name in card)
     rows = tuple(Row(name, tuple(Cell(card.get(name, EMPTY)) for card in cards.values())) for name in names)
     columns = tuple(Column(detector, numeric=False) for detector in cards)
     paths = ", ".join(f"`models/{results.name}/{detector}/model.json`" for detector in cards)
-    return [Table(f"What each model's card records: {paths}.", "Setting", columns, rows)] if cards else []
+    return [Table(f"The models' cards, from {paths}.", "Setting", columns, rows)] if cards else []
 
 
 def flatten(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Published figures that are printed next to ours; reporting knows no publication itself."""
+"""Records for published figures that are printed next to ours. The figures are defined elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ApReference:
 
     Args:
         rows: Test set → key → value, in the printed order.
-        means: `mean` or `mean_unseen` → key → value, where the table prints one.
+        means: `mean` or `mean_unseen` → key → value, if the table prints such a mean.
     """
 
     rows: Mapping[str, Mapping[Key, float]]
@@ -40,8 +40,8 @@ class ThresholdReference:
     Args:
         key: The score that it is about.
         title: Where it is printed, such as `table 4.10 of the thesis`.
-        criterion: What the thresholds maximize, stated or inferred.
-        rows: Test set → what its threshold gives.
+        criterion: The criterion that the thresholds maximize, as stated or inferred.
+        rows: Test set → its threshold, with rates in percent.
         note: Remark below the table.
     """
 
@@ -54,17 +54,18 @@ class ThresholdReference:
 
 @dataclass(frozen=True)
 class Reference:
-    """What a publication has to say about a protocol.
+    """The figures of a publication for a protocol.
 
     Args:
-        owner: Whose figures they are, such as `the thesis`.
-        table: Where they are printed, such as `table 4.6 of the thesis`.
-        tag: The same for the chapter's heading.
+        owner: The publication, such as `the thesis`.
+        table: Where the figures are printed, such as `table 4.6 of the thesis`.
+        tag: A short form of `table` for the chapter's heading.
         citation: A sentence for the report's introduction.
         labels: Test set → its printed name.
-        ap: Its average precisions.
-        thresholds: Its best thresholds.
-        lambdas: The values of lambda of which it prints the best by test; none if it used one.
+        ap: The published average precisions.
+        thresholds: The published best thresholds.
+        lambdas: The values of lambda from which the publication chose the best by test; none if it used a
+            single one.
     """
 
     owner: str

@@ -1,4 +1,4 @@
-"""Reads what the earlier stages wrote about a protocol."""
+"""Reads the results that the earlier stages wrote for a protocol."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from fakeforensics.sums import is_listed
 from fakeforensics.thresholds.policy import DECISION, Decision, read_decision
 
 COMPARISON = "comparison.json"
-# Keys of metrics/<protocol>/<detector>.json for test sets of fakes alone: a score with a probability is cut
-# at 0.5, other scores at the threshold that is most accurate on validation images.
+# Keys of metrics/<protocol>/<detector>.json for test sets of fakes alone: the accuracy at probability 0.5,
+# or for a score without a probability at the threshold with the highest accuracy on validation images.
 FAKE_ONLY = ("accuracy", "accuracy_at_validation_threshold")
 _AXES = {"pr": ("recall", "precision"), "roc": ("fpr", "tpr")}  # columns of the curves
 
@@ -53,7 +53,7 @@ class ScoreColumn(NamedTuple):
 
     Args:
         detector: The detector's name.
-        spec: What the score is.
+        spec: The description of the score.
         title: The column's heading.
         group: The heading that it shares with the detector's other scores; empty if it has no others.
         place: Its position among all columns of the report, which decides its color.
@@ -79,12 +79,16 @@ class ScoreColumn(NamedTuple):
 
     @property
     def color(self) -> str:
-        """Its color in pictures."""
+        """The score's color in pictures."""
         return series_color(self.place)
 
 
 def score_columns(detectors: Mapping[str, DetectorCard]) -> tuple[ScoreColumn, ...]:
-    """A column for each score of each detector, in order."""
+    """A column for each score of each detector, in order.
+
+    Args:
+        detectors: Detector → its card.
+    """
     pairs = [(name, card, spec) for name, card in detectors.items() for spec in card.scores]
     return tuple(
         ScoreColumn(
@@ -116,26 +120,29 @@ def headings(columns: Iterable[ScoreColumn]) -> tuple[Column, ...]:
 
 @dataclass(frozen=True)
 class ProtocolResults:
-    """All that is known about one protocol.
+    """All results of one protocol.
 
     Args:
         root: The project's folder.
+        name: The protocol's name.
+        protocol: The protocol.
         counts: The class counts of its manifests; None if the splits stage has not run.
         columns: The scores of the detectors that have metrics and a card, in order.
-        metrics: Detector → its metrics. Only detectors with columns are here and in what follows.
+        metrics: Detector → its metrics. This and the following mappings hold only detectors with columns.
         details: Detector → the intervals of its metrics.
         thresholds: Detector → its threshold analysis.
-        robustness: Detector → AP and accuracy under corruptions.
+        robustness: Detector → average precision and accuracy under corruptions.
         cards: Detector → its model's whole card.
-        detectors: Detector → what the card records about the detector itself.
+        detectors: Detector → the part of the card about the detector itself.
         left_out: Detector → why the protocol does not run it.
         missing: Files that were expected and not found.
-        reference: Published figures for the same protocol.
+        reference: Published figures for the same protocol; None if there are none.
         seeds: The spread of average precision over seeds; None if it was not measured.
-        grid: What each lambda of a grid gives, from `lambda_grid`; None if no grid was trained.
+        grid: The results for each lambda of a grid, from `lambda_grid`; None if no grid was trained.
         comparison: The paired differences of average precision, from the compare stage; None without them.
         decisions: Detector → its decision policy, if it has one.
-        telling: What the coding of the files alone gives away: `train` or test set → evidence in words.
+        telling: `train` or test set → how the coding of its files alone tells real from fake, in words. Sets
+            for which it does not are absent.
     """
 
     root: Path
@@ -164,18 +171,18 @@ class ProtocolResults:
         return f"{self.name}/index.html"
 
     def label(self, test_set: str) -> str:
-        """A test set's name, as printed in the publication that the protocol repeats."""
+        """The name of a test set in the publication that the protocol repeats, or else its own name."""
         return self.reference.labels.get(test_set, test_set) if self.reference else test_set
 
     def value(self, metric: str, column: ScoreColumn, test_set: str) -> float | None:
-        """A metric on a test set, or on `mean` or `mean_unseen`; None where it was not measured."""
+        """A metric on a test set, `mean` or `mean_unseen`, unchanged from its file; None if not measured."""
         by_score = self.metrics.get(column.detector, {}).get(metric)
         by_set = by_score.get(column.spec.name) if isinstance(by_score, dict) else None
         value = by_set.get(test_set) if isinstance(by_set, dict) else None
         return float(value) if isinstance(value, int | float) else None
 
     def interval(self, metric: str, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
-        """The 95 % interval of a metric, or None."""
+        """The 95 % interval of a metric on a test set, `mean` or `mean_unseen`, or None."""
         by_score = self.details.get(column.detector, {}).get(f"{metric}_interval", {})
         bounds = by_score.get(column.spec.name, {}).get(test_set)
         return None if bounds is None else (float(bounds[0]), float(bounds[1]))
@@ -199,7 +206,7 @@ class ProtocolResults:
         return _percent(next((value for value in found if value is not None), None))
 
     def fake_accuracy_interval(self, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
-        """The 95 % interval of that percentage, or None."""
+        """The 95 % interval of `fake_accuracy`, in percent, or None."""
         for row in self.details.get(column.detector, {}).get("fakes_alone", ()):
             if (row["score"], row["test_set"]) == (column.spec.name, test_set):
                 return _percents(row["accuracy_interval"])
@@ -216,10 +223,10 @@ class ProtocolResults:
 
     @property
     def ranked(self) -> tuple[str, ...]:
-        """The test sets with both classes, in the published order, followed by those not published.
+        """The test sets with both classes: first the published ones in the published order, then the others.
 
-        Published sets that the protocol does not test are among them, so that they show up as missing. Empty
-        if no detector has average precisions.
+        Published sets that the protocol does not test are included, so that the report shows them as missing.
+        Empty if no detector has average precisions.
         """
         if all(self.ap(column, name) is None for column in self.columns for name in self.protocol.test):
             return ()
@@ -235,13 +242,13 @@ class ProtocolResults:
         return 100 * float(count["fake"]) / float(count["real"] + count["fake"])
 
     def chance(self, test_sets: Iterable[str]) -> float | None:
-        """The mean of the sets' prevalences, or None if one is not known."""
+        """The mean of the sets' prevalences in percent, or None if one is not known."""
         shares = [self.prevalence(name) for name in test_sets]
         known = [share for share in shares if share is not None]
         return sum(known) / len(known) if known and len(known) == len(shares) else None
 
     def mark(self, test_set: str) -> str:
-        """The mark of a test set in tables: nothing, or that the coding of its files tells the label."""
+        """The mark of a test set in tables: a warning if the coding of its files tells the label, else ""."""
         return "file format tells" if test_set in self.telling else ""
 
     def scores(self, detector: str) -> pd.DataFrame | None:
@@ -272,10 +279,15 @@ class ProtocolResults:
 
 
 def _read_points(path: Path, texts: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
-    """Read a curve.
+    """Read the points of a curve from a CSV file.
+
+    Args:
+        path: The file.
+        texts: Columns of text that it must have.
+        numbers: Columns of numbers that it must have.
 
     Raises:
-        UserError: If it is no table, or lacks one of these columns of text or of numbers.
+        UserError: If the file is not a table, or lacks one of these columns.
     """
     check_file(path)
     try:
@@ -308,7 +320,7 @@ def _read_audit(path: Path) -> dict[str, Any] | None:
 
 
 def _telling(audit: dict[str, Any] | None) -> dict[str, str]:
-    """Set of images → by what the coding of its files tells real from fake, all fakes or single methods."""
+    """`train` or test set → how the coding of its files tells fakes, or single methods, from real images."""
     found = {}
     for name, bias in (audit or {}).get("format_bias", {}).items():
         if bias["is_biased"]:
@@ -321,9 +333,9 @@ def _telling(audit: dict[str, Any] | None) -> dict[str, str]:
 
 
 def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolResults:
-    """Gather what was computed for a protocol.
+    """Read all results of a protocol.
 
-    A detector without its card is not shown, even if it has metrics: nothing else describes its scores.
+    A detector without a card is left out even if it has metrics, because only the card describes its scores.
 
     Args:
         root: The project's folder.
@@ -364,7 +376,7 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
     known = {detector: detector_card(card, f"models/{name}/{detector}") for detector, card in cards.items()}
 
     def of_experiments(file: str) -> dict[str, Any] | None:
-        """What a command wrote that nobody has to run."""
+        """The result of an optional command; None if it was not run."""
         path = root / f"metrics/{name}/{file}"
         return read_json(path) if path.is_file() else None
 
@@ -392,9 +404,9 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
 
 
 def _in_places(columns: tuple[ScoreColumn, ...], detectors: Sequence[str]) -> tuple[ScoreColumn, ...]:
-    """Columns whose places, and so colors, are the same on the pages of all protocols.
+    """Set the places of the columns, and so their colors, to be the same on the pages of all protocols.
 
-    A detector that has no results here keeps the place of one score free, as its number is not known.
+    A detector without results here keeps one place free, because its number of scores is not known.
     """
     place, found = 0, list[ScoreColumn]()
     for detector in detectors:

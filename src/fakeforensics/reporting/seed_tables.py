@@ -1,4 +1,7 @@
-"""Detectors over several seeds: their ranking, and what it says of claims about joint and one-class ones."""
+"""The ranking of detectors over several seeds, and two claims that it tests.
+
+The claims: the joint detector is better than BCE, and one-class detectors are better than chance.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,17 @@ _UNSEEN, _ALL = "mean_unseen", "mean"
 
 
 class Ranked(NamedTuple):
-    """A score of a detector over several seeds, as `seeds.json` holds it."""
+    """A score of a detector over several seeds, from `seeds.json`.
+
+    Attributes:
+        detector: The detector's name.
+        label: The heading of the score.
+        sees: The data that the detector is trained on.
+        cost: The cost of training, such as `processor_seconds`.
+        ap: Test set, `mean` or `mean_unseen` → mean, deviation and interval of the average precision, as
+            fractions.
+        difference: `mean` or `mean_unseen` → the paired difference to the baseline and its interval.
+    """
 
     detector: str
     label: str
@@ -33,18 +46,16 @@ class Ranked(NamedTuple):
 
 
 def seed_blocks(results: ProtocolResults) -> list[Block]:
-    """On what the detectors were trained, how they rank over seeds, and what that says of two claims."""
+    """The machines of training, the ranking of the detectors over seeds, and the two claims; or a note."""
     machines = dict.fromkeys(trained_on(card) for card in results.cards.values())
     if not machines:
         return []
-    text = (
-        f"Trained on: {'; '.join(machines)}. Another processor gives other last bits and so another model. "
-    )
+    text = f"Trained on: {'; '.join(machines)}. On another processor the last bits and the models differ. "
     found = results.seeds
     if found is None:
         text += (
-            "The figures are those of one seed: differences between detectors or commits may be chance. "
-            f"`make seeds PROTOCOL={results.name} SEEDS=0,1,2` measures how much they change with it."
+            "The figures are for one seed, so differences between detectors or commits may be due to chance. "
+            f"`make seeds PROTOCOL={results.name} SEEDS=0,1,2` measures how much they vary with the seed."
         )
         return [Text(text, "note")]
     ranking = ranked(found)
@@ -76,10 +87,15 @@ def _main(scores: list[Ranked]) -> str:
 
 
 def random_ap(reals: int, fakes: int) -> float:
-    """The expected average precision of a random order of images without ties.
+    """The expected average precision of a random order of images without ties, a fraction.
 
-    It is above the share of fakes, the more so the fewer the images: with H the harmonic number of all n
-    images it is (H + (fakes − 1) / (n − 1) · (n − H)) / n, the mean precision at the rank of a fake.
+    It is larger than the share of fakes, and the difference grows if there are fewer images. With n images
+    and their harmonic number H = 1 + 1/2 + … + 1/n it is (H + (fakes − 1) / (n − 1) · (n − H)) / n, which is
+    the mean precision at the rank of a fake.
+
+    Args:
+        reals: Number of real images.
+        fakes: Number of fakes, at least 1; together at least 2 images.
     """
     size = reals + fakes
     harmonic = sum(1 / rank for rank in range(1, size + 1))
@@ -119,8 +135,8 @@ def _table(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranked
         "A value is the mean over seeds ± their standard deviation. Below it: its 95 % interval from a "
         f"bootstrap over groups and seeds. Against {label}: the paired difference in the mean, in percentage "
         "points.",
-        "Training: processor time in seconds. What is computed once for several detectors is counted for "
-        f"the first of them. Trained on: {'; '.join(found['trained_on'])}.",
+        "Training: processor time in seconds. Work that several detectors share is counted for the first of "
+        f"them. Trained on: {'; '.join(found['trained_on'])}.",
     )
     return Table(caption, "Detector", columns, rows, notes)
 
@@ -138,7 +154,7 @@ def _difference(values: dict[str, float] | None) -> Cell:
 
 
 def _claims(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranked]) -> Iterator[Text]:
-    """What the ranking says of two claims: that joint beats bce, that one-class detectors beat chance."""
+    """The evidence for two claims: joint is better than bce, one-class detectors are better than chance."""
     main = _main(ranking)
     where = "the unseen test sets" if main == _UNSEEN else "the test sets"
     for one in ranking:
@@ -161,7 +177,7 @@ def _claims(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranke
     other = [one.label for one in one_class if one.label not in {*above, *below}]
     parts = {
         "Better than chance": above,
-        "Not told from chance": other,
+        "Not distinguishable from chance": other,
         "Worse than chance": below,
     }
     yield Text(

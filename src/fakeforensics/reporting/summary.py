@@ -1,4 +1,4 @@
-"""A protocol in short: what was trained, how well it does, which threshold to use, and what to beware of."""
+"""The summary of a protocol: the detector and threshold to use, their error rates, and warnings."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from fakeforensics.thresholds.doubts import doubts
 from fakeforensics.thresholds.policy import Decision
 
 _ENDS = (
-    "Reals called fake: below it the 95 % interval, which counts a video, or a photograph with its edits, as "
-    "one (Clopper-Pearson). The threshold was chosen on validation images; no test set played a part."
+    "Below the share of reals called fake: its 95 % interval (Clopper-Pearson), which counts a video, or a "
+    "photograph with its edits, as one image. The threshold was chosen on validation images; no test set was "
+    "used."
 )
 
 
 @dataclass(frozen=True)
 class Pick:
-    """The detector to use, as validation chooses it, and its policy.
+    """The detector to use, chosen on validation, and its policy.
 
     Args:
         column: The score that decides.
-        precision: The detector's highest average precision on validation, percent.
+        precision: The detector's highest average precision on validation, in percent.
         decision: Its policy; None if there is none.
-        rates: What its threshold gives on each test set with both classes.
-        doubts: What speaks against using it.
+        rates: The error rates of its threshold on each test set with both classes.
+        doubts: Reasons not to use it, in sentences.
     """
 
     column: ScoreColumn
@@ -46,21 +47,21 @@ class Pick:
 
     @property
     def sigmoid(self) -> str:
-        """`a sigmoid of 0.457`, where the score is a logit."""
+        """The sigmoid of the threshold, such as `a sigmoid of 0.457`; empty if the score is not a logit."""
         if self.decision is None or self.column.spec.scale != "logit":
             return ""
         return f"a sigmoid of {expit(self.decision.threshold):.3g}"
 
     @property
     def both(self) -> str:
-        """The threshold, and its sigmoid in brackets."""
+        """The threshold, with its sigmoid in parentheses if there is one."""
         return f"{self.threshold} ({self.sigmoid})" if self.sigmoid else self.threshold
 
 
 def pick(results: ProtocolResults) -> Pick | None:
-    """The detector whose best score has the highest average precision on validation; of equals the last.
+    """The detector whose best score has the highest average precision on validation; of several, the last.
 
-    It is the one that `predict` takes. None if validation lacks reals or fakes, so that nothing can choose.
+    `predict` uses the same detector. None if validation lacks a class and so cannot choose.
     """
     found = {
         name: max(precision.values())
@@ -85,14 +86,24 @@ def pick(results: ProtocolResults) -> Pick | None:
 
 
 def short_blocks(results: ProtocolResults, chosen: Pick | None) -> list[Block]:
-    """The answers in words, then the warnings; nothing where nothing was measured."""
+    """The answers in words, then the warnings; nothing if nothing was measured.
+
+    Args:
+        results: The protocol's results.
+        chosen: From `pick`.
+    """
     if not results.metrics:
         return []
     return [Facts(tuple(facts(results, chosen))), *(Text(one, "warning") for one in warnings(results))]
 
 
 def facts(results: ProtocolResults, chosen: Pick | None) -> Iterator[tuple[str, str]]:
-    """Which detector and threshold to use, how well it does, and what was trained."""
+    """The detector and threshold to use, their error rates, and the training data, as (title, answer).
+
+    Args:
+        results: The protocol's results.
+        chosen: From `pick`.
+    """
     yield "Use", _use(chosen)
     if chosen is not None and chosen.decision is not None:
         yield "Expect", _expect(results, chosen, chosen.decision)
@@ -122,21 +133,21 @@ def _trained(results: ProtocolResults) -> str:
 
 def _use(chosen: Pick | None) -> str:
     if chosen is None:
-        return "Nothing can be recommended: validation lacks real images or fakes, so that it cannot choose."
+        return "Nothing can be recommended: validation lacks real images or fakes, so it cannot choose."
     if any("no better than chance" in doubt for doubt in chosen.doubts):
         return (
-            f"None of these detectors. The best on validation, {chosen.column.name}, is no better there "
-            "than a random guess."
+            f"None of these detectors. {chosen.column.name} is the best on validation, but no better than a "
+            "random guess."
         )
     why = (
-        f"of these detectors it has the highest average precision on validation ({chosen.precision:.1f} %), "
-        "whose fakes are made by the methods of training"
+        "Of these detectors it has the highest average precision on validation "
+        f"({chosen.precision:.1f} %), whose fakes are made by the methods of training."
     )
     if chosen.decision is None:
-        return f"{chosen.column.name}: {why}. It has no threshold, so there are scores and no verdicts."
+        return f"{chosen.column.name}. {why} It has no threshold, so there are scores but no verdicts."
     return (
-        f"{chosen.column.name}, and call an image fake from a score of {chosen.both}: "
-        f"{chosen.decision.chosen}. The detector: {why}."
+        f"{chosen.column.name}. Call an image fake if its score is at least {chosen.both}, the threshold "
+        f"with {chosen.decision.chosen}. {why}"
     )
 
 
@@ -167,7 +178,7 @@ def _expect(results: ProtocolResults, chosen: Pick, decision: Decision) -> str:
 
 
 def _precision(results: ProtocolResults, column: ScoreColumn, sets: Sequence[str], kind: str) -> str:
-    """The mean average precision over sets in words, beside chance, with the worst and the best set."""
+    """The mean average precision over test sets in words, next to chance, with the worst and the best set."""
     values = {name: results.ap(column, name) for name in sets}
     average = mean(values.values())
     if average is None:
@@ -188,12 +199,12 @@ def _precision(results: ProtocolResults, column: ScoreColumn, sets: Sequence[str
             f"{values[best]:.1f} %."
         )
     if bounds is not None and chance is not None and bounds[0] <= chance:
-        text += " This is not told from chance."
+        text += " This cannot be distinguished from chance."
     return text
 
 
 def _others(results: ProtocolResults) -> str:
-    """What the paired comparison with the baseline says, over the unseen sets if there are some."""
+    """The result of the paired comparison with the baseline, over the unseen sets if there are any."""
     rows = (results.comparison or {}).get("ap_difference", [])
     kind = "mean_unseen" if any(row["test_set"] == "mean_unseen" for row in rows) else "mean"
     names = {"/".join(column.key): column.name for column in results.columns}
@@ -204,18 +215,18 @@ def _others(results: ProtocolResults) -> str:
         return ""
     said = []
     for row in sorted(mine, key=lambda row: -row["difference"]):
-        verdict = "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "not told apart"
+        verdict = "better" if row["low"] > 0 else "worse" if row["high"] < 0 else "no clear difference"
         points = f"{100 * row['difference']:+.1f} points, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
         said.append(f"{names[row['first']]} {verdict} ({points.replace('-', '−')})")
     where = "the unseen test sets" if kind == "mean_unseen" else "the test sets"
     return (
         f"Compared with {names[mine[0]['second']]} on the same images of {where}: {'; '.join(said)}. The "
-        "intervals are about the images; another seed of training moves these values as well."
+        "intervals cover the choice of test images only; another training seed changes these values as well."
     )
 
 
 def warnings(results: ProtocolResults) -> list[str]:
-    """What a reader must know before any figure: doubtful detectors, and files that give the label away."""
+    """The warnings to read first: doubtful detectors, and files whose coding gives the label away."""
     found = [
         f"{results.detectors[name].label}: {doubt}"
         for name in results.detectors
@@ -234,7 +245,7 @@ def warnings(results: ProtocolResults) -> list[str]:
 
 
 def rate_table(results: ProtocolResults, chosen: Pick | None) -> list[Block]:
-    """What the recommended threshold gives on each test set; nothing without one."""
+    """The error rates of the recommended threshold on each test set; nothing without a threshold."""
     if chosen is None or not chosen.rates:
         return []
     rows = tuple(
@@ -249,7 +260,7 @@ def rate_table(results: ProtocolResults, chosen: Pick | None) -> list[Block]:
         )
         for one in chosen.rates
     )
-    caption = f"{chosen.column.name} with the threshold {chosen.both}: what it gives, in percent."
+    caption = f"Error rates of {chosen.column.name} with the threshold {chosen.both}, in percent."
     columns = (Column("Reals called fake"), Column("Fakes found"))
     return [Table(caption, "Test set", columns, rows, (_ENDS,))]
 

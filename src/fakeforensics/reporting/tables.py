@@ -1,4 +1,4 @@
-"""Tables of what was measured: average precision, other metrics, sets of fakes alone, robustness."""
+"""Tables of metrics: average precision, other metrics, accuracy on sets of fakes alone, robustness."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MEANS = {"mean": "all test sets", "mean_unseen": "the unseen test sets"}
 # Metric → corruption → test set, `mean` and `mean_unseen` among them → fraction.
 Corrupted = dict[str, dict[str, dict[str, Any]]]
 
-_IN_PERCENT = ("ap", "accuracy")  # other metrics need not be fractions
+_IN_PERCENT = ("ap", "accuracy")  # other metrics may not be fractions
 _CORRUPTIONS = {
     "jpeg": "JPEG, quality {}",
     "blur": "blur, σ {} px",
@@ -26,7 +26,7 @@ _INTERVALS = (
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """The mean, or None if a value is missing: an average over fewer sets is another quantity."""
+    """The mean, or None if a value is missing, because a mean over fewer sets is a different quantity."""
     known = list(values)
     if not known or any(value is None for value in known):
         return None
@@ -36,7 +36,17 @@ def mean(values: Iterable[float | None]) -> float | None:
 def published_mean(
     results: ProtocolResults, column: ScoreColumn, kind: str, sets: Sequence[str]
 ) -> float | None:
-    """The published average in percent: as printed, else the mean of its rows, else None."""
+    """The published mean in percent.
+
+    Args:
+        results: The protocol's results.
+        column: The score.
+        kind: `mean` or `mean_unseen`.
+        sets: The test sets that the mean is over.
+
+    Returns:
+        The printed mean, else the mean of the printed values of these sets, else None.
+    """
     published = results.reference.ap if results.reference else None
     if published and kind in published.means:
         return published.means[kind].get(column.key)
@@ -52,14 +62,14 @@ def ap_table(results: ProtocolResults) -> list[Table]:
     published = results.reference if any(cell.reference for row in rows for cell in row.cells) else None
     notes = []
     if any(row.unseen for row in rows):
-        notes.append("Unseen: training saw nothing of this forgery method, or nothing of this image domain.")
+        notes.append("Unseen: this forgery method or this image domain is not in training.")
     if any(cell.interval for row in rows for cell in row.cells):
         notes.append(_INTERVALS)
     if results.counts:
         notes.append("Chance: the percentage of fakes, which is the average precision of a random guess.")
     if published and published.ap and not published.ap.means:
         owner = f"{published.owner[0].upper()}{published.owner[1:]}"
-        notes.append(f"{owner} prints no average for this table; the averages shown are those of its rows.")
+        notes.append(f"{owner} prints no average for this table; the averages shown are over its rows.")
     next_to = f", next to {published.table}" if published else ""
     caption = f"Average precision per test set, in percent{next_to}."
     owner = published.owner if published else ""
@@ -173,7 +183,7 @@ def fake_only_table(results: ProtocolResults) -> list[Table]:
 
 
 def cut_notes(columns: Sequence[ScoreColumn]) -> list[str]:
-    """At which threshold fakes alone are recognized by these scores."""
+    """Notes on the thresholds that these scores have on test sets of fakes alone."""
     at_half = [one.name for one in columns if one.spec.even_odds is not None]
     others = [one.name for one in columns if one.spec.even_odds is None]
     validation = "at the threshold of highest accuracy on the model's own validation images"
@@ -182,7 +192,7 @@ def cut_notes(columns: Sequence[ScoreColumn]) -> list[str]:
 
 
 def metric_table(results: ProtocolResults) -> list[Table]:
-    """All metrics without a table of their own, under a heading each; none if there are no others."""
+    """All metrics without a separate table, each under a heading; none if there are no such metrics."""
     known = dict.fromkeys(name for metrics in results.metrics.values() for name in metrics)
     others = [metric for metric in known if metric not in ("ap", *FAKE_ONLY)]
     rows = [row for metric in others for row in _metric_rows(results, metric)]
@@ -198,7 +208,7 @@ def metric_title(metric: str) -> str:
 
 
 def _metric_rows(results: ProtocolResults, metric: str) -> list[Row]:
-    """The rows of one metric, headed by its title; none if it has no value per score and test set."""
+    """The rows of one metric after a heading; none if it has no values by score and test set."""
     titles = {name: results.label(name) for name in results.protocol.test}
     titles |= {"mean": "Average", "mean_unseen": "Average of the unseen"}
     rows = []
@@ -218,7 +228,7 @@ def _metric_cell(results: ProtocolResults, metric: str, column: ScoreColumn, nam
 
 
 def corrupted(results: ProtocolResults) -> dict[ScoreColumn, Corrupted]:
-    """What each score is worth on corrupted test images, and under `<metric>_lost` what is lost."""
+    """The metrics of each score on corrupted test images, and by `<metric>_lost` their losses."""
     return {
         column: {
             metric: {row["corruption"]: row["by_set"] for row in rows if row["score"] == column.spec.name}
@@ -229,38 +239,38 @@ def corrupted(results: ProtocolResults) -> dict[ScoreColumn, Corrupted]:
 
 
 def corrupted_metrics(found: dict[ScoreColumn, Corrupted]) -> list[str]:
-    """The metrics that any score was measured by on corrupted images."""
+    """The metrics of which any score has values on corrupted images."""
     names = dict.fromkeys(metric for by_metric in found.values() for metric in by_metric)
     return [name for name in names if not name.endswith("_lost") and corruptions(found, [name])]
 
 
 def corruptions(found: dict[ScoreColumn, Corrupted], metrics: Iterable[str]) -> list[str]:
-    """All corruptions that any score was measured under, in the order of the settings."""
+    """The corruptions under which any score was measured, in the order of the settings."""
     tables = [by_metric.get(metric, {}) for metric in metrics for by_metric in found.values()]
     return list(dict.fromkeys(name for table in tables for name in table))
 
 
 def corruption_name(corruption: str) -> str:
-    """`jpeg_30` as a reader expects it."""
+    """The name of a corruption for readers: `jpeg_30` becomes `JPEG, quality 30`."""
     kind, _, strength = corruption.partition("_")
     return _CORRUPTIONS[kind].format(strength) if kind in _CORRUPTIONS else corruption
 
 
 def scale_of(metric: str) -> tuple[float, int, str]:
-    """By what a metric is multiplied where it is shown, with how many digits, and the unit."""
+    """How to print a metric: the factor to multiply it by, the number of digits, and the unit."""
     return (100, 1, " in percent") if metric in _IN_PERCENT else (1, 3, "")
 
 
 def robustness_blocks(results: ProtocolResults) -> list[Block]:
-    """A table for each metric and mean; nothing without figures."""
+    """A table for each metric and mean; nothing without values on corrupted images."""
     found = corrupted(results)
     pairs = [(metric, mean) for metric in corrupted_metrics(found) for mean in MEANS]
     tables = [table for pair in pairs if (table := _corruption_table(found, *pair))]
     most = results.protocol.corrupted_images
     images = "The test images" if most is None else f"At most {most} images of each class of each test set"
     explanation = (
-        f"{images} after compression, blur, resizing and noise, beside the same images as they are. Training "
-        "and validation images are unchanged, and so is the threshold. `robustness.png` in each detector's "
+        f"{images} are scored after compression, blur, resizing and noise, and unchanged. Training and "
+        "validation images are unchanged, and so is the threshold. `robustness.png` in each detector's "
         f"folder in `plots/{results.name}` shows each test set."
     )
     return [Text(explanation), *tables] if tables else []

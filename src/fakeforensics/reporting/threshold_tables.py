@@ -1,4 +1,4 @@
-"""What thresholds are worth: each test set's best one, validation's, all rules', inconclusive verdicts."""
+"""Tables of thresholds: the best of each test set, validation's, all rules', and inconclusive verdicts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEFT = (
 )
 _RATES = ("precision", "recall", "accuracy")
 _OWN_SHARE, _ORACLE = "own", "oracle"
-_SHOWN_RATE = 0.05  # of inconclusive verdicts, if the policy gives none and its rates include it
+_SHOWN_RATE = 0.05  # error rate of the verdicts to show if the policy has no inconclusive verdicts
 _SHARES = {
     "reals_called_fake": "reals called fake",
     "fakes_called_real": "fakes called real",
@@ -28,9 +28,9 @@ _SHARES = {
 }
 _VERDICT_NOTES = (
     "Inconclusive: the score is compatible with real and with fake images, or with neither.",
-    "The stated rate holds in the mean for images like those behind it: reals like validation's (or like the "
-    "known reals), fakes made by the methods in validation. Errors above it, in red, are what unseen methods "
-    "and image domains cost.",
+    "The stated rate is an average for images like those it was fitted to: reals like validation's (or like "
+    "the known reals), and fakes made by the methods in validation. Errors above it, in red, are due to "
+    "unseen methods and image domains.",
 )
 _RULE_NOTES = (
     "The oracle is an upper bound that no user can reach. Other rules use only the data named below them.",
@@ -40,32 +40,32 @@ _RULE_NOTES = (
     "many fakes as reals than in use.",
 )
 _ANY_SHARE_NOTES = (
-    "Closes: as above. Worst set: accuracy won or lost against validation's threshold on the set where that "
-    "is least.",
-    "Estimated: the share of fakes with its 95% interval, means over the test sets. Where the scores leave "
-    "open whether few or many are fakes, the threshold is the one that known reals alone give.",
+    "Closes: as above. Worst set: the difference in accuracy to validation's threshold on the test set where "
+    "it is lowest.",
+    "Estimated: the share of fakes with its 95% interval, as means over the test sets. If it is unclear "
+    "whether few or many images are fakes, the known reals alone determine the threshold.",
 )
-# The rules in words; those with numbers in their names are put together by `rule_name`.
+# Rule → its name in words. `rule_name` builds the names of rules that contain numbers.
 _RULES = {
     _ORACLE: "the set's own best threshold (oracle)",
     "validation": "best on validation",
     "universal_mean": "best on the other test sets, on average",
     "universal_worst": "best on the other test sets, for the worst of them",
-    "prior_shift": "validation's, for the share of fakes estimated from the set's scores",
-    "mixture": "where two bells fitted to the set's scores meet",
-    "valley": "the valley between the peaks of the set's scores",
-    "standardise": "validation's, moved with mean and spread of the set's scores",
+    "prior_shift": "validation's, adapted to the share of fakes estimated from the set's scores",
+    "mixture": "where two normal distributions fitted to the set's scores cross",
+    "valley": "the valley between the two peaks of the set's scores",
+    "standardise": "validation's, scaled to the mean and spread of the set's scores",
 }
-_NO_GAP = 1e-3  # a mean gap of which no share is stated
+_NO_GAP = 1e-3  # no recovered share is stated for a mean gap of at most this accuracy
 
 
 class Thresholds(NamedTuple):
     """The thresholds of one score, chosen by one criterion.
 
     Args:
-        oracle: Test set → the outcome at that set's own best threshold, which needs its labels.
-        validation: Test set → the outcome at the one threshold chosen on validation images; for a set
-            of fakes alone only recall and false negatives.
+        oracle: Test set → the error rates at that set's own best threshold, which needs its labels.
+        validation: Test set → the error rates at the one threshold chosen on validation images; for a set of
+            fakes alone only recall and false-negative rate.
     """
 
     oracle: dict[str, dict[str, Any]]
@@ -78,7 +78,7 @@ class Thresholds(NamedTuple):
 
 
 def thresholds_of(results: ProtocolResults, column: ScoreColumn, criterion: str) -> Thresholds:
-    """The threshold analysis of one score by one criterion; empty where there is none."""
+    """The threshold analysis of one score by one criterion; empty if there is none."""
     analysis = results.thresholds.get(column.detector, {})
     rows = [*analysis.get("table_4_10", ()), *analysis.get("fakes_alone", {}).get("rows", ())]
     mine = [row for row in rows if (row["score"], row["criterion"]) == (column.spec.name, criterion)]
@@ -133,7 +133,7 @@ def _is_published(results: ProtocolResults, column: ScoreColumn) -> bool:
 
 
 def _published_table(results: ProtocolResults, column: ScoreColumn) -> Table:
-    """The best threshold of each set by a published criterion and what it gives, next to the printed ones."""
+    """The best threshold of each set by a published criterion, next to the published threshold."""
     reference = cast(Reference, results.reference)
     published = cast(ThresholdReference, reference.thresholds)
     ours = thresholds_of(results, column, published.criterion).oracle
@@ -162,7 +162,7 @@ def _published_table(results: ProtocolResults, column: ScoreColumn) -> Table:
 
 
 def _rate_cell(ours: float | None, printed: float | None) -> Cell:
-    """A rate in percent with one digit, as such tables are printed."""
+    """A rate in percent with one digit, next to the published rate."""
     return Cell(
         text=EMPTY if ours is None else f"{ours:.1f}",
         reference="" if printed is None else f"{printed:.1f}",
@@ -180,12 +180,12 @@ def _threshold_cells(known: Thresholds, name: str) -> list[Cell]:
 
 
 def _threshold(row: dict[str, Any]) -> str:
-    """A threshold: as a probability where the score has one."""
+    """A threshold as text; as a probability if the score has one."""
     return f"{float(row.get('probability', row['threshold'])):.4g}"
 
 
 def rule_name(rule: str) -> str:
-    """A rule that selects a threshold, in words: `reals_k50_fpr5` → `5 % false alarms on 50 known reals`."""
+    """The name of a rule in words, such as `5 % false alarms on 50 known reals` for `reals_k50_fpr5`."""
     if rule in _RULES:
         return _RULES[rule]
     kind, _, number = rule.partition("_k")
@@ -196,7 +196,7 @@ def rule_name(rule: str) -> str:
 
 
 def rule_blocks(results: ProtocolResults) -> list[Block]:
-    """Mean accuracy over the test sets by threshold-selection rule and score; nothing if none was tried."""
+    """Mean accuracy over the test sets by threshold-selection rule and score; nothing without rules."""
     found = {
         (detector, row["score"], row["rule"]): row
         for detector, analysis in results.thresholds.items()
@@ -227,7 +227,7 @@ def rule_blocks(results: ProtocolResults) -> list[Block]:
 
 
 def _any_share_tables(results: ProtocolResults) -> list[Block]:
-    """A table per detector: what known reals and unlabeled scores give, by share of fakes."""
+    """A table per detector: the accuracy with thresholds from known reals and unlabeled scores."""
     tables: list[Block] = []
     for detector, analysis in results.thresholds.items():
         found: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
@@ -278,8 +278,9 @@ def _method_tables(results: ProtocolResults) -> list[Block]:
         columns = tuple(Column(f"at {100 * rate:g} %{_attained(of_rate[rate])}") for rate in rates)
         pooled = [row for row in analysis.get("pooled_auc", ()) if row["score"] == column.spec.name]
         caption = (
-            f"{column.name}: recall of each forgery method, worst first at {100 * shown:g} %, in percent, at "
-            "one threshold for all test sets, which calls that share of the validation reals fake."
+            f"{column.name}: recall of each forgery method in percent, with one threshold for all test sets. "
+            "The heading of a column states the share of the validation reals that its threshold calls fake. "
+            f"Methods are sorted by their recall at {100 * shown:g} %, lowest first."
         )
         notes = tuple(
             f"AUC of all sets together, with one threshold for all: {100 * row['auc']:.1f}{_mean_auc(row)}."
@@ -337,8 +338,8 @@ def verdict_blocks(results: ProtocolResults, error_rate: float | None) -> list[B
     """Errors and inconclusive verdicts on each test set, a table per detector; nothing if none were measured.
 
     Args:
-        results: The protocol.
-        error_rate: That of the policy; None if it gives no inconclusive verdicts.
+        results: The protocol's results.
+        error_rate: The policy's stated error rate; None if it gives no inconclusive verdicts.
     """
     tables = []
     for detector, analysis in results.thresholds.items():

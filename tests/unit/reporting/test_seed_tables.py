@@ -84,7 +84,7 @@ def test_one_class_detectors_are_told_from_chance_by_their_intervals(project):
         "doc": about("Low", "reals+reference", 0.3),
     }
     text = blocks(project, found)[-1].text
-    assert "better than chance: High; not told from chance: Even; worse than chance: Low." in text
+    assert "better than chance: High; not distinguishable from chance: Even; worse than chance: Low." in text
     assert "BCE" not in text
 
 

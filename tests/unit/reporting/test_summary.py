@@ -58,7 +58,7 @@ def test_the_answers_are_sentences(decided):
     said = dict(facts(results, pick(results)))
     assert said["Trained"] == "BCE, SAD and BCE+SAD, on 1,000 real images and 990 fakes made by stylegan."
     assert said["Use"].startswith(
-        "BCE, and call an image fake from a score of 1 (a sigmoid of 0.731): highest"
+        "BCE. Call an image fake if its score is at least 1 (a sigmoid of 0.731), the threshold with highest"
     )
     assert said["Expect"].startswith(
         "On images like validation's: 1.5 % of the reals called fake (at most 7.0 %), and 1.2 % of the fakes"
@@ -79,7 +79,7 @@ def test_the_other_scores_are_compared_with_the_baseline(decided):
     ]
     decided.write("metrics/p/comparison.json", {"baseline": "bce", "ap_difference": rows})
     text = dict(facts(decided.results(), None))["Other scores"]
-    assert "BCE+SAD S_SL not told apart (+3.0 points, −1.0 to +6.0); SAD worse (−20.0 points" in text
+    assert "BCE+SAD S_SL no clear difference (+3.0 points, −1.0 to +6.0); SAD worse (−20.0 points" in text
     assert text.startswith("Compared with BCE")
 
 

@@ -78,7 +78,7 @@ def test_rules_are_compared_on_the_test_sets_as_they_are(project):
     assert {row.label: cells(row) for row in table.rows} == {
         "the set's own best threshold (oracle)": [EMPTY, "80.0", EMPTY, EMPTY],
         "best on validation": [EMPTY, "70.0", EMPTY, EMPTY],
-        "the valley between the peaks of the set's scores": [EMPTY, "75.0", EMPTY, EMPTY],
+        "the valley between the two peaks of the set's scores": [EMPTY, "75.0", EMPTY, EMPTY],
     }
     assert "the saw of validation" in table.rows[1].detail
     assert table.rows[1].cells[1].interval == "69.0 … 71.0"
