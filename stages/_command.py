@@ -15,7 +15,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import explain_full_disk
 from fakeforensics.yaml12 import read_yaml
 
-# How torch hands on what a decoding process raised: as text, with its traceback.
+# torch passes on an exception of a worker process as text, with this line and the traceback before it.
 _OF_A_WORKER = re.compile(
     r"^Caught UserError in DataLoader worker process.*^fakeforensics\.errors\.UserError: ",
     re.DOTALL | re.MULTILINE,
@@ -32,7 +32,7 @@ def run_command(function: Callable[..., Any], *settings: str) -> None:
         function: The command.
         settings: Keys of params.yaml on which the stage depends, as dvc.yaml lists them; `{source}` stands
             for the option of that name. DVC records their values when the stage ends, so the stage fails if
-            they are not those that it began with.
+            they changed while it ran.
     """
 
     @wraps(function)
@@ -53,7 +53,7 @@ def run_command(function: Callable[..., Any], *settings: str) -> None:
 
 
 def _values(settings: Sequence[str]) -> dict[str, Any]:
-    """The values of some keys of params.yaml; the stage itself says what is wrong with the file."""
+    """The values of some keys of params.yaml; empty if the file is faulty, which the stage itself reports."""
     try:
         found = read_yaml(PARAMS) if settings else {}
     except UserError:
@@ -72,5 +72,5 @@ def _need_same(before: dict[str, Any], after: dict[str, Any]) -> None:
         raise UserError(
             f"{PARAMS} was changed while the stage ran: {', '.join(changed)}",
             expected="the values that the stage began with, since DVC records those that it finds at the end",
-            fix="run the same command again; `dvc exp run --temp` tries other values beside a running one",
+            fix="run the same command again; `dvc exp run --temp` tries other values during another run",
         )

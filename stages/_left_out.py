@@ -1,4 +1,4 @@
-"""What a stage writes for a detector that the protocol leaves out, since DVC wants every output."""
+"""Writes a stage's outputs for a detector that the protocol leaves out, because DVC requires every output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fakeforensics.reading import read_json
 
 
 def left_out(protocol: str, detector: str, settings: Path = Path("data/settings")) -> str | None:
-    """Why the protocol leaves the detector out; None if it runs.
+    """Why the protocol leaves the detector out; None if it runs the detector.
 
     Args:
         protocol: The protocol's name.
@@ -36,12 +36,12 @@ def write_left_out(
     """Write a stage's outputs without a result.
 
     Args:
-        reason: Why there is none.
-        folders: Get a file `left_out` that says so.
-        tables: CSV or parquet files; they become empty.
-        metrics: JSON files; they hold the reason alone.
-        pictures: PNG files; they show the reason.
-        lists: Files that have a list of their digests.
+        reason: Why there is no result.
+        folders: Folders, which get a file `left_out` with the reason.
+        tables: CSV or parquet files, which become empty.
+        metrics: JSON files, which hold only the reason.
+        pictures: PNG files, which show the reason.
+        lists: Sets of files whose digests are listed, from `sums.write_list`.
     """
     import typer
 

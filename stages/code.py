@@ -12,10 +12,10 @@ from stages._command import run_command
 if TYPE_CHECKING:
     from fakeforensics.params import FacesParams, SourceParams
 
-# Modules that a stage finds by name, so that no import statement tells of them. The module of a data set
-# and that of a detector count for the sources and the runs that use them: they have files of their own.
+# Stage → modules that it finds by name, which no import statement shows. Modules of data sets and detectors
+# are not listed: they have separate files, on which only the sources and runs depend that use them.
 FOUND_BY_NAME = {"splits": ("fakeforensics.thesis.instances",)}
-FACE_CODE = "fakeforensics.faces.extract"  # finds and aligns faces; whole images do without
+FACE_CODE = "fakeforensics.faces.extract"  # finds and aligns faces; whole images do not need it
 
 
 def main(
@@ -24,9 +24,9 @@ def main(
 ) -> None:
     """Write data/code/<stage>.json, data/code/sources/<layout>.json, data/code/detectors.json and more.
 
-    Each holds hashes of the modules that the stage, the data-set adapter or the detector is made of.
-    Comments, docstrings and messages do not count. data/code/images/<source>.json holds what decides the
-    images of a source: its settings of the group `faces`, and the code that makes them.
+    Each file holds hashes of the modules that the stage, the data-set adapter or the detector consists of.
+    Comments, docstrings and messages do not count. data/code/images/<source>.json holds everything that
+    determines the images of a source: settings of the group `faces`, and the code that makes the images.
     """
     from fakeforensics.code import code_hashes, module_file
     from fakeforensics.files import atomic_directory, write_json
@@ -52,7 +52,7 @@ def main(
         layouts = adapter_names()
         for source, configured in settings.sources.items():
             if configured.layout not in layouts:
-                continue  # its own stages say so, and those of other sources run
+                continue  # the stages of this source report the error, and other sources still run
             crop, deciding = image_settings(configured, settings.faces)
             code = code_hashes("stages.faces", without="" if crop == "faces" else FACE_CODE)
             write_json(folder / "images" / f"{source}.json", {"settings": deciding, "code": code})
@@ -61,7 +61,7 @@ def main(
 
 
 def image_settings(source: SourceParams, faces: FacesParams) -> tuple[str, dict[str, Any]]:
-    """Whether a source's faces are cut out (`faces`) or not (`whole`), and the settings that then count."""
+    """Whether the faces of a source are cropped (`faces`) or not (`whole`), and the settings that matter."""
     from fakeforensics.sources.base import VIDEO_SUFFIXES, adapter_class
 
     adapter = adapter_class(source.layout)

@@ -1,4 +1,4 @@
-"""Stage `compare@<protocol>`: is one detector better than another on the same images?"""
+"""Stage `compare@<protocol>`: compare the detectors of a protocol on the same images."""
 
 from __future__ import annotations
 

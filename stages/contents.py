@@ -1,4 +1,4 @@
-"""Hash what the images of each source are."""
+"""Hash the images of each source."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("data/contents.json"),
 ) -> None:
-    """Write the SHA-256 of the index and lists of each source of params.yaml.
+    """Write the SHA-256 of the index and of the lists of each source in params.yaml.
 
     An index holds the SHA-256 of every image, so the shards need not be read.
     """

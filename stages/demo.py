@@ -1,4 +1,4 @@
-"""Makes the embedded demo data sets: synthetic faces, clips and photographs in the real sets' layouts."""
+"""Makes the demo data: synthetic faces, clips and photographs in the folder trees of real data sets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ def main(
     output: Annotated[Path, typer.Option(help="Folder to make; replaces an existing one.")] = Path(
         "data/raw/demo"
     ),
-    summary: Annotated[Path, typer.Option(help="Counts and checksum.")] = Path("data/demo.json"),
+    summary: Annotated[Path, typer.Option(help="File for counts and checksum.")] = Path("data/demo.json"),
 ) -> None:
-    """Make the demo data: no network, under two minutes on two cores, the same bytes on any machine."""
+    """Make the demo data without a network, in under two minutes on two cores.
+
+    The files have the same bytes on every machine.
+    """
     demo = load_params(params).demo
     try:
         from examples.demo import Recipe

@@ -1,4 +1,4 @@
-"""Stage `evaluate@<protocol>-<detector>`: all that is computed from a detector's scores."""
+"""Stage `evaluate@<protocol>-<detector>`: compute everything that depends on a detector's scores alone."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def main(
         echo(f"warning: {run}: {doubt}", err=True)
     analysis = analyze(table, validation, scores, settings.thresholds, settings.seed)
     summary |= analysis.likelihood.summary(settings.thresholds.likelihood_ratio, test_sets.unseen)
-    # Text, so that `dvc metrics diff` shows when two commits were trained on different machines.
+    # The machine is a text, so that `dvc metrics diff` shows if two commits were trained on different ones.
     write_json(metrics[""], summary | {"trained_on": trained_on})
     write_json(metrics["details"], details)
     write_curves(table, scores, plots)
@@ -108,7 +108,7 @@ def main(
 
 
 def _list_plots(folder: Path) -> None:
-    """List what this stage wrote there: all but the learning curves, and what DVC hides."""
+    """List the files of this stage in a folder: all but the learning curves, the list and DVC's own files."""
     from fakeforensics.sums import SUMS, write_sums
 
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())

@@ -16,15 +16,15 @@ def main(
     inventory: Annotated[Path, typer.Option(help="Folder of the lists of raw files.")] = Path(
         "data/inventory"
     ),
-    scratch: Annotated[Path, typer.Option(help="Where unfinished work survives a kill.")] = Path(
+    scratch: Annotated[Path, typer.Option(help="Folder for the work of an interrupted run.")] = Path(
         ".scratch/faces"
     ),
 ) -> None:
     """Write data/images/<source>: shards of lossless crops, index.parquet, rejected.csv, decisions.json.
 
-    With `storage: in_place` whole images stay where they are, and the index names their files.
+    With `storage: in_place`, whole images are not copied, and the index names their files.
 
-    If the source's folder is missing, only missing.txt is written, with the reason.
+    If the source's folder is missing, the stage writes only missing.txt, with the reason.
     """
     from fakeforensics.faces.run import make_images
     from fakeforensics.images.index import REJECTED_FILE, write_missing

@@ -1,4 +1,4 @@
-"""Select what the sources of a protocol hold."""
+"""Select the hashes of the sources that a protocol uses."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ def main(
 ) -> None:
     """Write the hashes of the protocol's own sources, on which its splits depend.
 
-    A source that params.yaml does not configure is null: the splits stage says so.
+    A source that params.yaml does not configure gets null. The splits stage reports it.
     """
     from fakeforensics.files import write_json
     from fakeforensics.reading import read_json

@@ -13,13 +13,13 @@ def main(
     source: Annotated[str, typer.Option(callback=check_name, help="A source of params.yaml.")],
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the lists.")] = Path("data/inventory"),
-    scratch: Annotated[Path, typer.Option(help="Where unfinished work survives a kill.")] = Path(
+    scratch: Annotated[Path, typer.Option(help="Folder for the work of an interrupted run.")] = Path(
         ".scratch/inventory"
     ),
 ) -> None:
     """Write the list data/inventory/<source>.parquet (path, bytes, sha256) and its digest <source>.json.
 
-    If the source's folder is missing, the list is empty, and the protocols that need it stop at their splits.
+    If the source's folder is missing, the list is empty. Protocols that use the source then fail at splits.
     """
     from fakeforensics.params import load_params
     from fakeforensics.sources.base import MissingSourceError, open_source

@@ -61,9 +61,9 @@ def main(
         write_sums(folder)
         record = add_onnx(Package(folder), Path("data/images"))
         if record.reason is not None:
-            typer.echo(f"{run}: no model.onnx, so that `predict` will start slowly: {record.reason}")
+            typer.echo(f"{run}: no model.onnx, so `predict` will start slowly: {record.reason}")
         write_text(folder / README, model_card(Package(folder), folder))
-        write_sums(folder)  # last: of every file
+        write_sums(folder)  # last, because it lists all files
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main(
     ],
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
-    briefs: Annotated[Path, typer.Option(help="Folder of what the index needs.")] = Path("data/pages"),
+    briefs: Annotated[Path, typer.Option(help="Folder of the index's input.")] = Path("data/pages"),
 ) -> None:
     """Write report/<protocol>/ and data/pages/<protocol>.json."""
     from dataclasses import replace

@@ -11,18 +11,18 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[
-        str | None, typer.Option(help="A file in protocols/, without its suffix; all with a pipeline.")
+        str | None, typer.Option(help="A file in protocols/, without its suffix; default: all pipelines.")
     ] = None,
     protocols: Annotated[Path, typer.Option(help="Folder of the protocols.")] = Path("protocols"),
-    run: Annotated[bool, typer.Option(help="Run a new pipeline.")] = True,
+    run: Annotated[bool, typer.Option(help="Whether to run a new pipeline.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the pipelines and of their template.")] = Path(
         "pipelines"
     ),
 ) -> None:
-    """Write pipelines/<protocol>/dvc.yaml and run it, if there was none.
+    """Write pipelines/<protocol>/dvc.yaml from the template, and run the pipeline if it is new.
 
-    DVC reads all pipelines when it starts, so one that is new would only run the next time. Without
-    --protocol, all pipelines that there are get what the template now says.
+    DVC reads all pipelines when it starts, so it would not run a new one before its next start. Without
+    --protocol, all existing pipelines are written again.
     """
     import os
     import subprocess
@@ -48,12 +48,12 @@ def main(
             continue
         if before is not None:
             raise UserError(
-                f"{path} did not follow from {out / 'template.yaml'}, and DVC has read it already",
+                f"{path} was not written from {out / 'template.yaml'}, and DVC has already read it",
                 fix="it is up to date now: run the same command again",
             )
         if subprocess.run([sys.executable, "-m", "dvc", "repro", str(path)], check=False).returncode:
             raise UserError(f"{path}: `dvc repro` failed", fix="see its messages above")
-        if "DVC_EXP_NAME" in os.environ:  # of other processes, DVC saves only what Git tracks
+        if "DVC_EXP_NAME" in os.environ:  # DVC saves files of other processes only if Git tracks them
             added = [str(path.parent), f"metrics/{name}", ":(glob)**/.gitignore"]
             subprocess.run(["git", "add", "--", *added], check=True)
 

@@ -1,4 +1,4 @@
-"""Stage `report`: the index of all protocols, and the pages that bring several of them together."""
+"""Stage `report`: the index of all protocols, and the pages that combine several protocols."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,9 +10,9 @@ from stages._command import run_command
 
 
 def main(
-    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
+    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
-    briefs: Annotated[Path, typer.Option(help="What the stage page left for the index.")] = Path(
+    briefs: Annotated[Path, typer.Option(help="Folder that the page stages wrote for the index.")] = Path(
         "data/pages"
     ),
 ) -> None:
@@ -32,7 +32,7 @@ def main(
     missing = [name for brief in found for name in brief.missing]
     if not any(brief.metrics for brief in found):
         raise UserError(
-            "there is nothing to report: no detector in params.yaml has metrics and the card of its model",
+            "there is nothing to report: no detector in params.yaml has metrics and a model card",
             found="missing " + ", ".join([*(str(paths[name]) for name in absent), *missing]),
             fix="run `dvc repro`",
         )

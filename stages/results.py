@@ -1,4 +1,4 @@
-"""Hash all that the report reads of a protocol."""
+"""Hash the files of a protocol that the report reads."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ def main(
     ],
     out: Annotated[Path, typer.Option(help="The folder that gets <protocol>.json.")] = Path("data/results"),
 ) -> None:
-    """Write the SHA-256 of each file that the protocol's stages wrote."""
+    """Write the SHA-256 of each file of the protocol in data, models, metrics and plots."""
     from fakeforensics.files import sha256_file, write_json
 
     files = sorted(

@@ -1,4 +1,4 @@
-"""Stage `score@<protocol>-<detector>`: scores of every validation and test image, clean and corrupted."""
+"""Stage `score@<protocol>-<detector>`: score every validation and test image, clean and corrupted."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def main(
     protocol: Annotated[str, Option(callback=check_name, help="A file in protocols/, without its suffix.")],
     detector: Annotated[str, Option(callback=check_name, help="A detector of params.yaml.")],
     params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
-    scratch: Annotated[Path, Option(help="Keeps scores for the next time.")] = Path(".scratch/scores"),
-    features: Annotated[Path, Option(help="Keeps features for other heads.")] = Path(".scratch/features"),
-    pixels: Annotated[Path, Option(help="Keeps decoded images.")] = Path(".scratch/pixels"),
+    scratch: Annotated[Path, Option(help="Folder of earlier scores.")] = Path(".scratch/scores"),
+    features: Annotated[Path, Option(help="Folder of features for heads.")] = Path(".scratch/features"),
+    pixels: Annotated[Path, Option(help="Folder of decoded images.")] = Path(".scratch/pixels"),
 ) -> None:
     """Score every validation and test image, and some or all test images under each of evaluate.corruptions.
 
-    What was scored before, with the same weights, images and code, is not scored again.
+    Images that were scored before with the same weights and code are not scored again.
     """
     from stages._left_out import left_out, write_left_out
 

@@ -19,8 +19,8 @@ def main(
 ) -> None:
     """Write data/settings/<protocol>/<detector>.json for each of `detectors`.
 
-    A file holds what its training run depends on: params.yaml with the protocol's overrides, the detector's
-    own settings, and the hash of the detector's code.
+    A file holds everything that its training run depends on: params.yaml with the protocol's overrides, the
+    detector's settings, and the hash of the detector's code.
     """
     from fakeforensics.files import atomic_directory, write_json
     from fakeforensics.params import load_params

@@ -19,10 +19,10 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="The folder that gets <protocol>/.")] = Path("data/manifests"),
     scratch: Annotated[
-        Path, typer.Option(help="Where the audit's hashes of images are kept for other protocols.")
+        Path, typer.Option(help="Folder that keeps the audit's image hashes for other protocols.")
     ] = Path(".scratch/hashes"),
 ) -> None:
-    """Write train, val, test, corrupted and reference.parquet, and what was counted and found."""
+    """Write train, val, test, corrupted and reference.parquet, counts.json and audit.json."""
     from fakeforensics.params import load_params
     from fakeforensics.splits.protocol import check_sources, load_protocol
 

@@ -20,17 +20,15 @@ def main(
     images: Annotated[Path, typer.Option(help="Folder of the sources' images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="Folder of the models.")] = Path("models"),
     plots: Annotated[Path, typer.Option(help="Folder of the plots.")] = Path("plots"),
-    live: Annotated[Path, typer.Option(help="Folder that shows epochs as they end.")] = Path("dvclive"),
+    live: Annotated[Path, typer.Option(help="Folder of the metrics of each epoch.")] = Path("dvclive"),
     metrics: Annotated[Path, typer.Option(help="Folder of the metrics.")] = Path("metrics"),
-    scratch: Annotated[Path, typer.Option(help="Checkpoints of unfinished runs.")] = Path(".scratch/train"),
-    features: Annotated[Path, typer.Option(help="Keeps features for other heads.")] = Path(
-        ".scratch/features"
-    ),
-    pixels: Annotated[Path, typer.Option(help="Keeps decoded images.")] = Path(".scratch/pixels"),
+    scratch: Annotated[Path, typer.Option(help="Folder of checkpoints.")] = Path(".scratch/train"),
+    features: Annotated[Path, typer.Option(help="Folder of features for heads.")] = Path(".scratch/features"),
+    pixels: Annotated[Path, typer.Option(help="Folder of decoded images.")] = Path(".scratch/pixels"),
 ) -> None:
-    """Write models/<protocol>/<detector>/, the learning curves, and what training cost.
+    """Write models/<protocol>/<detector>/, the learning curves, and the cost of training.
 
-    dvclive/<protocol>/<detector>/ shows each epoch as it ends.
+    dvclive/<protocol>/<detector>/ gets the metrics of each epoch when it ends.
 
     An interrupted run resumes from its last completed epoch.
     """
