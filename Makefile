@@ -74,7 +74,7 @@ test-faults: $(INSTALLED) ## Kill stages KILLS and dvc repro REPRO_KILLS times, 
 lint: $(INSTALLED) ## Check style and types
 	ruff check .
 	ruff format --check .
-	mypy
+	mypy --num-workers $(TEST_PROCESSES)
 
 format: $(INSTALLED) ## Rewrite the code in the house style
 	ruff check --fix .
