@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from fakeforensics.sources.inventory import read_digest, read_list
+from stages import inventory
 
 ROOT = Path(__file__).parents[2]
 
 
-def run(stage: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", f"stages.{stage}", *arguments],
+        [sys.executable, "-m", "stages.inventory", *arguments],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         capture_output=True,
@@ -34,7 +35,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_the_list_is_written_and_the_sum_is_shown(project: Path) -> None:
-    done = run("inventory", project, "--source", "mine")
+    done = run(project, "--source", "mine")
     assert done.returncode == 0, done.stderr
     assert "mine: 2 files" in done.stdout
     rows = read_list("mine", project / "data/inventory")
@@ -42,10 +43,11 @@ def test_the_list_is_written_and_the_sum_is_shown(project: Path) -> None:
     assert not list((project / ".scratch/inventory").iterdir())
 
 
-def test_missing_data_is_explained_and_listed_as_nothing(project: Path) -> None:
-    done = run("inventory", project, "--source", "gone")
-    assert done.returncode == 0
-    assert "warning: source 'gone': the folder nowhere does not exist" in done.stderr
-    assert "docs/data.md" in done.stderr
+def test_missing_data_is_explained_and_listed_as_nothing(project: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(project)
+    inventory.main("gone")
+    told = capsys.readouterr().err
+    assert "warning: source 'gone': the folder nowhere does not exist" in told
+    assert "docs/data.md" in told
     assert read_digest("gone", project / "data/inventory").files == 0
     assert read_list("gone", project / "data/inventory").empty
