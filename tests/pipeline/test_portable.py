@@ -61,30 +61,6 @@ def make(folder: Path, environment: dict[str, str], threads: int) -> dict[str, s
     }
 
 
-CONTROL = """
-import cv2, hashlib, numpy, torch
-image = numpy.random.default_rng(0).random((64, 64), dtype=numpy.float32)
-batch = torch.from_numpy(image)[None, None]
-convolved = torch.conv2d(batch, batch[..., :5, :5]).numpy()
-for values in (cv2.GaussianBlur(image, (0, 0), 2), numpy.exp(image), convolved):
-    print(hashlib.sha256(values.tobytes()).hexdigest())
-"""
-
-
-def test_without_new_instructions_libraries_compute_otherwise():
-    # If this fails, so does the next test's power to find anything.
-    if "AVX2" not in old_processor()["OPENCV_CPU_DISABLE"]:
-        pytest.skip("this processor has no instructions that could be taken away")
-    new, old = (
-        subprocess.run(
-            (sys.executable, "-c", CONTROL), env=os.environ | more, capture_output=True, text=True, check=True
-        ).stdout.split()
-        for more in ({}, old_processor())
-    )
-    assert len(new) == len(old) == 3
-    assert not set(new) & set(old)
-
-
 @pytest.mark.slow
 def test_the_data_stages_write_the_same_bytes_on_every_processor(tmp_path):
     new, old = make(tmp_path / "new", {}, 2), make(tmp_path / "old", old_processor(), 1)
