@@ -20,6 +20,7 @@ TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 # Gloo must not look for a network.
 ENVIRONMENT = os.environ | {"GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
 LABELS = [0, 1] * 9 + [0]
+pytestmark = pytest.mark.slow  # each run loads torch three times
 
 
 def run(*arguments, status=0):
@@ -60,7 +61,6 @@ def test_two_processes_agree_with_one_on_center_and_validation_loss(tmp_path):
         assert two[name] == pytest.approx(one[name], rel=1e-5)
 
 
-@pytest.mark.slow
 def test_two_processes_train_and_save_once(tmp_path):
     detectors = ("bce", "sad", "deep_svdd")  # joint is trained below
     for detector in detectors:
@@ -99,7 +99,6 @@ def whole(tmp_path_factory, two_devices):
     return root, run(*train_stage(root, "joint"), *two_devices)
 
 
-@pytest.mark.slow
 def test_as_many_processes_are_started_as_devices_are_asked_for(whole):
     root, said = whole
     assert "training in 2 processes" in said
@@ -109,7 +108,6 @@ def test_as_many_processes_are_started_as_devices_are_asked_for(whole):
     assert load_detector(root / "models/tiny/joint")[1]["epochs"] == 3
 
 
-@pytest.mark.slow
 def test_a_run_of_two_processes_that_was_killed_resumes(tmp_path, whole, two_devices):
     tiny_project(tmp_path, LABELS, LABELS[:5], max_epochs=3)
     code = (
@@ -137,7 +135,6 @@ def test_a_run_of_two_processes_that_was_killed_resumes(tmp_path, whole, two_dev
         assert first.read_bytes() == resumed.read_bytes()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("row", [0, 2])  # reals of the first and of the second process
 def test_an_error_in_one_process_ends_the_others_and_is_shown_alone(tmp_path, two_devices, row):
     tiny_project(tmp_path, LABELS, LABELS[:5])
@@ -152,16 +149,8 @@ def test_an_error_in_one_process_ends_the_others_and_is_shown_alone(tmp_path, tw
     assert not (tmp_path / "models").exists()
 
 
-@pytest.mark.slow
 def test_a_head_is_fitted_in_one_process_whatever_devices_says(tmp_path, two_devices):
     tiny_project(tmp_path, LABELS, LABELS[:5], detector="oc_svm")
     said = run(*train_stage(tmp_path, "oc_svm"), *two_devices)
     assert "processes" not in said
     assert load_detector(tmp_path / "models/tiny/oc_svm")[1]["epochs"] == 1
-
-
-@pytest.mark.slow
-def test_a_head_refuses_processes_that_torchrun_started(tmp_path):
-    tiny_project(tmp_path, LABELS, LABELS[:5], detector="oc_svm")
-    said = run(*TORCHRUN, *train_stage(tmp_path, "oc_svm"), status=1)
-    assert "fitted by one process" in said
