@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fakeforensics.inference import export
+
 ROOT = Path(__file__).parents[2]
 DEMO = "pipelines/demo/dvc.yaml:"  # begins the addresses of the demo's own stages
 
@@ -99,6 +101,15 @@ def outputs(sources, protocols, detectors):
                 listed |= {path} if name not in ("code", "demo") else set()
     assert not [path for path in listed if "$" in path]
     return listed
+
+
+def leave_out_onnx(patch: pytest.MonkeyPatch) -> None:
+    """Let packages come without model.onnx and say so; in `project` of test_plugins.py they have theirs."""
+
+    def refuse(*_):
+        raise export.NotExportedError("left out here", found="a test of other things")
+
+    patch.setattr(export, "_write_onnx", refuse)
 
 
 @pytest.fixture(scope="session")

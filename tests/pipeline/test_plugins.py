@@ -16,7 +16,7 @@ import fakeforensics.detectors
 from fakeforensics.cli import app
 from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import read_card
-from tests.pipeline.conftest import outputs, stages
+from tests.pipeline.conftest import leave_out_onnx, outputs, stages
 from tests.pipeline.test_replicas import thin_resnet
 from tests.replicas import picture, write_replica
 
@@ -168,6 +168,7 @@ def test_one_class_detectors_train_on_a_protocol_without_fakes_and_others_are_le
     prepare(tmp_path, detectors)
     (tmp_path / "protocols/p.yaml").write_text(ONE_CLASS)
     monkeypatch.setattr(zoo, "get_model", thin_resnet)
+    leave_out_onnx(monkeypatch)
     monkeypatch.chdir(tmp_path)
     run_stages(detectors)
     assert not any(tmp_path.glob("models/p/bce/model.*"))

@@ -20,7 +20,7 @@ from fakeforensics.reporting.results import read_results
 from fakeforensics.splits.protocol import load_protocol
 from fakeforensics.thesis.pilot import pilot_chapters
 from fakeforensics.thesis.tables import COLUMNS, reference_of
-from tests.pipeline.conftest import outputs, stages
+from tests.pipeline.conftest import leave_out_onnx, outputs, stages
 from tests.replicas import write_replicas
 
 pytestmark = pytest.mark.slow
@@ -102,6 +102,7 @@ def project(make_clone, tmp_path_factory):
     prepare(clone, protocols)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo, "get_model", thin_resnet)
+        leave_out_onnx(patch)
         patch.chdir(clone.path)
         run_stages(load_params().sources, protocols)
         yield clone.path
