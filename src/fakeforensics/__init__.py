@@ -1,3 +1,3 @@
-"""Generalised fake image forensics by semi-supervised anomaly detection."""
+"""Detects image forgeries made by unseen methods, by semi-supervised anomaly detection."""
 
 __version__ = "0.1.0"

@@ -30,9 +30,10 @@ app = typer.Typer(
 Model = Annotated[
     Path | None,
     Option(
-        help="A model's folder. By default the only one in packages/ or, of several detectors of one "
-        "protocol, the one with the highest average precision on validation; the demo's only if there are no "
-        "others. Test sets play no part: a model chosen by them would look better than it is."
+        help="Folder of a packaged model. If packages/ holds one model, that is the default. If it holds "
+        "several detectors of one protocol, the default is the one with the highest average precision on "
+        "validation images. Models of the demo count only if there are no others. Test results do not "
+        "count: a model chosen by them would look better than it is."
     ),
 ]
 
@@ -46,14 +47,14 @@ class People(StrEnum):
 
 
 class CsvPer(StrEnum):
-    """What a line of CSV is about."""
+    """What one line of CSV describes."""
 
     FACE = "face"
     FILE = "file"
 
 
 class Runtime(StrEnum):
-    """What computes the scores."""
+    """The library that computes the scores."""
 
     AUTO = "auto"
     ONNXRUNTIME = "onnxruntime"
@@ -83,8 +84,8 @@ def predict(
     people: Annotated[
         People,
         Option(
-            help="main: a still's largest face, a video's main person; stills: every face of stills as well; "
-            "all: everybody."
+            help="Which faces are scored. main: the largest face of a still and the main person of a video. "
+            "stills: every face of a still and the main person of a video. all: every face and every person."
         ),
     ] = People.STILLS,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -92,8 +93,8 @@ def predict(
     csv_per: Annotated[
         CsvPer,
         Option(
-            help="With --csv. face: a line for each face of a still or frame, and each person of a video. "
-            "file: a line for each file, about the face or person with the highest score."
+            help="Needs --csv. face: one line per face of a still or frame, and one per person of a video. "
+            "file: one line per file, for the face or person with the highest score."
         ),
     ] = CsvPer.FACE,
     inconclusive: Annotated[
@@ -101,45 +102,50 @@ def predict(
         Option(
             min=0,
             max=1,
-            help="Error rate of the verdicts real and fake, such as 0.05; a score that supports neither is "
-            "inconclusive. The default is that of the model's policy, usually no such verdict.",
+            help="Error rate of the verdicts real and fake, such as 0.05. A score that supports neither gets "
+            "the verdict inconclusive. The default comes from the model's decision policy, which usually "
+            "gives no such verdict.",
         ),
     ] = None,
     known_reals: Annotated[
         list[str] | None,
         Option(
-            help="Images known to be real, from the same origin as the files: with --inconclusive they "
-            "replace validation's reals; see also --adapt. A file, folder or glob; may be repeated."
+            help="Images known to be real, from the same origin as the files. With --inconclusive they "
+            "replace the real validation images. See also --adapt. A file, folder or glob; may be repeated."
         ),
     ] = None,
     adapt: Annotated[
         bool,
         Option(
             "--adapt",
-            help="Score all files first, then choose the threshold for them from their scores and the known "
-            "reals, whatever the share of fakes, and estimate that share. Needs --known-reals.",
+            help="Score all files first. Then choose a threshold from their scores and those of the known "
+            "reals, and estimate the share of fakes. The method assumes no share of fakes. Needs "
+            "--known-reals.",
         ),
     ] = False,
-    boxes: Annotated[Path | None, Option(help="Folder for copies with the faces marked.")] = None,
+    boxes: Annotated[
+        Path | None, Option(help="Folder for copies of the pictures with the faces marked.")
+    ] = None,
     explain: Annotated[Path | None, Option(help="Folder for heat maps (Grad-CAM) over the faces.")] = None,
     report: Annotated[
-        Path | None, Option(help="New folder for a case: a record and a page to print; see `verify`.")
+        Path | None,
+        Option(help="New folder for a case: a record of the run and a page to print; see `verify`."),
     ] = None,
-    workers: Annotated[int, Option(min=0, help="Processes that find faces; 0 is one per core.")] = 0,
+    workers: Annotated[int, Option(min=0, help="Processes that find faces; 0: one per core.")] = 0,
     batch_size: Annotated[int, Option(min=1, max=4096, help="Crops per forward pass.")] = 16,
     runtime: Annotated[
         Runtime,
         Option(
-            help="What computes the scores. auto: onnxruntime, which starts fastest, if the model's folder "
-            "holds model.onnx and there is no GPU; otherwise torch."
+            help="Library that computes the scores. auto: onnxruntime, which starts fastest, if the model's "
+            "folder holds model.onnx and there is no GPU; otherwise torch."
         ),
     ] = Runtime.AUTO,
 ) -> None:
     """Tell whether images and videos are real or fake.
 
-    Faces are found and cropped as for training. Each face gets a score, a probability and a verdict; a video
-    gets those of the mean score over its frames. A file that cannot be scored gets a row with the reason. The
-    exit status is 0 if all files were scored, otherwise 1.
+    The command finds and crops faces in the same way as for training. Each face gets a score, a probability
+    and a verdict. A video gets those of the mean score over its frames. A file that cannot be scored gets a
+    row with the reason. The exit status is 0 if all files were scored, otherwise 1.
 
     \b
     Examples:
@@ -156,7 +162,7 @@ def predict(
     from fakeforensics.inference import EXTRACTION
     from fakeforensics.processes import start_server
 
-    if not as_is:  # finding a face takes longest: what that needs is imported while this process imports
+    if not as_is:  # finding faces takes longest, so its libraries are imported in parallel with these imports
         start_server(*EXTRACTION)
     from fakeforensics.inference.crops import ExtractionSettings
     from fakeforensics.inference.inputs import find_inputs
@@ -173,11 +179,11 @@ def predict(
     )
 
     if json and csv:
-        raise typer.BadParameter("choose one of --json and --csv")
+        raise typer.BadParameter("use either --json or --csv, not both")
     if csv_per is CsvPer.FILE and not csv:
-        raise typer.BadParameter("--csv-per goes with --csv")
+        raise typer.BadParameter("--csv-per needs --csv")
     if adapt and (inconclusive is not None or not known_reals):
-        raise typer.BadParameter("--adapt needs --known-reals, and takes no --inconclusive")
+        raise typer.BadParameter("--adapt needs --known-reals and cannot be used with --inconclusive")
     package = open_package(model)
     if model is None and (choice := choice_line(package)) is not None:
         typer.echo(choice, err=True)
@@ -221,7 +227,7 @@ def predict(
             csv_per=csv_per.value,
         )
     if case is not None:
-        typer.echo(f"{report}: SHA-256 of its SHA256SUMS {case.digest} (keep it elsewhere)", err=True)
+        typer.echo(f"{report}: its SHA256SUMS has SHA-256 {case.digest} (store it elsewhere)", err=True)
     if not is_scored:
         raise typer.Exit(1)
 
@@ -230,16 +236,17 @@ def predict(
 def verify(
     case: Annotated[Path, Argument(help="A folder that `predict --report` wrote.")],
     model: Annotated[
-        Path | None, Option(help="The detector's package; by default where it lay when the case was made.")
+        Path | None,
+        Option(help="Folder of the packaged model; by default the folder that the case was made with."),
     ] = None,
     hashes_only: Annotated[bool, Option("--hashes-only", help="Do not score the files again.")] = False,
-    workers: Annotated[int, Option(min=0, help="Processes that find faces; 0 is one per core.")] = 0,
+    workers: Annotated[int, Option(min=0, help="Processes that find faces; 0: one per core.")] = 0,
 ) -> None:
     """Check a case: compare every hash, score its files again, and compare the scores.
 
-    Names every change: of a file of the case, an original, the weights or the decision policy. A threshold
-    that was chosen by known reals is chosen again from the recorded scores. Another program, library or
-    machine is only a remark. The exit status is 0 if nothing was changed, otherwise 1.
+    The command names each changed file of the case, original file, weights file or decision policy. If known
+    reals chose the threshold, the command chooses it again from the recorded scores. A different program,
+    library or machine is only noted. The exit status is 0 if nothing was changed, otherwise 1.
 
     \b
     Examples:
@@ -257,8 +264,8 @@ def verify(
     if found.difference is not None:
         then, now = found.runtimes
         typer.echo(
-            f"scored again by {now} (then by {then}): scores differ by at most {found.difference:.1e} "
-            f"(bound {BOUND:g})"
+            f"scored again with {now} (the case was scored with {then}): scores differ by at most "
+            f"{found.difference:.1e} (allowed: {BOUND:g})"
         )
     if found.problems:
         raise typer.Exit(1)
@@ -268,17 +275,21 @@ def verify(
 @app.command()
 def serve(
     model: Model = None,
-    host: Annotated[str, Option(help="Address to listen at; by default this machine alone.")] = "127.0.0.1",
-    port: Annotated[int, Option(min=1, max=65535)] = 7860,
+    host: Annotated[
+        str, Option(help="Address to listen on; by default the page is reachable from this machine only.")
+    ] = "127.0.0.1",
+    port: Annotated[int, Option(min=1, max=65535, help="TCP port.")] = 7860,
     allow_host: Annotated[
         list[str] | None,
         Option(
-            help="A name by which browsers reach the page, such as that of a proxy; can be repeated. By "
-            "default those of this machine: localhost, 127.0.0.1, [::1] and --host."
+            help="A host name under which browsers reach the page, such as a proxy's name; may be repeated. "
+            "By default localhost, 127.0.0.1, [::1] and --host."
         ),
     ] = None,
     max_mb: Annotated[int, Option(min=1, max=1000, help="Largest upload, in MB.")] = 50,
-    max_seconds: Annotated[float, Option(min=1, help="Longest time for finding the faces of a file.")] = 60,
+    max_seconds: Annotated[
+        float, Option(min=1, help="Longest time for finding the faces of a file, in seconds.")
+    ] = 60,
 ) -> None:
     """Open a web page that scores an image or a short video.
 
@@ -301,7 +312,7 @@ def serve(
 
 
 class Format(StrEnum):
-    """What a model is exported to."""
+    """The format of an exported model."""
 
     ONNX = "onnx"
     TORCH = "torch"
@@ -309,17 +320,22 @@ class Format(StrEnum):
 
 @app.command()
 def export(
-    format_: Annotated[Format, Option("--format", help="onnx, or torch for torch.export.")] = Format.ONNX,
+    format_: Annotated[
+        Format, Option("--format", help="onnx, or torch for a torch.export program.")
+    ] = Format.ONNX,
     model: Model = None,
-    out: Annotated[Path | None, Option(help="Folder; by default exports/<protocol>/<detector>.")] = None,
+    out: Annotated[
+        Path | None, Option(help="Folder to write to; by default exports/<protocol>/<detector>.")
+    ] = None,
     images: Annotated[
-        Path, Option(help="Folder of the sources' images, whose crops check the export; optional.")
+        Path,
+        Option(help="Folder of the sources' images; if it exists, some of its crops check the export."),
     ] = Path("data/images"),
 ) -> None:
     """Write a model as ONNX or torch.export, with a model card.
 
-    The network takes RGB crops, uint8, batch x 3 x size x size, normalizes them and returns the model's
-    scores. The file is kept only if its scores are those of the model.
+    The exported network takes RGB crops (uint8, batch x 3 x size x size), normalizes them and returns the
+    model's scores. The file is kept only if it gives the same scores as the model.
 
     \b
     Examples:
@@ -340,8 +356,8 @@ app.command()(evaluate)
 @app.command()
 def crops(
     source: Annotated[str, Argument(callback=check_name, help="A source of params.yaml.")],
-    out: Annotated[Path | None, Option(help="The picture; by default crops-<source>.png.")] = None,
-    number: Annotated[int, Option(min=1, max=400, help="Crops to show.")] = 60,
+    out: Annotated[Path | None, Option(help="Picture to write; by default crops-<source>.png.")] = None,
+    number: Annotated[int, Option(min=1, max=400, help="Number of crops to show.")] = 60,
     images: Annotated[Path, Option(help="Folder of the sources' images.")] = Path("data/images"),
 ) -> None:
     """Draw a contact sheet of a source's crops, and list why files were rejected.

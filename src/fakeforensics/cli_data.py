@@ -1,4 +1,4 @@
-"""`fakeforensics data …`: check the raw data sets, and get them."""
+"""`fakeforensics data …`: check raw data sets, and download them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ def check(
     ] = None,
     deep: Annotated[bool, Option("--deep", help="Decode every image and every frame.")] = False,
     update: Annotated[
-        bool, Option("--update", help="List the files of sources without errors anew.")
+        bool, Option("--update", help="List the files of sources without errors again, in data/inventory.")
     ] = False,
-    params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
+    params: Annotated[Path, Option(help="File of the settings.")] = Path("params.yaml"),
     workers: Annotated[int, Option(min=0, help="Threads; 0: one per core.")] = 0,
 ) -> None:
     """Check raw data before hours of computing start.
 
-    Compares counts with the published ones. Says what decided split, group and label of the files, and which
-    are left out. Reports files added, removed or changed since the source was listed, unreadable files,
-    duplicates within and across sources, file formats that reveal the label, and whether images of several
-    folders with the same number look alike. Exits with 1 if anything needs fixing.
+    The command compares counts with the published ones. It says which rules decided the split, group and
+    label of the files, and which files are left out. It reports files that were added, removed or changed
+    since the source was listed, unreadable files, duplicates within and across sources, file formats that
+    reveal the label, and whether images with the same number in several folders look alike. The exit status
+    is 1 if anything needs fixing.
 
     \b
     Examples:
@@ -63,16 +64,16 @@ def check(
         ):
             is_current = False
             typer.echo(
-                f"  {digest_path(report.name, lists)} is out of date, and `dvc repro` goes by it:\n"
+                f"  {digest_path(report.name, lists)} is out of date, and `dvc repro` depends on it:\n"
                 f"    {new}\n"
-                f"  fakeforensics data check {report.name} --update"
+                f"  to update it: fakeforensics data check {report.name} --update"
             )
     if not is_current or not all(report.is_good for report in reports):
         raise typer.Exit(1)
 
 
 def _what_is_new(report: SourceReport, adapter: DatasetAdapter, lists: Path) -> str | None:
-    """How the checked files, tables included, differ from the list that the pipeline depends on."""
+    """How the checked files and tables differ from the list that the pipeline depends on; None if not."""
     from fakeforensics.sources.inventory import what_is_new
 
     sizes = {file.record.path: file.size for file in report.files}
@@ -81,7 +82,7 @@ def _what_is_new(report: SourceReport, adapter: DatasetAdapter, lists: Path) -> 
 
 
 def _compare_shared(report: SourceReport, root: Path) -> None:
-    """Say whether images with the same number look alike, as their groups suppose."""
+    """Add a remark on whether images with the same number look alike, as their groups assume."""
     from fakeforensics.splits.duplicates import describe_shared
 
     for shared in report.shared:
@@ -91,7 +92,7 @@ def _compare_shared(report: SourceReport, root: Path) -> None:
 
 
 def _compare_formats(report: SourceReport) -> None:
-    """Warn of methods whose files are told from the real ones of their domain by what they state."""
+    """Warn of methods whose files a detector can tell from real files of the domain by their coding alone."""
     import pandas as pd
 
     from fakeforensics.splits.properties import telling_methods
@@ -135,16 +136,16 @@ def fetch(
             "access."
         ),
     ],
-    root: Annotated[Path | None, Option(help="Its folder; by default data/raw/<name>.")] = None,
+    root: Annotated[Path | None, Option(help="Folder of the data set; by default data/raw/<name>.")] = None,
     part: Annotated[
-        list[str] | None, Option(help="test, val or train; may be given several times. All by default.")
+        list[str] | None, Option(help="test, val or train; may be repeated. By default all parts.")
     ] = None,
     keep: Annotated[bool, Option("--keep", help="Keep the archives after unpacking.")] = False,
 ) -> None:
     """Download a data set, or print how to request access to it.
 
-    Run the command again after an interruption: the download resumes. Each file must have the SHA-256 that
-    the hub has for it.
+    If the download is interrupted, run the command again: it resumes. Each file must have the SHA-256 that
+    the Hugging Face Hub lists for it.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`fakeforensics evaluate`: metrics, intervals and thresholds for scores from anybody's detector."""
+"""`fakeforensics evaluate`: metrics, intervals and thresholds for the scores of any detector."""
 
 from __future__ import annotations
 
@@ -13,35 +13,37 @@ def evaluate(
     scores: Annotated[
         list[Path],
         Argument(
-            help="CSV files with columns score, label, test_set and optionally group, split, key; or the "
-            "pipeline's own tables in data/scores."
+            help="CSV files with the columns score, label, test_set and optionally group, split, key, video; "
+            "or score tables of the pipeline from data/scores. Several files are runs of one detector with "
+            "different seeds."
         ),
     ],
     out: Annotated[Path | None, Option(help="Folder for tables and pictures.")] = None,
     against: Annotated[
         list[Path] | None,
-        Option(help="Another detector's scores of the same images; again for each of its runs."),
+        Option(help="Scores of another detector on the same images; repeat it for each of its runs."),
     ] = None,
     fpr: Annotated[
         float | None,
         Option(
             min=1e-6,
             max=0.999999,
-            help="False-positive rate of the advised threshold, such as 0.01: the largest share of reals "
-            "like validation's that may be called fake. By default that of highest accuracy on validation.",
+            help="False-positive rate of the advised threshold, such as 0.01: the largest share of real "
+            "images, if they resemble the real validation images, that may be called fake. By default the "
+            "advised threshold has the highest accuracy on validation.",
         ),
     ] = None,
-    bootstrap: Annotated[int, Option(min=100, help="Replicates behind each interval.")] = 1000,
-    seed: Annotated[int, Option(min=0, help="Of the bootstrap.")] = 0,
+    bootstrap: Annotated[int, Option(min=100, help="Bootstrap replicates behind each interval.")] = 1000,
+    seed: Annotated[int, Option(min=0, help="Seed of the bootstrap.")] = 0,
     score: Annotated[
-        str | None, Option(help="Name of the score to read from a parquet table that has several.")
+        str | None, Option(help="Name of the score to read, if a parquet table has several.")
     ] = None,
 ) -> None:
-    """Measure any detector's scores: AP, AUC, EER with intervals, and thresholds.
+    """Measure the scores of any detector, with intervals, and choose thresholds.
 
-    A higher score is more likely fake; labels are 0 real, 1 fake. Rows whose split is val choose thresholds,
-    one of which is advised; rows of one group are resampled together. Several files are runs of one detector
-    with several seeds.
+    The metrics include average precision (AP), area under the ROC curve (AUC) and equal error rate (EER). A
+    higher score must mean more likely fake; label 0 is real, 1 is fake. Rows whose split is val choose the
+    thresholds, one of which is advised. Rows of one group are resampled together.
 
     \b
     Examples:

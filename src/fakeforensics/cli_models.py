@@ -1,4 +1,4 @@
-"""`fakeforensics models`: list packaged models, and get models that others packaged."""
+"""`fakeforensics models`: list the packaged models, and get models that others packaged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 
 class _ListByDefault(TyperGroup):
-    """Lists if no command is named: `models DIR` stands for `models list DIR`."""
+    """Runs `list` if no command is named: `models DIR` means `models list DIR`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
@@ -26,7 +26,7 @@ app = typer.Typer(cls=_ListByDefault, rich_markup_mode=None)
 def models() -> None:
     """List the packaged models, or get a model that somebody else packaged.
 
-    Without a command it lists: `models DIR` is the same as `models list DIR`.
+    `list` is the default command: `models DIR` means `models list DIR`.
 
     \b
     Examples:
@@ -47,29 +47,29 @@ def list_models(
 
 @app.command()
 def get(
-    name: Annotated[str, Argument(help="The model, <protocol>/<detector>.")],
+    name: Annotated[str, Argument(help="Name of the model: <protocol>/<detector>.")],
     origin: Annotated[
         str,
         Option(
             "--from",
-            help="A package's folder or zip archive: a path, or an http, https or file address. Or a "
-            "repository: a folder, or an address that ends in .git or begins with ssh:// or git@. Or the "
-            "name of a DVC remote of this project.",
+            help="Where the package is. Either the package's folder or zip archive, as a path or as an http, "
+            "https or file address; or a repository, as a folder or as an address that ends in .git or "
+            "begins with ssh:// or git@; or the name of a DVC remote of this project.",
         ),
     ],
     rev: Annotated[str | None, Option(help="Revision of the repository, such as a tag or a commit.")] = None,
     sha256: Annotated[
         str | None,
         Option(
-            help="Expected SHA-256 of the package's SHA256SUMS, from its author. Without it damage is found, "
-            "but not that somebody replaced the whole package."
+            help="Expected SHA-256 of the package's file SHA256SUMS, from its author. Without this option "
+            "the command finds damaged files, but cannot tell whether somebody replaced the whole package."
         ),
     ] = None,
 ) -> None:
-    """Get a packaged model into packages/, and check the SHA-256 of every file before it appears there.
+    """Copy a packaged model into packages/, after the SHA-256 of every file was checked.
 
-    An existing package is not replaced. The last line has the SHA-256 of SHA256SUMS, which identifies the
-    package.
+    The command does not replace an existing package. The last line that it prints is the SHA-256 of
+    SHA256SUMS, which identifies the package.
 
     \b
     Examples:
@@ -82,4 +82,4 @@ def get(
 
     done = obtain(name, origin, rev, sha256)
     typer.echo(f"{done.package.directory}: {done.files} files, {done.size / 2**20:.1f} MiB, all as listed")
-    typer.echo(f"SHA-256 of its SHA256SUMS: {done.digest}")
+    typer.echo(f"SHA-256 of its file SHA256SUMS: {done.digest}")

@@ -8,17 +8,20 @@ from typing import Any
 
 from fakeforensics.errors import UserError
 
-# Seconds; a batch system may keep a cluster's workers in its queue for a while.
+# Seconds. The workers of a cluster may wait in the queue of a batch system.
 _WORKERS_COME_WITHIN = 600
 
 
 @contextmanager
 def connected(scheduler: str, setting: str) -> Iterator[Any]:
-    """Connect to a scheduler that has a worker; yields Dask's client.
+    """Connect to a Dask scheduler and wait until it has a worker.
 
     Args:
         scheduler: Its address, such as tcp://login-node:8786.
-        setting: Where the user wrote the address.
+        setting: The option or setting that holds the address, for messages.
+
+    Yields:
+        Dask's client.
 
     Raises:
         UserError: If Dask is not installed, nothing answers there, or no worker comes within 10 minutes.
@@ -44,6 +47,6 @@ def connected(scheduler: str, setting: str) -> Iterator[Any]:
         except TimeoutError:
             raise UserError(
                 f"the Dask cluster at {scheduler} has no worker",
-                fix="start some with `dask worker`, or see why they wait in the batch system's queue",
+                fix="start workers with `dask worker`, or find out why they wait in the batch system's queue",
             ) from None
         yield client

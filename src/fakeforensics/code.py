@@ -1,4 +1,4 @@
-"""Which modules a piece of the pipeline is made of, and what they mean: texts for people do not count."""
+"""Hashes of the modules that a stage imports. Docstrings, comments and messages do not count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-# The packages of this project. What other packages compute is a matter of their versions.
+# The packages of this project. Other packages are identified by their versions, not by hashes.
 PACKAGES = ("fakeforensics", "stages", "examples")
 # A change of these does not change what is computed: docs/decisions/001-dependencies.md.
 PLUMBING = frozenset(
@@ -26,15 +26,16 @@ _TEXTS = {"help", "description", "tree", "obtain"}
 
 
 def code_hashes(*modules: str, below: str = "", without: str = "") -> dict[str, str]:
-    """A hash of what each module means that some modules import, directly or through others.
+    """Hash each module of the project that the given modules import, directly or through others.
 
     Args:
-        modules: Their full names. They are included themselves.
-        below: Only modules of this package are listed; by default all of the project's.
-        without: A module that is left out, with what is imported through it alone.
+        modules: Full names of modules; they are hashed too.
+        below: List only modules of this package; by default all modules of the project.
+        without: A module to leave out, together with the modules that only it imports.
 
     Returns:
-        Hashes by module name, sorted. Shared plumbing, whose changes do not change a result, is left out.
+        The `meaning` of each module by its name, sorted. `PLUMBING` is left out, because its changes do not
+        change a result.
     """
     names = set().union(*(import_closure(name, without) for name in modules)) - PLUMBING
     listed = sorted(name for name in names if not below or name == below or name.startswith(f"{below}."))
@@ -43,9 +44,9 @@ def code_hashes(*modules: str, below: str = "", without: str = "") -> dict[str, 
 
 @cache
 def meaning(source: str) -> str:
-    """A hash of a module's syntax tree, without anything that only people read.
+    """Hash a module's syntax tree without the parts that only people read.
 
-    Left out are comments, layout, docstrings, and the strings of messages: those of raised exceptions, of
+    The hash ignores comments, layout, docstrings, and the strings of messages: those of raised exceptions, of
     log and terminal output, and of arguments called `help`, `description`, `tree` and `obtain`. An edit of
     these does not change a result, so it must not train a model again.
 
@@ -63,11 +64,11 @@ def meaning(source: str) -> str:
 
 @cache
 def import_closure(module: str, without: str = "") -> frozenset[str]:
-    """The project's modules that a module imports, directly or through others, and itself.
+    """A module, and the modules of the project that it imports directly or through others.
 
     Args:
         module: Its full name.
-        without: A module that is left out, with what is imported through it alone.
+        without: A module to leave out, together with the modules that only it imports.
     """
     seen = {without}
     todo = {module}
@@ -81,7 +82,9 @@ def import_closure(module: str, without: str = "") -> frozenset[str]:
 
 
 def direct_imports(path: Path, module: str = "") -> set[str]:
-    """The project's modules that a file imports, at its top or inside a function, but not for types alone.
+    """The modules of the project that a file imports, at its top or inside a function.
+
+    Imports below `if TYPE_CHECKING` do not count.
 
     Args:
         path: The file.
@@ -111,7 +114,7 @@ def direct_imports(path: Path, module: str = "") -> set[str]:
 
 
 def module_file(name: str) -> Path | None:
-    """The file of one of the project's modules; None if it is not one."""
+    """The file of a module; None if the module does not belong to the project."""
     first, *rest = name.split(".")
     folder = _package_folder(first) if first in PACKAGES else None
     if folder is None:
@@ -130,7 +133,7 @@ def _package_folder(package: str) -> Path | None:
 
 
 def _tokens(node: Any, *, is_message: bool) -> Iterator[str]:
-    """A syntax tree as texts. Python's own dump of a tree differs between versions of Python."""
+    """A syntax tree as a sequence of texts. Python's own dump of a tree differs between its versions."""
     if isinstance(node, list):
         yield "["
         for item in node:

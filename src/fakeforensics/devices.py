@@ -1,7 +1,7 @@
-"""A GPU of its own for each run, when several run on a machine at the same time.
+"""Gives each run its own GPU when several runs share a machine.
 
-A run leases its devices by locks, which end with its process however that ends, and sees no other device. A
-machine with one GPU or none has nothing to share out: there nothing is leased and nothing changes.
+A run leases its devices with locks and sees no other device. The system releases the locks when the process
+ends, even if it is killed. On a machine with fewer than two GPUs nothing is leased.
 """
 
 from __future__ import annotations
@@ -26,26 +26,27 @@ LOOK_EVERY = 2.0  # seconds between looks for a device that is free
 _PRETENDED = "cpu-"
 # What the drivers of NVIDIA and AMD create. Asking torch would take seconds.
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/kfd")
-# The locks of a process do not exclude the process itself.
+# A process can take its own lock twice, so the devices that this process holds are listed here.
 _ours: set[str] = set()
 
 
 def started_by_slurm() -> bool:
-    """Whether Slurm started several processes, each with cores and a GPU of its own."""
+    """Whether Slurm started several processes, each with its own cores and GPU."""
     return "TORCHELASTIC_RUN_ID" not in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1
 
 
 def has_gpu() -> bool:
-    """Whether the driver of a GPU that torch can use runs here, and the environment does not hide the GPU."""
+    """Whether this machine has the driver of a GPU that torch can use, and the environment shows the GPU."""
     hidden = os.environ.get(VISIBLE) == ""
     return not hidden and any(Path(device).exists() for device in _GPU_DEVICES)
 
 
 def shared_devices() -> list[str]:
-    """The devices that runs on this machine share out; none if there is at most one.
+    """The devices that the runs on this machine can lease; none if there are fewer than two.
 
-    These are the GPUs that `CUDA_VISIBLE_DEVICES` names, or else all. `FAKEFORENSICS_DEVICES=cpu:2` pretends
-    that there are two and computes on the processor, to try how runs spread; `none` leases nothing.
+    These are the GPUs that `CUDA_VISIBLE_DEVICES` names, or all GPUs if it is not set.
+    `FAKEFORENSICS_DEVICES=cpu:2` simulates two devices that compute on the processor, to try how runs are
+    distributed. With `FAKEFORENSICS_DEVICES=none` nothing is leased.
 
     Raises:
         UserError: If `FAKEFORENSICS_DEVICES` has another value.
@@ -57,10 +58,10 @@ def shared_devices() -> list[str]:
     if setting not in ("", "none"):
         raise UserError(
             f"the environment variable {SETTING} cannot be read",
-            expected="`none`, or `cpu:2` to pretend that there are two devices",
+            expected="`none`, or `cpu:2` to simulate two devices",
             found=setting,
         )
-    # torchrun and Slurm gave each of their processes a device already.
+    # torchrun and Slurm have already given each of their processes a device.
     if setting == "none" or "LOCAL_RANK" in os.environ or started_by_slurm() or not has_gpu():
         return []
     if VISIBLE in os.environ:
@@ -74,17 +75,17 @@ def shared_devices() -> list[str]:
 
 @contextmanager
 def leased(count: int, doing: str) -> Iterator[tuple[str, ...]]:
-    """Keep other runs from some devices while the block runs, and hide all other devices from this process.
+    """Lease devices while the block runs, and hide all other devices from this process.
 
-    It waits until enough devices are free, and says so. It must come before anything that starts CUDA, which
-    reads once what is visible.
+    The function waits until enough devices are free and logs that it waits. Call it before anything starts
+    CUDA, because CUDA reads the visible devices only once.
 
     Args:
-        count: How many devices.
-        doing: What for: "the training of …".
+        count: Number of devices.
+        doing: What the devices are for, for messages: "the training of …".
 
     Yields:
-        The devices' names; none on a machine that has nothing to share out.
+        Names of the leased devices; none if `shared_devices` is empty.
 
     Raises:
         UserError: If the machine has fewer devices.
@@ -102,7 +103,7 @@ def leased(count: int, doing: str) -> Iterator[tuple[str, ...]]:
     before = os.environ.get(VISIBLE)
     with ExitStack() as locks:
         taken = _wait_for(names, count, doing, locks)
-        # Where devices are pretended, a GPU must not be used by all at once.
+        # With simulated devices no run may use a GPU, because all runs would use the same one.
         os.environ[VISIBLE] = ",".join(name for name in taken if not name.startswith(_PRETENDED))
         log.info("%s: on device %s", doing, ", ".join(taken))
         if before is None and os.environ[VISIBLE]:
@@ -117,13 +118,16 @@ def leased(count: int, doing: str) -> Iterator[tuple[str, ...]]:
 
 
 def _warn_if_all_are_seen(count: int) -> None:
-    """Without the driver's library of queries, counting starts CUDA, after which nothing can be hidden."""
+    """Warn if this process still sees GPUs that it did not lease.
+
+    Without the driver's query library, counting the GPUs starts CUDA, and then no GPU can be hidden.
+    """
     import torch
 
     if torch.cuda.device_count() != count:
         log.warning(
-            "this process sees %d GPUs instead of the %d that it leased, and may use another run's: set %s "
-            "to the GPUs that the runs are to share out",
+            "this process sees %d GPUs instead of the %d that it leased, and may use the GPU of another run: "
+            "set %s to the GPUs that the runs may use",
             *(torch.cuda.device_count(), count, VISIBLE),
         )
 
@@ -147,7 +151,7 @@ def _wait_for(names: Sequence[str], count: int, doing: str, locks: ExitStack) ->
 
 
 def _try(names: Sequence[str], count: int, doing: str, locks: ExitStack) -> tuple[list[str], dict[str, str]]:
-    """Lease `count` devices, or none of them: two runs that each hold a part would wait for each other."""
+    """Lease `count` devices, or none: two runs that each hold some of them would wait for each other."""
     taken: list[str] = []
     busy: dict[str, str] = {}
     folder = _folder()
@@ -174,7 +178,7 @@ def _try(names: Sequence[str], count: int, doing: str, locks: ExitStack) -> tupl
 
 
 def _folder() -> Path:
-    """Where this user's runs on this machine have their locks; a Slurm job has GPUs of its own."""
+    """Folder of the locks of this user's runs on this machine; each Slurm job has its own GPUs and folder."""
     folder = Path(tempfile.gettempdir()) / f"fakeforensics-{os.getuid()}" / os.environ.get("SLURM_JOB_ID", "")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

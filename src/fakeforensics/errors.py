@@ -1,13 +1,13 @@
-"""The one error that users are meant to read."""
+"""The error that is written for users."""
 
 
 class UserError(Exception):
-    """A problem that the user can fix: says what, what was found, what was expected and what to do.
+    """A problem that the user can fix. The message says what was expected, what was found and what to do.
 
     Args:
-        what: The problem, naming the file, source or parameter concerned.
-        found: What was there instead, if that helps.
-        expected: What should have been there.
+        what: The problem; it names the file, source or parameter.
+        found: What was found instead, if that helps.
+        expected: What was expected.
         fix: What to do next.
     """
 
@@ -32,7 +32,7 @@ class UserError(Exception):
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Keyword-only details would be lost when a worker process sends the error back.
+        # Without this, the keyword-only details are lost when a worker process sends the error back.
         return (_rebuild, (self.what, self.found, self.expected, self.fix))
 
 

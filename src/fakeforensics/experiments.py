@@ -1,4 +1,4 @@
-"""The experiments that DVC knows."""
+"""Reads the results of DVC's experiments."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from fakeforensics.errors import UserError
 
-WORKSPACE = "workspace"  # what DVC calls the revision that is not committed
-# Parameters that change no score of a detector, or that only say what else is run.
+WORKSPACE = "workspace"  # DVC's name for the state that is not committed
+# Parameters that do not change a detector's scores, or only add or remove runs.
 WITHOUT_EFFECT = {"protocols", "sources", "detectors", "compare", "evaluate", "thresholds", "report"}
 
 
 class Recorded(NamedTuple):
-    """A revision, its params.yaml, and the metrics of a protocol's detectors in it."""
+    """A revision with its params.yaml and the metrics of one protocol, by detector."""
 
     revision: str
     params: dict[str, Any]
@@ -23,7 +23,7 @@ class Recorded(NamedTuple):
 
 
 def shown_experiments() -> list[dict[str, Any]]:
-    """What `dvc exp show --json` gives; the workspace comes first.
+    """The output of `dvc exp show --json`; the workspace comes first.
 
     Raises:
         UserError: If DVC is not installed or fails.
@@ -41,19 +41,18 @@ def shown_experiments() -> list[dict[str, Any]]:
 def comparable_runs(
     shown: list[dict[str, Any]], protocol: str, varied: Collection[str]
 ) -> Iterator[Recorded]:
-    """All runs of a protocol that differ in nothing but what is varied.
+    """The runs of a protocol that differ from the workspace only in the varied parameters.
 
-    Runs that differ from the workspace in another parameter that a score depends on belong to another study
-    and are left out.
+    A run that differs in another parameter that scores depend on belongs to another study and is left out.
 
     Args:
-        shown: What `dvc exp show --json` gave; the workspace comes first.
-        protocol: Whose metrics.
+        shown: The output of `dvc exp show --json`; the workspace comes first.
+        protocol: The protocol's name.
         varied: The top-level parameters in which runs may differ.
 
     Yields:
-        Experiments, the newest first; then commits; then the workspace, whose parameters may have changed
-        since its metrics were written.
+        Experiments, the newest first; then commits; then the workspace. The workspace is last because its
+        parameters may have changed since its metrics were written.
     """
     ours = parameters(shown[0]["data"]) if shown and shown[0].get("data") else None
     free = {*varied, *WITHOUT_EFFECT}
@@ -70,7 +69,7 @@ def _without(params: dict[str, Any], free: Collection[str]) -> dict[str, Any]:
 def _revisions(shown: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The data of each experiment, each commit and the workspace."""
     experiments = [
-        # The last revision of an experiment is what it ended with.
+        # DVC lists the final state of an experiment first.
         one["revs"][0]["data"]
         for state in shown
         for one in state.get("experiments") or []

@@ -1,7 +1,7 @@
-"""`fakeforensics evaluate`: metrics, intervals and thresholds of anybody's detector, from score files.
+"""`fakeforensics evaluate`: metrics, intervals and thresholds of any detector, from its score files.
 
-A file is a CSV with the columns score, label and test_set, and optionally group, split, key and video; or one
-of the pipeline's own score tables.
+A score file is a CSV file with the columns score, label and test_set, and optionally group, split, key and
+video; or a score table of the pipeline.
 """
 
 from __future__ import annotations
@@ -28,29 +28,32 @@ from fakeforensics.thresholds.advice import Advice, advise
 from fakeforensics.thresholds.analysis import Analysis, analyze, threshold_table, write_analysis
 from fakeforensics.thresholds.pictures import draw_thresholds
 
-SCORES = (EXTERNAL,)  # a file of the pipeline is read as if it came from elsewhere
+SCORES = (EXTERNAL,)  # a table of the pipeline is treated like any other score file
 NAME = EXTERNAL.name
 NEEDED = ("score", "label", "test_set")
 OPTIONAL = ("group", "split", "key", "video")
 SPLITS = {"test": "test", "": "test", "val": "val", "validation": "val"}
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "real": 0, "fake": 1}
-LARGEST = 1e150  # of a score: a larger number stands for none, and its square is no number
-FEW = 10  # groups of a class below which an interval is too narrow
-SATURATED = 0.01  # share of scores that are exactly 0 or 1 from which on a remark is due
+LARGEST = 1e150  # a larger score stands for a missing value, and its square may overflow
+FEW = 10  # with fewer groups of a class, an interval is too narrow
+SATURATED = 0.01  # with a larger share of scores that are exactly 0 or 1, the report has a remark
 
 
 @dataclass(frozen=True)
 class Report:
-    """What is found out about a detector's scores.
+    """The evaluation of a detector's scores.
 
     Attributes:
-        metrics: The metrics by test set, with intervals; with several runs also their mean and deviation.
-        thresholds: Rows of the best thresholds by test labels, and of validation's if there is validation.
-        selectors: The summary of deployable thresholds; empty without validation.
-        likelihood: Rows of what likelihood ratios fitted on validation are worth; empty without its fakes.
-        advice: The threshold to use and what to expect of it; None without validation.
+        metrics: The metrics by test set, with intervals; with several runs also their mean and standard
+            deviation over the runs.
+        thresholds: Rows of the thresholds chosen with test labels (oracles) and, if there are validation
+            scores, of those chosen on validation.
+        selectors: The summary of the thresholds that can be deployed; empty without validation scores.
+        likelihood: Rows that measure likelihood ratios fitted on validation; empty unless the validation
+            scores hold both classes.
+        advice: The threshold to use and the errors to expect; None without validation scores.
         comparison: Paired differences by metric; empty without a second detector.
-        remarks: For the reader.
+        remarks: Sentences about the data that the reader should know.
     """
 
     metrics: dict[str, Any]
@@ -74,18 +77,20 @@ def evaluate_scores(
     """Evaluate score files.
 
     Args:
-        paths: Score files; several are runs of one detector with several seeds. Thresholds are those of the
-            first.
+        paths: Score files. Several files are runs of one detector with different seeds; thresholds come from
+            the first run.
         out: A folder for metrics.json, thresholds.json, tables and pictures; None writes nothing.
-        against: Runs of another detector on the same images (by key, or else by line), compared in pairs.
-        params: Settings of the threshold analysis and the number of bootstrap draws.
-        seed: Of the draws.
-        score: The name of a score, where a table of the pipeline has several.
-        fpr: The false-positive rate asked of the advised threshold; None takes the highest accuracy.
+        against: Runs of another detector on the same images, for a paired comparison. Images are matched by
+            key or, without keys, by line.
+        params: Settings of the threshold analysis and the number of bootstrap replicates.
+        seed: Seed of the bootstrap.
+        score: Name of the score to read, if a table of the pipeline has several.
+        fpr: False-positive rate of the advised threshold, in (0, 1); None advises the threshold of highest
+            accuracy.
 
     Raises:
         UserError: If a file is faulty, validation has too few reals for `fpr`, no test set has both classes,
-            or runs are not about the same images.
+            or the runs score different images.
     """
     params = params or ThresholdsParams()
     remarks: list[str] = []
@@ -122,7 +127,7 @@ def evaluate_scores(
         metrics["advice"] = advice.as_json()
     if out is not None:
         write_curves(table, SCORES, out)
-        write_json(out / "metrics.json", metrics)  # last: where it stands, the other files do
+        write_json(out / "metrics.json", metrics)  # last: if it exists, the other files do too
     selectors = analysis.summary if analysis else []
     likelihood = analysis.likelihood.rows if analysis else []
     return Report(metrics, thresholds, selectors, likelihood, advice, comparison, remarks)
@@ -131,7 +136,7 @@ def evaluate_scores(
 def _analyze_thresholds(
     run: Run, params: ThresholdsParams, seed: int, out: Path | None
 ) -> tuple[list[dict[str, Any]], Analysis | None]:
-    """Oracle thresholds and, with validation, the whole analysis."""
+    """Oracle thresholds and, if there are validation scores, the whole analysis."""
     if run.validation is None:
         oracle = threshold_table(run.test, None, SCORES)
         if out is not None:
@@ -147,7 +152,7 @@ def _analyze_thresholds(
 
 
 def _read_run(path: Path, score: str | None, remarks: list[str]) -> Run:
-    """The sets with both classes; new remarks are added to those of the files before."""
+    """Read the test sets with both classes, and the validation scores; adds new remarks to `remarks`."""
     table, validation, found = read_external(path, score)
     remarks += [remark for remark in found if remark not in remarks]
     kept = table.groupby("test_set", sort=False).filter(has_both_classes).reset_index(drop=True)
@@ -159,7 +164,7 @@ def _read_run(path: Path, score: str | None, remarks: list[str]) -> Run:
 
 
 def _over_runs(runs: Sequence[Run]) -> dict[str, Any]:
-    """Mean and standard deviation over runs of each metric and set."""
+    """Mean and standard deviation (n − 1) over the runs, for each metric and test set."""
     found = [summarize(run.test, run.validation, SCORES, ()) for run in runs]
     result: dict[str, Any] = {"runs": len(runs)}
     for metric, by_score in found[0].items():
@@ -203,7 +208,7 @@ def render(report: Report) -> str:
         if row["criterion"] == "accuracy":
             label = "oracle (test labels)" if row["chosen_on"] == "oracle" else "validation"
             rates = "  ".join(f"{name} {row[name]:.4f}" for name in ("accuracy", "fpr", "fnr"))
-            # Nine digits tell any two 32-bit scores apart.
+            # Nine digits distinguish any two 32-bit scores.
             lines.append(f"{row['test_set']:{widest}}  {label:20}  {row['threshold']:15.9g}  {rates}")
     if report.advice is not None:
         lines += ["", str(report.advice)]
@@ -212,9 +217,9 @@ def render(report: Report) -> str:
         for row in report.selectors:
             if row["fake_share"] == "own":
                 closed = "–" if row["gap_closed"] is None else f"{100 * row['gap_closed']:.0f}%"
-                leaning = "  (leans on the share of fakes)" if row["leans_on_fake_share"] else ""
+                leaning = "  (depends on the share of fakes)" if row["leans_on_fake_share"] else ""
                 if row["fallbacks"]:
-                    leaning += f"  (finds no threshold on {row['fallbacks']} sets: validation's is used)"
+                    leaning += f"  (finds no threshold on {row['fallbacks']} sets; uses that of validation)"
                 lines.append(
                     f"{row['rule']:24}  {row['sets']:>4}  {row['accuracy']:13.4f}  {closed:>10}  "
                     f"{row['worst_set']} {row['worst_accuracy']:.4f}{leaning}"
@@ -256,20 +261,21 @@ def read_external(
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
     """Read a score file.
 
-    Columns: `score` (a finite number; higher is more likely fake), `label` (0 or real, 1 or fake),
-    `test_set`; and if there are any, `group` (rows of a group are resampled together: a video, a photograph
-    with its edits), `split` (`test` or `val`; test by default), `key` (names an image, so that one that is in
-    several sets is known to be one), `video`. Other columns are passed over.
+    Needed columns: `score` (a finite number; higher is more likely fake), `label` (0 or real, 1 or fake) and
+    `test_set`. Optional columns: `group` (rows of one group are resampled together: a video, or a photograph
+    with its edits), `split` (`test` or `val`; test by default), `key` (identifies an image, also one that is
+    in several test sets) and `video`. Other columns are ignored.
 
     Args:
-        path: CSV, or one of the pipeline's own tables, `data/scores/<protocol>/<detector>.parquet`.
-        score: The name of a score, for a table of the pipeline that has several; with one it does not matter.
+        path: A CSV file, or a table of the pipeline: `data/scores/<protocol>/<detector>.parquet`.
+        score: Name of the score to read, if a table of the pipeline has several; otherwise ignored.
 
     Returns:
-        The test scores, sets in order of appearance; the validation scores or None; remarks for the reader.
+        The test scores, with test sets in order of appearance; the validation scores or None; remarks for
+        the reader.
 
     Raises:
-        UserError: If the file is missing, is no CSV, lacks a column or a row's value, or has no test rows.
+        UserError: If the file is missing, is not CSV, lacks a column or a value, or has no test rows.
     """
     raw = _read_own(path, score) if path.suffix == ".parquet" else _read_csv(path)
     if missing := [name for name in NEEDED if name not in raw]:
@@ -280,7 +286,7 @@ def read_external(
         )
     for name in (one for one in NEEDED[1:] + OPTIONAL if one in raw):
         raw[name] = raw[name].str.strip()
-        # A quote too many makes one value of several lines.
+        # An unpaired quote merges several lines into one value.
         unprintable = ~raw[name].map(str.isprintable).to_numpy(dtype=bool)
         _refuse(path, raw, name, unprintable, "text in one line, without control characters")
     values = pd.to_numeric(raw["score"], errors="coerce").to_numpy(dtype=np.float64)
@@ -308,21 +314,21 @@ def read_external(
     twice = test.duplicated(["test_set", "key"])
     if twice.any():
         row = test[twice].iloc[0]
-        raise UserError(f"{path}: the key {row['key']!r} is twice in the test set {row['test_set']!r}")
+        raise UserError(f"{path}: the key {row['key']!r} appears twice in the test set {row['test_set']!r}")
     for columns in (["key"], ["test_set", "source", "video"]):
         need_one_label(table, *columns, where=f"{path}: ")
     validation = table[~is_test].reset_index(drop=True)
     own_sets = table[~is_test].assign(test_set=raw.loc[~is_test, "test_set"])
     if (again := own_sets[own_sets.duplicated(["test_set", "key"])]).size:
-        raise UserError(f"{path}: the key {again['key'].iloc[0]!r} is twice among the rows of validation")
+        raise UserError(f"{path}: the key {again['key'].iloc[0]!r} appears twice in the validation rows")
     return test, (None if validation.empty else validation), _remarks(raw, test, validation)
 
 
 def _read_own(path: Path, name: str | None) -> pd.DataFrame:
-    """A score table of the pipeline with the columns of a CSV file, as text.
+    """Read a score table of the pipeline into the columns of a CSV file, as text.
 
     The validation scores come from `<name>.val.parquet` in the same folder, if that file exists. Scores are
-    given on their working scale, on which the pipeline chooses thresholds, so that thresholds are on it too.
+    converted to their working scale, on which the pipeline chooses thresholds.
     """
     own = path.with_suffix(".val.parquet")
     parts = {"test": read_scores(path)} | ({"val": read_scores(own)} if own.is_file() else {})
@@ -330,9 +336,9 @@ def _read_own(path: Path, name: str | None) -> pd.DataFrame:
     chosen = scores if len(scores) == 1 else tuple(score for score in scores if score.name == name)
     if not chosen:
         raise UserError(
-            f"{path}: which score?",
+            f"{path}: the table has several scores; choose one",
             expected=" or ".join(score.name for score in scores),
-            found=name or "none named",
+            found=name or "no name",
             fix=f"add --score {scores[0].name}",
         )
     tables = []
@@ -346,19 +352,19 @@ def _read_own(path: Path, name: str | None) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    check_file(path, "name a CSV file; write what a pipe gives to a file first")
+    check_file(path, "name a CSV file; write the output of a pipe to a file first")
     try:
-        # With the header as a row, pandas refuses rows with more fields than it, such as those of 0,91.
+        # The header is read as a row, so that pandas refuses longer rows, such as those with a score 0,91.
         cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not text in UTF-8", expected="a CSV file", found=error.reason) from None
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        expected = "fields parted by commas, numbers with a decimal point: 0.91"
+        expected = "fields separated by commas, and numbers with a decimal point, such as 0.91"
         raise UserError(f"{path}: not a CSV file", expected=expected, found=str(error)) from None
     header = list(cells.iloc[0])
     plain = [name.strip().lower() for name in header]
     if twice := [name for name in NEEDED + OPTIONAL if name in header and plain.count(name) > 1]:
-        raise UserError(f"{path}: the column {twice[0]} is twice", expected="each column once")
+        raise UserError(f"{path}: the column {twice[0]} appears twice", expected="each column once")
     return cells[1:].set_axis(header, axis=1).reset_index(drop=True)
 
 
@@ -376,10 +382,10 @@ def _remarks(raw: pd.DataFrame, test: pd.DataFrame, validation: pd.DataFrame) ->
     ends = float(test["score"].isin([0.0, 1.0]).mean())
     is_probability = pd.concat([test["score"], validation["score"]]).between(0, 1).all()
     about_all = {
-        "no rows with split val: the thresholds shown are oracles, picked with the test labels; nothing is "
-        "said about thresholds that could be deployed": validation.empty,
+        "no rows with split val: the thresholds shown are oracles, chosen with the test labels; none of them "
+        "could be deployed": validation.empty,
         "no column group: intervals treat every row as independent of all others": "group" not in raw,
-        f"{ends:.0%} of the scores are exactly 0 or 1: ties cost precision; give logits instead": ends
+        f"{ends:.0%} of the scores are exactly 0 or 1: ties cost precision; use logits instead": ends
         > SATURATED
         and is_probability,
     } | {
@@ -391,8 +397,8 @@ def _remarks(raw: pd.DataFrame, test: pd.DataFrame, validation: pd.DataFrame) ->
     groups = test.assign(unit=group_names(test)).groupby(["test_set", "label"], sort=False)["unit"].nunique()
     by_set = test.groupby("test_set", sort=False)
     about_sets = {
-        "sets with one class have no metrics": by_set["label"].nunique() == 1,
-        "all scores are equal, which tells nothing": by_set["score"].nunique() == 1,
+        "test sets with one class have no metrics": by_set["label"].nunique() == 1,
+        "all scores are equal, so the metrics say nothing": by_set["score"].nunique() == 1,
         f"fewer than {FEW} groups of a class make intervals too narrow": groups.groupby("test_set").min()
         < FEW,
     }

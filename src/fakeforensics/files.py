@@ -1,4 +1,4 @@
-"""Writing files so that a crash never leaves half of one behind."""
+"""Writes files atomically: a crash never leaves a partial file behind."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from fakeforensics.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-# Key of the metrics, and file in an output folder, that hold why a protocol does not run a detector.
+# Key in the metrics, and name of a file in an output folder. Both hold why a protocol skips a detector.
 LEFT_OUT = "left_out"
 
-# Begins the name of what is being written; Git and DVC ignore such names.
+# Prefix of files and folders that are being written; Git and DVC ignore such names.
 UNFINISHED = ".unfinished."
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_LITTLE = 2**20  # bytes: with less left, an error without a number of its own is that of a full disk
+_LITTLE = 2**20  # bytes: with less free space, an error without a number counts as that of a full disk
 
 
 @contextmanager
 def explain_full_disk(folder: Path) -> Iterator[None]:
-    """Turn the error of a full disk, whichever library raises it, into one that says where and what to do.
+    """Turn the error of a full disk, from any library, into one that names the disk and says what to do.
 
     Args:
-        folder: Where the block writes.
+        folder: The folder that the block writes to.
 
     Raises:
         UserError: If the block fails because the disk is full.
@@ -51,7 +51,7 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
         existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
         free = shutil.disk_usage(existing).free
         number = error.errno if isinstance(error, OSError) else None
-        # Some libraries write through code of their own, whose errors have no number.
+        # Some libraries write with their own code, whose errors have no number.
         if number not in _FULL and (number is not None or free >= _LITTLE):
             raise
         raise UserError(
@@ -63,14 +63,15 @@ def explain_full_disk(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def hold(path: Path, doing: str, *, wait: bool = False) -> Iterator[None]:
-    """Hold a lock while the block runs, so that no other process does the same work in the same place.
+    """Hold a lock while the block runs, so that no other process does the same work.
 
-    The system ends the lock with the process, however that ends.
+    The system releases the lock when the process ends, even if it is killed.
 
     Args:
-        path: The lock's file, which is deleted afterwards. It says who holds the lock, and since when.
-        doing: What this process does, for the message to another one: "the training of …".
-        wait: Whether to wait for another process that holds the lock.
+        path: The lock's file, which is deleted afterwards. It records the process that holds the lock and
+            the time since when.
+        doing: What this process does, for the message that another process shows: "the training of …".
+        wait: Whether to wait while another process holds the lock.
 
     Raises:
         UserError: If another process holds the lock, unless `wait`.
@@ -101,11 +102,11 @@ def _locked(path: Path, doing: str, *, wait: bool) -> TextIO:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
                 raise
             raise UserError(
-                f"{doing} is under way already",
+                f"{doing} is already running",
                 found=holder or "another process",
-                fix="wait until it ends, or end that process, and run the same command again",
+                fix="wait until that process ends, or end it, and run the same command again",
             ) from None
-        # Between opening and locking, the holder before may have deleted the file.
+        # Between opening and locking, the previous holder may have deleted the file.
         if path.exists() and os.path.samestat(os.fstat(lock.fileno()), path.stat()):
             return lock
         lock.close()
@@ -113,10 +114,11 @@ def _locked(path: Path, doing: str, *, wait: bool) -> TextIO:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its name if the block succeeds.
+    """Yield a temporary path next to `path`; the file is renamed to `path` if the block succeeds.
 
-    The suffix is kept, so that libraries which go by it behave. If the block raises, the temporary file is
-    removed and what stood at `path` stays; what a killed process left there goes with the next write.
+    The temporary path has the same suffix, because some libraries choose a format by it. If the block raises,
+    the temporary file is removed and an existing file at `path` stays. The next process that writes to the
+    folder removes temporary files that a killed process left.
 
     Raises:
         UserError: If the disk is full.
@@ -132,7 +134,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty directory beside `path` that replaces it, with all it held, if the block succeeds.
+    """Yield an empty directory next to `path`; it replaces `path` and all its content if the block succeeds.
 
     Raises:
         UserError: If the disk is full.
@@ -152,7 +154,9 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_directory(parent: Path) -> Iterator[Path]:
-    """Yield an empty directory in `parent` that is gone after the block, as what a killed process left is.
+    """Yield an empty directory in `parent`, and remove it after the block.
+
+    The next process that writes to `parent` removes directories that a killed process left.
 
     Raises:
         UserError: If the disk is full.
@@ -163,7 +167,7 @@ def scratch_directory(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def _unfinished(path: Path, *, folder: bool) -> Iterator[Path]:
-    """A new file or folder beside `path`, locked while the block runs and gone after it."""
+    """A new file or folder next to `path`, locked while the block runs and removed after it."""
     with explain_full_disk(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_unfinished(path.parent)
@@ -191,10 +195,10 @@ def _unfinished(path: Path, *, folder: bool) -> Iterator[Path]:
 def _remove_unfinished(folder: Path) -> None:
     """Remove what killed processes left in a folder, once per process.
 
-    Whoever is still writing holds a lock on what it writes, and on the folder while it begins. A folder that
-    is locked is left as it is: it may be one that this process writes as a whole.
+    A process that writes holds a lock on its temporary file or folder, and on the parent folder while it
+    begins. A locked parent folder is left unchanged: this process may be writing it as a whole.
     """
-    # Where a file system has no such locks, nothing can be told to be dead, and it stays.
+    # On a file system without such locks nobody can tell what is unused, so nothing is removed.
     with suppress(OSError), _flocked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
         for left in folder.glob(f"{UNFINISHED}*"):
             with suppress(OSError), _flocked(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -219,7 +223,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, keys in the order given.
+    """Write JSON atomically, with the keys in the given order.
 
     Raises:
         ValueError: If `value` holds NaN or infinity, which JSON cannot express.
@@ -228,9 +232,9 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_json_tables(path: Path, value: dict[str, Any]) -> None:
-    """Write a JSON object atomically; of its lists, each item has a line of its own.
+    """Write a JSON object atomically, with one line per item of each list.
 
-    Tables of rows stay short, and a changed row is one line of a diff.
+    Tables of rows stay short, and a changed row changes one line of a diff.
 
     Raises:
         ValueError: If `value` holds NaN or infinity, which JSON cannot express.
@@ -249,20 +253,21 @@ def write_json_tables(path: Path, value: dict[str, Any]) -> None:
 def write_parquet(path: Path, frame: pd.DataFrame, metadata: dict[bytes, bytes] | None = None) -> None:
     """Write a table atomically, without its row labels.
 
-    The same table gives the same bytes, whatever the version of pandas; pyarrow's own is in every file.
+    The same table gives the same bytes with every version of pandas. pyarrow writes its own version into
+    every file.
 
     Args:
         path: The file.
         frame: The table.
-        metadata: What to store beside the columns.
+        metadata: Metadata of the schema: values by key.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # Pandas' own description of the columns is left out: it names versions, and adds nothing to the types.
+    # The metadata of pandas is left out: it holds version numbers and adds nothing to the column types.
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(metadata)
     with atomic_path(path) as temporary:
-        # With checksums, a changed bit is an error and never another value.
+        # With checksums, a changed bit raises an error when the file is read.
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
@@ -273,14 +278,14 @@ def sha256_file(path: Path) -> str:
 
 
 def expand(path: str) -> tuple[Path, str]:
-    """A path with `$VARIABLES` and `~` replaced, and the first variable that is not set, or ""."""
+    """Replace `$VARIABLES` and `~`; returns the path and the first variable that is not set, or ""."""
     expanded = os.path.expandvars(str(Path(path).expanduser()))
     unset = re.search(r"\$\{?(\w+)", expanded)
     return Path(expanded), unset.group(1) if unset else ""
 
 
 def printable_path(path: str) -> str:
-    r"""`path` with undecodable bytes written as `\xNN`, so that parquet, CSV and terminals can hold it."""
+    r"""`path` with undecodable bytes written as `\xNN`, as parquet, CSV and terminals need it."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 

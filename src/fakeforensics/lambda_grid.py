@@ -1,4 +1,7 @@
-"""The grid of lambdas, from the experiments that DVC knows: `python -m fakeforensics.lambda_grid`."""
+"""Compares values of lambda over DVC's experiments: `python -m fakeforensics.lambda_grid`.
+
+Lambda (λ) is the weight of the second loss in the joint loss L, equation 3.5. AP is the average precision.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,10 @@ from fakeforensics.experiments import comparable_runs, shown_experiments
 FILE = "lambda.json"  # in metrics/<protocol>
 LAMBDAS = "0.001,0.01,0.1,1"
 FEWEST = 2
-# What test sets with both classes are judged by, and sets of fakes alone, first come first.
+# Metrics that judge a lambda, in order of preference: for test sets with both classes, then for sets of fakes
+# only.
 MEASURES = ("ap", "accuracy", "accuracy_at_validation_threshold")
-JUDGED_BY = ("mean_unseen", "mean")  # the means by which the best lambda by test is told, the usual one first
+JUDGED_BY = ("mean_unseen", "mean")  # the means that decide the best lambda by test, the usual one first
 DIGITS = 6
 
 Numbers = dict[str, float]
@@ -27,11 +31,11 @@ Numbers = dict[str, float]
 
 def main(
     protocol: Annotated[str, typer.Option(help="Names of protocols, separated by commas.")] = "demo",
-    lambdas: Annotated[str, typer.Option(help="The grid, separated by commas.")] = LAMBDAS,
-    seeds: Annotated[str, typer.Option(help="The seeds of each lambda, separated by commas.")] = "0",
+    lambdas: Annotated[str, typer.Option(help="Values of lambda, separated by commas.")] = LAMBDAS,
+    seeds: Annotated[str, typer.Option(help="Seeds of each lambda, separated by commas.")] = "0",
     folder: Annotated[Path, typer.Option(help="Folder of the metrics.")] = Path("metrics"),
 ) -> None:
-    """Write what each lambda gives to metrics/<protocol>/lambda.json for the report, and print it."""
+    """Write the results of each lambda to metrics/<protocol>/lambda.json for the report, and print them."""
     from fakeforensics.files import write_json
 
     shown = shown_experiments()
@@ -45,21 +49,22 @@ def main(
 def lambda_grid(
     shown: list[dict[str, Any]], protocol: str, lambdas: Sequence[float], seeds: Sequence[int]
 ) -> dict[str, Any]:
-    """What each lambda gives, which one validation picks, and which one the test sets would pick.
+    """The results of each lambda, the lambda that validation picks, and the one that test sets would pick.
 
     Runs that differ from the workspace in any other parameter belong to another study and are left out.
 
     Args:
-        shown: What `dvc exp show --json` gave; the workspace comes first.
-        protocol: Whose metrics.
-        lambdas: The grid.
-        seeds: Each lambda has been trained with all of them.
+        shown: The output of `dvc exp show --json`; the workspace comes first.
+        protocol: The protocol's name.
+        lambdas: The values of lambda.
+        seeds: Every lambda must have a run with each of these seeds.
 
     Returns:
-        `lambdas` and `seeds`; `trained_on`, the machines in words; `detectors`: by detector and score
-        `measure` (`ap`; on a protocol with sets of fakes alone their accuracy), `picked` by validation,
-        `best_by_test` by mean, and `runs`, one per lambda and seed, with `validation` and `test` figures. A
-        detector whose figures are the same at every lambda does not use it and is left out.
+        `lambdas` and `seeds`; `trained_on`, the machines in words; and `detectors`. By detector and score,
+        `detectors` holds `measure` (`ap`, or an accuracy if the test sets hold only fakes), `picked` (the
+        lambda that validation picks), `best_by_test` (the best lambda by each mean of `JUDGED_BY`), and
+        `runs`: one per lambda and seed, with `validation` and `test` figures. A detector with the same
+        figures at every lambda does not use lambda and is left out.
 
     Raises:
         UserError: If there are fewer than two lambdas, a run is missing, a run has no validation figures, or
@@ -106,7 +111,7 @@ def _check_complete(
     again = f"run `make lambda-grid PROTOCOL={protocol}`"
     if len(lambdas) < FEWEST or not seeds:
         raise UserError(
-            "a grid has at least two values of lambda and a seed",
+            "a grid needs at least two values of lambda and one seed",
             found=f"lambda {', '.join(f'{one:g}' for one in lambdas) or '(none)'}",
             fix=f"{again}, with LAMBDAS={LAMBDAS} for example",
         )
@@ -116,12 +121,12 @@ def _check_complete(
             f"protocol {protocol!r}: the grid lacks {len(missing)} of {len(lambdas) * len(seeds)} runs",
             expected="an experiment of this commit with the workspace's other settings",
             found="no metrics for " + ", ".join(f"lambda {one:g} with seed {seed}" for one, seed in missing),
-            fix=f"{again}; of queued runs `dvc queue status` names those that failed",
+            fix=f"{again}; `dvc queue status` names the queued runs that failed",
         )
 
 
 def _scores(name: str, runs: Mapping[tuple[float, int], dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What a detector's scores give over the grid; nothing if lambda changes nothing.
+    """The results of each of a detector's scores over the grid; empty if lambda changes nothing.
 
     Args:
         name: The detector's name.
@@ -151,7 +156,7 @@ def _scores(name: str, runs: Mapping[tuple[float, int], dict[str, Any]]) -> dict
 
 
 def _differ(runs: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether any seed gives other figures at another lambda."""
+    """Whether the figures of some seed depend on lambda."""
     return any(
         one["seed"] == other["seed"] and any(one[kind] != other[kind] for kind in ("validation", "test"))
         for one, other in combinations(runs, 2)
@@ -161,17 +166,17 @@ def _differ(runs: Sequence[Mapping[str, Any]]) -> bool:
 def _run(
     name: str, key: tuple[float, int], metrics: Mapping[str, Any], measure: str, score: str
 ) -> dict[str, Any]:
-    """One run as the file has it: lambda, seed, and figures on validation and on the test sets."""
+    """One run as the file stores it: lambda, seed, and figures on validation and on the test sets."""
     lambda_, seed = key
     validation = metrics.get("validation")
     if not validation:
         raise UserError(
-            f"{name}: the run with lambda {lambda_:g} and seed {seed} has no validation figures to choose by",
+            f"{name}: the run with lambda {lambda_:g} and seed {seed} has no validation figures",
             expected="a validation set with real and fake images",
             fix="run its evaluate stage again, or give the protocol validation images of both classes",
         )
     test = dict(metrics[measure][score])
-    if measure != "ap":  # sets of fakes alone are not averaged among the metrics
+    if measure != "ap":  # the metrics hold no mean over sets of fakes only
         test["mean"] = round(fmean(test.values()), DIGITS)
     return {
         "lambda": lambda_,
@@ -185,10 +190,11 @@ def _run(
 def pick_lambda(runs: Sequence[Mapping[str, Any]]) -> float:
     """The λ with the highest validation AP; ties go to the lower validation log loss, then to the smaller λ.
 
-    Losses of different λ do not compare, since L itself depends on λ (equation 3.5). Test sets are not used.
+    Losses of different λ cannot be compared, because the loss L itself depends on λ (equation 3.5). Test sets
+    are not used.
 
     Args:
-        runs: The runs of one score. Several seeds count by their means.
+        runs: The runs of one score. The figures of several seeds are averaged.
     """
     loss = {one: of.get("log_loss", 0.0) for one, of in _means(runs, "validation").items()}
     precision = {one: of["ap"] for one, of in _means(runs, "validation").items()}
@@ -196,14 +202,14 @@ def pick_lambda(runs: Sequence[Mapping[str, Any]]) -> float:
 
 
 def oracle_lambda(runs: Sequence[Mapping[str, Any]], mean: str) -> float:
-    """The λ that is best by test; ties go to the smaller λ.
+    """The λ with the best mean on the test sets; ties go to the smaller λ.
 
-    This is what the thesis reports ("the best results", section 4.2). It needs the test labels, so it bounds
-    what a choice of λ could give.
+    The thesis reports this one ("the best results", section 4.2). It needs the test labels, so it is an upper
+    bound for every way of choosing λ.
 
     Args:
         runs: The runs of one score.
-        mean: The test figure to go by: `mean` or `mean_unseen`.
+        mean: The mean that decides: `mean` over all test sets or `mean_unseen`.
     """
     test = {one: of[mean] for one, of in _means(runs, "test").items()}
     return min(test, key=lambda one: (-test[one], one))
@@ -214,7 +220,7 @@ def at_lambda(runs: Sequence[Mapping[str, Any]], lambda_: float, kind: str) -> d
 
     Args:
         runs: The runs of one score.
-        lambda_: One of the grid.
+        lambda_: A value of the grid.
         kind: `validation` or `test`.
     """
     mine = [run[kind] for run in runs if run["lambda"] == lambda_]
@@ -229,7 +235,7 @@ def _means(runs: Sequence[Mapping[str, Any]], kind: str) -> dict[float, Numbers]
 
 
 def grid_text(grid: Mapping[str, Any]) -> str:
-    """The grid as Markdown tables in percent, the choice and the oracles marked."""
+    """The grid as Markdown tables in percent; the picked λ and the oracles are marked."""
     lines = [f"seeds {', '.join(map(str, grid['seeds']))}, trained on: {'; '.join(grid['trained_on'])}"]
     for detector, scores in grid["detectors"].items():
         for score, found in scores.items():
@@ -263,16 +269,16 @@ def in_percent(values: Sequence[float]) -> str:
 
 
 def _numbers(text: str, kind: type[float] | type[int]) -> list[Any]:
-    """Numbers between commas.
+    """Parse numbers that are separated by commas.
 
     Raises:
-        UserError: If one is none.
+        UserError: If a part is not a number.
     """
     try:
         return [kind(part) for part in text.split(",") if part.strip()]
     except ValueError:
         raise UserError(
-            "not a list of numbers", expected="numbers between commas, such as 0.001,0.01", found=text
+            "not a list of numbers", expected="numbers separated by commas, such as 0.001,0.01", found=text
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Names from outside: they become parts of paths and keys, and never are paths themselves."""
+"""Checks names that users write. A name becomes part of paths and keys, so it must not be a path itself."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ LONGEST_NAME = 100
 
 
 def check_name(name: str) -> str:
-    """Return a name that was given on a command line.
+    """Check a name that was given on a command line, and return it.
 
     Raises:
-        UserError: If it is no plain name.
+        UserError: If it is not a plain name.
     """
     if not re.fullmatch(NAME_PATTERN, name) or len(name) > LONGEST_NAME:
         raise UserError(
             f"{name!r} is not a name",
             expected=f"{NAME_WORDS}, of at most {LONGEST_NAME} characters",
-            fix="give the name as params.yaml has it, not a path",
+            fix="give the name as it is written in params.yaml, not a path",
         )
     return name

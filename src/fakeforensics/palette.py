@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Lines, bars and table columns, in order. Each of the last four differs from all others in lightness or hue,
-# also for readers with a color vision deficiency.
+# Lines, bars and table columns use these in order. Each of the last four differs from all others in lightness
+# or hue, also for readers with a color vision deficiency.
 SERIES = ("#767f8c", "#d9720a", "#0a9384", "#3b50d0", "#590d0d", "#b574e6", "#884707", "#27127d")
 COLORS = {
     "ink": "#1c2430",
@@ -15,7 +15,7 @@ COLORS = {
     "fake": "#c8423a",
     "inconclusive": "#b07d00",
 }
-# The same on a dark page; a color that is not here stays.
+# Replacements on a dark page; a color that is not listed stays the same.
 DARK = {
     "ink": "#e6eaf0",
     "muted": "#98a4b3",
@@ -36,7 +36,7 @@ DARK = {
 
 
 def series_color(place: int) -> str:
-    """The color of the series at that place, from 0; they repeat after eight."""
+    """The color of a series by its position, from 0; the colors repeat after eight."""
     return SERIES[place % len(SERIES)]
 
 

@@ -42,9 +42,9 @@ def _digits_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-EachOnce = AfterValidator(_each_once)  # of a list: rows and columns of tables are named after what it holds
+EachOnce = AfterValidator(_each_once)  # of a list: its items name rows and columns of tables
 Names = Annotated[tuple[Name, ...], Field(min_length=1), EachOnce]
-Digits = BeforeValidator(_digits_as_text)  # text that may look like a number: YAML reads it as one
+Digits = BeforeValidator(_digits_as_text)  # for text such as 123, which YAML reads as a number
 
 
 class Group(BaseModel):
@@ -54,14 +54,14 @@ class Group(BaseModel):
 
 
 class SourceParams(Group):
-    """Where one data set lies and how it is laid out.
+    """The location of one data set and its layout on disk.
 
     Args:
         layout: The name of a layout in `fakeforensics.sources`.
-        root: Its folder; `$VARIABLES` and `~` are expanded.
-        crop: `faces` stores aligned face crops, `whole` images as they are; by default what the layout says.
-        storage: `shards` copies the images; `in_place` reads whole images from the root, where each must stay
-            as it is. What must be converted is stored in shards all the same.
+        root: Folder of the data set; `$VARIABLES` and `~` are expanded.
+        crop: `faces` stores aligned face crops, `whole` stores whole images; None uses the layout's default.
+        storage: `shards` copies the images. `in_place` reads whole images from the root, where they must not
+            change; images that must be converted are still stored in shards.
         options: Settings of the layout, described in its class.
     """
 
@@ -73,11 +73,13 @@ class SourceParams(Group):
 
 
 class DemoParams(Group):
-    """How much demo data is made.
+    """How much demo data is generated.
 
     Args:
-        seed: Decides every picture; apart from the training seed, so that several trainings share one demo.
-        scale: Factor on the number of people and images; the least amounts that the protocol needs are kept.
+        seed: Seed of every picture. It is separate from the training seed, so that several trainings share
+            one demo.
+        scale: Factor on the number of people and images, in (0, 10]. The demo never generates fewer than its
+            protocol needs.
     """
 
     seed: Annotated[Count, Field(ge=0)] = 0
@@ -89,17 +91,18 @@ class FacesParams(Group):
 
     Args:
         size: Side of a stored crop in pixels.
-        padding: Margin around the face as a fraction of its size, as in `dlib.get_face_chip`.
-        landmarks: 5 or 68 points. The 68-point model's training data forbids commercial use.
-        frames_per_video: Frames taken from a clip, evenly spread over its whole length.
-        frame_step: Take every Nth frame instead; null for `frames_per_video`.
+        padding: Margin around the face as a fraction of the face's size, as in `dlib.get_face_chip`.
+        landmarks: 5 or 68 points. The training data of the 68-point model forbids commercial use.
+        frames_per_video: Number of frames taken from a clip, evenly spread over its whole length.
+        frame_step: If set, take every Nth frame instead of `frames_per_video`.
         tracks: `main` follows one person through a clip and takes the largest face of a still; `all` keeps
             every person, numbered.
-        min_face: Width in pixels of the smallest face looked for; 40 is what dlib finds at double size.
+        min_face: Width in pixels of the smallest face to find. 40 is the smallest face that dlib finds in an
+            image enlarged to double size.
         max_rejected: Largest share of a source's files that may be rejected before the stage fails.
-        workers: Processes; 0 takes one per core. Their number changes no byte of the result.
+        workers: Number of processes; 0 takes one per core. It does not change the result.
         executor: `local` processes, or the workers of a running Dask cluster.
-        scheduler: The cluster's address, `tcp://host:8786`; for `dask` only.
+        scheduler: The cluster's address, such as `tcp://host:8786`; only for `dask`.
         shard_mb: Size at which a new shard begins, in MiB.
     """
 
@@ -117,9 +120,13 @@ class FacesParams(Group):
     shard_mb: Annotated[Count, Field(ge=1, le=4096)] = 256
 
     def deciding(self, crop: Literal["faces", "whole"]) -> dict[str, Any]:
-        """What decides a source's images; of whole ones, only which frames of a clip are taken."""
+        """The settings that decide a source's images, by name.
+
+        Args:
+            crop: For `whole` images these are only the settings that choose the frames of a clip.
+        """
         about_frames = {"frames_per_video", "frame_step"}
-        # These change how the work is done, not its result.
+        # These change how the work is done, but not its result.
         others = {"workers", "executor", "scheduler", "max_rejected", "shard_mb"}
         include = about_frames if crop == "whole" else {*type(self).model_fields} - others
         return self.model_dump(mode="json", include=include)
@@ -129,10 +136,10 @@ class SplitsParams(Group):
     """How images are divided into splits.
 
     Args:
-        seed: Seed of the splits and of every sub-sample, apart from the training seed: several training seeds
-            share one split.
-        audit_images: The most images compared in search of near-duplicates across splits; a sample is drawn
-            from more, and 0 leaves the comparison out.
+        seed: Seed of the splits and of every sub-sample. It is separate from the training seed, so that
+            several training seeds share one split.
+        audit_images: The maximum number of images in the search for near-duplicates across splits. From more
+            images a sample is drawn; 0 skips the search.
     """
 
     seed: Annotated[Count, Field(ge=0)] = 0
@@ -140,50 +147,54 @@ class SplitsParams(Group):
 
 
 class TrainParams(Group):
-    """How a detector is trained; the defaults are those of section 4.2 of the thesis.
+    """How a detector is trained. The defaults follow section 4.2 of the thesis where it gives a value.
 
     Args:
-        backbone: f, a classification network of torchvision by name: a ResNet, ConvNeXt, EfficientNet, ViT
-            or other.
-        stem: `no_downsampling` keeps full resolution behind a ResNet's first convolution, at about 16 times
+        backbone: The network f: a classification network of torchvision by name, such as a ResNet, ConvNeXt,
+            EfficientNet or ViT.
+        stem: `no_downsampling` keeps full resolution after a ResNet's first convolution, at about 16 times
             the work.
-        code: The latent code: `pooled`, the backbone's last features averaged over space (512 numbers for
-            resnet18), or `map`, all of them (512 x 7 x 7 for resnet18 and crops of 224 pixels). Squared
-            distances are sums over the code, so that lambda means something else for a map.
+        code: The latent code. `pooled`: the backbone's last features averaged over space (512 numbers for
+            resnet18). `map`: all of them (512 x 7 x 7 for resnet18 and crops of 224 pixels). Squared
+            distances are sums over the code, so the same lambda has another effect with `map`.
         weights: `imagenet`, `none`, or the path of a local file of torchvision's weights.
-        weights_sha256: SHA-256 of that local file, or its first 8 or more digits; by default the digits in
-            its name, as in `resnet18-f37072fd.pth`.
+        weights_sha256: SHA-256 of that local file, or its first 8 or more hexadecimal digits; by default the
+            digits in its name, as in `resnet18-f37072fd.pth`.
         crop_size: Side of the crop that the network sees, in pixels.
         batch_size: Images per step, over all processes together.
         optimizer: `adam`, or `sgd` (stochastic gradient descent with momentum).
-        learning_rate: In the first epoch.
-        betas: Of Adam.
-        momentum: Of `sgd`.
-        dampening: Of that momentum.
-        weight_decay: Weight of the L2 penalty, as the optimizers of PyTorch apply it.
-        schedule: How the learning rate falls: `exponential` after each epoch by `lr_decay`; `steps` at
-            `milestones` by `lr_factor`; `plateau` by `lr_factor` when what is monitored stands still.
-        lr_decay: Factor after each epoch, of the schedule `exponential`.
+        learning_rate: Learning rate of the first epoch.
+        betas: The two decay rates of Adam.
+        momentum: Momentum of `sgd`.
+        dampening: Dampening of that momentum.
+        weight_decay: Weight of the L2 penalty, as PyTorch's optimizers apply it.
+        schedule: How the learning rate falls. `exponential`: by `lr_decay` after each epoch. `steps`: by
+            `lr_factor` at each of the `milestones`. `plateau`: by `lr_factor` when the monitored value stops
+            improving.
+        lr_decay: Factor per epoch of the schedule `exponential`.
         lr_factor: Factor of the schedules `steps` and `plateau`.
-        milestones: Epochs, from 0, at which the schedule `steps` lowers the rate.
+        milestones: Epochs, from 0, at which the schedule `steps` lowers the learning rate.
         plateau_patience: Epochs without improvement that the schedule `plateau` tolerates.
-        plateau_threshold: The least change of what is monitored that counts as an improvement there.
-        plateau_restart: If set, the record starts anew whenever the rate has fallen, also for the weights
-            that are kept, and from then on this is the least change that counts.
-        min_learning_rate: Training ends when the rate falls below it.
-        monitor: What stops training and selects the epoch: the validation `loss`, or `accuracy`, the share of
-            validation images on the right side of the value at which the main score changes sides.
-        patience: Epochs without improvement of what is monitored after which training stops.
-        max_epochs: Most epochs.
-        max_steps: Most steps in all; null for no limit.
-        center: `epoch` computes c anew after each epoch; `init` keeps the first one.
-        balance: Draw classes, or methods within classes, equally often (with replacement), or `none`. A
-            reference set is one class.
-        precision: Of the training step: `bf16` or `32`; `auto` takes bf16 where the processor has it.
-        compile: Whether torch.compile optimizes the training step, which `auto` does on a single GPU.
-        workers: Decoding processes for each training process; `auto` decodes in the training process on a
-            CPU and leaves one core free next to a GPU.
-        devices: GPUs (or CPU processes) on this machine; torchrun and Slurm overrule it.
+        plateau_threshold: The least change of the monitored value that this schedule counts as an
+            improvement.
+        plateau_restart: If set, the best value so far is forgotten whenever the learning rate has fallen,
+            also for the choice of the weights to keep. After the first fall this value replaces
+            `plateau_threshold`.
+        min_learning_rate: Training ends when the learning rate falls below this value.
+        monitor: The value that stops training and selects the epoch: the validation `loss`, or `accuracy`,
+            the share of validation images on the correct side of the main score's boundary.
+        patience: Training stops after this many epochs without an improvement of the monitored value.
+        max_epochs: The maximum number of epochs.
+        max_steps: The maximum number of steps in total; null for no limit.
+        center: `epoch` computes the center c again after each epoch; `init` keeps the first one.
+        balance: Draw classes (`class`), or methods within classes (`method`), equally often, with
+            replacement; or `none`. A reference set counts as one class.
+        precision: Precision of the training step: `bf16` or `32`; `auto` takes bf16 if the processor
+            supports it.
+        compile: Whether torch.compile optimizes the training step; `auto` does so on a single GPU.
+        workers: Decoding processes per training process. `auto` decodes in the training process on a CPU,
+            and takes all cores but one with a GPU.
+        devices: Number of GPUs (or CPU processes) on this machine; torchrun and Slurm override it.
     """
 
     backbone: Name = "resnet18"
@@ -220,19 +231,19 @@ class TrainParams(Group):
 
 
 class AugmentParams(Group):
-    """Training augmentation: resize, blur, JPEG, crop, flips; each sample draws for itself.
+    """Training augmentation: resize, blur, JPEG, crop and flips, in this order, drawn for each sample.
 
     Args:
-        resize: Length in pixels that the shorter side is brought to; null leaves the size as it is.
-        blur_prob: Share of images that are blurred.
-        blur_sigma: Least and greatest standard deviation of the Gaussian, in pixels.
-        jpeg_prob: Share of images that go through JPEG.
-        jpeg_quality: Least and greatest quality, both included.
-        jpeg_method: The encoder: OpenCV's, Pillow's, or each for one half of the images. They sample the
-            chroma alike but round differently.
-        crop: Where the crop is cut out: at a `random` place, or at the `center`, as in scoring.
-        flip_prob: Share of images that are mirrored left to right.
-        vertical_flip_prob: Share of images that are mirrored top to bottom.
+        resize: Length of the shorter side after resizing, in pixels; null does not resize.
+        blur_prob: Probability that an image is blurred.
+        blur_sigma: Smallest and largest standard deviation of the Gaussian blur, in pixels.
+        jpeg_prob: Probability that an image is encoded as JPEG and decoded again.
+        jpeg_quality: Lowest and highest JPEG quality, both included.
+        jpeg_method: The encoder: OpenCV's (`cv2`), Pillow's (`pil`), or each for half of the images (`both`).
+            Both use the same chroma sampling but round differently.
+        crop: The place of the crop: `random`, or the `center` as in scoring.
+        flip_prob: Probability that an image is mirrored left to right.
+        vertical_flip_prob: Probability that an image is mirrored top to bottom.
     """
 
     resize: Annotated[Count, Field(ge=32, le=4096)] | None = None
@@ -259,10 +270,11 @@ class EvaluateParams(Group):
 
     Args:
         batch_size: Images per forward pass.
-        workers: Decoding processes; `auto` as in training: none on a CPU, where they would contend.
+        workers: Decoding processes. `auto` is as in training: none on a CPU, where they would compete with
+            the network for cores.
         bootstrap: Replicates of the group bootstrap behind each interval.
-        corruptions: What is done to test images in the score stage: JPEG quality, standard deviation of a
-            blur in pixels, factor of a resizing, standard deviation of noise in gray levels.
+        corruptions: Corruptions of the test images that are scored too: `jpeg_<quality>`, `blur_<standard
+            deviation in pixels>`, `resize_<factor>`, `noise_<standard deviation in gray levels>`.
     """
 
     batch_size: Annotated[Count, Field(ge=1)] = 128
@@ -276,13 +288,15 @@ class EvaluateParams(Group):
 
 
 class PixelsParams(Group):
-    """Decoded images, which training and scoring keep in .scratch/pixels. No result depends on it.
+    """Decoded images, which training and scoring keep in .scratch/pixels. They change no result.
 
     Args:
-        disk_gb: The most disk space that they may take, in gigabytes: 0.2 per thousand crops of 256 pixels.
-            Images of a manifest that do not fit are decoded in each epoch, and 0 keeps none.
-        on_gpu: Whether training images that are kept, of one size and only cropped and mirrored, lie in the
-            GPU's memory if half of what is free there holds them. Not measured on a GPU yet.
+        disk_gb: The maximum disk space of the decoded images, in gigabytes. A thousand crops of 256 x 256
+            pixels take 0.2. If the images of a manifest do not fit, they are decoded in each epoch; 0 keeps
+            none.
+        on_gpu: Whether to copy the decoded training images into the GPU's memory. This needs images of one
+            size that augmentation only crops and mirrors, and half of the free memory must hold them. Not
+            measured on a GPU yet.
     """
 
     disk_gb: Annotated[Number, Field(ge=0)] = 16.0
@@ -293,18 +307,19 @@ class ThresholdsParams(Group):
     """How decision thresholds are chosen.
 
     Args:
-        criterion: What the validation threshold maximizes.
+        criterion: What the threshold chosen on validation optimizes: `accuracy`, `f1`, `youden` (true
+            positive rate minus false positive rate), or `eer` (equal error rates).
         bootstrap: Replicates of the group bootstrap behind each interval.
-        fake_shares: Prevalences of fakes at which every rule is judged, besides the sets as they are.
-        known_reals: Numbers k of known real images of the target domain.
-        false_positive_rates: Rates asked of a threshold that is set by known reals, and error rates at which
-            inconclusive verdicts are tried.
-        draws: Draws of the known reals to average over.
-        calibrator: What turns the deciding score into a probability. `auto` is Platt's, and nothing where
-            validation holds no fakes; the others are then refused.
-        likelihood_ratio: What turns it into a likelihood ratio.
-        inconclusive: Error rate of either verdict; scores that support neither are inconclusive. null gives
-            no such verdict.
+        fake_shares: Shares of fakes at which every rule is evaluated, in addition to the sets as they are.
+        known_reals: Numbers of known real images of the target domain that a threshold may be chosen from.
+        false_positive_rates: Target false positive rates of thresholds chosen from known reals, and error
+            rates at which inconclusive verdicts are evaluated.
+        draws: Random draws of the known reals; results are averages over them.
+        calibrator: The method that turns the deciding score into a probability. `auto` uses Platt scaling,
+            or none if validation holds no fakes; then every other value is an error.
+        likelihood_ratio: The method that turns the deciding score into a likelihood ratio.
+        inconclusive: Error rate of the verdicts real and fake; a score that supports neither is
+            inconclusive. null never gives that verdict.
     """
 
     criterion: Literal["accuracy", "f1", "youden", "eer"] = "accuracy"
@@ -319,11 +334,11 @@ class ThresholdsParams(Group):
 
 
 class CompareParams(Group):
-    """What the detectors are compared with.
+    """The comparison of detectors.
 
     Args:
-        baseline: A detector. Every other score of every detector is compared with its first score; without
-            it among `detectors` nothing is compared.
+        baseline: A detector's name. Every other score of every detector is compared with the first score of
+            this one. If it is not among `detectors`, nothing is compared.
     """
 
     baseline: Name
@@ -344,12 +359,23 @@ class Params(Group):
 
     Args:
         seed: Seed of training and of the bootstrap.
-        lambda_: Weight of a second loss, `lambda` in the file; only detectors that have such a weight use it.
+        lambda_: Weight of a second loss, `lambda` in the file. Only detectors with such a loss use it.
         protocols: Experiments to run, each a file `protocols/<name>.yaml`.
         detectors: Detectors to train on each protocol, each a module `fakeforensics.detectors.<name>`. A
             protocol may narrow the list.
-        detector_settings: By detector, settings that differ from its defaults; its module describes them.
-        sources: The data sets, by name; naming one here activates it.
+        compare: The comparison of detectors.
+        detector_settings: Settings that differ from a detector's defaults, by detector. The detector's module
+            describes them.
+        sources: The data sets by name. The pipeline processes every data set that is listed here.
+        demo: How much demo data is generated.
+        faces: How faces are found, aligned and stored.
+        splits: How images are divided into splits.
+        train: How a detector is trained.
+        augment: Training augmentation.
+        evaluate: How test sets are scored and measured.
+        pixels: Decoded images that are kept on disk.
+        thresholds: How decision thresholds are chosen.
+        report: What the report shows.
     """
 
     seed: Annotated[Count, Field(ge=0, lt=2**32)] = 0
@@ -370,10 +396,10 @@ class Params(Group):
     report: ReportParams = ReportParams()
 
     def source(self, name: str) -> SourceParams:
-        """The named source.
+        """The settings of a source.
 
         Raises:
-            UserError: If params.yaml does not configure it.
+            UserError: If params.yaml has no source of that name.
         """
         if name not in self.sources:
             raise UserError(

@@ -1,4 +1,4 @@
-"""Reading the parquet files between stages: what each column must hold is checked before anything uses it."""
+"""Reads the parquet files between stages, and checks the content of each column before it is used."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = Literal["text", "integer", "number", "flag", "numbers"]
-SHOWN = 3  # values that a message lists
+SHOWN = 3  # how many faulty values a message lists
 
 
 class Column(NamedTuple):
-    """What a column must hold. No value may be missing, but of a number that may be NaN: pandas writes it so.
+    """What a column must hold.
+
+    No value may be missing, except in a `number` column without `finite`: pandas writes NaN as missing.
 
     Attributes:
-        kind: `number` takes integers too, and `numbers` is a list of them in each row.
-        least: Of a number; NaN passes unless `finite`.
+        kind: The type of the values. `number` also accepts integers; `numbers` is a list of numbers per row.
+        least: The smallest number that may occur; NaN passes unless `finite`.
         allowed: The values that may occur; empty allows any.
         finite: Whether NaN and infinity are refused.
         filled: Whether an empty text is refused.
-        pattern: A regular expression that each text matches.
+        pattern: A regular expression that each text must match.
         needed: Whether the table must have the column.
     """
 
@@ -53,30 +55,30 @@ def read_parquet(
 
     Args:
         path: The file.
-        what: What it is, for messages: "a manifest".
-        columns: What its columns must hold; others are read unchecked.
+        what: The kind of file, for messages: "a manifest".
+        columns: What the columns must hold; other columns are not checked.
         fix: What to do about a damaged file, for messages.
-        once: Columns whose values together name a row, so that none may occur twice.
-        only: The columns to read, as far as there are such; None reads all.
+        once: Groups of columns; no two rows may have the same values in all columns of a group.
+        only: The columns to read, if the table has them; None reads all.
 
     Raises:
-        UserError: If it is missing, damaged, lacks a column, or holds a value that it must not.
+        UserError: If the file is missing or damaged, lacks a column, or holds a forbidden value.
     """
     table = _read(path, what, fix, only)
     if only is not None:
         columns = {name: column for name, column in columns.items() if name in only}
     check_columns(table, path, what, columns, fix)
-    # Rows that are told apart by a damaged column mean nothing.
+    # Duplicates are checked last, because a damaged column cannot identify rows.
     if twice := [problem for names in once for problem in _twice(table, names)]:
-        raise UserError(f"{path}: not {what} as it should be", found="\n".join(twice), fix=fix)
+        raise UserError(f"{path}: not {what} with valid content", found="\n".join(twice), fix=fix)
     return table
 
 
 def check_columns(table: pa.Table, path: Path, what: str, columns: Mapping[str, Column], fix: str) -> None:
-    """Check columns of a table that was read from `path`; for the rest see `read_parquet`.
+    """Check columns of a table that was read from `path`. The arguments are those of `read_parquet`.
 
     Raises:
-        UserError: Naming each damaged column, with examples.
+        UserError: If a column is damaged; the message names each of them, with examples.
     """
     problems = (
         *_missing_columns(table, columns),
@@ -88,7 +90,7 @@ def check_columns(table: pa.Table, path: Path, what: str, columns: Mapping[str, 
         ),
     )
     if problems:
-        raise UserError(f"{path}: not {what} as it should be", found="\n".join(problems), fix=fix)
+        raise UserError(f"{path}: not {what} with valid content", found="\n".join(problems), fix=fix)
 
 
 def _read(path: Path, what: str, fix: str, only: Sequence[str] | None) -> pa.Table:
@@ -101,7 +103,7 @@ def _read(path: Path, what: str, fix: str, only: Sequence[str] | None) -> pa.Tab
         table.validate(full=True)  # text that is not UTF-8, offsets out of range
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         raise UserError(
-            f"{path}: not a parquet file, or a damaged one", expected=what, found=str(error), fix=fix
+            f"{path}: not a parquet file, or a damaged parquet file", expected=what, found=str(error), fix=fix
         ) from None
     return table
 
@@ -116,7 +118,7 @@ def _problems(values: pa.ChunkedArray, column: Column) -> Iterable[str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not len(values):  # pandas gives a column without values any type
+    if not len(values):  # pandas may give a column without values any type
         return
     if not _is_of_kind(values.type, column.kind):
         yield f"{values.type}, where {_words(column)} is expected"
@@ -149,7 +151,7 @@ def _is_of_kind(found: pa.DataType, kind: Kind) -> bool:
 
     if kind == "numbers":
         is_list = pa.types.is_list(found) or pa.types.is_large_list(found)
-        # Lists that are all empty have no type of their own when pandas writes them.
+        # If all lists are empty, pandas writes them without a value type.
         return is_list and (pa.types.is_null(found.value_type) or _is_of_kind(found.value_type, "number"))
     if kind == "text":
         return bool(pa.types.is_string(found) or pa.types.is_large_string(found))

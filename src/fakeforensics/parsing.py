@@ -1,4 +1,4 @@
-"""Checking what was read against a pydantic schema, with messages in the words of the file's reader."""
+"""Checks the content of a file against a pydantic schema, with messages for the person who wrote the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PATTERNS = {
     HEX_PATTERN: "8 to 64 of the digits 0-9 and a-f",
 }
 _Path = tuple[str | int, ...]
-# What was expected, by pydantic's type of error; {} takes the error's own values.
+# What was expected, by pydantic's type of error; the fields in {} are values of the error.
 _WORDS = {
     "int_type": "an integer",
     "int_from_float": "an integer",
@@ -56,12 +56,14 @@ def parse(model: type[Model], value: Any, where: str, fix: str | None = None) ->
 
     Args:
         model: The schema.
-        value: What was read.
+        value: The content of the file.
         where: The file's name, for the message.
-        fix: What to do about a faulty file; by default how to correct the keys, for a file that people write.
+        fix: What to do about a faulty file, for the message. By default the message says how to correct each
+            key, which suits files that people write.
 
     Raises:
-        UserError: Naming each faulty key, what was expected and what was found.
+        UserError: If the value does not fit; the message names each faulty key, what was expected and what
+            was found.
     """
     try:
         return model.model_validate(value)
@@ -75,13 +77,13 @@ def read_json_as(kind: Any, path: Path, fix: str = REPEAT) -> Any:
     Args:
         kind: A pydantic model, or any other type that pydantic checks, such as `dict[str, int]`.
         path: The file.
-        fix: What to do if it is missing or damaged.
+        fix: What to do if the file is missing or damaged, for the message.
 
     Returns:
         An instance of `kind`.
 
     Raises:
-        UserError: If the file is missing, is not JSON, or is not of this kind.
+        UserError: If the file is missing, is not JSON, or does not fit `kind`.
     """
     value = read_json(path, fix)
     try:
@@ -107,7 +109,7 @@ def _explained(
 
 
 def _place(problem: Any, value: Any) -> _Path:
-    """Where the fault lies in the file, without pydantic's names for the alternatives of a type."""
+    """The keys that lead to a fault, without pydantic's names for the alternatives of a type."""
     place: list[str | int] = []
     for part in problem["loc"]:
         is_key = isinstance(value, Mapping) and part in value
@@ -128,7 +130,7 @@ def _describe(place: _Path, problems: list[Any], model: type[BaseModel] | None) 
     if first["type"] == "missing":
         return f"`{key}` is missing", f"add `{key}`"
     named = f"`{key}`" if key else "the file"
-    if first["type"] == "value_error":  # one of ours, which names what was found itself
+    if first["type"] == "value_error":  # from a validator of this project, whose text names what was found
         message = str(first["ctx"]["error"])
         return (f"{named}: {message}" if key else message), f"correct {named}"
     found = first["input"]
@@ -172,7 +174,7 @@ def _default(place: _Path, model: type[BaseModel] | None) -> str:
 
 
 def _fields(model: type[BaseModel] | None, place: _Path) -> dict[str, FieldInfo]:
-    """The keys that a group of the file may have, by the names that the file gives them."""
+    """The fields that a group of the file may have, by their names in the file."""
     found = model
     for part in place:
         if found is not None and str(part) in (known := _by_key(found)):

@@ -1,9 +1,10 @@
-"""A pool of isolated processes: a task that crashes, stalls or runs out of memory costs itself alone.
+"""A pool of isolated processes: a task that crashes, stalls or runs out of memory fails without the others.
 
-Each worker is a `pebble.ProcessPool` of one process that holds one task at a time, and is replaced when it is
-lost. A single pebble pool of several workers breaks as a whole if a worker dies before the main process has
-read its acknowledgement, which happens while another thread holds the interpreter lock (pebble 5.2.3), and
-stalls if a worker dies while it holds the lock of the pipe that all share.
+Each worker is a `pebble.ProcessPool` with one process and one task at a time, and is replaced when its
+process is lost. A single pebble pool with several workers (version 5.2.3) has two faults. It breaks as a
+whole if a worker dies before the main process has read the worker's acknowledgement, which happens while
+another thread holds the interpreter lock. It stalls if a worker dies while it holds the lock of the pipe that
+all workers share.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from fakeforensics.errors import UserError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-# A server that has imported the slow libraries once forks the workers: a lost one is back within moments.
+# A server process imports the slow libraries once and forks the workers, so a lost worker restarts quickly.
 _CONTEXT = multiprocessing.get_context("forkserver")
-_LOOK_EVERY = 2.0  # seconds between looks whether a process still exists
+_LOOK_EVERY = 2.0  # seconds between checks whether a process still exists
 _unprepared: BaseException | None = None
 
 
@@ -41,31 +42,32 @@ class TaskLostError(Exception):
 
 
 class TaskTimeoutError(TaskLostError):
-    """The task took longer than it was allowed to, and its process was killed."""
+    """The task exceeded its time limit, and its process was killed."""
 
 
 def start_server(*preload: str) -> None:
-    """Start the server that forks workers and import modules there, while this process does other things.
+    """Start the server process that forks workers; it imports modules while this process does other work.
 
     Args:
-        preload: The modules, as for `WorkerPool`.
+        preload: Names of modules to import there, as for `WorkerPool`.
     """
     _CONTEXT.set_forkserver_preload([__name__, *preload])
     forkserver.ensure_running()
 
 
 class WorkerPool:
-    """Worker processes that do one task at a time, each isolated from the others.
+    """Worker processes that do one task at a time, isolated from each other.
 
-    Workers ignore Ctrl-C, which is the main process's to handle, and end when the main process dies.
+    Workers ignore Ctrl-C, because the main process handles it. They end when the main process dies.
 
     Args:
-        workers: Number of processes; 0 is one per core.
-        prepare: Called once in each process before its first task, such as loading models; picklable. If it
-            raises, each task raises what it raised.
-        memory_mb: Limit of each process's address space, set after `prepare`, in MiB.
-        preload: Modules to import before processes are forked; counts for the first pool of a process.
-        fresh: Whether each task gets a process that no other task used.
+        workers: Number of processes; 0 starts one per core.
+        prepare: A picklable function that each process calls once before its first task, for example to load
+            models. If it raises an exception, each task raises that exception.
+        memory_mb: Limit of each process's address space in MiB, set after `prepare`.
+        preload: Names of modules to import before workers are forked. Only the first pool of a process
+            imports them.
+        fresh: Whether each task gets a new process.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class WorkerPool:
         start = partial(
             ProcessPool,
             max_workers=1,
-            max_tasks=2 if fresh else 0,  # the first tells its process
+            max_tasks=2 if fresh else 0,  # the first task returns the number of its process
             initializer=_start_worker,
             initargs=(prepare, memory_mb),
             context=_CONTEXT,
@@ -104,16 +106,17 @@ class WorkerPool:
     def submit(
         self, function: Callable[..., Result], /, *args: Any, seconds: float | None = None
     ) -> Future[Result]:
-        """Do a task.
+        """Run a function in a worker.
 
         Args:
-            function: A function of a module, found there by name in the worker.
-            *args: Picklable.
-            seconds: Time limit, from when the worker begins the task.
+            function: A function at the top level of a module, because workers find it by name.
+            *args: Its arguments, picklable.
+            seconds: Time limit in seconds, from the start of the task in the worker.
 
         Returns:
-            A future that raises what `function` raised, `TaskLostError` if the process died,
-            `TaskTimeoutError` if it took too long, and `UserError` if processes die before they do anything.
+            A future. It raises the exception of `function`, `TaskLostError` if the process died,
+            `TaskTimeoutError` if the task took too long, or `UserError` if processes die before their first
+            task.
         """
         return self._threads.submit(self._run, function, args, seconds)
 
@@ -125,23 +128,23 @@ class WorkerPool:
         seconds: float | None = None,
         ordered: bool = False,
     ) -> Iterator[tuple[Item, Future[Result]]]:
-        """Do a task for each item, starting at once, at most two per worker ahead of what is taken.
+        """Run a function for each item. Tasks start immediately, at most two per worker in advance.
 
         Args:
-            function: As for `submit`.
-            items: What to call it with.
-            seconds: Time limit of each.
-            ordered: Whether results come in the order of `items`, or as they are done.
+            function: As for `submit`; it takes one item.
+            items: The items.
+            seconds: Time limit per task in seconds.
+            ordered: Whether results come in the order of `items`, or in the order in which they finish.
 
         Yields:
-            Each item with its future, which is done.
+            Each item with its finished future.
         """
         return look_ahead(
             partial(self.submit, function, seconds=seconds), items, 2 * self.workers, ordered=ordered
         )
 
     def close(self) -> None:
-        """End all processes, whatever they are doing."""
+        """Stop all processes, also those that are running a task."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
             worker.stop()
@@ -160,16 +163,16 @@ class WorkerPool:
 def look_ahead(
     submit: Callable[[Item], Future[Result]], items: Iterable[Item], ahead: int, *, ordered: bool = False
 ) -> Iterator[tuple[Item, Future[Result]]]:
-    """Submit items to any executor, a limited number ahead of what is taken.
+    """Submit items to any executor, with a limited number of tasks in advance of the consumer.
 
     Args:
         submit: Submits one item.
-        items: What to submit; the first `ahead` are submitted at once.
-        ahead: Most tasks that are waiting, running, or done and not yet taken.
-        ordered: Whether results come in the order of `items`, or as they are done.
+        items: The items. The first `ahead` of them are submitted immediately.
+        ahead: The maximum number of tasks that are waiting, running, or finished and not yet consumed.
+        ordered: Whether results come in the order of `items`, or in the order in which they finish.
 
     Yields:
-        Each item with its future, which is done.
+        Each item with its finished future.
     """
     rest = iter(items)
     pending = {submit(item): item for item in islice(rest, ahead)}
@@ -196,7 +199,7 @@ class _Worker:
         self._pool: Any = start()
 
     def run(self, function: Callable[..., Result], args: tuple[Any, ...], seconds: float | None) -> Result:
-        if not self._stopped and not self._pool.active:  # its process died while it had nothing to do
+        if not self._stopped and not self._pool.active:  # the process died between two tasks
             self._replace()
         try:
             process = self._wait(self._schedule(os.getpid, (), None))
@@ -221,7 +224,7 @@ class _Worker:
         return result
 
     def stop(self) -> None:
-        """Give up the current task; from any thread."""
+        """Cancel the current task and stop the process; may be called from any thread."""
         with self._lock:
             self._stopped = True
             if self._future is not None:
@@ -243,7 +246,7 @@ class _Worker:
             except TimeoutError:
                 if future.done():
                     return future.result()
-            # Pebble does not notice a process that ends with status 0 in the midst of its task.
+            # Pebble does not notice a process that exits with status 0 during its task.
             if process is not None and not _is_alive(process):
                 raise BrokenProcessPool
 
@@ -257,10 +260,10 @@ class _Worker:
 
 def _start_worker(prepare: Callable[[], object] | None, memory_mb: int | None) -> None:
     global _unprepared
-    # Pebble's handler runs between two Python instructions, which a stuck decoder never reaches.
+    # Pebble's signal handler runs between two Python instructions, so a stuck decoder never runs it.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    # One process per core: more threads would only compete, and those of matrix products most of all.
+    # There is one process per core, so more threads would only compete, above all those of matrix products.
     if "numpy" in sys.modules:
         from threadpoolctl import threadpool_limits
 
@@ -270,7 +273,7 @@ def _start_worker(prepare: Callable[[], object] | None, memory_mb: int | None) -
     try:
         if prepare is not None:
             prepare()
-    except Exception as error:  # noqa: BLE001 (whatever it is, the task raises it)
+    except Exception as error:  # noqa: BLE001 (each task raises it)
         _unprepared = error
     if memory_mb is not None:
         resource.setrlimit(resource.RLIMIT_AS, (memory_mb * 2**20,) * 2)

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with the time left on a terminal, and one line per minute elsewhere."""
+"""Shows progress: a bar with the remaining time on a terminal, and one line per minute elsewhere."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 SHORT = 1.0  # seconds; shorter work shows no bar
-EVERY = 60.0  # seconds between lines where there is no terminal: a log, a batch system, DVC's queue
+EVERY = 60.0  # seconds between lines if there is no terminal: in a log, a batch system, DVC's queue
 _LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} so far, {remaining} left"
 
 
 class Progress:
-    """Shows how far a piece of work is; any thread may report.
+    """Shows the progress of one task on standard error; any thread may report.
 
-    Nothing is written to standard output, and nothing at all for short work.
+    A short task shows nothing.
 
     Args:
-        what: The work, such as "scoring of demo/joint".
+        what: The task, such as "scoring of demo/joint".
         unit: What is counted, in the plural.
-        total: How many there are.
+        total: The total number of units.
     """
 
     def __init__(self, what: str, unit: str, total: int) -> None:
@@ -45,7 +45,7 @@ class Progress:
         )
 
     def advance(self, count: int = 1, **notes: Any) -> None:
-        """Report that `count` more are done; `notes` are shown behind the bar."""
+        """Report that `count` more units are done; `notes` are shown after the bar."""
         with self._lock:
             if notes:
                 self._bar.set_postfix(notes, refresh=False)
@@ -61,7 +61,7 @@ class Progress:
 
 
 def track(items: Iterable[Item], what: str, unit: str, total: int) -> Iterator[Item]:
-    """Yield `items` and show how many of them were taken; for the arguments see `Progress`."""
+    """Yield `items` and show how many were consumed. The other arguments are those of `Progress`."""
     with Progress(what, unit, total) as progress:
         for item in items:
             yield item
@@ -69,7 +69,7 @@ def track(items: Iterable[Item], what: str, unit: str, total: int) -> Iterator[I
 
 
 class _Lines:
-    """Where there is no terminal: what tqdm would draw over the line before becomes a line of its own."""
+    """Writes each state of tqdm's bar as a new line, for output that is not a terminal."""
 
     def write(self, text: str) -> None:
         if line := text.strip():

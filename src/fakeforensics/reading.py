@@ -1,4 +1,4 @@
-"""Reading files that an earlier stage or somebody else wrote: each problem names the file."""
+"""Reads files that an earlier stage or another program wrote; each error names the file."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ REPEAT = "run `dvc repro`, which writes it again"
 
 
 def check_file(path: Path, fix: str = REPEAT, *, listed: bool = True) -> None:
-    """Make sure that a path is a file: a folder cannot be read, and a named pipe would be waited for.
+    """Check that a path is a regular file. A folder cannot be read, and reading a named pipe would block.
 
     Args:
         path: The file.
-        fix: What to do if it cannot be read, for the message.
-        listed: Whether to compare it with the list of digests beside it, if there is one.
+        fix: What to do if the file cannot be read, for the message.
+        listed: Whether to compare the file with the list of digests next to it, if there is one.
 
     Raises:
-        UserError: If it is missing or something else, or if it was changed since a stage wrote it.
+        UserError: If the file is missing or not a regular file, or was changed since a stage wrote it.
     """
     if not path.exists():
         raise UserError(f"{path}: no such file", fix=fix)
@@ -37,11 +37,12 @@ def read_text(path: Path, fix: str = REPEAT, *, listed: bool = True) -> str:
 
     Args:
         path: The file.
-        fix: What to do if it cannot be read, for the message.
+        fix: What to do if the file cannot be read, for the message.
         listed: As for `check_file`.
 
     Raises:
-        UserError: If the file is missing, is no file, is not UTF-8, or was changed since it was written.
+        UserError: If the file is missing, not a regular file, not UTF-8, or was changed since it was
+            written.
     """
     check_file(path, fix, listed=listed)
     try:
@@ -55,12 +56,12 @@ def read_json(path: Path, fix: str = REPEAT, *, listed: bool = True) -> dict[str
 
     Args:
         path: The file.
-        fix: What to do if it cannot be read, for the message.
+        fix: What to do if the file cannot be read, for the message.
         listed: As for `check_file`.
 
     Raises:
-        UserError: If the file is missing, is not JSON or no object, holds a key twice, holds NaN or
-            infinity, which are not JSON, or was changed since it was written.
+        UserError: If the file is missing, is not a JSON object, holds a key twice, holds NaN or infinity
+            (which JSON does not allow), or was changed since it was written.
     """
     text = read_text(path, fix, listed=listed)
     try:

@@ -1,6 +1,6 @@
-"""Scores of a trained detector: of every image, clean and corrupted, each computed once.
+"""Scores images with a trained detector, clean and corrupted.
 
-What was scored before is taken from a store, so nothing imports torch unless something is missing there.
+Score tables are stored and reused. torch is imported only if a table is missing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 PACKAGES = ("torch", "torchvision", "opencv-python-headless", "numpy")
 CLEAN = "clean"
-KEPT_RUNS = 3  # the store keeps as many tables as this many runs have
+KEPT_RUNS = 3  # the store keeps as many tables as this many runs need
 
 
 def score_run(
@@ -55,26 +55,28 @@ def score_run(
     features: Path | None = None,
     pixels: PixelStore | None = None,
 ) -> dict[tuple[str, str], Path]:
-    """Score manifests, or take the scores from an earlier time.
+    """Score manifests, or reuse stored scores.
 
-    A table is stored under a fingerprint of all that its scores depend on but the machine: another strength
-    of a corruption, or one changed image, is another fingerprint. An interrupted run resumes with the first
-    table that is missing. The store keeps the tables used last, as many as `KEPT_RUNS` runs have.
+    Each table is stored under a fingerprint of everything that its scores depend on except the machine:
+    another strength of a corruption, or one changed image, gives another fingerprint. An interrupted run
+    resumes with the first missing table. The store keeps the most recently used tables, as many as
+    `KEPT_RUNS` runs need.
 
     Args:
         model: The folder of a detector.
-        manifests: Those that are scored clean, by name.
-        corrupted: The manifest that is scored under each corruption.
-        corruptions: What happens to its images, such as `jpeg_50`.
+        manifests: Files of the manifests whose images are scored clean, by name.
+        corrupted: The manifest whose images are scored under each corruption.
+        corruptions: Corruptions of its images, such as `jpeg_50`.
         images_root: The folder of all sources' images.
-        store: A folder of this run alone.
+        store: A folder that only this run uses.
         batch_size: Images per forward pass.
-        workers: Decoding processes, or `auto`.
-        features: Keeps the features of images for other heads; None keeps none.
-        pixels: Keeps decoded images; None keeps none.
+        workers: Number of decoding processes, or `auto`.
+        features: Folder that stores features of images, shared by detectors that fit a head; None stores
+            none.
+        pixels: Store of decoded images; None stores none.
 
     Returns:
-        The stored score tables by manifest and corruption: (name, `clean`) and (`corrupted`, corruption).
+        Paths of the score tables by manifest and corruption: (name, `clean`) and (`corrupted`, corruption).
 
     Raises:
         UserError: If a model, manifest or image cannot be read, a corruption is unknown, or a score is not
@@ -120,7 +122,7 @@ def score_run(
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a table is stored; a damaged one is scored again, as it would be damaged each time."""
+    """Whether a table is stored and can be read. A damaged table is computed again."""
     if not path.is_file():
         return False
     try:
@@ -132,7 +134,20 @@ def _is_whole(path: Path) -> bool:
 
 
 def fingerprint(card: dict[str, Any], manifest: Path, corruption: str, batch_size: int) -> str:
-    """What scores depend on, as a hash: weights, preprocessing, images, corruption, code and versions."""
+    """Hash everything that scores depend on: weights, preprocessing, images, corruption, code and versions.
+
+    Args:
+        card: The detector's `model.json`.
+        manifest: File of the images' manifest.
+        corruption: Name of a corruption, or `clean`.
+        batch_size: Images per forward pass.
+
+    Returns:
+        32 hexadecimal digits.
+
+    Raises:
+        UserError: If the manifest is missing.
+    """
     if not manifest.is_file():
         raise UserError(f"{manifest}: no such manifest", fix="run the splits stage first")
     about = detector_card(card)
@@ -144,7 +159,7 @@ def fingerprint(card: dict[str, Any], manifest: Path, corruption: str, batch_siz
         "detector": about.model_dump(mode="json"),
         "corruption": corruption,
         "manifest": sha256_file(manifest),
-        "batch_size": batch_size,  # another size gives other last bits
+        "batch_size": batch_size,  # another size changes the last bits of scores
     }
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -165,31 +180,32 @@ def score_manifest(
 ) -> pd.DataFrame:
     """Score every image of a manifest.
 
-    An image of several test sets is scored once. Batches hold neighboring images of the shards, so that
-    reading is sequential; no image is left out, and none is augmented. Under a corruption the network runs in
-    bfloat16 where the hardware has it, in half the time. On the demo that moves average precision by up to
-    0.001, and by 0.006 where it is near chance: far less than the intervals allow for.
+    An image that is in several test sets is scored once. Batches hold neighboring images of the shards, so
+    that reading is sequential. No image is left out or augmented. Corrupted images are scored in bfloat16 if
+    the hardware supports it, which takes half the time. On the demo this changes average precision by up to
+    0.001, and by 0.006 where it is near chance: far less than the width of the intervals.
 
     Args:
-        detector: In evaluation mode.
+        detector: The detector.
         card: Its `model.json`, for the preprocessing.
-        manifest: One row for each (test_set, key).
+        manifest: One row per pair of test_set and key.
         images_root: The folder of all sources' images.
         batch_size: Images per forward pass.
-        workers: Decoding processes; 0 decodes in this one.
-        corruption: What happens to an image before the center crop.
-        features: Keeps the features of images for other heads; None keeps none.
-        pixels: Keeps decoded images; None keeps none.
-        compare: Whether the bytes of the images are compared with their SHA-256.
-        what: What the progress bar says.
+        workers: Number of decoding processes; 0 decodes in this process.
+        corruption: The corruption that is applied to an image before the center crop, or `clean`.
+        features: Folder that stores features of images, shared by detectors that fit a head; None stores
+            none.
+        pixels: Store of decoded images; None stores none.
+        compare: Whether to compare the bytes of the images with their SHA-256.
+        what: Label of the progress bar.
 
     Returns:
-        The rows of a score table, sorted by test_set and key: the columns `IDENTITY`, and for each score of
-        the detector its column, after the sigmoid in its probability column if it is a logit.
+        The rows of a score table, sorted by test_set and key: the columns `IDENTITY` and one column per
+        score of the detector. A score that is a logit also has a column with its sigmoid, the probability.
 
     Raises:
-        UserError: If the manifest is empty, an image cannot be read or is another one, a score is not finite,
-            or there is no such corruption.
+        UserError: If the manifest is empty, an image cannot be read or has another SHA-256, a score is not
+            finite, or the corruption does not exist.
     """
     from fakeforensics.images.dataset import ManifestDataset
     from fakeforensics.images.rows import Rows
@@ -200,7 +216,8 @@ def score_manifest(
         raise UserError("there is no image to score", fix="check the protocol's selections in counts.json")
     preprocess = Preprocess(**card["preprocess"])
     crop = preprocess.crop
-    # Shards are filled in the order of keys; images in place have the same order, so the same batches.
+    # Shards hold images in the order of keys. Images that are read in place get the same order, and so the
+    # same batches and scores.
     images = manifest.drop_duplicates("key").sort_values(["source", "key"], ignore_index=True)
     parts: list[tuple[pd.DataFrame, Callable[[Rgb], AnyRgb]]] = [(images, crop)]
     if corruption != CLEAN:
@@ -260,7 +277,7 @@ def _forward(
     features: Path | None,
     what: str,
 ) -> dict[str, np.ndarray]:
-    """The values of each score column, in the rows' order."""
+    """The values of each score column, in the order of the dataset's rows."""
     import torch
 
     from fakeforensics.images.dataset import Loader, OrderedBatches
@@ -273,7 +290,7 @@ def _forward(
         keep_freed_memory()
     loader = Loader(dataset, OrderedBatches(np.arange(len(dataset)), batch_size), workers, device)
     network = detector.to(device).eval().to(memory_format=torch.channels_last)
-    # Kept on the device, so that no batch waits for the one before.
+    # Scores stay on the device, so that no batch waits for the batch before it.
     found: dict[str, list[torch.Tensor]] = {score.column: [] for score in detector.scores}
     bf16 = corruption != CLEAN and takes_bf16("auto")
     shown = track(loader, what, "batches", len(loader))

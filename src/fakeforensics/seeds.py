@@ -1,4 +1,4 @@
-"""How much the figures change with the seed of training: `python -m fakeforensics.seeds`."""
+"""Measures how much results change with the training seed: `python -m fakeforensics.seeds`."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ DIGITS = 6
 
 
 class SeedRun(NamedTuple):
-    """What one training run of a detector left behind.
+    """The results of one training run of a detector.
 
     Args:
-        card: What `model.json` records about the detector.
-        machine: On what it was trained, in words.
-        cost: What training cost: seconds, processor_seconds, images.
+        card: The part of `model.json` about the detector.
+        machine: The machine that it was trained on, in words.
+        cost: What the training took: seconds, processor_seconds and the number of images.
         test: Its test scores.
     """
 
@@ -44,9 +44,9 @@ class SeedRun(NamedTuple):
 def main(
     protocol: Annotated[str, typer.Option(help="The protocol's name.")] = "demo",
     folder: Annotated[Path, typer.Option(help="Folder of the metrics.")] = Path("metrics"),
-    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    params: Annotated[Path, typer.Option(help="File of the settings.")] = Path("params.yaml"),
 ) -> None:
-    """Write how the detectors rank over several seeds to metrics/<protocol>/seeds.json for the report."""
+    """Rank the detectors over several seeds, and write metrics/<protocol>/seeds.json for the report."""
     from fakeforensics.files import write_json
     from fakeforensics.metrics.table import read_test_sets
     from fakeforensics.params import load_params
@@ -64,18 +64,21 @@ def main(
     typer.echo(markdown(found))
     some = sorted({name for by_name in runs.values() for name in by_name} - set(found["detectors"]))
     if some:
-        typer.echo(f"left out, since not every seed has them: {', '.join(some)}")
+        typer.echo(f"left out, because some seeds lack them: {', '.join(some)}")
     typer.echo(f"{path}: written; `dvc repro report` shows it")
 
 
 def seed_revisions(shown: list[dict[str, Any]], protocol: str) -> dict[int, dict[str, str]]:
-    """For each seed, the detectors that were trained with it and the revision that holds each.
+    """Find the detectors that were trained with each seed.
 
-    A detector and seed seen twice (a commit and its experiment) count once.
+    If a detector and seed appear twice (in a commit and its experiment), they count once.
 
     Args:
-        shown: What `dvc exp show --json` gave; the workspace comes first.
-        protocol: Whose metrics.
+        shown: The output of `dvc exp show --json`; the workspace comes first.
+        protocol: The protocol's name.
+
+    Returns:
+        By seed and detector, the revision that holds its results.
 
     Raises:
         UserError: If there are fewer than two seeds.
@@ -88,7 +91,7 @@ def seed_revisions(shown: list[dict[str, Any]], protocol: str) -> dict[int, dict
                 revision_of.setdefault(name, revision)
     if len(found) < FEWEST_SEEDS:
         raise UserError(
-            f"the spread over seeds of the protocol {protocol!r} needs at least {FEWEST_SEEDS} of them",
+            f"the spread over seeds of the protocol {protocol!r} needs at least {FEWEST_SEEDS} seeds",
             found="seeds " + (", ".join(map(str, found)) or "(none)"),
             fix=f"run `make seeds PROTOCOL={protocol} SEEDS=0,1,2`",
         )
@@ -96,10 +99,10 @@ def seed_revisions(shown: list[dict[str, Any]], protocol: str) -> dict[int, dict
 
 
 def read_runs(places: Mapping[str, str], protocol: str) -> dict[str, SeedRun]:
-    """Read what detectors left behind, from the workspace or from DVC's cache.
+    """Read the results of detectors, from the workspace or from DVC's cache.
 
     Args:
-        places: The revision that holds each detector.
+        places: The revision that holds each detector, by the detector's name.
         protocol: The protocol's name.
 
     Raises:
@@ -121,7 +124,7 @@ def read_runs(places: Mapping[str, str], protocol: str) -> dict[str, SeedRun]:
 
 
 def _copier(revision: str, folder: Path) -> Callable[[str], Path]:
-    """A function from a path in the project to a local file with its content at that revision."""
+    """A function that takes a path in the project and returns a local copy of that revision's file."""
     if revision == WORKSPACE:
         return Path
     from dvc.api import DVCFileSystem
@@ -136,7 +139,7 @@ def _copier(revision: str, folder: Path) -> Callable[[str], Path]:
             raise UserError(
                 f"{path} of the revision {revision} is not in DVC's cache",
                 found=str(error),
-                fix="run `dvc exp pull` where the experiment was pushed, or train it again",
+                fix="run `dvc exp pull` if the experiment was pushed, or train it again",
             ) from None
         return copy
 
@@ -146,23 +149,24 @@ def _copier(revision: str, folder: Path) -> Callable[[str], Path]:
 def seed_spread(
     runs: Mapping[int, Mapping[str, SeedRun]], test_sets: TestSets, baseline: str, replicates: int
 ) -> dict[str, Any]:
-    """Average precision over seeds, with intervals by groups and the difference from the baseline.
+    """Average precision (AP) over seeds, with intervals and the difference from the baseline.
 
     Args:
-        runs: By seed and detector, of equal settings.
-        test_sets: The protocol's.
-        baseline: The detector with whose first score all others are compared.
-        replicates: Draws of the bootstrap.
+        runs: The runs by seed and detector; all have the same settings except the seed.
+        test_sets: The protocol's test sets.
+        baseline: The detector whose first score all others are compared with.
+        replicates: Number of bootstrap replicates; groups of images are resampled.
 
     Returns:
-        `seeds`; `trained_on`, the machines in words; `baseline`; and `detectors`, those that all seeds have,
-        by name: `label`, `title`, `sees`; `cost`, the means over seeds; and `scores`: by name the `label`
-        and, for each test set and mean, `ap` (`mean`, `deviation` with n − 1, `low` and `high`, a 95%
-        interval that covers the images' and the seeds' scatter) and `difference` (from the baseline, on the
-        same draws; the baseline itself has none). Fractions of six digits.
+        `seeds`; `trained_on`, the machines in words; `baseline`; and `detectors`, by name, those that all
+        seeds have. Each detector has `label`, `title`, `sees`, `cost` (means over the seeds) and `scores`.
+        Each score has its `label` and, per test set and mean over test sets, `ap` and `difference`. `ap`
+        holds `mean`, `deviation` (standard deviation, n − 1), `low` and `high` (a 95% interval over images
+        and seeds). `difference` is the difference from the baseline in the same replicates; the baseline has
+        none. Values are fractions with six digits.
 
     Raises:
-        UserError: If the runs are not about the same images.
+        UserError: If the runs score different images.
     """
     from fakeforensics.metrics.compare import differences, interval_over_runs
     from fakeforensics.metrics.registry import METRICS, Measure
@@ -204,10 +208,10 @@ def seed_spread(
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """The ranking as a table in Markdown, best first: average precision and differences in percent.
+    """The ranking as a Markdown table, best first, with average precision (AP) and differences in percent.
 
     Args:
-        found: What `seed_spread` gave.
+        found: The result of `seed_spread`.
     """
     rows = [(about, score) for about in found["detectors"].values() for score in about["scores"].values()]
     main = "mean_unseen" if all("mean_unseen" in score["ap"] for _, score in rows) else "mean"

@@ -1,6 +1,6 @@
-"""Many runs at once: `python -m fakeforensics.spread`. docs/scaling.md describes it.
+"""Runs many commands at the same time: `python -m fakeforensics.spread`. docs/scaling.md describes it.
 
-Each run is a process, which leases a device of its machine (`fakeforensics.devices`).
+Each run is a process that leases a device of its machine (`fakeforensics.devices`).
 """
 
 from __future__ import annotations
@@ -24,21 +24,23 @@ import typer
 from fakeforensics.cluster import connected
 from fakeforensics.errors import UserError
 
-# DVC says so once an experiment has a folder of its own and the next one may begin. Two that begin at the
-# same time can take each other's settings, as both wait on one list.
+# DVC prints this when an experiment has its own folder, so the next one may begin. Two experiments that begin
+# at the same time can take each other's settings, because both wait in one list.
 BEGUN = "Reproducing experiment"
 STAGES = ("train", "score")
-# --temp: a workspace of its own. Without --wait-for-lock an experiment fails when another one holds DVC's
-# lock for more than three seconds.
+# --temp gives the experiment its own workspace. Without --wait-for-lock an experiment fails if another one
+# holds DVC's lock for more than three seconds.
 _DVC = ("dvc", "--wait-for-lock", "exp", "run", "--temp")
-_LINES_KEPT = 20  # of a failed run on another machine
+_LINES_KEPT = 20  # last lines that are shown of a failed run on another machine
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-Jobs = Annotated[int, typer.Option(min=1, help="Runs at the same time; each gets its share of the cores.")]
+Jobs = Annotated[
+    int, typer.Option(min=1, help="Number of simultaneous runs; each gets its share of the cores.")
+]
 
 
 class Task(NamedTuple):
-    """A command, and what it is called in messages."""
+    """A command and its name in messages."""
 
     name: str
     command: tuple[str, ...]
@@ -46,11 +48,15 @@ class Task(NamedTuple):
 
 @app.command()
 def experiments(
-    vary: Annotated[list[str], typer.Option(help="A setting and its values, such as seed=0,1,2.")],
-    setting: Annotated[list[str], typer.Option("--set", "-S", help="A setting for all, as for dvc.")] = [],  # noqa: B006
+    vary: Annotated[
+        list[str], typer.Option(help="A setting and its values, such as seed=0,1,2; may be repeated.")
+    ],
+    setting: Annotated[
+        list[str], typer.Option("--set", "-S", help="A setting for all experiments, as in `dvc exp run -S`.")
+    ] = [],  # noqa: B006
     jobs: Jobs = 1,
 ) -> None:
-    """Run a DVC experiment for each combination of settings, each in a workspace of its own."""
+    """Run a DVC experiment for each combination of settings, each in its own workspace."""
     common = [text for one in setting for text in ("-S", one)]
     tasks = [
         Task(" ".join(chosen), (*_DVC, *common, *(text for one in chosen for text in ("-S", one))))
@@ -61,14 +67,19 @@ def experiments(
 
 @app.command()
 def stages(
-    protocol: Annotated[list[str], typer.Option(help="A file in protocols/, without its suffix.")],
-    detector: Annotated[list[str], typer.Option(help="A detector of params.yaml.")],
+    protocol: Annotated[
+        list[str], typer.Option(help="A file in protocols/, without its suffix; may be repeated.")
+    ],
+    detector: Annotated[list[str], typer.Option(help="A detector of params.yaml; may be repeated.")],
     jobs: Jobs = 1,
     scheduler: Annotated[
-        str | None, typer.Option(help="Of a Dask cluster whose workers see this folder: tcp://HOST:8786.")
+        str | None,
+        typer.Option(
+            help="Address of a Dask scheduler, tcp://HOST:8786, whose workers can read and write this folder."
+        ),
     ] = None,
 ) -> None:
-    """Train and score each detector on each protocol, without DVC; `dvc commit` then records the results."""
+    """Train and score each detector on each protocol without DVC; `dvc commit` then records the results."""
     tasks = [
         Task(f"{stage} {one}/{name}", ("-m", f"stages.{stage}", "--protocol", one, "--detector", name))
         for stage in STAGES
@@ -90,17 +101,19 @@ def stages(
 
 
 def run_here(tasks: Sequence[Task], jobs: int, begun: str | None = None) -> list[str]:
-    """Run commands as processes of this machine, and print what they print behind their names.
+    """Run commands as processes on this machine, and print their output with their names in front.
 
-    Once one has failed, no further one begins.
+    After a command has failed, no further command begins.
 
     Args:
         tasks: The commands, in the order in which they begin.
-        jobs: How many run at the same time. Each gets its share of the cores that this process may use.
-        begun: A command begins only when the one before has printed a line that starts so, or has ended.
+        jobs: How many commands run at the same time. Each gets its share of the cores that this process may
+            use.
+        begun: If set, a command begins only after the previous one has printed a line that starts with this
+            text, or has ended.
 
     Returns:
-        The names of the tasks that failed, and of those that did not begin.
+        The names of the tasks that failed or did not begin.
     """
     places: SimpleQueue[set[int]] = SimpleQueue()
     for cores in _shares(sorted(os.sched_getaffinity(0)), jobs):
@@ -141,12 +154,13 @@ def run_here(tasks: Sequence[Task], jobs: int, begun: str | None = None) -> list
 
 
 def run_on_cluster(tasks: Sequence[Task], scheduler: str) -> list[str]:
-    """Run Python's commands on the workers of a Dask cluster, in this folder, and print how each ended.
+    """Run Python commands on the workers of a Dask cluster, in this folder, and print how each ended.
 
-    A worker does as many at once as it has threads. A task whose worker died runs again, on another one.
+    A worker runs as many tasks at the same time as it has threads. If a worker dies, its task runs again on
+    another worker.
 
     Args:
-        tasks: The arguments of Python.
+        tasks: Each command holds the arguments of Python.
         scheduler: The address of the cluster's scheduler.
 
     Returns:
@@ -175,7 +189,15 @@ def run_on_cluster(tasks: Sequence[Task], scheduler: str) -> list[str]:
 
 
 def execute(arguments: Sequence[str], folder: str) -> tuple[str, int, str]:
-    """Run this machine's Python; returns the machine's name, the exit status, and the last lines printed."""
+    """Run this machine's Python in a folder.
+
+    Args:
+        arguments: Arguments of Python.
+        folder: The working directory.
+
+    Returns:
+        The machine's name, the exit status, and the last lines of the output.
+    """
     done = subprocess.run(
         (sys.executable, *arguments),
         cwd=folder,
@@ -190,12 +212,12 @@ def execute(arguments: Sequence[str], folder: str) -> tuple[str, int, str]:
 
 
 def _environment() -> dict[str, str]:
-    """Without what would make a run one process of a larger training."""
+    """The environment without the variables that make a run one process of a larger training."""
     return {name: value for name, value in os.environ.items() if name not in {"SLURM_NTASKS", "LOCAL_RANK"}}
 
 
 def _values(text: str) -> list[str]:
-    """`seed=0,1` as `seed=0` and `seed=1`."""
+    """Split `seed=0,1` into `seed=0` and `seed=1`."""
     name, _, values = text.partition("=")
     found = [value.strip() for value in values.split(",") if value.strip()]
     if not name or not found:
@@ -204,7 +226,7 @@ def _values(text: str) -> list[str]:
 
 
 def _shares(cores: Sequence[int], jobs: int) -> list[set[int]]:
-    """The cores of each job; with more jobs than cores some share one."""
+    """The cores of each job; with more jobs than cores, some jobs share a core."""
     return [set(cores[place::jobs]) or {cores[place % len(cores)]} for place in range(jobs)]
 
 
@@ -219,7 +241,7 @@ def _echo(task: Task, lines: Iterator[str], until: str | None = None) -> None:
 
 @contextmanager
 def _ending(running: set[subprocess.Popen[str]], stopped: Event) -> Iterator[None]:
-    """End all processes with this one: at Ctrl-C, and when a batch system ends the job."""
+    """End the running processes when this one is ended by Ctrl-C or by a batch system."""
 
     def end(number: int, _: FrameType | None) -> None:
         stopped.set()
@@ -243,7 +265,7 @@ def _report(failed: Sequence[str], tasks: Sequence[Task]) -> None:
         raise UserError(
             f"{len(failed)} of {len(tasks)} runs failed or did not begin",
             found="; ".join(failed),
-            fix="see what they printed, and run the same command again: what is finished is not done again",
+            fix="look at their output, and run the same command again; finished work is not repeated",
         )
 
 

@@ -1,7 +1,8 @@
-"""The SHA-256 of files that were written together, in a list beside them: what was changed since is named.
+"""Lists of the SHA-256 of files that were written together, to find files that were changed later.
 
-A folder has its list in `SHA256SUMS`. Files of one detector that share a folder with those of others, such as
-`joint.json` and `joint.details.json`, have it in `joint.sha256`. `sha256sum -c` reads both in that folder.
+The list of a folder is its file `SHA256SUMS`. If the files of several detectors share a folder, each detector
+has its own list: the list of `joint.json` and `joint.details.json` is `joint.sha256`. `sha256sum -c` reads
+both kinds of list in that folder.
 """
 
 from __future__ import annotations
@@ -19,23 +20,28 @@ _DIGEST = "# SHA-256 of the lines above: "
 
 
 def write_sums(folder: Path, names: Iterable[str] = ()) -> str:
-    """Write the SHA-256 of files of a folder, as `sha256sum -c` reads it; returns its own SHA-256.
+    """Write the SHA-256 of files of a folder to `SHA256SUMS`, in the format of `sha256sum -c`.
 
-    The last line is a comment with the hash of those above, so that a change of this file shows as such.
+    The last line is a comment with the SHA-256 of the lines above it, so that a change of the list itself is
+    detected.
 
     Args:
         folder: The folder.
-        names: Which of its files; all if there are none.
+        names: Which of its files to list; by default all files below the folder.
+
+    Returns:
+        The SHA-256 of the list.
     """
     files = [folder / name for name in names] or [path for path in folder.rglob("*") if path.is_file()]
     return _write(folder / SUMS, (path for path in files if path != folder / SUMS))
 
 
 def write_list(files: Iterable[Path]) -> None:
-    """Write the SHA-256 of some files of a folder beside them, in the list that is named by their first part.
+    """Write the SHA-256 of files of one folder to the list next to them that `list_of` names.
 
     Args:
-        files: Those whose name begins alike, such as `joint.json` and `joint.details.json`.
+        files: Files whose names have the same part before the first dot, such as `joint.json` and
+            `joint.details.json`.
     """
     files = list(files)
     (path,) = {list_of(file) for file in files}
@@ -43,7 +49,7 @@ def write_list(files: Iterable[Path]) -> None:
 
 
 def list_of(path: Path) -> Path:
-    """The list that `write_list` writes for a file."""
+    """The path of the list that `write_list` writes for a file."""
     return path.with_name(f"{path.name.partition('.')[0]}{LIST}")
 
 
@@ -56,7 +62,7 @@ def _write(path: Path, files: Iterable[Path]) -> str:
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """The hash of each file of a folder by name.
+    """Read the list of a folder: the SHA-256 of each file by its name.
 
     Raises:
         UserError: If the list is missing or was changed.
@@ -76,16 +82,16 @@ def _parse(data: bytes, name: str) -> dict[str, str]:
 
 
 def check_listed(path: Path, fix: str) -> None:
-    """Make sure that a file is the one that was listed when it was written, if a list names it.
+    """Check that a file has the SHA-256 that was listed when it was written, if a list names it.
 
-    The list is beside it, or `SHA256SUMS` in the folder above.
+    The list is in the file's folder, or it is `SHA256SUMS` in the folder above.
 
     Args:
         path: The file.
-        fix: What to do if it is another, for the message.
+        fix: What to do if the file differs, for the message.
 
     Raises:
-        UserError: If it differs, or the list itself was changed.
+        UserError: If the file differs, or the list itself was changed.
     """
     for name, expected in _expected(path):
         if (found := sha256_file(path)) != expected:
@@ -98,7 +104,7 @@ def check_listed(path: Path, fix: str) -> None:
 
 
 def is_listed(path: Path) -> bool:
-    """Whether a file was written, as such a list says, even if it is gone since.
+    """Whether a list names a file, even if the file no longer exists.
 
     Raises:
         UserError: If the list was changed.
@@ -107,12 +113,12 @@ def is_listed(path: Path) -> bool:
 
 
 def _expected(path: Path) -> Iterator[tuple[str, str]]:
-    """The names of the lists that name a file, and the hashes there."""
+    """The lists that name a file: the name of each list, and the SHA-256 that it gives."""
     for listed in (path.with_name(SUMS), list_of(path), path.parent.parent / SUMS):
         if listed == path or not listed.is_file():
             continue
         data = listed.read_bytes()
-        if _DIGEST.encode() not in data:  # data sets have such lists, too
+        if _DIGEST.encode() not in data:  # a list that came with a data set
             continue
         expected = _parse(data, str(listed)).get(path.relative_to(listed.parent).as_posix())
         if expected is not None:
@@ -120,7 +126,11 @@ def _expected(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def differences(folder: Path) -> Iterator[str]:
-    """What is not as it was listed, as `<name>: <what>`: changed, missing, not listed, not a regular file."""
+    """Compare a folder with its list.
+
+    Yields:
+        One text per difference, `<name>: <what>`: changed, missing, not listed, or not a regular file.
+    """
     try:
         expected = read_sums(folder)
     except UserError as error:
@@ -145,19 +155,19 @@ def differences(folder: Path) -> Iterator[str]:
 
 
 def check_sums(folder: Path, fix: str) -> None:
-    """Make sure that a folder holds the files that were listed, unchanged, and no others but hidden ones.
+    """Check that a folder holds exactly the listed files, unchanged. Other hidden files are allowed.
 
     Args:
         folder: The folder.
-        fix: What to do if it does not, for the message.
+        fix: What to do if files differ, for the message.
 
     Raises:
-        UserError: Naming the files that differ.
+        UserError: If files differ; the message names them.
     """
     if found := [line for line in differences(folder) if not line.startswith(".")]:
         raise UserError(
-            f"{folder}: its files are not those that were written together",
-            expected=f"the files of {SUMS}, unchanged",
+            f"{folder}: files were changed since they were written",
+            expected=f"the files that {SUMS} lists, unchanged",
             found="\n".join(found),
             fix=fix,
         )

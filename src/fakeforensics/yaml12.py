@@ -1,4 +1,4 @@
-"""Reading YAML 1.2, as DVC reads and writes params.yaml; PyYAML alone reads YAML 1.1."""
+"""Reads YAML 1.2, which DVC uses for params.yaml. PyYAML itself reads YAML 1.1."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from fakeforensics.reading import read_text
 
 
 class _Yaml(yaml.SafeLoader):
-    """In YAML 1.2, 5e-05 is a number, 010 is ten, and `no` is text."""
+    """A loader for YAML 1.2, where 5e-05 is a number, 010 is ten, and `no` is text."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}  # type: ignore[misc]
 
     def construct_int(self, node: yaml.ScalarNode) -> int:
-        """Decimal, unless it begins with 0b, 0o or 0x."""
+        """Parse an integer: decimal, unless it begins with 0b, 0o or 0x."""
         text = str(self.construct_scalar(node)).replace("_", "")
         return int(text, {"0b": 2, "0o": 8, "0x": 16}.get(text.lstrip("+-")[:2], 10))
 
     def construct_unique_mapping(self, node: yaml.MappingNode) -> dict[Hashable, Any]:
-        """A mapping, whose keys must differ: YAML itself lets the last one win."""
-        # `<<` takes in another mapping, whose keys may be repeated.
+        """Build a mapping and refuse duplicate keys; PyYAML would keep the last value."""
+        # `<<` merges another mapping, whose keys may be repeated.
         written = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         keys = [self.construct_object(key) for key in written]
         if twice := [key for place, key in enumerate(keys) if key in keys[:place]]:
@@ -55,13 +55,13 @@ def read_yaml(path: Path) -> Any:
     """Read a YAML 1.2 file.
 
     Raises:
-        UserError: If it is missing, cannot be parsed, or has a key twice.
+        UserError: If the file is missing, cannot be parsed, or has a key twice.
     """
     text = read_text(Path(path), fix="run the command from the project's top folder")
     try:
         return yaml.load(text, _Yaml)  # noqa: S506  a safe loader
-    # A tag such as `!!int abc` is refused by a ValueError or a KeyError.
+    # A tag such as `!!int abc` raises a ValueError or a KeyError.
     except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         raise UserError(
-            f"{path}: not valid YAML", found=str(error), fix="correct the file at the place that is named"
+            f"{path}: not valid YAML", found=str(error), fix="correct the file at the line named above"
         ) from None

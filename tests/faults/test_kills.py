@@ -24,7 +24,7 @@ COLD = 5  # every so many kills hit a program that must load its modules first
 GRACE = 30.0  # seconds until what was killed must be gone, on a busy machine
 LONGEST = 600.0  # seconds that a stage may take
 # What the second run of DVC says while the first, or the stage that it started, is at work.
-UNDER_WAY = ("under way already", "Unable to acquire lock")
+UNDER_WAY = ("already running", "Unable to acquire lock")
 
 
 def whole_or_missing(root: Path, base: Path, stage) -> list[str]:

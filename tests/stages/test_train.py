@@ -136,7 +136,7 @@ def test_a_run_that_is_killed_ends_with_the_same_bytes(tmp_path):
             break
     process.communicate()
     assert second.returncode == 1
-    assert f"under way already\n  found: process {process.pid} on " in second.stderr
+    assert f"already running\n  found: process {process.pid} on " in second.stderr
     assert not (tmp_path / "killed/models").exists()
     again = run(tmp_path / "killed")
     assert again.returncode == 0, again.stderr

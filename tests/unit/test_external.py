@@ -121,21 +121,21 @@ def test_a_second_detector_is_compared_in_pairs(tmp_path):
         ("score,label,test_set,split\n1,1,a,train\n", "line 2: split is 'train'"),
         ("score,label,test_set,split\n1,1,a,val\n", "there is no row with split test"),
         ("score,label,test_set\n1,1,a\n2,1,a\n", "no test set holds both"),
-        ("score,label,test_set,key\n1,1,a,x\n2,0,a,x\n", "the key 'x' is twice"),
+        ("score,label,test_set,key\n1,1,a,x\n2,0,a,x\n", "the key 'x' appears twice"),
         ("", "not a CSV file"),
         # Decimal commas: 0,91 was read as 91, its 0 as the name of the row.
         ("score,label,test_set\n0,91,1,a\n0,12,0,a\n", r"Expected 3 fields in line 2, saw 4"),
         ("score,label,test_set\n0.5,1,a\n0,12,0,a\n", r"Expected 3 fields in line 3, saw 4"),
-        ("score;label;test_set\n0,91;1;a\n0,12;0;a\n", r"decimal point: 0\.91"),
+        ("score;label;test_set\n0,91;1;a\n0,12;0;a\n", r"decimal point, such as 0\.91"),
         ('score,label,test_set\n"0,91",1,a\n', "line 2: score is '0,91'"),
-        ("score,score,label,test_set\n1,2,1,a\n", "the column score is twice"),
-        ("score,Score ,label,test_set\n1,2,1,a\n", "the column score is twice"),
+        ("score,score,label,test_set\n1,2,1,a\n", "the column score appears twice"),
+        ("score,Score ,label,test_set\n1,2,1,a\n", "the column score appears twice"),
         # Two quotes too many make one row of three, and a set of its own with a name in three lines.
         ('score,label,test_set\n1,1,"a\n2,0,a\n3,1,a"\n4,0,a\n', r"line 2: test_set is [\s\S]*in one line"),
         ("score,label,test_set,key\n1,1,a,x\x1b[31m\n", r"line 2: key is 'x\\x1b\[31m'"),
         (
             "score,label,test_set,key,split\n1,1,a,x,val\n2,1,b,x,test\n3,1,a,x,val\n4,0,b,y,test\n",
-            "the key 'x' is twice among the rows of validation",
+            "the key 'x' appears twice in the validation rows",
         ),
         ("score,label,test_set\n1,1,Mean \n", "line 2: test_set is 'Mean'"),
         ("score,label,test_set\n-1.8e308,0,a\n1,1,a\n", "line 2: score is '-1.8e308'"),  # no 64-bit number
@@ -185,7 +185,7 @@ def test_the_pipelines_own_tables_are_read(tmp_path):
     validation = make_scores({"validation": 0}, images=60, seed=1)
     write_scores(path, ScoreTable(make_scores({"a": 0}, images=60), SCORES["joint"]))
     write_scores(tmp_path / "joint.val.parquet", ScoreTable(validation, SCORES["joint"]))
-    with pytest.raises(UserError, match=r"which score\?[\s\S]*sl or cd[\s\S]*--score sl"):
+    with pytest.raises(UserError, match=r"several scores[\s\S]*sl or cd[\s\S]*--score sl"):
         read_external(path)
     test, validation, remarks = read_external(path, "cd")
     distances = pd.read_parquet(path)["score_cd"]
@@ -231,7 +231,7 @@ def test_constant_scores_and_two_images_have_values(tmp_path):
     metrics = evaluate_scores([path], params=QUICK).metrics
     assert [metrics[name]["score"]["a"] for name in ("ap", "auc", "eer")] == [0.5, 0.5, 0.5]
     remarks = " ".join(read_external(path)[2])
-    assert "all scores are equal, which tells nothing: a" in remarks
+    assert "all scores are equal, so the metrics say nothing: a" in remarks
     assert "fewer than 10 groups of a class make intervals too narrow: a" in remarks
 
 
@@ -334,7 +334,7 @@ def test_a_rule_without_an_answer_says_so(tmp_path):
     report = evaluate_scores([path], tmp_path / "out", params=QUICK)
     lines = {line.split()[0]: line for line in render(report).splitlines() if line}
     # Without overlap the classes of the other set have two peaks, those of stargan lie in one bin.
-    assert "finds no threshold on 1 sets: validation's is used" in lines["mixture"]
+    assert "finds no threshold on 1 sets; uses that of validation" in lines["mixture"]
     assert "finds no threshold" not in lines["universal_mean"]
     rules = pd.read_csv(tmp_path / "out/rules.csv").query("rule == 'mixture' and fake_share == 'own'")
     assert rules.set_index("test_set")["note"]["stargan"] == "finds no threshold: validation's is used"

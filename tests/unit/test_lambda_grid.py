@@ -179,5 +179,5 @@ def test_the_file_lies_beside_the_metrics(tmp_path, monkeypatch, capsys):
     assert "picked by validation" in capsys.readouterr().out
     with pytest.raises(UserError, match="'mff_4_4': the grid lacks"):
         main("demo, mff_4_4", "0.01,1", "0", tmp_path)  # each of several protocols is asked for
-    with pytest.raises(UserError, match="between commas"):
+    with pytest.raises(UserError, match="separated by commas"):
         main("demo", "0.01;1", "0", tmp_path)
