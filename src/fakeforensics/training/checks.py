@@ -28,7 +28,7 @@ NEEDED: dict[Sees, tuple[int, ...]] = {
 }
 _BATCHES_PER_CHECK = 50
 _NAMED = 8  # images in an error message
-# A step takes 10 to 12 ms to launch, and an H200 computes 32 images in about 4: docs/scaling.md.
+# Launching a step takes 10 to 12 ms, and an H200 computes 32 images in about 4 ms: docs/scaling.md.
 FEWEST_PER_GPU = 32
 
 
@@ -47,10 +47,13 @@ def check_classes(train: pd.DataFrame, val: pd.DataFrame, detector: type[Detecto
 
 
 class FiniteLoss:
-    """Stops a run whose loss is no longer finite, naming the images.
+    """Stops a run whose loss is no longer finite, with an error that names the images.
 
-    On a GPU many batches are checked at once, since each check waits for the device. `keys` has the key of
-    each manifest row.
+    On a GPU one check covers 50 batches, because each check waits for the device.
+
+    Args:
+        keys: The key of each row of the manifest.
+        device: Where the losses are computed.
     """
 
     def __init__(self, keys: Sequence[str], device: torch.device) -> None:
@@ -59,16 +62,26 @@ class FiniteLoss:
         self._waiting: list[tuple[str, Tensor, Tensor]] = []
 
     def watch(self, where: str, losses: Float[Tensor, " batch"], rows: Int[Tensor, " batch"]) -> None:
-        """Note the losses of a batch and its images' rows; raise a `UserError` if one is NaN or infinite.
+        """Remember the losses of a batch, and check them now or with a later batch.
 
-        `where` names epoch and batch in the message. The error may come with a later batch, or with `check`.
+        Args:
+            where: The epoch and batch, for the message.
+            losses: The loss of each image.
+            rows: The manifest row of each image.
+
+        Raises:
+            UserError: If a loss of this or an earlier batch is NaN or infinite.
         """
         self._waiting.append((where, losses.detach(), rows))
         if len(self._waiting) >= self.every:
             self.check()
 
     def check(self) -> None:
-        """Check all losses that were noted since the last check."""
+        """Check all losses since the last check.
+
+        Raises:
+            UserError: If a loss is NaN or infinite.
+        """
         waiting, self._waiting = self._waiting, []
         if not waiting or torch.isfinite(torch.cat([losses for _, losses, _ in waiting])).all():
             return
@@ -92,28 +105,28 @@ def warn_of_small_shares(batch_size: int, processes: int, device: torch.device) 
 
     Args:
         batch_size: `train.batch_size`, over all processes.
-        processes: Of the run, one per GPU.
-        device: That of this process; on a processor nothing is launched.
+        processes: Processes of the run, one per GPU.
+        device: The device of this process; on a CPU there is no warning.
     """
     share = batch_size / processes
     if processes == 1 or share >= FEWEST_PER_GPU or device.type != "cuda":
         return
     log.warning(
-        "a batch of %d over %d GPUs is %g images each: launching a step takes longer than computing it, so "
-        "that fewer GPUs would be as fast; train several runs at once, each on one GPU (docs/scaling.md), or "
-        "raise `train.batch_size`, which is another training",
+        "a batch of %d over %d GPUs is %g images per GPU: launching a step takes longer than computing it, "
+        "so fewer GPUs would be as fast; train several runs at once, each on one GPU (docs/scaling.md), or "
+        "raise `train.batch_size`, which changes the training",
         *(batch_size, processes, share),
     )
 
 
 def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: float) -> None:
-    """Warn when all codes have moved into the center, real and fake alike.
+    """Warn if the latent codes of all images, real and fake, have moved into the center.
 
     Args:
-        epoch: From 0.
-        real: Mean distance to the center of real validation images.
-        fake: Mean distance of fakes, if there are any.
-        first_real: Mean distance of reals after the first epoch.
+        epoch: The epoch, from 0.
+        real: Mean distance of real validation images to the center.
+        fake: Mean distance of fake validation images; None if there are none.
+        first_real: `real` after the first epoch.
     """
     tiny = 1e-4 * first_real
     if real > tiny or (fake is not None and fake > tiny):
@@ -121,8 +134,8 @@ def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: fl
     fakes = "" if fake is None else f" and that of fakes to {fake:.3g}"
     log.warning(
         "epoch %d: the features have collapsed: the mean distance of reals to the center fell from %.3g to "
-        "%.3g%s; scores by distance mean nothing now (try a lower learning rate, or the detector's setting "
-        "`center: init`)",
+        "%.3g%s; scores by distance are now meaningless (try a lower learning rate, or the setting "
+        "`center: init` of the detector)",
         epoch,
         first_real,
         real,
@@ -132,7 +145,7 @@ def warn_of_collapse(epoch: int, real: float, fake: float | None, first_real: fl
 
 @contextmanager
 def explain_out_of_memory(params: TrainParams) -> Iterator[None]:
-    """Turn running out of memory into a `UserError` that names what to lower."""
+    """Turn an error of insufficient memory into a `UserError` that names the settings to lower."""
     try:
         yield
     except Exception as error:

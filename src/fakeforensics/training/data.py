@@ -24,12 +24,15 @@ from fakeforensics.models.preprocess import Preprocess, pad
 from fakeforensics.models.runtime import worker_count
 from fakeforensics.params import AugmentParams, TrainParams
 
-# Batch normalization cannot train on a single value per channel, and one small image can come down to that.
+# Batch normalization cannot train on a single value per channel, which a single small image may give.
 _LEAST = 2
 
 
 class Draw(NamedTuple):
-    """A training image: its row, and the epoch and the place in the epoch's order, which augment it."""
+    """A training image: its manifest row, the epoch, and its place in the epoch's order, both from 0.
+
+    Epoch and place determine the augmentation.
+    """
 
     row: int
     epoch: int
@@ -37,7 +40,7 @@ class Draw(NamedTuple):
 
 
 class _Draws(NamedTuple):
-    """The random numbers of a sample, each in [0, 1), in the order in which they are drawn."""
+    """The random numbers of one sample, each in [0, 1), in the order in which they are drawn."""
 
     blur: float
     sigma: float
@@ -51,9 +54,9 @@ class _Draws(NamedTuple):
 
 
 class Augment:
-    """Augments an image by random numbers that depend on seed, epoch and place alone.
+    """Augments an image with random numbers that depend only on seed, epoch and place.
 
-    So a run repeats, whatever the number of processes and of decoding workers, and also when it is resumed.
+    So a run gives the same result with any number of training and decoding processes, and when it is resumed.
 
     Args:
         params: Probabilities and ranges.
@@ -61,8 +64,8 @@ class Augment:
         seed: The run's seed.
 
     Source:
-        Wang et al., CNN-generated images are surprisingly easy to spot… for now, CVPR 2020, whose order and
-        ranges these are.
+        Wang et al., CNN-generated images are surprisingly easy to spot… for now, CVPR 2020. The order and the
+        ranges are theirs.
     """
 
     def __init__(self, params: AugmentParams, crop_size: int, seed: int) -> None:
@@ -71,7 +74,13 @@ class Augment:
         self.seed = seed
 
     def __call__(self, image: Rgb, epoch: int, place: int) -> UInt8[np.ndarray, "size size 3"]:
-        """Augment `image`, uint8 RGB of any size, at a place in the order that all processes share."""
+        """Augment an image.
+
+        Args:
+            image: 8-bit RGB of any size.
+            epoch: From 0.
+            place: Its place in the epoch's order, which all processes share.
+        """
         params, draws = self.params, self._draw(epoch, place)
         if params.resize is not None:
             image = resize(image, params.resize / min(image.shape[:2]))
@@ -86,18 +95,25 @@ class Augment:
         image = pad(image, self.crop_size)
         top, left, flip, turn = self._cut(image.shape[0], image.shape[1], draws)
         image = image[top : top + self.crop_size, left : left + self.crop_size]
-        # NumPy's mirrored view would be copied pixel by pixel, 30 times slower.
+        # Copying a mirrored NumPy view pixel by pixel would be 30 times slower.
         image = cv2.flip(image, 1) if flip else image
         return cv2.flip(image, 0) if turn else image
 
     @property
     def only_cuts(self) -> bool:
-        """Whether samples are squares of the images, mirrored at most."""
+        """Whether augmentation only crops and mirrors images."""
         params = self.params
         return params.resize is None and not params.blur_prob and not params.jpeg_prob
 
     def cut(self, height: int, width: int, epoch: int, place: int) -> Cut:
-        """The square of an image that is at least as large as the crop, if it `only_cuts`."""
+        """The square of an image that becomes a sample. Only valid if `only_cuts`.
+
+        Args:
+            height: Of the image, at least the crop size.
+            width: Of the image, at least the crop size.
+            epoch: From 0.
+            place: Its place in the epoch's order.
+        """
         return self._cut(height, width, self._draw(epoch, place))
 
     def _cut(self, height: int, width: int, draws: _Draws) -> Cut:
@@ -111,8 +127,8 @@ class Augment:
         return Cut(top, left, draws.flip < params.flip_prob, draws.turn < params.vertical_flip_prob)
 
     def _draw(self, epoch: int, place: int) -> _Draws:
-        # All numbers are drawn whether used or not: turning blur on leaves every crop where it was. The seed
-        # is an array, which NumPy takes in faster than a tuple of the same numbers.
+        # All numbers are drawn whether they are used or not, so that turning blur on moves no crop. NumPy
+        # reads a seed faster from an array than from a tuple.
         generator = np.random.default_rng(np.array((self.seed, epoch, place), np.uint32))
         return _Draws(*generator.random(len(_Draws._fields)).tolist())
 
@@ -120,25 +136,27 @@ class Augment:
 class TrainBatches(Sampler[list[Draw]]):
     """Shuffled batches of an epoch; each process takes its share of every batch.
 
-    An epoch's order depends on seed and epoch alone, so that one process and several see the same global
-    batches. No image is left out: a last batch of fewer than two images per process joins the one before (the
-    only effect that the number of processes has).
+    The order depends only on seed and epoch, so any number of processes sees the same global batches. No
+    image is left out: if the last batch has fewer than two images per process, it joins the batch before it.
+    This is the only effect of the number of processes.
 
     Args:
-        methods: The method of each row; only for `balance: method`.
-        labels: 0 real or 1 fake, of each row.
-        batch_size: The global batch size.
+        methods: The method of each row; only used with `balance: method`.
+        labels: The label of each row: 0 real, 1 fake, 2 or more a class of the reference set.
+        batch_size: Images per batch over all processes.
         seed: The run's seed.
-        balance: `none` sees each image once per epoch. `class` draws as many images with replacement, real
-            and fake (or reference set) equally often; `method` also draws each class's methods equally often.
-        rank: This process, from 0.
+        balance: `none` takes each image once per epoch. `class` draws the same number of images with
+            replacement, so that real, fake and reference images are equally frequent. `method` also makes
+            the methods within each class equally frequent.
+        rank: Number of this process, from 0.
         world: The number of processes.
 
     Attributes:
         epoch: The epoch whose batches come next, from 0.
 
     Source:
-        Equations 3.1 and 3.4 are means over samples: `global_size` is what a share's sum is divided by.
+        Equations 3.1 and 3.4 are means over all samples of a batch, so each process divides its sum of losses
+        by `global_size`.
     """
 
     def __init__(
@@ -179,35 +197,35 @@ class TrainBatches(Sampler[list[Draw]]):
     def _order(self, epoch: int) -> Int32[np.ndarray, " images"]:
         generator = np.random.default_rng((self.seed, epoch))
         if self.weights is None:
-            # The same order as of `permutation(count)`, in half the memory.
+            # This is the order of `permutation(count)`, in half the memory.
             return generator.permutation(np.arange(self.count, dtype=np.int32))
         return generator.choice(self.count, self.count, p=self.weights).astype(np.int32)
 
 
 class RunData:
-    """Batches from the manifests of a run, shared out between its processes.
+    """The batches of one process of a run.
 
     Args:
-        train: The training manifest, with every image that the detector may see.
-        val: The validation manifest, likewise; never augmented.
+        train: The training manifest: every image that the detector may see.
+        val: The validation manifest, also with only these images; they are never augmented.
         images_root: The folder of all sources' images.
-        params: The `train` group.
-        augment: How training images are augmented; its seed also orders them.
-        preprocess: How validation images, and training images for the center, are cropped and normalized.
-        device: Where the batches are needed.
-        rank: This process, from 0.
+        params: The group `train` of the settings.
+        augment: The augmentation of training images; its seed also orders them.
+        preprocess: Crops and normalizes validation images, and training images for the center.
+        device: The device that batches are moved to.
+        rank: Number of this process, from 0.
         world: The number of processes.
-        store: Keeps decoded images; None decodes them in each epoch.
-        on_device: Whether training images lie in the device's memory, if they are kept and fit in there.
+        store: Store of decoded images; None decodes them in each epoch.
+        on_device: Whether to keep the training images in the device's memory, if they are stored and fit.
 
     Raises:
-        UserError: If the global batch cannot be shared out evenly, or an image cannot be read.
+        UserError: If the batch size is not a multiple of the number of processes, or an image cannot be read.
 
     Attributes:
-        size: Images of a full batch in this process.
-        order: How training images make up batches; set its `epoch` before each pass over `train`.
-        train: Augmented training batches, in another order each epoch.
-        val: Validation images, each once.
+        size: Images per full batch in this process.
+        order: The order of the training images; set its `epoch` before each pass over `train`.
+        train: Augmented training batches, in a new order in each epoch.
+        val: Batches of all validation images, each image once.
         labels: The label of each training image.
         train_keys: Key of each row of the training manifest.
         val_keys: Key of each row of the validation manifest.
@@ -270,20 +288,20 @@ class RunData:
 
     @property
     def plain(self) -> Iterable[Float[Tensor, "batch 3 h w"]]:
-        """All training images, each once, in the manifest's order, normalized and not augmented.
+        """Batches of all training images once, in the manifest's order, normalized but not augmented.
 
-        As `reals` and `others`, it can be read repeatedly.
+        Like `reals` and `others`, it can be iterated repeatedly.
         """
         return _Normalized(self._in_order(self._plain, range(len(self._plain))), self.preprocess)
 
     @property
     def reals(self) -> Iterable[Float[Tensor, "batch 3 h w"]]:
-        """The real ones among them."""
+        """The batches of `plain` with only the real images."""
         return self._chosen(self.labels == 0)
 
     @property
     def others(self) -> Iterable[Float[Tensor, "batch 3 h w"]]:
-        """The rest of them."""
+        """The batches of `plain` with all images that are not real."""
         return self._chosen(self.labels != 0)
 
     def _chosen(self, chosen: Bool[np.ndarray, " images"]) -> Iterable[Float[Tensor, "batch 3 h w"]]:
@@ -319,8 +337,8 @@ class _Normalized:
 def _sampling_weights(
     methods: np.ndarray | None, labels: np.ndarray, balance: str
 ) -> Float64[np.ndarray, " rows"]:
-    """Probabilities of the rows so that classes, or methods within classes, are drawn equally often."""
-    classes = np.minimum(labels, 2)  # all classes of a reference set are one here
+    """The probability of each row, so that classes, or methods within classes, are drawn equally often."""
+    classes = np.minimum(labels, 2)  # all classes of a reference set count as one
     rows = pd.DataFrame({"label": classes, "kind": methods if balance == "method" else ""})
     size = rows.groupby(["label", "kind"])["kind"].transform("size").to_numpy()
     kinds = rows.groupby("label")["kind"].transform("nunique").to_numpy()

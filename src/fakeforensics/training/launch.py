@@ -1,4 +1,4 @@
-"""What a run computes on, and the start of its processes on one machine."""
+"""The hardware that a run computes on, and the start of its processes on one machine."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ log = logging.getLogger(__name__)
 def is_compiled(params: TrainParams) -> bool:
     """Whether the training step is compiled.
 
-    `auto` does it on a single GPU that has what Triton needs, among it a C compiler and Python's headers. On
-    a CPU a ResNet's time is that of its convolutions, which are the same library's either way; over several
-    GPUs the compiler stops at each synchronized batch normalization, so that nothing is fused.
+    `auto` compiles on a single GPU if everything that Triton needs is there, such as a C compiler and
+    Python's headers. On a CPU most of a ResNet's time goes to convolutions, which come from the same library
+    with and without the compiler. With several GPUs the compiler stops at each synchronized batch
+    normalization, so it cannot fuse anything.
 
     Raises:
         UserError: If `train.compile` is true with several processes.
@@ -51,14 +52,14 @@ def is_compiled(params: TrainParams) -> bool:
 
 
 def _triton_can_build() -> bool:
-    """Whether what Triton compiles against is here; without it torch.compile would fail."""
+    """Whether Triton, a C compiler and Python's headers are there; without them torch.compile fails."""
     compiler = any(shutil.which(name) for name in ("cc", "gcc", "clang"))
     headers = Path(sysconfig.get_paths()["include"], "Python.h").is_file()
     return compiler and headers and importlib.util.find_spec("triton") is not None
 
 
 def describe_device(params: TrainParams) -> dict[str, Any]:
-    """What the numbers of a run depend on: device, processes, threads, precision, compilation."""
+    """What a run's numbers depend on: device, processes, threads, precision, compilation."""
     local, nodes = processes(params.devices)
     return {
         "processor": processor(),
@@ -70,12 +71,17 @@ def describe_device(params: TrainParams) -> dict[str, Any]:
 
 
 def run_in_processes(devices: int, work: Callable[..., None], *arguments: Any) -> None:
-    """Call `work(*arguments)` in as many processes as `train.devices` asks for; it must be picklable.
+    """Call a function in several processes.
 
-    torchrun and Slurm start their own processes; then, and for one device, it is called in this process.
+    If torchrun or Slurm started the processes, or for one device, it is called in this process.
+
+    Args:
+        devices: The number of processes, `train.devices`.
+        work: The function; it and its arguments must be picklable.
+        *arguments: Its arguments.
 
     Raises:
-        UserError: As `work`, from whichever process failed; the others are ended.
+        UserError: The error of the process that failed first; the other processes are ended.
     """
     if devices == 1 or started_by_slurm() or "LOCAL_RANK" in os.environ:
         work(*arguments)
@@ -91,7 +97,8 @@ def run_in_processes(devices: int, work: Callable[..., None], *arguments: Any) -
         while not running.join():
             pass
     except (ProcessExitedException, ProcessRaisedException):
-        # A process whose connection broke may end first; the error that another one reported explains why.
+        # A process may end because its connection to a failed process broke. The failed process has reported
+        # the real error.
         if errors.empty():
             raise
         raise errors.get() from None

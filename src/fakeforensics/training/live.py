@@ -1,8 +1,8 @@
-"""What a training run shows while it runs, in the files that DVCLive writes.
+"""Shows the progress of a training run, in files of DVCLive's format.
 
-`dvc exp show`, `dvc plots` and DVC's extension for VS Code follow them. They are made anew from the history
-after each epoch, so that a resumed run shows no epoch twice. docs/decisions/024-live-training.md says why
-DVCLive itself is not used.
+`dvc exp show`, `dvc plots` and DVC's extension for VS Code read these files. They are written again from the
+whole history after each epoch, so a resumed run shows no epoch twice. docs/decisions/024-live-training.md
+says why the project does not use DVCLive itself.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def write_live(folder: Path, history: Sequence[Row]) -> None:
     """Show the epochs so far.
 
     Args:
-        folder: Gets `metrics.json`, the values of the last epoch, and `plots/metrics/<name>.tsv`, a column of
-            the history by `step`, the epoch from 0.
-        history: One row per finished epoch. A value that is missing is left out.
+        folder: The function writes there `metrics.json`, with the values of the last epoch, and
+            `plots/metrics/<name>.tsv`, with one column of the history by `step` (the epoch, from 0).
+        history: One row per finished epoch. Missing values are left out.
 
     Source:
         https://doc.dvc.org/dvclive/how-it-works, version 3.49.1.
@@ -46,6 +46,6 @@ def write_live(folder: Path, history: Sequence[Row]) -> None:
             lines = [f"step\t{name}", *(f"{step}\t{value!r}" for step, value in points)]
             write_text(folder / PLOTS / f"{name}.tsv", "\n".join(lines) + "\n")
     last = {name: value for name, value in history[-1].items() if name != "epoch" and value is not None}
-    # As DVCLive does, since JSON has no such numbers.
+    # DVCLive also writes NaN and infinity as text, because JSON has no such numbers.
     shown = {name: value if math.isfinite(value) else str(value) for name, value in last.items()}
     write_json(folder / METRICS, shown | {"step": history[-1]["epoch"]})

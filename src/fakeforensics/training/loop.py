@@ -1,4 +1,4 @@
-"""The training loop: step, center, validation, early stopping, resuming; in one or several processes."""
+"""The training loop: steps, center, validation, early stopping and resuming, in one or several processes."""
 
 from __future__ import annotations
 
@@ -37,16 +37,17 @@ COLUMNS = ("epoch", "lr", "train_loss", "val_loss", "val_accuracy", "real_distan
 
 
 class Run:
-    """Trains a network in place until the last epoch or the end of patience, then restores the best weights.
+    """Trains a network in place until `is_over`, then restores the best weights.
 
     Args:
-        detector: The network, on the device of `fabric`, channels-last.
+        detector: The network, on the device of `fabric`, in the memory format channels-last.
         data: Its batches.
-        params: The `train` group.
+        params: The group `train` of the settings.
         fabric: From `make_fabric`.
-        scratch: Folder for `last.ckpt`, written after each epoch.
-        stopwatch: Started with the run; it learns what was spent before an interruption.
-        live: Folder that shows the epochs while the run goes on; None shows none.
+        scratch: Folder for the checkpoint `last.ckpt`, which is written after each epoch.
+        stopwatch: Measures the run's cost. It must have been started with the run; a resumed run adds the
+            cost of the interrupted one.
+        live: Folder for the files that show the progress (`fakeforensics.training.live`); None writes none.
 
     Attributes:
         history: One row per finished epoch, with the names in `COLUMNS`.
@@ -75,7 +76,7 @@ class Run:
         self.bf16 = takes_bf16(params.precision)
 
     def fit(self) -> None:
-        """Train, from the last finished epoch if there is a checkpoint.
+        """Train; if there is a checkpoint, resume after the last finished epoch.
 
         Raises:
             UserError: If the loss is no longer finite.
@@ -91,7 +92,7 @@ class Run:
             epoch = len(self.history)
             rate = learning_rate(self.history, self.params)
             train_loss = self.train_epoch(epoch, rate)
-            # All processes must validate the same network.
+            # All processes must validate the same network, so running statistics are averaged first.
             average_buffers(self.detector)
             self._call(self.detector.on_epoch_end)
             row = {"epoch": epoch, "lr": rate, "train_loss": train_loss, **self.validate(epoch)}
@@ -112,9 +113,17 @@ class Run:
         hook(self.data.reals if self.detector.hooks_see == "reals" else self.data.plain)
 
     def train_epoch(self, epoch: int, rate: float) -> float | None:
-        """Step through all batches; returns the mean loss of the augmented images."""
+        """Train on all batches of an epoch.
+
+        Args:
+            epoch: From 0.
+            rate: The learning rate.
+
+        Returns:
+            The mean loss of the augmented images; None if there were none.
+        """
         self.detector.train()
-        # Random draws of the network depend on epoch and process alone, so that a resumed run repeats them.
+        # The network's random draws depend only on epoch and process, so that a resumed run repeats them.
         draws = np.random.SeedSequence((self.data.order.seed, epoch, self.fabric.global_rank))
         torch.manual_seed(int(draws.generate_state(1)[0]))
         for group in self.optimizer.param_groups:
@@ -135,23 +144,36 @@ class Run:
         return _mean(total)
 
     def step(self, batch: Batch, global_size: int) -> Float[Tensor, " batch"]:
-        """One step down the gradient of the mean loss over all processes; returns each image's loss."""
+        """Take one optimizer step on the mean loss over all processes.
+
+        Args:
+            batch: This process's share of the batch.
+            global_size: Images in the batch over all processes.
+
+        Returns:
+            The loss of each image.
+        """
         images = self.detector.mix(self.data.preprocess.normalize(batch.images), batch.labels)
-        # A last batch of another size is not worth compiling for.
+        # The last batch may have another size, for which compiling again is not worth the time.
         full = len(images) == self.data.size
         encode = self.compiled if self.compiled is not None and full else self.model
         self.optimizer.zero_grad()
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16, cache_enabled=False):
             output = encode(images)
         losses = self.detector.losses(images, output, batch.labels)
-        # Distributed training averages gradients over processes, whose shares may differ by an image.
+        # Distributed training averages the gradients of processes, whose shares may differ by one image. This
+        # factor makes the result the gradient of the mean over all images.
         self.fabric.backward(losses.sum() * (self.fabric.world_size / global_size))
         self.optimizer.step()
         return losses.detach()
 
     @torch.no_grad()
     def validate(self, epoch: int) -> Row:
-        """Mean loss and distances over the validation images, in float32 whatever the training precision."""
+        """Mean loss, accuracy and distances over the validation images, always in float32.
+
+        Returns:
+            Part of a history row. A value is None if the detector or the settings do not define it.
+        """
         self.detector.eval()
         finite = FiniteLoss(self.data.val_keys, self.fabric.device)
         total, reals, fakes, right = self._zeros(), self._zeros(), self._zeros(), self._zeros()
@@ -178,7 +200,7 @@ class Run:
         }
 
     def _is_right(self, images: Tensor, output: Any, labels: Tensor) -> Float[Tensor, " batch"]:
-        """1 where the main score lies on the label's side."""
+        """1 for each image whose main score is on the side of the boundary that its label says, else 0."""
         score = self.detector.scores[0]
         values = self.detector.read(images, output)[score.column]
         return ((values > (score.boundary or 0.0)) == (labels == 1)).double()
@@ -196,7 +218,7 @@ class Run:
             warn_of_collapse(row["epoch"], row["real_distance"], row["fake_distance"], first)
 
     def _show(self) -> None:
-        """Show what the checkpoint holds, and nothing that a resumed run would do again."""
+        """Show the epochs that are in the checkpoint; a resumed run would repeat any later one."""
         if self.live is not None and self.history:
             write_live(self.live, self.history)
 
@@ -221,7 +243,7 @@ class Run:
             raise UserError(
                 f"{self.checkpoint}: the checkpoint of an unfinished training is damaged",
                 found=str(error),
-                fix=f"remove {self.checkpoint.parent}; the training then begins anew",
+                fix=f"remove {self.checkpoint.parent}; the training then starts from the beginning",
             ) from None
         self.detector.prepare(state["detector"])
         self.detector.load_state_dict(state["detector"])
@@ -255,8 +277,8 @@ def make_fabric(local: int, nodes: int) -> Fabric:
     """Launch Lightning's Fabric, on a GPU if there is one.
 
     Args:
-        local: Processes on this machine; this is one of them.
-        nodes: Machines.
+        local: Number of training processes on this machine, including this one.
+        nodes: Number of machines.
     """
     gpu = torch.cuda.is_available()
     torch.backends.cudnn.benchmark = gpu
@@ -264,7 +286,8 @@ def make_fabric(local: int, nodes: int) -> Fabric:
         accelerator="cuda" if gpu else "cpu",
         devices=local,
         num_nodes=nodes,
-        # Running statistics are averaged at the end of an epoch instead of taken from the first process.
+        # The loop averages running statistics at the end of an epoch; DDP would copy those of the first
+        # process.
         strategy=DDPStrategy(broadcast_buffers=False) if local * nodes > 1 else "auto",
         precision="32-true",  # the step itself chooses what it computes in bfloat16
     )
@@ -273,7 +296,7 @@ def make_fabric(local: int, nodes: int) -> Fabric:
 
 
 def untrained_row() -> Row:
-    """The only row of a detector's history that is not trained in epochs."""
+    """The only history row of a detector that is not trained in epochs."""
     return {name: 0 if name == "epoch" else None for name in COLUMNS}
 
 
@@ -285,7 +308,7 @@ def write_history(path: Path, history: list[Row]) -> None:
 
 
 def _sum_and_count(values: Tensor, chosen: Tensor) -> Float[Tensor, " 2"]:
-    # No indexing and no constant from the host: on a GPU either would wait for the device.
+    # Indexing, or a constant from the host, would make a GPU wait.
     return torch.stack([(values.double() * chosen).sum(), chosen.double().sum()])
 
 

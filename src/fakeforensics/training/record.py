@@ -1,4 +1,4 @@
-"""What identifies a run, and what a trained detector's card records about it."""
+"""The fingerprint of a run, and the facts that a trained detector's card records about it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ PACKAGES = ("torch", "torchvision", "lightning", "opencv-python-headless", "nump
 
 
 class Stopwatch:
-    """What a run costs, over all its interruptions.
+    """Measures the cost of a run, including the time before interruptions.
 
-    Processor time is that of the first training process in all its threads; decoding processes do not count.
+    Processor time counts all threads of the first training process, but no decoding processes.
     """
 
     def __init__(self) -> None:
@@ -35,11 +35,11 @@ class Stopwatch:
 
     @property
     def spent(self) -> dict[str, float]:
-        """`seconds` and `processor_seconds` up to now."""
+        """`seconds` (elapsed time) and `processor_seconds` up to now."""
         return {name: self._before[name] + now - self._start[name] for name, now in self._now().items()}
 
     def resume(self, before: dict[str, float]) -> None:
-        """Count what was spent before an interruption."""
+        """Add the time that was spent before an interruption, as `spent` gave it."""
         self._before = before
 
     @staticmethod
@@ -51,8 +51,8 @@ class ImageFacts(NamedTuple):
     """What a card says about the images of a run.
 
     Attributes:
-        crop: `whole` or `faces` by source.
-        counts: Images by split, source and method.
+        crop: `whole` or `faces`, by source.
+        counts: Number of images by split, source and method.
     """
 
     crop: dict[str, str]
@@ -63,8 +63,8 @@ class ImageFacts(NamedTuple):
         """Count the images of a run.
 
         Args:
-            manifests: `train` and `val`, as far as the detector saw them.
-            cropped: Rows that tell how the images of each source were cropped.
+            manifests: The rows of `train` and `val` that the detector sees.
+            cropped: Rows whose column `box` tells how the images of each source were cropped.
         """
         whole = cropped["box"].map(len) == 0
         return cls(
@@ -79,17 +79,17 @@ class ImageFacts(NamedTuple):
 def fingerprint(
     settings: RunSettings, faces: FacesParams, files: list[Path], code: list[str], device: dict[str, Any]
 ) -> str:
-    """A run's identity: its parameters, data, code, libraries and hardware.
+    """Hash everything that a run's weights depend on: parameters, data, code, libraries and hardware.
 
-    Two runs of one fingerprint go through the same weights, so one may resume where the other was killed; any
-    difference gives another fingerprint and a fresh start.
+    Two runs with the same fingerprint go through the same weights, so one can resume where the other was
+    killed. Any difference gives another fingerprint, and the run starts from the beginning.
 
     Args:
-        settings: The run's settings, whose protocol does not count; a local file of weights counts by its
-            SHA-256 there or its name.
-        faces: How face crops were made.
-        files: The manifests, whose rows carry each image's SHA-256.
-        code: Modules that compute; what they import counts as well.
+        settings: The run's settings. The protocol's name does not count. A local file of weights counts by
+            the SHA-256 in the settings or by its name.
+        faces: The settings of the face crops.
+        files: Files of the manifests, whose rows hold the SHA-256 of each image.
+        code: Names of the modules that compute; the modules that they import count too.
         device: From `describe_device`.
 
     Returns:
@@ -108,7 +108,7 @@ def fingerprint(
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, this package and those whose numbers a detector's weights depend on."""
+    """Versions of Python, of this package, and of the libraries that a detector's weights depend on."""
     return {
         "python": platform.python_version(),
         "fakeforensics": fakeforensics.__version__,
@@ -117,7 +117,7 @@ def versions() -> dict[str, str]:
 
 
 def pixels(faces: FacesParams) -> dict[str, Any]:
-    """The part of the face settings that decides a crop's pixels."""
+    """The part of the face settings that decides the pixels of a crop."""
     return faces.deciding("faces")
 
 
@@ -135,12 +135,12 @@ def card_values(
 
     Args:
         settings: The run's settings.
-        preprocess: From a stored image to the network's input.
-        faces: How face crops were made, so that a new image can be treated in the same way.
-        images: What the detector was trained on.
-        start: What the weights started from.
+        preprocess: The steps from a stored image to the network's input.
+        faces: The settings of the face crops, so that a new image can be cropped in the same way.
+        images: The images that the detector was trained on.
+        start: The weights that training started from.
         history: One row per epoch.
-        best: The row whose weights were kept.
+        best: The history row whose weights were kept.
         device: From `describe_device`.
     """
     return {

@@ -1,6 +1,6 @@
-"""What follows from the epochs so far: the next learning rate, the best epoch, and whether training is over.
+"""Decisions from the epochs so far: the next learning rate, the best epoch, and whether training is over.
 
-Each is a function of the history alone, so that a resumed run continues as if it had never stopped.
+They depend only on the history, so that a resumed run continues as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ MONITORED = {"loss": "val_loss", "accuracy": "val_accuracy"}
 
 
 def best_row(history: list[Row], params: TrainParams) -> Row:
-    """The first row of the lowest validation loss, or of the highest accuracy with `monitor: accuracy`.
+    """The row with the lowest validation loss or, with `monitor: accuracy`, with the highest accuracy.
 
-    With `plateau_restart` only rows since the learning rate last fell count, once there are any.
+    If several rows are equally good, it is the first of them. With `plateau_restart` only the rows since the
+    last fall of the learning rate count, if there are any.
     """
     sign = -1 if params.monitor == "accuracy" else 1
     begins = [0]
@@ -33,8 +34,8 @@ def is_over(history: list[Row], params: TrainParams, steps: int) -> bool:
 
     Args:
         history: One row per finished epoch.
-        params: The `train` group.
-        steps: Steps per epoch.
+        params: The group `train` of the settings.
+        steps: Optimizer steps per epoch.
     """
     if not history:
         return False
@@ -58,7 +59,7 @@ def learning_rate(history: list[Row], params: TrainParams) -> float:
 
 
 def _plateau(history: list[Row], params: TrainParams) -> tuple[float, list[int]]:
-    """The rate after `history`, and the epochs whose rate was the first after a fall."""
+    """The learning rate after `history`, and the epochs, from 0, that began with a lower rate."""
     rate, falls = params.learning_rate, list[int]()
     scheduler = _reduce_on_plateau(rate, params.plateau_threshold, params)
     for epoch, row in enumerate(history):

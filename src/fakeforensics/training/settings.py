@@ -1,4 +1,4 @@
-"""The settings of one run: resolved from params.yaml and the protocol, stored by the settings stage."""
+"""The settings of one run, resolved from params.yaml and the protocol, and stored by the settings stage."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from fakeforensics.reading import read_json
 if TYPE_CHECKING:
     from fakeforensics.models.detector import Detector
 
-MACHINE = {"workers", "devices"}  # who does the work: a change must not train again
-# The letter of the thesis, which names no augmentation and no reduced precision, and whose L_sad is that of
-# Deep SAD, where the center stays. docs/training.md says what the defaults are instead, and why.
+MACHINE = {"workers", "devices"}  # settings of the machine: changing them must not train again
+# What the thesis literally says. It mentions no augmentation and no reduced precision, and its loss L_sad is
+# the loss of Deep SAD, where the center is fixed. docs/training.md explains where the defaults differ.
 AS_WRITTEN: Mapping[str, Mapping[str, Any]] = {
     "train": {"center": "init", "precision": "32"},
     "augment": {
@@ -33,21 +33,21 @@ AS_WRITTEN: Mapping[str, Mapping[str, Any]] = {
         "vertical_flip_prob": 0.0,
     },
 }
-_INHERITED = {"center"}  # among the own settings of the detectors that have one
+_INHERITED = {"center"}  # stored with the detector's own settings instead
 
 
 class RunSettings(Group):
-    """Everything that decides a training run apart from its data.
+    """Everything that determines a training run, except its data.
 
     Args:
         protocol: The protocol's name.
         detector: The detector's name.
         left_out: Why the protocol does not run this detector; None if it does.
-        seed: Decides initial weights, batches and augmentation.
-        own: The detector's own settings, resolved.
+        seed: Seed of initial weights, batches and augmentation.
+        own: The resolved settings of the detector itself.
         train: How the detector is trained.
         augment: How training images are augmented.
-        code: SHA-256 of the detector's module and of those detectors' modules that it imports.
+        code: Hashes of the detector's module and of the detectors' modules that it imports, by module name.
     """
 
     protocol: str
@@ -60,12 +60,12 @@ class RunSettings(Group):
     code: dict[str, str] = Field(default={})
 
     def stored(self) -> dict[str, Any]:
-        """As the settings stage writes it, without what concerns the machine alone."""
+        """The content of the file that the settings stage writes, without the settings of the machine."""
         absent = {"left_out": True} if self.left_out is None else {}
         return self.model_dump(mode="json", exclude=absent | {"train": MACHINE | _INHERITED})
 
     def resolved(self) -> dict[str, Any]:
-        """What decides the weights, for the model's card."""
+        """The groups `train` and `augment` and the seed, for the model's card."""
         names = ("protocol", "detector", "own", "code")
         return {key: value for key, value in self.stored().items() if key not in names}
 
@@ -95,24 +95,24 @@ def resolve_settings(
     detectors: tuple[str, ...] | None = None,
     as_written: bool = False,
 ) -> RunSettings:
-    """Resolve what a training run depends on, with the protocol's overrides applied.
+    """Resolve the settings of one training run.
 
-    What is set later replaces what is set before: params.yaml, `AS_WRITTEN` if the protocol asks for it, the
-    detector's `recipe`, the protocol's `params`, and `train` and `augment` among the `detector_settings` of
-    the protocol and then of params.yaml. A parameter that the detector does not inherit, such as `lambda`, is
-    not part of the result.
+    Later values replace earlier ones, in this order: params.yaml; `AS_WRITTEN`, if the protocol asks for it;
+    the detector's `recipe`; the protocol's `params`; `train` and `augment` in the protocol's
+    `detector_settings`; and `train` and `augment` in the `detector_settings` of params.yaml. A parameter that
+    the detector does not inherit, such as `lambda`, is not part of the result.
 
     Args:
-        params: params.yaml.
+        params: The content of params.yaml.
         protocol: The protocol's name.
         detector_name: The detector's name.
         where: The protocol's file, for messages.
-        overrides: What the protocol changes in the groups `train`, `augment` and `detector_settings`.
-        detectors: The detectors that the protocol runs; all if None.
-        as_written: Whether `AS_WRITTEN` replaces what params.yaml says.
+        overrides: Changes by the protocol, in the groups `train`, `augment` and `detector_settings`.
+        detectors: The detectors that the protocol runs; None runs all.
+        as_written: Whether `AS_WRITTEN` replaces values of params.yaml.
 
     Raises:
-        UserError: If the detector or the backbone does not exist, or a setting is faulty.
+        UserError: If the detector or the backbone does not exist, or a setting is invalid.
     """
     from fakeforensics.models.backbone import check_backbone
     from fakeforensics.models.registry import detector_class
@@ -125,7 +125,7 @@ def resolve_settings(
     recipes = detector.recipe_of(defaults | own)
 
     def resolved(kind: type[Model], group: str, values: Model) -> Model:
-        """A group with everything that changes it; each change is checked where it is written."""
+        """A group with all changes applied; each change is checked, so that an error names its place."""
         recipe = {
             key.partition(".")[2]: value for key, value in recipes.items() if key.startswith(f"{group}.")
         }
@@ -158,7 +158,7 @@ def resolve_settings(
         ),
         train=train,
         augment=augment,
-        # The train stage depends on this file instead of on all detectors' modules.
+        # With these hashes the train stage depends on this file, and not on the modules of all detectors.
         code=code_hashes(detector.__module__, below="fakeforensics.detectors"),
     )
 
@@ -166,16 +166,16 @@ def resolve_settings(
 def check_detectors(
     params: Params, where: str, detectors: tuple[str, ...] | None, defaults: Iterable[str] = ()
 ) -> None:
-    """Make sure that all named detectors exist, and that the protocol runs one of them.
+    """Check that all named detectors exist, and that the protocol runs at least one.
 
     Args:
-        params: params.yaml.
+        params: The content of params.yaml.
         where: The protocol's file, for messages.
-        detectors: The detectors that the protocol runs; all if None.
-        defaults: Those of which the protocol changes settings.
+        detectors: The detectors that the protocol runs; None runs all.
+        defaults: The detectors whose settings the protocol changes.
 
     Raises:
-        UserError: If one does not exist, or the protocol leaves out all of them.
+        UserError: If a detector does not exist, or params.yaml trains none that the protocol runs.
     """
     from fakeforensics.models.registry import detector_class
 
@@ -192,14 +192,14 @@ def check_detectors(
 def _check_monitor(detector: type[Detector], train: TrainParams, where: str) -> None:
     if train.monitor == "accuracy" and detector.scores[0].boundary is None:
         raise UserError(
-            f"{where}: `train.monitor: accuracy` needs a score with a value between real and fake",
+            f"{where}: `train.monitor: accuracy` needs a score with a boundary between real and fake",
             found=f"{detector.scores[0].label} of the detector {detector.name!r}, which only ranks images",
-            fix="take `monitor: loss` for this detector",
+            fix="use `monitor: loss` for this detector",
         )
 
 
 def _own_settings(name: str, changes: Mapping[str, dict[str, Any]], params: Params) -> dict[str, Any]:
-    """A detector's own settings: its defaults, what it inherits, and what is changed in each place."""
+    """A detector's own settings: its defaults, inherited values, and the changes in each place."""
     from fakeforensics.models.registry import detector_class
 
     detector = detector_class(name)
@@ -207,6 +207,6 @@ def _own_settings(name: str, changes: Mapping[str, dict[str, Any]], params: Para
     values = {key: reduce(getitem, path.split("."), known) for key, path in detector.inherits.items()}
     for place, changed in changes.items():
         values |= changed
-        if changed or place == [*changes][-1]:  # settings that are needed may stand in the last place alone
+        if changed or place == [*changes][-1]:  # a required setting may be set in the last place only
             parsed = parse(detector.Settings, values, place)
     return detector.complete(parsed.model_dump(mode="json", by_alias=True))

@@ -41,26 +41,28 @@ from fakeforensics.training.settings import RunSettings
 
 log = logging.getLogger(__name__)
 
-# Of a manifest; a row of all its columns takes a kilobyte.
+# The columns that are read of a manifest; a row with all columns takes a kilobyte.
 COLUMNS = ("source", "shard", "offset", "size", "raw_path", "sha256", "method", "box", "reference_class")
 _REFERENCE = 2  # label of the reference set's first class
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a run reads and writes.
+    """The files and folders that a run reads and writes.
 
     Args:
-        manifests: Holds `train.parquet`, `val.parquet` and `reference.parquet`.
+        manifests: Folder with `train.parquet`, `val.parquet` and `reference.parquet`.
         images: The folder of all sources' images.
-        model: Gets `model.safetensors`, `model.json` and `history.csv`.
-        plot: The CSV of the learning curves.
-        live: Shows the epochs while training runs, in DVCLive's files.
-        cost: JSON of what training took: seconds, processor_seconds, and the number of training images.
-        scratch: Holds a folder per unfinished run, which survives a kill.
-        features: Keeps the features of images for other heads; None keeps none.
-        pixels: Keeps decoded images; None decodes them in each epoch.
-        on_gpu: Whether training images lie in the GPU's memory.
+        model: Output folder for `model.safetensors`, `model.json` and `history.csv`.
+        plot: Output file for the learning curves, CSV.
+        live: Output folder for the files that show the progress, in DVCLive's format.
+        cost: Output file for the cost of training, JSON: seconds, processor_seconds, and the number of
+            training images.
+        scratch: Folder with one folder per unfinished run, which is kept if the run is killed.
+        features: Folder that stores features of images, shared by detectors that fit a head; None stores
+            none.
+        pixels: Store of decoded images; None decodes them in each epoch.
+        on_gpu: Whether to keep training images in the GPU's memory.
     """
 
     manifests: Path
@@ -76,10 +78,14 @@ class Places:
 
 
 def train_detector(settings: RunSettings, places: Places, faces: FacesParams) -> None:
-    """Train and save a detector, in as many processes as `train.devices` asks for.
+    """Train and save a detector, in as many processes as `train.devices` says.
 
-    Only a network is trained in several; the others stay in this process, whatever `train.devices` says.
-    `faces` goes into the model's card.
+    Only a network is trained in several processes; other detectors ignore `train.devices`.
+
+    Args:
+        settings: The run's settings.
+        places: The files and folders of the run.
+        faces: The settings of the face crops, for the model's card.
 
     Raises:
         UserError: If a manifest is missing or lacks a class, the weights to start from cannot be loaded, the
@@ -93,9 +99,9 @@ def train_detector(settings: RunSettings, places: Places, faces: FacesParams) ->
 
 
 def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> None:
-    """Train as one of the run's processes; the first one saves the weights of the lowest validation loss.
+    """Train as one process of the run; the first process saves the weights of the best epoch.
 
-    A run that was killed resumes after its last finished epoch. For errors see `train_detector`.
+    A killed run resumes after its last finished epoch. Arguments and errors are those of `train_detector`.
     """
     stopwatch = Stopwatch()
     kind, params = detector_class(settings.detector), settings.train
@@ -133,10 +139,11 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
     if not isinstance(detector, NetworkDetector):
         begin_live(places.live)
         write_live(places.live, history)
-    save_detector(places.model, detector, card)  # last: it lists the files of the folder
+    save_detector(places.model, detector, card)  # last, because it lists the files of the folder
     spent = {name: round(value, 1) for name, value in stopwatch.spent.items()}
     write_json(places.cost, spent | {"images": count})
-    # Kept until now: DVC deletes the outputs of a stage that was killed, so a run resumes from here alone.
+    # The scratch folder is removed last: DVC deletes the outputs of a killed stage, so only this folder
+    # allows a run to resume.
     if (places.scratch / identity).is_dir():
         shutil.rmtree(places.scratch / identity)
 
@@ -144,7 +151,7 @@ def train_here(settings: RunSettings, places: Places, faces: FacesParams) -> Non
 def _read_images(
     files: Mapping[str, Path], kind: type[Detector], own: Mapping[str, Any]
 ) -> tuple[dict[str, pd.DataFrame], ImageFacts]:
-    """The rows that the detector sees, and what its card says about them."""
+    """The manifest rows that the detector sees, and the facts about them for its card."""
     everything = {name: read_manifest(path, COLUMNS) for name, path in files.items()}
     manifests = seen_rows(everything, kind, own)
     cropped = everything["train"] if kind.sees == "elsewhere" else manifests["train"]
@@ -154,7 +161,7 @@ def _read_images(
 
 
 def _held(scratch: Path, settings: RunSettings, fabric: Fabric) -> AbstractContextManager[None]:
-    """The lock of a run's folder, which the first process holds for all."""
+    """The lock of a run's folder; the first process holds it for all processes."""
     if not fabric.is_global_zero:
         return nullcontext()
     run = f"{settings.protocol}/{settings.detector}"
@@ -170,7 +177,7 @@ def _fit(
     scratch: Path,
     stopwatch: Stopwatch,
 ) -> tuple[list[Row], Row]:
-    """Train a network or fit a head; returns the history and its best row. Empties `manifests`."""
+    """Train a network or fit a head; returns the history and its best row. Clears `manifests`."""
     params = settings.train
     digests = manifests["train"]["sha256"].to_numpy() if isinstance(detector, HeadDetector) else None
     data = RunData(
@@ -186,7 +193,7 @@ def _fit(
         places.pixels,
         places.on_gpu and fabric.device.type == "cuda",
     )
-    manifests.clear()  # of each row, training needs a twentieth
+    manifests.clear()  # `data` holds what training needs, a twentieth of the memory
     release_freed_memory()
     if isinstance(detector, NetworkDetector):
         data.use_labels(detector.relabel(data.labels, settings.seed))
@@ -206,19 +213,22 @@ def _fit(
 def seen_rows(
     manifests: dict[str, pd.DataFrame], detector: type[Detector], own: Mapping[str, Any]
 ) -> dict[str, pd.DataFrame]:
-    """Select the training and validation rows that the detector may see, with those of its reference set.
+    """Select the training and validation rows that the detector may see, and add its reference set.
 
     Args:
-        manifests: `train` and `val`, and `reference` for a detector that learns from a reference set.
-        detector: Its class.
-        own: Its own settings. `default_reference: digits` takes scikit-learn's digits where the protocol has
-            no reference set.
+        manifests: The manifests `train` and `val`, and `reference` for a detector that learns from a
+            reference set.
+        detector: The detector's class.
+        own: The detector's own settings. With `default_reference: digits` scikit-learn's digits replace a
+            missing reference set.
 
     Returns:
-        Images of the reference set have the label 2 + their class, and "reference" as their method.
+        The rows of `train` and `val`. Images of the reference set have the label 2 + their class, and the
+        method "reference".
 
     Raises:
-        UserError: If the detector needs a reference set and there is none.
+        UserError: If the detector needs a reference set and there is none, or its training and validation
+            images have different classes.
     """
     seen = {split: manifests[split] for split in ("train", "val")}
     if detector.sees == "reals+fakes":
@@ -239,7 +249,7 @@ def seen_rows(
                 "if the detector has that setting",
             )
         reference = digit_rows()
-        log.info("the protocol has no `reference_set`: its place takes %s", SOURCE)
+        log.info("the protocol has no `reference_set`: using %s instead", SOURCE)
     classes = {
         str(split): set(rows["reference_class"].tolist()) for split, rows in reference.groupby("split")
     }
@@ -248,7 +258,7 @@ def seen_rows(
             "training and validation hold different classes of the reference set",
             expected="images of each class, a source or domain of `reference_set`, in both",
             found="; ".join(f"{split}: classes {sorted(known)}" for split, known in classes.items()),
-            fix="take sources or domains with more images, or raise `holdout.val` in the protocol",
+            fix="use sources or domains with more images, or raise `holdout.val` in the protocol",
         )
     labeled = reference.assign(label=_REFERENCE + reference["reference_class"], method=REFERENCE)
     return {
@@ -260,24 +270,27 @@ def seen_rows(
 def fit_head(
     head: HeadDetector, data: RunData, digests: np.ndarray, seed: int, fabric: Fabric, store: FeatureStore
 ) -> Row:
-    """Fit a head on the features of all training images; returns a row of history without losses.
+    """Fit a head on the features of all training images.
 
     Args:
-        head: On its device.
+        head: The detector, on its device.
         data: The run's batches.
         digests: SHA-256 of each stored training image.
         seed: The run's seed.
         fabric: From `make_fabric`.
-        store: Keeps the features for other heads.
+        store: Stores the features for other heads.
+
+    Returns:
+        A history row without losses.
 
     Raises:
         UserError: If several processes were started, or a feature or a fitted value is not finite.
     """
     if fabric.world_size > 1:
         raise UserError(
-            f"the detector {head.name!r} is fitted by one process",
+            f"the detector {head.name!r} must be fitted by one process",
             found=f"{fabric.world_size} processes",
-            fix="set `train.devices: 1`, and do not start it through torchrun or several Slurm tasks",
+            fix="set `train.devices: 1`, and do not start it with torchrun or in several Slurm tasks",
         )
     head.eval()
     table = _features(head, data, digests, store)
@@ -295,7 +308,10 @@ def fit_head(
 def _features(
     head: HeadDetector, data: RunData, digests: np.ndarray, store: FeatureStore
 ) -> Float64[np.ndarray, "n dim"]:
-    """The features of all training images; the reals apart, whose table heads that see no others share."""
+    """The features of all training images.
+
+    Real images are computed separately, so that heads that see only reals share their stored table.
+    """
     real = data.labels == 0
     found = [
         (

@@ -142,4 +142,4 @@ def test_small_shares_of_a_batch_are_warned_of(caplog, batch, processes, device,
     warn_of_small_shares(batch, processes, torch.device(device))
     assert ("train several runs at once" in caplog.text) == warned
     if (batch, processes) == (64, 16) and warned:
-        assert "a batch of 64 over 16 GPUs is 4 images each" in caplog.text
+        assert "a batch of 64 over 16 GPUs is 4 images per GPU" in caplog.text
