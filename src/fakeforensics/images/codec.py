@@ -1,4 +1,4 @@
-"""The one place where pixels become bytes and bytes become pixels, for training, scoring and inference."""
+"""Encodes and decodes images. Training, scoring and inference all use these functions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-# OpenCV's wheel holds libpng and plain zlib, which write the same on every processor; faster encoders, such
-# as ISA-L's, do not. The filter "up" with run-length coding decodes fastest: docs/benchmarks.md, Storage.
+# OpenCV's wheel holds libpng and plain zlib, which write the same bytes on every processor; faster encoders,
+# such as ISA-L's, do not. The filter "up" with run-length coding decodes fastest: docs/benchmarks.md,
+# Storage.
 _PNG = (
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
@@ -30,8 +31,8 @@ def encode_png(rgb: UInt8[np.ndarray, "height width 3"]) -> bytes:
 def decode(data: bytes) -> UInt8[np.ndarray, "height width 3"]:
     """Decode an image file held in memory.
 
-    An EXIF orientation is ignored: it was applied when the image was stored. Gray becomes RGB, an alpha
-    channel is dropped, 16 bits become 8.
+    The EXIF orientation is ignored, because it was applied when the image was stored. Gray images become RGB,
+    an alpha channel is dropped, and 16 bits become 8.
 
     Raises:
         ValueError: If the bytes are not an image that OpenCV reads.

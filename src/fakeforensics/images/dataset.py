@@ -1,4 +1,4 @@
-"""The images of a manifest, read and decoded in batches, for training and scoring."""
+"""Reads and decodes the images of a manifest in batches, for training and scoring."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _AHEAD = 4  # batches that each decoding process keeps ready
 
 
 class Batch(NamedTuple):
-    """Images of one size; their memory order is channels-last, as they were decoded."""
+    """A batch of images of one size. The memory format is channels-last, as they were decoded.
+
+    `rows` are their row numbers in the manifest, and `labels` are those of `Rows`.
+    """
 
     images: UInt8[Tensor, "batch 3 h w"]
     labels: Float[Tensor, " batch"]
@@ -36,21 +39,22 @@ class Batch(NamedTuple):
 
 
 class ManifestDataset(Dataset[Batch]):
-    """The images of a manifest, in its order, in batches.
+    """The images of a manifest, in its order.
 
-    An item is a row number, or a tuple of a row number and what `transform` takes after the image. Read whole
-    batches, `dataset[[0, 1, 2]]`: the main process then decodes them in all its threads at once.
+    An item is a row number, or a tuple of a row number and further arguments of `transform`. Read whole
+    batches, such as `dataset[[0, 1, 2]]`: the main process then decodes them in all its threads at once.
 
-    The bytes of each image are compared with its SHA-256 in the manifest when it is first read.
+    The bytes of each image are compared with its SHA-256 in the manifest when the image is first read.
 
     Args:
-        manifest: Rows with key, source, shard, offset, size, sha256, label, and raw_path of images in place,
-            or what was made of them.
+        manifest: Rows with key, source, shard, offset, size, sha256, label, and raw_path for images that are
+            read in place; or a `Rows` object made of them.
         images_root: The folder of all sources' images.
-        transform: From a decoded RGB image to one of the common size, such as `Preprocess.crop`.
-        compare: Whether the bytes are compared; not if another dataset of this run did.
-        pixels: The decoded images; without them they are decoded each time.
-        only_cuts: Whether `transform` cuts and mirrors only: then threads cost more than they save.
+        transform: Turns a decoded RGB image into one of the common size, such as `Preprocess.crop`.
+        compare: Whether to compare the bytes with the SHA-256; False if another dataset of this run did.
+        pixels: The stored decoded images; None decodes an image each time.
+        only_cuts: Whether `transform` only crops and mirrors. With stored pixels, threads then cost more than
+            they save.
     """
 
     def __init__(
@@ -68,7 +72,7 @@ class ManifestDataset(Dataset[Batch]):
         self.labels: Int[np.ndarray, " rows"] = self.rows.labels
         self._pixels = pixels
         self._is_light = only_cuts and pixels is not None
-        # Shared with the decoding processes, so that the next epoch compares nothing again.
+        # This memory is shared with the decoding processes, so that the next epoch compares nothing again.
         self._is_new = torch.full((len(self.rows),), compare)
         self._is_new.share_memory_()  # type: ignore[no-untyped-call]
         self._reader = ImageReader(images_root)
@@ -106,7 +110,7 @@ class ManifestDataset(Dataset[Batch]):
         )
 
     def _read(self, row: int, *, is_new: bool) -> bytes | None:
-        """The bytes of an image, unless its pixels are kept."""
+        """The bytes of an image; None if its pixels are stored and undamaged."""
         if self._pixels is None:
             return self.rows.read(row, self._reader)
         if is_new and not self._pixels.is_sound(row):
@@ -121,7 +125,7 @@ class ManifestDataset(Dataset[Batch]):
             assert self._pixels is not None
             return self.transform(self._pixels.image(row), *rest)
         image = self.rows.decode(row, data, compare=bool(self._is_new[row]))
-        # Of damaged pixels the image stays new, so that it is decoded each time.
+        # If stored pixels are damaged, the image stays marked as new, so that it is decoded each time.
         if self._pixels is None:
             self._is_new[row] = False
         return self.transform(image, *rest)
@@ -138,12 +142,12 @@ class ManifestDataset(Dataset[Batch]):
 
 
 class OrderedBatches(Sampler[list[int]]):
-    """All rows in order, once, shared out between processes without padding.
+    """Batches of all rows in order, each row once, divided among processes without padding.
 
     Args:
         rows: Row numbers.
-        batch_size: The batch size of this process.
-        rank: This process, from 0.
+        batch_size: Images per batch in this process.
+        rank: Number of this process, from 0.
         world: The number of processes.
     """
 
@@ -160,14 +164,14 @@ class OrderedBatches(Sampler[list[int]]):
 
 
 class Loader:
-    """The batches of a dataset, made in this process or in others and brought to a device.
+    """The batches of a dataset, decoded in this process or in others and moved to a device.
 
     Args:
         dataset: The images.
-        batches: Which of its items make up which batch.
-        workers: Decoding processes; 0 decodes in this one.
-        device: Where the batches are needed.
-        keep: Whether the decoding processes live on between passes.
+        batches: The items of each batch.
+        workers: Number of decoding processes; 0 decodes in this process.
+        device: The device that batches are moved to.
+        keep: Whether the decoding processes stay alive between passes.
     """
 
     def __init__(
@@ -201,7 +205,8 @@ class Loader:
             yield Batch(*(values.to(self.device, non_blocking=True) for values in batch))
 
     def _here(self) -> Iterator[Batch]:
-        # A DataLoader draws its processes' seed, so the network's draws are the same with and without them.
+        # A DataLoader draws a seed for its processes. Drawing one here too keeps the network's later random
+        # numbers equal with and without decoding processes.
         torch.empty((), dtype=torch.int64).random_()
         for batch in map(self._dataset.__getitems__, self._batches):
             yield Batch(*(part.pin_memory() for part in batch)) if self.device.type == "cuda" else batch
@@ -212,10 +217,10 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _start_worker(_: int) -> None:
-    """Keep a decoding process to one thread, so that it does not compete with the training step.
+    """Limit a decoding process to one thread, so that it does not compete with the training step.
 
-    It also never collects inherited objects: the training process's garbage may lie on a GPU, which a
-    decoding process cannot reach.
+    The process also never collects inherited objects, because garbage of the training process may lie on a
+    GPU, which a decoding process cannot access.
     """
     gc.freeze()
     cv2.setNumThreads(1)

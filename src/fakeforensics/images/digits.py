@@ -1,4 +1,4 @@
-"""Scikit-learn's handwritten digits as labeled real images: a reference set that needs no download."""
+"""scikit-learn's handwritten digits as labeled real images: a reference set that needs no download."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from fakeforensics.images.index import INDEX_SCHEMA
 
 SOURCE = "scikit-learn digits"  # no source of params.yaml can have a space in its name
 _SIDE = 256
-_BRIGHTEST = 16  # of the digits' levels
-_VALIDATION = 7  # every seventh digit
+_BRIGHTEST = 16  # the highest gray level of the digits
+_VALIDATION = 7  # every seventh digit is for validation
 
 
 @cache
@@ -29,10 +29,11 @@ def _digits() -> tuple[Int[np.ndarray, "1797 8 8"], Int[np.ndarray, " 1797"]]:
 
 
 def digit_rows() -> pd.DataFrame:
-    """A row per digit with the columns of an index, `split`, `test_set` ("") and `reference_class`.
+    """One row per image, with the columns of an index, `split`, `test_set` ("") and `reference_class`.
 
-    Its class is the digit. Every seventh is for validation, the others for training. `offset` is its number
-    in scikit-learn's order, and `sha256` that of its 64 levels.
+    `reference_class` is the digit, 0 to 9. Every seventh image is for validation, the others are for
+    training. `offset` is the image's number in scikit-learn's order, and `sha256` is the SHA-256 of its 64
+    gray levels.
 
     Source:
         Optical Recognition of Handwritten Digits, UCI Machine Learning Repository: 1,797 images of 8 x 8.
@@ -64,7 +65,7 @@ def digit_rows() -> pd.DataFrame:
 
 
 def digit(number: int) -> bytes:
-    """A digit as a gray PNG of 256 x 256 pixels: each of its levels is a square."""
+    """An image of the set as a gray PNG of 256 x 256 pixels; each of its 8 x 8 levels is a square."""
     levels = np.rint(_digits()[0][number] * (255 / _BRIGHTEST)).astype(np.uint8)
     large = cv2.resize(levels, (_SIDE, _SIDE), interpolation=cv2.INTER_NEAREST)
     return encode_png(np.repeat(large[:, :, None], 3, axis=2))

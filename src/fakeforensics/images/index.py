@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INDEX_FILE = "index.parquet"
-DECISIONS_FILE = "decisions.json"  # what decided split, group and label, from `sources.base.decisions`
-IN_PLACE_FILE = "in_place.json"  # where the images lie that are read in place
-MISSING_FILE = "missing.txt"  # in the place of the images: why there are none
+DECISIONS_FILE = "decisions.json"  # rules that decided split, group and label, from `sources.base.decisions`
+IN_PLACE_FILE = "in_place.json"  # the folder of images that are read in place
+MISSING_FILE = "missing.txt"  # written instead of images: the reason why there are none
 REJECTED_FILE = "rejected.csv"
 REJECTED_COLUMNS = ("path", "frame", "reason")
 UNDETECTED_FILE = "undetected.csv"  # one row per file without an image
@@ -76,7 +76,7 @@ _KINDS: dict[pa.DataType, Kind] = {
     pa.float32(): "number",
     pa.list_(pa.float32()): "numbers",
 }
-# What may stand in an index, and in the manifests that are made of its rows.
+# What the columns of an index may hold, and those of the manifests made of its rows.
 INDEX_RULES: dict[str, Column] = {
     field.name: Column(_KINDS.get(field.type, "integer")) for field in INDEX_SCHEMA
 } | {
@@ -93,31 +93,27 @@ INDEX_RULES: dict[str, Column] = {
 }
 
 _SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+=@,/")
-# A ustar header holds 155 bytes of folders and 100 of name; 18 are kept for "#f1000000#t12.jpg".
+# A ustar header holds 155 bytes of folders and 100 of name; 18 are reserved for "#f1000000#t12.jpg".
 _LONGEST_FOLDERS = 155
 _LONGEST_NAME = 82
 
 
 def read_index(images_root: Path, source: str) -> pd.DataFrame:
-    """The index of a source: one row per image, sorted by key.
+    """Read the index of a source: one row per image, sorted by key.
 
     Args:
         images_root: The folder of all sources' images, `data/images`.
         source: The source's name.
 
     Raises:
-        UserError: If the source has not been cropped yet, or its index is damaged.
+        UserError: If the source has no index yet, or its index is damaged.
     """
     frame: pd.DataFrame = read_index_table(images_root, source).to_pandas()
     return frame
 
 
 def read_index_table(images_root: Path, source: str) -> pa.Table:
-    """The same as a table of Arrow.
-
-    Raises:
-        UserError: Likewise.
-    """
+    """Read the index of a source as an Arrow table; arguments and errors are those of `read_index`."""
     path = Path(images_root) / source / INDEX_FILE
     if not path.is_file():
         raise UserError(
@@ -133,42 +129,46 @@ def read_index_table(images_root: Path, source: str) -> pa.Table:
 
 
 def check_in_place(rows: pd.DataFrame, path: Path, what: str, fix: str) -> None:
-    """Check that rows without a shard name a file below their source's root.
+    """Check that the raw path of each row without a shard is below the source's root.
 
     Args:
-        rows: Of an index or a manifest.
+        rows: The rows of an index or a manifest.
         path: Its file, for messages.
-        what: What it is, for messages.
+        what: The kind of file, for messages: "an index".
         fix: What to do about a damaged file, for messages.
 
     Raises:
-        UserError: With examples of the paths.
+        UserError: If a path is empty, absolute or holds `..`; the message has examples.
     """
     in_place = rows.loc[rows["shard"] == ""]
     if in_place.empty:
         return
     if "raw_path" not in in_place:
-        raise UserError(f"{path}: not {what} as it should be", found="no column raw_path", fix=fix)
+        raise UserError(f"{path}: not {what} with valid content", found="no column raw_path", fix=fix)
     paths = in_place["raw_path"]
     outside = paths[paths.str.contains(r"^(?:/|$)|(?:^|/)\.\.(?:/|$)", regex=True)]
     if not outside.empty:
         shown = ", ".join(map(repr, outside.unique()[:SHOWN]))
         raise UserError(
-            f"{path}: not {what} as it should be",
+            f"{path}: not {what} with valid content",
             found=f"raw_path: {shown} in {len(outside)} rows read in place: not below the source's root",
             fix=fix,
         )
 
 
 def read_undetected(images_root: Path, source: str) -> pd.DataFrame:
-    """The files of a source that gave no image, with what the data set says about them.
+    """Read the list of a source's files that gave no image.
+
+    Args:
+        images_root: The folder of all sources' images, `data/images`.
+        source: The source's name.
 
     Returns:
-        One row per file: source, path, method, domain, label (0 or 1), group, own_split, video ("" if still).
-        Empty if there is no such list.
+        One row per file: source, path, method, domain, label (0 or 1), group, own_split, video ("" for a
+        still). Empty if there is no list.
 
     Raises:
-        UserError: If it is not such a list, or not the one that was written.
+        UserError: If the file is not a list of this kind, or was changed since it was written.
     """
     import pandas as pd
 
@@ -197,7 +197,7 @@ def read_undetected(images_root: Path, source: str) -> pd.DataFrame:
 
 
 def read_decisions(images_root: Path, source: str) -> dict[str, dict[str, int]]:
-    """How many files of a source each rule of its adapter decided.
+    """Read how many files of a source each rule of its adapter decided, by decision and rule.
 
     Raises:
         UserError: If the record is missing or damaged.
@@ -212,7 +212,7 @@ def write_missing(folder: Path, why: str) -> None:
     """Write a placeholder for a source whose raw data is missing, so that other sources can proceed.
 
     Args:
-        folder: `data/images/<source>`; replaced as a whole.
+        folder: `data/images/<source>`; it is replaced as a whole.
         why: What is missing, what was expected, and how to get it.
     """
     with atomic_directory(folder) as building:
@@ -224,10 +224,10 @@ def check_present(images_root: Path, sources: Iterable[str]) -> None:
 
     Args:
         images_root: The folder of all sources' images, `data/images`.
-        sources: Their names.
+        sources: Names of the sources.
 
     Raises:
-        UserError: With the reasons of all that were missing.
+        UserError: If raw data was missing; the message gives the reason for each source.
     """
     reasons = {
         source: path.read_text(encoding="utf-8").strip()
@@ -240,7 +240,7 @@ def check_present(images_root: Path, sources: Iterable[str]) -> None:
             found="\n".join(reasons.values()),
             fix="\n".join(
                 [
-                    "once it is there, or its root in params.yaml is right, list it and resume:",
+                    "get the data, or correct its root in params.yaml; then list it and resume:",
                     f"fakeforensics data check {' '.join(reasons)} --update",
                     "dvc repro",
                 ]
@@ -249,14 +249,15 @@ def check_present(images_root: Path, sources: Iterable[str]) -> None:
 
 
 def image_keys(source: str, paths: Sequence[str]) -> list[str]:
-    """Make one key for each raw file: `<source>/<path without suffix>`, safe in a tar and unique.
+    """Make a key for each raw file: `<source>/<path without suffix>`, unique and safe as a name in a tar.
 
-    Bytes other than ASCII letters, digits and `._-+=@,/` are written `%XX`. Files that differ in their suffix
-    alone keep it. A name too long for a tar header is cut and ends in a hash.
+    Bytes other than ASCII letters, digits and `._-+=@,/` are written as `%XX`. Files that differ only in
+    their suffix keep the suffix. A name that is too long for a tar header is shortened and ends in a hash.
 
     Args:
         source: The source's name, the key's first part.
-        paths: Raw paths relative to the source's root, "/"-separated; undecodable bytes as surrogates.
+        paths: Paths of the raw files relative to the source's root, with "/" between folders; undecodable
+            bytes are surrogates.
 
     Returns:
         The keys in the order of `paths`.
@@ -267,7 +268,7 @@ def image_keys(source: str, paths: Sequence[str]) -> list[str]:
     for path in paths:
         stem = _without_suffix(path)
         key = _fit(f"{source}/{_quote(stem if stems[stem] == 1 else path)}", path)
-        if key in taken:  # "a" next to "a.jpg" and "a.png"
+        if key in taken:  # as for the three files "a", "a.jpg" and "a.png"
             key = _hashed(key, path)
         taken.add(key)
         keys.append(key)
@@ -279,8 +280,8 @@ def frame_key(key: str, frame: int, track: int) -> str:
 
     Args:
         key: The raw file's key.
-        frame: 0-based frame, or -1 for a still.
-        track: 0 for the main person.
+        frame: Frame number from 0, or -1 for a still.
+        track: Number of the person; 0 is the main person.
     """
     if frame >= 0:
         key += f"#f{frame:06d}"
@@ -294,7 +295,7 @@ def _without_suffix(path: str) -> str:
 
 def _quote(path: str) -> str:
     quoted = "".join(chr(byte) if byte in _SAFE else f"%{byte:02X}" for byte in os.fsencode(path))
-    # In a tar, a folder called `..` would lead out of the place where it is unpacked.
+    # In a tar, a folder called `..` would lead out of the folder where the tar is unpacked.
     parts = (part.replace(".", "%2E") if part in (".", "..") else part for part in quoted.split("/"))
     return "/".join(parts)
 

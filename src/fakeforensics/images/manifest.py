@@ -1,4 +1,4 @@
-"""A protocol's manifest: the rows of indexes that it trains on, validates with or tests on."""
+"""Reads a protocol's manifests: the index rows of its training, validation and test images."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def read_manifest(path: Path, only: Sequence[str] | None = None) -> pd.DataFrame
 
     Args:
         path: The file.
-        only: The columns to read besides those that are checked, as far as there are such; None reads all.
+        only: The columns to read in addition to those that are checked, if the file has them; None reads all.
 
     Returns:
-        The columns of an index, `split` and `test_set`: the one that the row is part of, or "". In a
-        reference set also `reference_class`.
+        The columns of an index, `split`, and `test_set`: the test set of the row, or "". A reference set also
+        has `reference_class`.
 
     Raises:
-        UserError: If it is missing or damaged, holds rows of another split than its name says, an image with
-            two labels, an image twice in a test set, or a fake twice.
+        UserError: If the file is missing or damaged, or holds rows of another split than its name says, an
+            image with two labels, an image twice in a test set, or a training or validation fake twice.
     """
     fix = "run the splits stage first, or again if the file is damaged"
     columns = None if only is None else [*dict.fromkeys((*_CHECKED, *only))]
@@ -50,10 +50,10 @@ def read_manifest(path: Path, only: Sequence[str] | None = None) -> pd.DataFrame
         f"rows of another split: {', '.join(sorted({*rows['split']} - splits))}": {*rows["split"]} <= splits,
         "an image with two labels": not (rows.groupby("key")["label"].nunique() > 1).any(),
         "an image twice in a test set": not tested.duplicated(["test_set", "key"]).any(),
-        # Only reals are ever repeated, with `reals: repeated`; a set of references may hold an image twice.
+        # `reals: repeated` repeats real images only; a reference set may hold an image twice.
         "a fake twice": path.stem == "reference"
         or not rows[(rows["test_set"] == "") & (rows["label"] == 1)].duplicated("key").any(),
     }
     if found := [problem for problem, is_well in problems.items() if not is_well]:
-        raise UserError(f"{path}: not a manifest as it should be", found="\n".join(found), fix=fix)
+        raise UserError(f"{path}: not a manifest with valid content", found="\n".join(found), fix=fix)
     return rows

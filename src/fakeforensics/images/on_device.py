@@ -1,4 +1,4 @@
-"""Decoded images in the memory of the device that trains: a batch is gathered there, and nothing is sent."""
+"""Keeps decoded images in the memory of the training device, so that no image is copied to it per batch."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SHARE = 0.5  # of the device's free memory that images may take
 
 
 class Cut(NamedTuple):
-    """Which square of an image becomes a sample.
+    """The square of an image that becomes a sample.
 
     Args:
-        top: Its first line.
-        left: Its first column.
+        top: Its first row of pixels.
+        left: Its first column of pixels.
         flip: Whether it is mirrored left to right.
         turn: Whether it is mirrored top to bottom.
     """
@@ -40,9 +40,9 @@ class DeviceImages:
     """All images of a manifest, of one size, on a device.
 
     Args:
-        images: Height and width are the same for all.
-        labels: One per image.
-        device: Where they are kept.
+        images: The pixels.
+        labels: One label per image.
+        device: The device that holds them.
     """
 
     def __init__(
@@ -55,25 +55,26 @@ class DeviceImages:
     def of(
         cls, pixels: Pixels, labels: Int[np.ndarray, " n"], least: int, device: torch.device
     ) -> DeviceImages | None:
-        """Bring the kept pixels of a manifest to a device.
+        """Copy the stored pixels of a manifest to a device.
 
         Args:
             pixels: The images.
-            labels: One per image.
-            least: The side of the squares that will be cut, in pixels.
-            device: Where they are kept.
+            labels: One label per image.
+            least: The side of the squares that will be cut out, in pixels.
+            device: The device.
 
         Returns:
-            None if they do not fit there, differ in size, are smaller than the squares, or one is damaged.
+            None if the images do not fit into half of the device's free memory, differ in size, are smaller
+            than the squares, or one is damaged.
         """
         shapes = {pixels.image(row).shape for row in range(len(labels))}
         if len(shapes) != 1 or min(next(iter(shapes))[:2]) < least:
-            log.warning("images of %d sizes, or small ones, are not kept on the device", len(shapes))
+            log.warning("images with %d sizes, or smaller than the crop, stay off the device", len(shapes))
             return None
         (shape,) = shapes
         needed = len(labels) * int(np.prod(shape))
         if device.type == "cuda" and needed > _SHARE * torch.cuda.mem_get_info(device)[0]:
-            log.warning("%.1f GB of pixels do not fit into the device's memory", needed / 1e9)
+            log.warning("%.1f GB of pixels do not fit into half of the device's free memory", needed / 1e9)
             return None
         images = np.empty((len(labels), *shape), np.uint8)
         for row in range(len(labels)):
@@ -83,11 +84,17 @@ class DeviceImages:
         return cls(images, labels, device)
 
     def use_labels(self, labels: Int[np.ndarray, " n"]) -> None:
-        """Give the images other labels."""
+        """Replace the labels of all images."""
         self.labels = torch.from_numpy(labels.astype(np.float32)).to(self.images.device)
 
     def batch(self, rows: list[int], cuts: list[Cut], size: int) -> Batch:
-        """Gather squares of `size` pixels; the images' memory order is channels-last."""
+        """Gather a batch of squares. The memory format is channels-last.
+
+        Args:
+            rows: The images' rows.
+            cuts: The square of each image.
+            size: Side of the squares in pixels.
+        """
         device = self.images.device
         where = torch.tensor(rows, device=device)
         top, left, flip, turn = torch.tensor(cuts, device=device).T
@@ -99,13 +106,13 @@ class DeviceImages:
 
 
 class DeviceLoader:
-    """The batches of images that lie on a device.
+    """The batches of images that are kept on a device.
 
     Args:
         images: The images.
-        batches: Which of them make up which batch.
-        cut: The square of an image of this height and width, from the item of `batches` that names it.
-        size: Its side in pixels.
+        batches: The items of each batch.
+        cut: Returns the square of an image from the image's height and width and the rest of the item.
+        size: Side of the squares in pixels.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Decoded images, kept on disk for all detectors, epochs, seeds and scores: a batch is then a copy.
+"""Stores decoded images on disk, so that all detectors, epochs and seeds decode each image only once.
 
-`.scratch/pixels/<decoder>/<part>/` holds the pixels of about a thousand images one after the other
-(`pixels.bin`, mapped into memory) and a table of them (`table.npy`). Images are known by the SHA-256 of their
-stored bytes, so that protocols share them. A part is written whole and then never changed.
+Each folder `.scratch/pixels/<decoder>/<part>/` holds the pixels of about a thousand images one after the
+other (`pixels.bin`, mapped into memory) and a table of them (`table.npy`). Images are identified by the
+SHA-256 of their stored bytes, so that protocols share them. A part is written as a whole and never changed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from fakeforensics.progress import Progress
 log = logging.getLogger(__name__)
 
 _PIXELS, _TABLE = "pixels.bin", "table.npy"
-_PART_BYTES = 256 * 2**20  # what a killed process has to decode again is at most this
+_PART_BYTES = 256 * 2**20  # a killed process has to decode at most this much again
 _ENTRY = np.dtype(
     [
         ("digest", np.uint8, DIGEST_BYTES),
@@ -47,35 +47,35 @@ _ENTRY = np.dtype(
         ("crc", np.uint32),
     ]
 )
-_SAMPLE = 32  # images that are decoded to estimate how large all of them are
-_AHEAD = 32  # images that are decoded at once
-_WORTH_A_WORD = 1e9  # bytes
-_SPARE = 2**30  # bytes of the disk that are left free
-_UNUSED = 24 * 3600  # seconds without use after which a part may make room for another
+_SAMPLE = 32  # images that are decoded to estimate the size of all images
+_AHEAD = 32  # images that are decoded at the same time
+_WORTH_A_WORD = 1e9  # bytes; decoding more than this is logged
+_SPARE = 2**30  # bytes of the disk that stay free
+_UNUSED = 24 * 3600  # seconds without use after which a part may be deleted
 
 
 class Part:
-    """A file of pixels and its table, both mapped into memory; it stays readable when it is deleted.
+    """A file of pixels and its table, both mapped into memory; readable even after the files are deleted.
 
     Args:
-        folder: Where they lie.
+        folder: The folder of both files.
 
     Raises:
-        OSError: If they are gone.
-        ValueError: If they are damaged.
+        OSError: If a file does not exist.
+        ValueError: If a file is damaged.
 
     Attributes:
-        table: A row per image.
+        table: One row per image.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        # Views, because each slice of a memmap is a memmap again, which takes longer than copying a crop.
+        # Views are faster: a slice of a memmap is a new memmap, which takes longer than copying a crop.
         self.table: np.ndarray = np.load(folder / _TABLE, mmap_mode="r").view(np.ndarray)
         self._pixels = np.memmap(folder / _PIXELS, np.uint8, mode="r").view(np.ndarray)
         if self.table.dtype != _ENTRY or not len(self.table):
             raise ValueError("not a table of images")
-        # One number of a column is read faster than one field of a row.
+        # Reading one number of a column is faster than reading one field of a row.
         self._begins, self._heights, self._widths = (
             self.table[name] for name in ("offset", "height", "width")
         )
@@ -90,7 +90,7 @@ class Part:
         return self._pixels[begin : begin + height * width * 3].reshape(height, width, 3)
 
     def is_sound(self, number: int) -> bool:
-        """Whether an image's pixels are those that were written."""
+        """Whether an image's pixels are unchanged since they were written."""
         try:
             pixels = self.image(number)
         except ValueError:
@@ -105,9 +105,9 @@ class Pixels:
     """The decoded images of a manifest's rows.
 
     Args:
-        parts: Where they lie.
-        files: The part of each row.
-        numbers: The place of each row's image in its part.
+        parts: The parts that hold them.
+        files: The number of each row's part in `parts`.
+        numbers: The number of each row's image in its part.
     """
 
     def __init__(
@@ -121,22 +121,25 @@ class Pixels:
         return self._parts[file].image(number)
 
     def is_sound(self, row: int) -> bool:
-        """Whether a row's image is as it was written; a damaged part is deleted for the next process."""
+        """Whether a row's image is unchanged since it was written.
+
+        A damaged part is deleted, so that the next process decodes its images again.
+        """
         part = self._parts[self._files[row]]
         if part.is_sound(self._numbers[row]):
             return True
         if part.folder.exists():
-            log.warning("%s: damaged; it is deleted, and images are decoded instead", part.folder)
+            log.warning("%s: damaged and now deleted; the images are decoded again", part.folder)
             shutil.rmtree(part.folder, ignore_errors=True)
         return False
 
 
 class PixelStore:
-    """Decodes each image once and keeps its pixels.
+    """Decodes each image once and stores its pixels.
 
     Args:
-        folder: Where they are kept.
-        disk_gb: The most that they may take, in gigabytes.
+        folder: The folder of the store.
+        disk_gb: The maximum size of the store in gigabytes (1e9 bytes).
     """
 
     def __init__(self, folder: Path, disk_gb: float) -> None:
@@ -151,14 +154,15 @@ class PixelStore:
         self._most = int(disk_gb * 1e9)
 
     def open(self, rows: Rows, images_root: Path) -> Pixels | None:
-        """The pixels of a manifest's images; those that are not kept yet are decoded first.
+        """The pixels of a manifest's images; images that are not stored yet are decoded first.
 
         Args:
             rows: The manifest.
             images_root: The folder of all sources' images.
 
         Returns:
-            None if they do not fit into the limit or on the disk; they are then decoded when they are needed.
+            None if the pixels exceed the store's size or the free disk space; images are then decoded when
+            they are needed.
 
         Raises:
             UserError: If an image cannot be read.
@@ -168,14 +172,14 @@ class PixelStore:
         found, missing = self._find(rows)
         if len(missing):
             with hold(self._root / ".lock", "the decoding of images", wait=True):
-                found, missing = self._find(rows)  # another process may have been at it
+                found, missing = self._find(rows)  # another process may have decoded them meanwhile
                 if len(missing) and not self._add(rows, missing, ImageReader(images_root)):
                     return None
             found, missing = self._find(rows)
         return None if len(missing) else found
 
     def _find(self, rows: Rows) -> tuple[Pixels, Int[np.ndarray, " missing"]]:
-        """The images that are kept, and one row of each that is not."""
+        """The stored images, and one row of each image that is not stored."""
         parts, digests = [], []
         for folder in _finished(self._folder.glob("*/")):
             try:
@@ -200,7 +204,7 @@ class PixelStore:
         return Pixels(parts, smallest(files), smallest(place - begins[files])), missing[first]
 
     def _add(self, rows: Rows, missing: Int[np.ndarray, " missing"], reader: ImageReader) -> bool:
-        """Decode images into new parts; returns whether they had room."""
+        """Decode images into new parts; returns whether all of them fit."""
         missing = rows.in_order_of_files(missing)
         sample = missing[np.linspace(0, len(missing) - 1, min(_SAMPLE, len(missing))).astype(int)]
         sizes = [rows.decode(row, rows.read(row, reader), compare=True).nbytes for row in sample.tolist()]
@@ -225,13 +229,13 @@ class PixelStore:
                 progress.advance(len(table))
                 if room <= 0 and begin < len(missing):
                     log.warning(
-                        "the images are larger than a sample of them: the rest is decoded when needed"
+                        "the images are larger than estimated from a sample: the rest is decoded when needed"
                     )
                     return False
         return True
 
     def _make_room(self, rows: Rows, needed: int, count: int) -> int:
-        """The bytes that may be written; parts that nobody used lately give way."""
+        """The bytes that may be written; deletes parts that were not used lately if space is needed."""
         folders = sorted(_finished(self._root.glob("*/*/")), key=_last_use, reverse=True)
         used = {folder: _size(folder) for folder in folders}
         while sum(used.values()) + needed > self._most and folders:
@@ -253,7 +257,7 @@ class PixelStore:
             else f"`pixels.disk_gb` allows {self._most / 1e9:g} GB, of which others take {taken / 1e9:.1f}"
         )
         log.warning(
-            "the pixels of %d of %d images need %.1f GB, and %s: images are decoded in each epoch",
+            "the pixels of %d of %d images need %.1f GB, but %s: images are decoded in each epoch",
             count,
             len(rows),
             needed / 1e9,
@@ -284,11 +288,11 @@ def _write(
 def _decoded(
     rows: Rows, chosen: Int[np.ndarray, " some"], reader: ImageReader, threads: ThreadPoolExecutor
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "_ _ 3"]]]:
-    """Decode images in all threads, a few ahead of whoever takes them."""
+    """Decode images in all threads, a few of them in advance of the consumer."""
     decode = partial(rows.decode, compare=True)
     for begin in range(0, len(chosen), _AHEAD):
         some = chosen[begin : begin + _AHEAD].tolist()
-        data = [rows.read(row, reader) for row in some]  # a reader belongs to one thread
+        data = [rows.read(row, reader) for row in some]  # only this thread uses the reader
         yield from zip(some, map(np.ascontiguousarray, threads.map(decode, some, data)), strict=True)
 
 
@@ -302,7 +306,7 @@ def _bytes(entry: np.void) -> int:
 
 
 def _finished(folders: Iterable[Path]) -> list[Path]:
-    """Without what is being written."""
+    """The folders that are not being written."""
     return sorted(folder for folder in folders if not folder.name.startswith(UNFINISHED))
 
 

@@ -1,4 +1,4 @@
-"""From a row of a manifest to the bytes of its image: in a shard, or in the raw file itself."""
+"""Reads the bytes of an image, from a shard or from the raw file itself."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class _InPlace(BaseModel):
 
 
 class Place(NamedTuple):
-    """Where an image's bytes lie, as an index and a manifest say.
+    """The place of an image's bytes, from the columns of an index or a manifest.
 
     Args:
         source: The source's name.
         shard: The tar's file name; "" if the image is the whole of a raw file.
         offset: Its first byte in the shard.
         size: Its length in bytes.
-        raw_path: The raw file, relative to the source's root; read only where there is no shard.
+        raw_path: The raw file, relative to the source's root; it is only read if there is no shard.
     """
 
     source: str
@@ -43,13 +43,13 @@ class Place(NamedTuple):
     raw_path: str = ""
 
     def named(self, key: str) -> str:
-        """The file that holds the image with this key, and the image, for messages."""
+        """The file that holds the image, and the image's key, for messages."""
         if self.shard:
             return f"{self.source}/{self.shard}: the image {key} at {self.offset}"
         return f"{self.source}/{self.raw_path}: the image {key}"
 
     def restore(self) -> str:
-        """What to do about a damaged image."""
+        """What to do about a damaged image, for messages."""
         if self.shard:
             return f"run `dvc checkout`; if that changes nothing, `dvc repro --force faces@{self.source}`"
         return (
@@ -59,13 +59,13 @@ class Place(NamedTuple):
 
 
 def places(rows: pd.DataFrame) -> list[Place]:
-    """The places of the images of an index or a manifest, in its order."""
+    """The places of the images of an index or a manifest, in the order of its rows."""
     names = [name for name in Place._fields if name in rows]
     return [Place(*values) for values in zip(*(rows[name].tolist() for name in names), strict=True)]
 
 
 class ImageReader:
-    """Reads images by their places; forks and threads may share one.
+    """Reads images by their places. Forked processes and threads may share a reader.
 
     Args:
         images_root: The folder of all sources' images, `data/images`.
@@ -80,7 +80,7 @@ class ImageReader:
         """The bytes of one image.
 
         Raises:
-            UserError: If its shard, or its raw file or the source's folder, is missing or has another length.
+            UserError: If the shard, the raw file or the source's folder is missing, or the length differs.
         """
         if place.shard:
             return self._shards.read(place.source, place.shard, place.offset, place.size)
@@ -103,10 +103,13 @@ class ImageReader:
         return data
 
     def read_row(self, row: Mapping[Any, Any]) -> bytes:
-        """The bytes of the image of a row of an index or a manifest, compared with its SHA-256.
+        """The bytes of an image, compared with its SHA-256.
+
+        Args:
+            row: A row of an index or a manifest.
 
         Raises:
-            UserError: If they cannot be read, or are others.
+            UserError: If the bytes cannot be read, or have another SHA-256.
         """
         place = Place(*(row[name] for name in Place._fields))
         data = self.read(place)
@@ -115,7 +118,7 @@ class ImageReader:
                 f"{place.named(row['key'])} is not the one in the manifest",
                 expected=f"SHA-256 {row['sha256']}",
                 found=f"SHA-256 {found}",
-                fix=f"{place.restore()}; `dvc repro` then makes the manifests of the images as they are",
+                fix=f"{place.restore()}; `dvc repro` then makes manifests of the present images",
             )
         return data
 
@@ -141,14 +144,15 @@ class ImageReader:
                     f"source {source!r}: its images are read in place, and "
                     + (f"the variable {unset} is not set" if unset else f"the folder {path} does not exist"),
                     expected=f"the raw files of the source in {root} (sources.{source}.root)",
-                    fix=f"bring them to this machine, or, where they are, set sources.{source}.storage to "
-                    "shards and run `dvc repro`: `dvc push` and `dvc pull` bring shards to other machines",
+                    fix="copy them to this machine; or, on the machine that has them, set "
+                    f"sources.{source}.storage to shards, run `dvc repro` and `dvc push`, and run `dvc pull` "
+                    "here",
                 )
             self._raw_roots[source] = path
         return self._raw_roots[source]
 
     def _written_root(self, source: str) -> str:
-        """The source's folder of raw files as params.yaml writes it, with variables."""
+        """The source's folder of raw files as it is written in params.yaml, with variables."""
         fix = f"run `dvc repro --force faces@{source}`, or `dvc pull`"
         folder = self._root / source
         record: _InPlace = read_json_as(_InPlace, folder / IN_PLACE_FILE, fix)

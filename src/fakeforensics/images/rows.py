@@ -1,4 +1,4 @@
-"""The rows of a manifest as columns of numbers: what training keeps of each image while it runs."""
+"""Holds the rows of a manifest as columns of numbers, which need little memory during training."""
 
 from __future__ import annotations
 
@@ -21,13 +21,16 @@ from fakeforensics.images.reader import ImageReader, Place
 if TYPE_CHECKING:
     import pandas as pd
 
-DIGEST_BYTES = 16  # of a SHA-256's 32: enough to tell any two images apart
+DIGEST_BYTES = 16  # the first of a SHA-256's 32 bytes: enough to identify an image
 _HEX_DIGITS = 64
 _BLOCK = 1024  # keys that are compressed together
 
 
 class Keys(Sequence[str]):
-    """The keys of all rows, compressed: only messages need them, and of text they would be most of a row."""
+    """The keys of all rows, compressed.
+
+    Only messages need keys, and as plain text they would take most of a row's memory.
+    """
 
     def __init__(self, keys: pa.Array) -> None:
         self._count = len(keys)
@@ -61,12 +64,12 @@ class Keys(Sequence[str]):
 class Rows:
     """The rows of a manifest, about 35 bytes each.
 
-    They are numbers in arrays, so that decoding processes, which are forked, share them: objects would be
-    copied one by one when their references are counted.
+    They are arrays of numbers, so that forked decoding processes share their memory. Python objects would be
+    copied one by one, because counting references writes to them.
 
     Args:
-        manifest: Rows with key, source, shard, offset, size, sha256, label, and raw_path of images in place;
-            also those of `digit_rows`.
+        manifest: Rows with key, source, shard, offset, size, sha256, label, and raw_path for images that are
+            read in place. The rows of `digit_rows` are also allowed.
 
     Attributes:
         labels: 0 real or 1 fake; 2 + k for an image of class k of a reference set.
@@ -82,7 +85,7 @@ class Rows:
         shards, self._names = manifest["shard"], None
         in_place = (shards == "") & (manifest["source"] != DIGITS)
         if in_place.any():
-            # A folder takes the place of the shard, so that each row keeps no more than a file's name.
+            # The folder is stored in place of the shard, so that each row only needs the file's name.
             paths = manifest["raw_path"].str.rpartition("/")
             shards = shards.mask(in_place, "/" + paths[0])
             self._names = _texts(paths[2].where(in_place, ""))
@@ -92,7 +95,7 @@ class Rows:
         return len(self.labels)
 
     def place(self, row: int) -> Place:
-        """Where the image of a row lies."""
+        """The place of a row's image."""
         file = self._files[row]
         source, shard = self._sources[file].as_py(), self._shards[file].as_py()
         offset, size = int(self._offsets[row]), int(self._sizes[row])
@@ -101,7 +104,7 @@ class Rows:
         return Place(source, "", offset, size, f"{shard}/{self._names[row].as_py()}".lstrip("/"))
 
     def read(self, row: int, reader: ImageReader) -> bytes:
-        """The bytes of the image of a row.
+        """The bytes of a row's image.
 
         Raises:
             UserError: If they cannot be read.
@@ -110,15 +113,15 @@ class Rows:
         return digit(place.offset) if place.source == DIGITS else reader.read(place)
 
     def decode(self, row: int, data: bytes, *, compare: bool) -> UInt8[np.ndarray, "height width 3"]:
-        """Decode the image of a row.
+        """Decode a row's image.
 
         Args:
-            row: Its number.
-            data: Its bytes.
-            compare: Whether they are compared with their SHA-256.
+            row: The row's number.
+            data: The bytes of the image.
+            compare: Whether to compare them with the SHA-256 of the row.
 
         Raises:
-            UserError: If they are another image's, or are no image.
+            UserError: If the SHA-256 differs, or the bytes are not an image.
         """
         if compare:
             self._compare(row, data)
@@ -133,7 +136,7 @@ class Rows:
 
     def _compare(self, row: int, data: bytes) -> None:
         place = self.place(row)
-        if place.source == DIGITS:  # made, not read
+        if place.source == DIGITS:  # these bytes are generated, not read
             return
         found, expected = hashlib.sha256(data).digest()[:DIGEST_BYTES], self.digests[row].tobytes()
         if found != expected:
@@ -141,7 +144,7 @@ class Rows:
                 f"{self._name(row)} is not the one in the manifest",
                 expected=f"SHA-256 {expected.hex()}…",
                 found=f"SHA-256 {found.hex()}…",
-                fix=f"{place.restore()}; `dvc repro` then makes the manifests of the images as they are",
+                fix=f"{place.restore()}; `dvc repro` then makes manifests of the present images",
             )
 
     def _name(self, row: int) -> str:
@@ -153,7 +156,7 @@ class Rows:
 
 
 def smallest(values: Int[np.ndarray, " rows"]) -> Integer[np.ndarray, " rows"]:
-    """A copy of integers that are at least 0 in the smallest type that holds them all."""
+    """Copy integers, all at least 0, into the smallest type that holds them."""
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
@@ -164,7 +167,7 @@ def _texts(column: pd.Series) -> pa.Array:
 
 
 def _digests(texts: pa.Array) -> UInt8[np.ndarray, "rows bytes"]:
-    """The first bytes of numbers in hexadecimal; zeros for what is none."""
+    """The first bytes of hashes in hexadecimal; zeros for texts that are not 64 hexadecimal digits."""
     found = np.zeros((len(texts), DIGEST_BYTES), np.uint8)
     for begin in range(0, len(texts), _BLOCK):
         some = texts.slice(begin, _BLOCK)
@@ -177,7 +180,7 @@ def _digests(texts: pa.Array) -> UInt8[np.ndarray, "rows bytes"]:
 
 
 def _files(sources: pa.Array, shards: pa.Array) -> tuple[Integer[np.ndarray, " rows"], pa.Array, pa.Array]:
-    """The number of each row's file, and source and shard of each file."""
+    """The number of each row's file, and the source and shard of each file."""
     first, second = sources.dictionary_encode(), shards.dictionary_encode()
     count = max(1, len(second.dictionary))
     both = first.indices.to_numpy().astype(np.int64) * count + second.indices.to_numpy()

@@ -1,4 +1,4 @@
-"""Shards: plain uncompressed tars whose bytes depend on nothing but the images in them."""
+"""Writes and reads shards: uncompressed tar files whose bytes depend only on the images in them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _OPEN_SHARDS = 64
 
 
 class Location(NamedTuple):
-    """Where an image's bytes lie.
+    """The place of an image's bytes in a shard.
 
     Args:
         shard: The tar's file name.
-        offset: Its first byte.
-        size: Its length in bytes.
+        offset: The image's first byte in the tar.
+        size: The image's length in bytes.
     """
 
     shard: str
@@ -33,12 +33,12 @@ class Location(NamedTuple):
 class ShardWriter:
     """Writes `shard-00000.tar`, `shard-00001.tar`, … into a folder.
 
-    Deterministic: the same images in the same order give the same bytes (time, owner and mode are fixed). A
-    shard is closed, padded and synced before the next begins.
+    The same images in the same order give the same bytes, because time, owner and mode are fixed. A shard is
+    padded, synced to disk and closed before the next one begins.
 
     Args:
         folder: An existing folder.
-        shard_bytes: A shard that has reached this size takes no further image.
+        shard_bytes: After a shard has reached this size in bytes, the next image begins a new shard.
     """
 
     def __init__(self, folder: Path, shard_bytes: int) -> None:
@@ -62,11 +62,11 @@ class ShardWriter:
         """Append an image.
 
         Args:
-            name: Its name inside the tar, safe as `index.image_keys` makes it.
-            data: Its bytes.
+            name: The image's name inside the tar, as safe as those of `index.image_keys`.
+            data: The image's bytes.
 
         Returns:
-            Where the bytes lie.
+            The place of the bytes.
         """
         if self._file is not None and self._file.tell() >= self._shard_bytes:
             self._close()
@@ -97,7 +97,9 @@ class ShardWriter:
 
 
 class ShardReader:
-    """Reads single images out of shards with `pread`: no seek is shared, so forks and threads may use one.
+    """Reads single images from shards. Forked processes and threads may share a reader.
+
+    It uses `pread`, which does not change the position in a file.
 
     Args:
         images_root: The folder of all sources' images, `data/images`.
@@ -111,7 +113,7 @@ class ShardReader:
         """The bytes of one image.
 
         Raises:
-            UserError: If the shard is missing or shorter than its index says.
+            UserError: If the shard is missing or too short.
         """
         data = os.pread(self._open(source, shard), int(size), int(offset))
         if len(data) != size:

@@ -1,4 +1,4 @@
-"""Changes of stored pixels: what augmentation and corrupted test sets do to an image."""
+"""Image transforms for augmentation and for corrupted test sets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ AnyRgb = UInt8[np.ndarray, "_ _ 3"]  # the size may differ from that of the Rgb 
 
 
 def jpeg(image: Rgb, quality: int) -> Rgb:
-    """Encode as JPEG with 4:2:0 chroma and decode again; the quality is 1 to 100."""
+    """Encode as JPEG with 4:2:0 chroma subsampling and decode again; the quality is 1 to 100."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".jpg", bgr, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
     return decode(data.tobytes())
 
 
 def jpeg_by_pillow(image: Rgb, quality: int) -> Rgb:
-    """As `jpeg`, but encoded and decoded by Pillow."""
+    """Like `jpeg`, but Pillow encodes and decodes."""
     from PIL import Image
 
     buffer = io.BytesIO()
@@ -40,8 +40,8 @@ def blur(image: Rgb, sigma: float) -> Rgb:
 
     Args:
         image: 8-bit RGB.
-        sigma: Standard deviation in pixels; the kernel ends at 4 of them. Below 0.125 the kernel is a single
-            pixel, and the image is returned unchanged.
+        sigma: Standard deviation in pixels; the kernel ends at 4 standard deviations. Below 0.125 the kernel
+            is a single pixel, and the image is returned unchanged.
     """
     side = 2 * int(4 * sigma + 0.5) + 1
     if side == 1:
@@ -50,14 +50,19 @@ def blur(image: Rgb, sigma: float) -> Rgb:
 
 
 def noise(image: Rgb, deviation: float) -> Rgb:
-    """Gaussian noise with a standard deviation in gray levels, seeded by the pixels."""
+    """Add Gaussian noise; its seed comes from the pixels.
+
+    Args:
+        image: 8-bit RGB.
+        deviation: Standard deviation in gray levels.
+    """
     generator = np.random.default_rng(zlib.crc32(image.tobytes()))
     noisy = image + generator.normal(0, deviation, image.shape)
     return noisy.round().clip(0, 255).astype(np.uint8)
 
 
 def resize(image: Rgb, factor: float) -> AnyRgb:
-    """Multiply height and width by a factor: area averages to shrink, bicubic to enlarge."""
+    """Multiply height and width by a factor, by area averages below 1 and bicubic interpolation from 1 on."""
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
     height, width = (max(1, round(side * factor)) for side in image.shape[:2])
     return cv2.resize(image, (width, height), interpolation=method)
@@ -74,13 +79,16 @@ _CORRUPTIONS: dict[str, tuple[Callable[[Rgb, float], AnyRgb], float]] = {
 
 @dataclass(frozen=True)
 class Corruption:
-    """A corruption of stored images; an image is corrupted in the same way on every call.
+    """A corruption of stored images. Every call corrupts an image in the same way.
 
     Args:
         name: A kind and its strength, such as `jpeg_90`, `blur_2`, `resize_0.5` or `noise_8`.
-        aligned: Whether the images are aligned face crops. A photo that is resized before its face is cut
-            gives a crop of the same size, so a resized crop is brought back to its size; a whole image stays
-            resized.
+        aligned: Whether the images are aligned face crops. If a photo is resized before its face is cropped,
+            the crop has the same size as without resizing. So a resized crop is resized back to its original
+            size, while a whole image stays resized.
+
+    Raises:
+        UserError: If the kind or the strength is not valid.
     """
 
     name: str

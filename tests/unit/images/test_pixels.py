@@ -107,7 +107,7 @@ def test_beyond_the_limit_nothing_is_kept(project, disk_gb, caplog):
     assert store(folder, disk_gb).open(rows, images) is None
     assert not list(folder.rglob("pixels.bin"))
     if disk_gb:
-        assert "the pixels of 6 of 7 images need 0.0 GB, and `pixels.disk_gb` allows" in caplog.text
+        assert "the pixels of 6 of 7 images need 0.0 GB, but `pixels.disk_gb` allows" in caplog.text
 
 
 def test_a_disk_without_room_keeps_nothing(project, monkeypatch, caplog):
@@ -124,7 +124,7 @@ def test_images_larger_than_the_sample_promised_end_it(tmp_path, monkeypatch, ca
     monkeypatch.setattr(module, "_SAMPLE", 1)
     monkeypatch.setattr(module, "_PART_BYTES", 1)
     assert store(tmp_path / "pixels", 1e-4).open(rows, tmp_path / "data/images") is None
-    assert "larger than a sample of them" in caplog.text
+    assert "larger than estimated from a sample" in caplog.text
 
 
 def test_only_parts_that_nobody_used_lately_give_way(project, monkeypatch):
@@ -157,7 +157,7 @@ def test_a_changed_byte_is_noticed_and_the_image_decoded(project, caplog):
     expected = ManifestDataset(rows, images, CROP)[range(7)].images
     for _ in range(2):
         assert torch.equal(dataset[range(7)].images, expected)
-    assert "damaged; it is deleted" in caplog.text
+    assert "damaged and now deleted" in caplog.text
     assert not parts(folder)
 
 
