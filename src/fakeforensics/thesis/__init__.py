@@ -1,1 +1,1 @@
-"""What is special to the thesis: its printed figures, and the pilot study of chapter 3."""
+"""Code that only the thesis needs: its printed results, and the pilot study of chapter 3."""

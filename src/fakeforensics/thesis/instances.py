@@ -1,6 +1,7 @@
-"""The pilot study's splits: a model sees the first n instances of a generator (chapter 3).
+"""The splits of the pilot study (chapter 3), where a model sees the first n instances of a generator.
 
-A protocol asks for them with `sampling: {module: fakeforensics.thesis.instances, seen: n, of: 9, ...}`.
+An instance is one training of a generator with its own seed. A protocol uses these splits with
+`sampling: {module: fakeforensics.thesis.instances, seen: n, of: 9, ...}`.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ Positive = Annotated[Count, Field(ge=1)]
 
 
 class Settings(Group):
-    """Which instances are trained on, and with how many images.
+    """The training instances and the number of images.
 
     Args:
-        seen: The number n of instances that the model sees: of each method the first n in the order of their
-            names.
-        of: The largest n of the study. Later instances are test instances in all of its protocols.
-        fakes: The most fake training images, shared by the methods and their n instances. All models of the
-            study get the same number: all get fewer if an instance, or the real class, has too few images.
-        val_fakes: The same for validation.
+        seen: The number n of instances that the model sees: the first n of each method, in natural order of
+            their names.
+        of: The largest n of the study. Later instances are test instances in all protocols of the study.
+        fakes: The maximum number of fake training images, divided among the methods and their n instances.
+            All models of the study get the same number. If an instance or the real class has too few images,
+            all models get fewer.
+        val_fakes: The same for validation images.
     """
 
     seen: Positive
@@ -47,16 +49,16 @@ class Settings(Group):
 
 
 def hold_out(settings: Settings, protocol: Protocol, rows: pd.DataFrame) -> pd.DataFrame:
-    """Make test rows of all fakes from instances that no model of the study sees.
+    """Turn all fakes from instances that no model of the study sees into test rows.
 
     Args:
         settings: The number of instances in the study.
-        protocol: The protocol, whose `train` names the methods that are trained on.
-        rows: One source's rows.
+        protocol: The protocol; its `train` selects the training methods.
+        rows: The rows of one source.
 
     Returns:
-        The rows with `own_split` "test" for the unseen instances of the methods trained on, and for all other
-        methods.
+        The rows, with `own_split` "test" for fakes of later instances of the training methods, and for fakes
+        of all other methods.
     """
     trained = any_matches(rows, protocol.train)
     seen = trained & (instance_order(rows) <= settings.of).to_numpy()
@@ -67,18 +69,23 @@ def hold_out(settings: Settings, protocol: Protocol, rows: pd.DataFrame) -> pd.D
 def deal(settings: Settings, name: str, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Choose the training and validation images of the model that sees n instances.
 
-    It gets as many fakes as each model of the study, shared as equally as whole numbers allow by the methods
-    and their first n instances, and the real images that each of them gets, as many as fakes. What it takes
-    from an instance contains what the model for n + 1 instances takes.
+    The model gets the same number of fakes as each model of the study, divided as evenly as possible among
+    the methods and their first n instances. It gets the same real images as each model of the study, as many
+    as fakes. The images that the model for n + 1 instances takes from an instance are among those that this
+    model takes from it.
 
     Args:
-        settings: The number of instances, and the most fakes.
+        settings: The number of instances, and the maximum number of fakes.
         name: The protocol's name, for messages.
         rows: All rows with split train or val.
         seed: Seed of the sub-sample.
 
+    Returns:
+        The chosen rows.
+
     Raises:
-        UserError: If a method has too few instances, or an instance no image.
+        UserError: If a method has too few instances, an instance has no image, or there are fewer images
+            than instances.
     """
     order = instance_order(rows)
     chosen = []
@@ -105,10 +112,10 @@ def deal(settings: Settings, name: str, rows: pd.DataFrame, seed: int) -> pd.Dat
 def _shares(
     name: str, split: str, instances: int, methods: list[str], fakes: pd.DataFrame, order: pd.Series[int]
 ) -> list[pd.DataFrame]:
-    """The images of each instance: the first instances of all methods, then the second ones, and so on.
+    """The images of each instance: those of each method's first instance, then of each second one, and so on.
 
     Raises:
-        UserError: If a method has fewer instances than the study wants to see.
+        UserError: If a method has fewer instances than the study needs.
     """
     shares = []
     for number in range(1, instances + 1):
@@ -131,10 +138,13 @@ def _affordable(most: int, methods: int, sizes: list[int]) -> int:
         most: The upper limit.
         methods: The number of methods.
         sizes: The number of images of each instance, in the order of `_shares`.
+
+    Returns:
+        0 if not even one fake is possible.
     """
 
     def is_enough(fakes: int) -> bool:
-        # The first model that sees an instance takes most from it.
+        # The first model that sees an instance takes the most images from it.
         return all(
             quota(fakes, (place // methods + 1) * methods, place) <= size for place, size in enumerate(sizes)
         )
@@ -144,17 +154,18 @@ def _affordable(most: int, methods: int, sizes: list[int]) -> int:
 
 
 def quota(total: int, shares: int, place: int) -> int:
-    """How many of `total` images the share at `place` (from 0) gets if they are dealt out in turn.
+    """How many of `total` images the share at `place` (from 0) gets if images are assigned in turn.
 
-    With more shares none grows, so a model takes from an instance what the next model takes, or more.
+    With more shares no share grows. So a model takes at least as many images from an instance as the model
+    that sees one instance more.
     """
     return max(0, (total - 1 - place) // shares + 1)
 
 
 def instance_order(rows: pd.DataFrame) -> pd.Series[int]:
-    """The place (from 1) of each row's instance among those of its source and method.
+    """The position, from 1, of each row's instance among the instances of its source and method.
 
-    Names are in natural order (seed_2 before seed_10). Rows without an instance get 0.
+    Names are in natural order: seed_2 comes before seed_10. Rows without an instance get 0.
     """
     order = pd.Series(0, index=rows.index)
     with_instance = rows[rows["instance"] != ""]

@@ -1,4 +1,4 @@
-"""The pilot study of chapter 3: tables 3.1 to 3.6 as views over the results of several protocols."""
+"""The report's chapter about the pilot study: tables 3.1 to 3.6, each from several protocols' results."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LEAD = (
     "% interval from a bootstrap over groups of images."
 )
 
-# Number of seen instances → results of the protocol with that many.
+# Number of seen instances → results of the protocol with that number.
 Runs = Mapping[int, ProtocolResults]
 
 
@@ -64,7 +64,7 @@ def pilot_chapters(everything: Sequence[ProtocolResults]) -> list[Chapter]:
 
 
 def _blocks(table: PilotTable, runs: Runs) -> list[Block]:
-    """What is missing, the table and its figure."""
+    """A warning about missing results, the table, and its figure."""
     columns = union(results.columns for results in runs.values())
     shown = [column for column in columns if _measured(table, runs, column)]
     absent = [name for n, name in table.protocols.items() if n not in runs or not runs[n].metrics]
@@ -88,7 +88,7 @@ def _blocks(table: PilotTable, runs: Runs) -> list[Block]:
 
 
 def _measured(table: PilotTable, runs: Runs, column: ScoreColumn) -> dict[str, dict[int, float]]:
-    """Test set → number of seen instances → our accuracy in percent."""
+    """Our accuracy in percent, by test set and number of seen instances."""
     found: dict[str, dict[int, float]] = {}
     for name in table.accuracy:
         for n, results in sorted(runs.items()):
@@ -98,7 +98,7 @@ def _measured(table: PilotTable, runs: Runs, column: ScoreColumn) -> dict[str, d
 
 
 def _table(table: PilotTable, runs: Runs, columns: Sequence[ScoreColumn]) -> Table:
-    """Under a heading per test set, a row per number of seen instances; a column per score."""
+    """The table: a heading per test set, a row per number of seen instances, a column per score."""
     rows = []
     for name, printed in table.accuracy.items():
         rows.append(Row(f"Tested on {label(name)}"))
@@ -125,7 +125,7 @@ def _table(table: PilotTable, runs: Runs, columns: Sequence[ScoreColumn]) -> Tab
 
 
 def _numbers_note(runs: Runs) -> str:
-    """Which numbers of the study are not the thesis's."""
+    """A sentence about the numbers that the thesis does not state."""
     stated = dict.fromkeys(text for results in runs.values() if (text := _numbers(results.protocol)))
     return f"The thesis states no number or size of images; ours: {'; or '.join(stated)}." if stated else ""
 
@@ -143,7 +143,7 @@ def _numbers(protocol: Protocol) -> str:
 
 
 def _draw(table: PilotTable, runs: Runs, columns: Sequence[ScoreColumn]) -> Canvas:
-    """A panel per score, a line per test set."""
+    """The figure: a panel per score, a line per test set."""
     figure, grid = canvas(2.6 * len(columns) + 0.6, 3.0, 1, len(columns), sharey=True)
     colors = {name: COLORS[role] for name, role in zip(table.accuracy, _TEST_SETS, strict=False)}
     for axes, column in zip(grid[0], columns, strict=True):

@@ -1,4 +1,4 @@
-"""The thesis's printed figures, as the report prints them next to ours."""
+"""The results that the thesis prints, which the report shows next to ours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fakeforensics.reporting.reference import (
 )
 
 OWNER = "the thesis"
-# The columns of the printed tables as detectors and their scores.
+# The columns of the printed tables: (detector, score).
 COLUMNS: dict[str, Key] = {
     "bce": ("bce", "sl"),
     "sad": ("sad", "cd"),
@@ -43,11 +43,11 @@ _THRESHOLD_NOTE = (
 
 @dataclass(frozen=True)
 class PilotTable:
-    """One of tables 3.1 to 3.6: accuracy on test sets of fakes alone by number of seen instances.
+    """One of the tables 3.1 to 3.6: accuracy on test sets that hold only fakes, by number of seen instances.
 
     Args:
         number: The table's number, such as `3.1`.
-        train: The generators whose instances are trained on.
+        train: The generators whose instances are in the training set, joined by "+".
         key: The score that the thesis uses.
         protocols: Number of seen instances → the protocol whose model is tested.
         accuracy: Test set → number of seen instances → printed accuracy in percent.
@@ -61,7 +61,7 @@ class PilotTable:
 
 
 def pilot_tables() -> list[PilotTable]:
-    """Tables 3.1 to 3.6."""
+    """The tables 3.1 to 3.6."""
     return [
         PilotTable(_number(name), table["train"], COLUMNS[table["column"]], table["protocols"], table["test"])
         for name, table in _data().items()
@@ -73,8 +73,8 @@ def reference_of(protocol: str, table: str | None) -> Reference | None:
     """What the thesis prints about a protocol.
 
     Args:
-        protocol: The protocol's name, by which the protocols of the pilot study are known.
-        table: Its key `reference`, such as `table_4_6`.
+        protocol: The protocol's name; it identifies the protocols of the pilot study.
+        table: The protocol's key `reference`, such as `table_4_6`.
 
     Returns:
         None if the thesis prints nothing about it.
@@ -107,7 +107,7 @@ def reference_of(protocol: str, table: str | None) -> Reference | None:
 
 
 def label(test_set: str) -> str:
-    """How the thesis prints a test set's name; other sets keep their own."""
+    """The name of a test set in the thesis; other test sets keep their name."""
     return str(_data()["labels"].get(test_set, test_set))
 
 
