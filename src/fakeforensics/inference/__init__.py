@@ -1,4 +1,4 @@
 """Using a trained detector: predict, explain, serve, export."""
 
-# What the server of the processes that find faces imports before it forks them.
+# Modules that the server process imports before it forks the processes that find faces.
 EXTRACTION = ("fakeforensics.inference.crops", "fakeforensics.faces.preloaded")

@@ -10,14 +10,14 @@ from fakeforensics.thresholds.policy import Decision, Verdict
 
 @dataclass(frozen=True)
 class Assessment:
-    """The deciding score on its own scale, and what the policy says of it.
+    """The deciding score, and its meaning under the decision policy.
 
     Attributes:
-        score: On the score's own scale.
-        probability: Of fake; None if the score has none.
-        log10_lr: log10 of the likelihood ratio, the score's probability among fakes over that among reals;
-            None if the policy has none.
-        verdict: None without a policy.
+        score: The score on its own scale.
+        probability: Probability of fake, in [0, 1]; None if the score has none.
+        log10_lr: log10 of the likelihood ratio: how many times more probable the score is among fakes than
+            among reals. None if the policy has no likelihood ratio.
+        verdict: The verdict; None without a policy.
     """
 
     score: float
@@ -27,10 +27,15 @@ class Assessment:
 
 
 class ScoreRule:
-    """Turns scores into assessments. The policy's score decides; without a policy the detector's first score.
+    """Turns scores into assessments.
+
+    Args:
+        decision: The decision policy, which names the deciding score. Without a policy the detector's first
+            score decides.
+        scores: The detector's scores.
 
     Raises:
-        KeyError: If the policy's score is none of the detector's.
+        KeyError: If the detector does not have the policy's score.
     """
 
     def __init__(self, decision: Decision | None, scores: Scores) -> None:

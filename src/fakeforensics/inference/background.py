@@ -1,4 +1,4 @@
-"""What a package tells about a detector's past: the images that it learned from, and its errors by method."""
+"""Writes a package's records of the images that the detector learned from and of its errors by method."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def describe_background(
     """Write `training.json` and, if there is a decision policy, `errors.json` into a package's folder.
 
     Args:
-        package: It holds the card and the policy.
+        package: The package, with its card and policy.
         manifests: The folder of the protocol's manifests.
-        scores: The table of the test scores.
-        corrupted: The tables of the corrupted test images' scores, by corruption.
+        scores: File of the table of test scores.
+        corrupted: Files of the tables of the corrupted test images' scores, by corruption.
 
     Raises:
         UserError: If a file is missing or damaged, or the manifest lacks images that the card counts.
@@ -52,9 +52,9 @@ def describe_background(
 
 
 def _seen_rows(package: Package, manifests: Path) -> pd.DataFrame:
-    """The training rows that the detector saw, as its card counts them by source and method.
+    """The rows of the training manifest whose source and method the detector's card counts.
 
-    A reference set is left out: it shows other things than the images that are judged.
+    A reference set is left out, because it shows other things than the images to judge.
     """
     train = read_manifest(manifests / "train.parquet")
     counted = {

@@ -1,4 +1,4 @@
-"""Extracting the crops that a detector sees, as the faces stage does. Workers start fast without torch."""
+"""Extracts the crops that a detector sees, like the faces stage. Workers start fast without torch."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from fakeforensics.processes import TaskLostError
 
 @dataclass(frozen=True)
 class ExtractionSettings:
-    """How crops are extracted: what a model's card records of its training data.
+    """How crops are extracted.
 
     Args:
-        crop: `faces`, or `whole` for images as they are.
-        faces: The `faces` group of params.yaml that the model was trained with.
-        people: `main` takes the face that training would take: the largest of a still, the main person of a
-            video. `stills` also takes the other faces of stills, `all` everybody in videos as well.
+        crop: `faces`, or `whole` for whole images.
+        faces: The group `faces` of params.yaml that the model was trained with.
+        people: `main` takes the face that training takes: the largest face of a still, and the main person of
+            a video. `stills` also takes the other faces of stills. `all` also takes every person in videos.
     """
 
     crop: Literal["faces", "whole"]
@@ -39,12 +39,12 @@ class ExtractionSettings:
 
     @property
     def others(self) -> bool:
-        """Whether faces are wanted that `faces` alone does not find."""
+        """Whether faces are wanted that the settings `faces` do not find."""
         return self.people != "main" and self.crop == "faces" and self.faces.tracks == "main"
 
     @property
     def everybody(self) -> FacesParams | None:
-        """The settings that find everybody in a video; None if no others are wanted there."""
+        """The settings that find every person in a video; None if only the main person is wanted."""
         if not (self.others and self.people == "all"):
             return None
         return self.faces.model_copy(update={"tracks": "all"})
@@ -55,8 +55,8 @@ class FoundCrop:
     """One crop of a file.
 
     Args:
-        stored: Its bytes as the faces stage stores them, or the pixels that it would store as PNG.
-        frame: 0-based frame of a video; -1 for a still.
+        stored: The bytes that the faces stage stores, or the pixels that it would store as PNG.
+        frame: Frame number of a video, from 0; -1 for a still.
         face: 0 for the main face or person, then the others.
         box: Left, top, right, bottom in pixels of the upright frame; empty for a whole image.
     """
@@ -68,12 +68,12 @@ class FoundCrop:
 
     @property
     def data(self) -> bytes:
-        """Its bytes as the faces stage stores them."""
+        """The bytes that the faces stage stores."""
         return stored_bytes(self.stored)
 
     @property
     def pixels(self) -> Rgb:
-        """All of it, 8-bit RGB."""
+        """The pixels of the whole crop, 8-bit RGB."""
         return stored_pixels(self.stored)
 
 
@@ -81,8 +81,13 @@ class FoundCrop:
 class FileCrops:
     """The crops of one file by frame and face, or the reason why there are none.
 
-    `lost_frames` counts sampled frames without a crop; `views` are frames with one, for display. `metadata`
-    is None if the file could not be read.
+    Args:
+        path: The file.
+        crops: Its crops.
+        reason: Why there are none; None if there are some.
+        lost_frames: Number of sampled frames without a crop.
+        views: Some of the frames with a crop, for display.
+        metadata: Format and coding of the file; None if it could not be read.
     """
 
     path: Path
@@ -94,7 +99,7 @@ class FileCrops:
 
 
 def load_extractors(settings: ExtractionSettings) -> None:
-    """Load what extracting takes into this process, before the first file comes.
+    """Load the models for the extraction into this process, before the first file.
 
     Raises:
         UserError: If dlib's models are missing.
@@ -105,10 +110,17 @@ def load_extractors(settings: ExtractionSettings) -> None:
 
 
 def extract_crops(settings: ExtractionSettings, item: Item, views: int = 0) -> FileCrops:
-    """Extract the crops of one file, and up to `views` frames. Whatever is wrong with it becomes the reason.
+    """Extract the crops of one file.
+
+    A fault of the file becomes the `reason` of the result.
+
+    Args:
+        settings: How crops are extracted.
+        item: The file.
+        views: The maximum number of frames to return for display.
 
     Raises:
-        UnreadableError: If a frame that was read before cannot be read again for display.
+        UnreadableError: If a frame cannot be read again for display.
     """
     if item.missing is not None:
         return FileCrops(item.path, (), item.missing)
@@ -126,24 +138,32 @@ def extract_crops(settings: ExtractionSettings, item: Item, views: int = 0) -> F
 
 
 def cut_faces(faces: FacesParams, rgb: Rgb, boxes: Sequence[tuple[float, ...]]) -> list[Rgb]:
-    """Cut the faces at known boxes out of a picture as the faces stage does; landmarks are found anew."""
+    """Crop the faces at known boxes from a picture, like the faces stage.
+
+    The function finds the landmarks again.
+
+    Args:
+        faces: The settings of the crops.
+        rgb: The picture, 8-bit RGB.
+        boxes: Left, top, right, bottom of each face in pixels.
+    """
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     predict = _landmark_predictor(faces.landmarks)
     return [align(rgb, predict(gray, Box(*box)), faces.size, faces.padding) for box in boxes]
 
 
 def crops_or_reason(item: Item, future: Future[FileCrops]) -> FileCrops:
-    """What a worker process found, or why it found nothing.
+    """The result of a worker process, or the reason why it failed.
 
     Raises:
-        UserError: If worker processes lack what extracting takes.
+        UserError: If worker processes cannot load the models.
     """
     try:
         return future.result()
     except (TaskLostError, UnreadableError) as error:
         return FileCrops(item.path, (), str(error))
     except MemoryError:
-        return FileCrops(item.path, (), "it takes too much memory")
+        return FileCrops(item.path, (), "it needs too much memory")
 
 
 @cache

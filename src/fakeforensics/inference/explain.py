@@ -1,4 +1,4 @@
-"""Where in a crop the score comes from: Grad-CAM through captum. Its first use imports torch."""
+"""Heat maps of the regions that contribute to a score: Grad-CAM by captum. The first use imports torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def need_captum() -> None:
 
 
 class Explainer:
-    """Heat maps of the deciding score. They need gradients, which only torch computes.
+    """Computes heat maps of the deciding score. They need gradients, which only torch computes.
+
+    Args:
+        package: The detector.
 
     Raises:
         UserError: If captum is not installed, the detector has no layer that a heat map could show, or its
@@ -56,10 +59,14 @@ class Explainer:
         self._enlarge = LayerAttribution.interpolate
 
     def heat(self, crops: Sequence[Rgb]) -> list[Heat]:
-        """For each crop how much each place raises the score: a map of its size, its maximum 1 (or 0).
+        """The heat maps of crops.
+
+        Returns:
+            For each crop a map of its size: how much each place raises the score, scaled to a maximum of 1.
+            All values are 0 if no place raises it.
 
         Source:
-            Selvaraju et al., Grad-CAM, ICCV 2017; of the detector's `heat_layer`.
+            Selvaraju et al., Grad-CAM, ICCV 2017, applied to the detector's `heat_layer`.
         """
         import torch
 

@@ -1,4 +1,4 @@
-"""Exporting a detector to ONNX or torch.export, checked against the model before it is kept."""
+"""Exports a detector to ONNX or torch.export, and checks its scores against the model."""
 
 from __future__ import annotations
 
@@ -37,14 +37,18 @@ Write = Callable[["Exported", Images, Path], Run]
 
 
 class NotExportedError(UserError):
-    """A network cannot be exported, or not with the same scores."""
+    """A network cannot be exported, or the export gives other scores."""
 
 
 class Exported(nn.Module):
-    """Everything from 8-bit pixels to scores as one network.
+    """One network that computes scores from 8-bit pixels.
+
+    Args:
+        detector: The detector.
+        preprocess: Its normalization.
 
     Attributes:
-        outputs: Names of what `forward` returns: each score's column, followed by that of its probability.
+        outputs: Names of the outputs: the column of each score, followed by its probability column, if any.
     """
 
     mean: Tensor
@@ -72,12 +76,14 @@ def export_model(package: Package, out: Path, kind: Literal["onnx", "torch"], im
 
     Args:
         package: The model.
-        out: Gets `model.onnx` or `model.pt2`, `model.json`, `README.md`, and `decision.json` if there is one.
+        out: Output folder for `model.onnx` or `model.pt2`, `model.json`, `README.md`, and `decision.json` if
+            there is a policy.
         kind: `onnx`, or `torch` for torch.export.
-        images_root: Folder of the sources' images, whose crops check the export; without them noise does.
+        images_root: Folder of the sources' images. Crops from it check the export, or noise if there are
+            none.
 
     Returns:
-        What was written and how far its scores are from the model's.
+        A text: the file and the difference of its scores from the model's.
 
     Raises:
         UserError: If the folder holds another model, a package is missing, the model is damaged, or the
@@ -101,11 +107,14 @@ def export_model(package: Package, out: Path, kind: Literal["onnx", "torch"], im
 
 
 def add_onnx(package: Package, images_root: Path) -> OnnxRecord:
-    """Add `model.onnx` to a package's folder, and `onnx.json`, which says why if there is none.
+    """Add `model.onnx` to a package's folder if possible, and `onnx.json`.
 
     Args:
-        package: Its files match their sums, and do so again afterwards.
+        package: The package. Its files must match `SHA256SUMS`, which is written again afterwards.
         images_root: As for `export_model`.
+
+    Returns:
+        The content of `onnx.json`, with the reason if there is no `model.onnx`.
 
     Raises:
         UserError: If a Python package is missing, or the model is damaged.
@@ -135,11 +144,11 @@ def add_onnx(package: Package, images_root: Path) -> OnnxRecord:
 
 
 def _write_checked(network: Exported, images: Images, path: Path, write: Write) -> float:
-    """Write an exported network that appears only if its scores are the network's; return the difference."""
+    """Write an exported network if its scores equal the network's; returns the largest difference."""
     with atomic_path(path) as temporary:
         run = write(network, images, temporary)
         difference = largest_difference(network, run, images)
-        if not difference <= TOLERANCE:  # NaN is no agreement either
+        if not difference <= TOLERANCE:  # also true for NaN
             raise NotExportedError(
                 f"{path.name}: the export's scores are not the model's, so it was not kept",
                 expected=f"a relative difference of at most {TOLERANCE:g}",
@@ -168,9 +177,9 @@ def _refuse_another(out: Path, weights_sha256: str) -> None:
 
 
 def largest_difference(network: Exported, run: Run, images: Images) -> float:
-    """The largest |export − model| / max(|model|, 1) over all outputs, on the batch and on single images.
+    """The largest |export − model| / max(|model|, 1) over all outputs, for the batch and for its first image.
 
-    NaN if a score of the model or of the export is not finite.
+    The result is NaN if a score of the model or of the export is NaN.
     """
     worst = [0.0]
     for batch in (images, images[:1]):
@@ -183,7 +192,10 @@ def largest_difference(network: Exported, run: Run, images: Images) -> float:
 
 
 def check_images(package: Package, preprocess: Preprocess, images_root: Path) -> tuple[Images, str]:
-    """Crops to check an export on, and what they are: the training sources', if there are any, else noise."""
+    """Crops to check an export on, and their origin in words.
+
+    They are crops of the training sources if there are any, otherwise noise.
+    """
     pixels: list[np.ndarray] = []
     for source in package.card.images.crop:
         reader = ImageReader(images_root)

@@ -1,4 +1,4 @@
-"""The files to score: from the user's arguments to images and videos, and their frames for display."""
+"""Finds the files to score from the user's arguments, and reads frames for display."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ VIEW_WIDTH = 960
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """What an upload to the web page may cost.
+    """Limits of the web page.
 
     Args:
-        max_mb: Largest upload, in MB.
-        max_seconds: Longest time for finding a file's faces.
-        memory_mb: Largest address space of the process that does it, in MiB.
-        at_once: Files scored at once; others wait.
-        waiting: Files that may wait; others are turned away.
-        total_mb: Most that uploads and the pictures of results may take together, in MB.
+        max_mb: Largest upload, in MB (2^20 bytes).
+        max_seconds: Longest time for finding the faces of a file, in seconds.
+        memory_mb: Largest address space of the process that finds faces, in MiB.
+        at_once: Files that are scored at the same time; others wait.
+        waiting: Files that may wait; further files are refused.
+        total_mb: Maximum total size of uploads and pictures of results, in MB (2^20 bytes).
     """
 
     max_mb: int = 50
@@ -45,7 +45,7 @@ class UploadLimits:
 
 @dataclass(frozen=True)
 class Item:
-    """One file to score, what to read it as, and why it cannot be opened if it cannot."""
+    """One file to score, how to read it, and the reason if it cannot be opened."""
 
     path: Path
     kind: Kind
@@ -54,7 +54,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Inputs:
-    """All files to score, each once, and the number of files in the given folders that were ignored."""
+    """All files to score, each once, and the number of ignored files in the given folders."""
 
     items: Sequence[Item]
     ignored: int
@@ -64,9 +64,10 @@ def find_inputs(arguments: Sequence[str], listed: Iterable[str] = ()) -> Inputs:
     """Expand the user's arguments, in their order.
 
     Args:
-        arguments: Files (with an unknown suffix they are tried as images), folders (searched recursively, in
-            the order of names), and globs such as `'shots/**/*.jpg'`. If a file's own name looks like a glob,
-            it is that file. A name that matches nothing becomes an item with the reason.
+        arguments: Files, folders, and globs such as `'shots/**/*.jpg'`. A file with an unknown suffix is read
+            as an image. Folders are searched recursively, in the order of names. If a file's own name looks
+            like a glob, the name means that file. A name that matches nothing becomes an item with the
+            reason.
         listed: More names, one per line; blank lines are skipped.
     """
     names = [*arguments, *(line.rstrip("\r\n") for line in listed if line.strip())]
@@ -86,7 +87,7 @@ def find_inputs(arguments: Sequence[str], listed: Iterable[str] = ()) -> Inputs:
 
 
 def kind_of(path: Path) -> Kind | None:
-    """What a file is by its suffix; None if it is neither an image nor a video."""
+    """The kind of a file by its suffix; None if it is neither an image nor a video."""
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return "image"
@@ -114,7 +115,7 @@ def _item(path: Path, kind: Kind) -> Item:
 
 
 class View(NamedTuple):
-    """A frame (-1 for a still), shrunk by the factor `scale` to at most `VIEW_WIDTH` columns for display."""
+    """A frame for display, shrunk by the factor `scale` to at most `VIEW_WIDTH` columns; -1 is a still."""
 
     frame: int
     pixels: Rgb
@@ -122,17 +123,20 @@ class View(NamedTuple):
 
 
 def pick_frames(frames: Iterable[int], count: int) -> list[int]:
-    """Up to `count` different frames, evenly spread, in order."""
+    """Choose up to `count` different frames, evenly spread, in order."""
     different = sorted(set(frames))
     places = np.linspace(0, len(different) - 1, min(count, len(different))).round().astype(int)
     return [different[place] for place in places]
 
 
 def read_frames(path: Path, kind: Kind, frames: Sequence[int]) -> Iterator[tuple[int, Rgb]]:
-    """Upright pixels of a still, or of those of a video's frames that decode.
+    """Read the upright pixels of a still, or of a video's frames; frames that do not decode are skipped.
+
+    Yields:
+        The frame number (-1 for a still) and its pixels.
 
     Raises:
-        UnreadableError: If the file changed since it was scored.
+        UnreadableError: If the file cannot be read, because it changed since it was scored.
     """
     if kind == "image":
         yield -1, read_still(path).frame.rgb
@@ -144,7 +148,7 @@ def read_frames(path: Path, kind: Kind, frames: Sequence[int]) -> Iterator[tuple
 
 
 def read_views(item: Item, frames: Sequence[int]) -> list[View]:
-    """Frames shrunk for display; none without `frames`."""
+    """Read frames and shrink them for display; empty if `frames` is empty."""
     return [_view(*frame) for frame in read_frames(item.path, item.kind, frames)] if frames else []
 
 

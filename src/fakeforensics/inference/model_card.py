@@ -1,4 +1,4 @@
-"""A detector's model card: what it was trained on, how good it is, and what its verdict does not mean."""
+"""Writes a detector's model card: its training data, its test results, and the limits of its verdicts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ LIMITS = (
 
 
 def model_card(package: Package, folder: Path | None = None) -> str:
-    """The model card in Markdown; with a list of the files in `folder`."""
+    """The model card in Markdown; if `folder` is given, with a list of its files."""
     present = {} if folder is None else {name: FILES[name] for name in FILES if (folder / name).is_file()}
     listed = "\n".join(f"- `{name}`: {purpose}" for name, purpose in present.items())
     parts = [
@@ -98,7 +98,7 @@ def ap_table(package: Package) -> str:
 
 
 def decision_text(package: Package) -> str:
-    """When the verdict is fake, how the threshold was chosen and which errors are expected."""
+    """The rule for the verdict, how its threshold was chosen, and the expected errors."""
     decision = package.decision
     if decision is None:
         return "There is no threshold: the model gives scores and no verdicts."
@@ -136,7 +136,7 @@ def decision_text(package: Package) -> str:
 
 
 def _upper_limit(rate: float | None, images: int) -> float | None:
-    """Clopper and Pearson's one-sided 95% upper limit of a rate; None if it was measured on nothing."""
+    """Clopper and Pearson's one-sided 95% upper limit of a rate; None if no image measured it."""
     if rate is None or not images:
         return None
     from scipy.stats import beta
@@ -146,7 +146,7 @@ def _upper_limit(rate: float | None, images: int) -> float | None:
 
 
 def share_text(adapted: Adapted) -> str:
-    """How many of the files are fakes, or that it cannot be known and which rule chose the threshold then."""
+    """The estimated share of fakes among the files; if unknown, the rule that chose the threshold."""
     share = "Share of fakes among the files: "
     if adapted.fake_share is None or adapted.fake_share_interval is None:
         share += "unknown"
@@ -159,7 +159,7 @@ def share_text(adapted: Adapted) -> str:
 
 
 def cut_text(decision: Decision) -> str:
-    """From where to where verdicts are given, and their error rates; empty if the threshold decides."""
+    """The score limits of the verdicts and their error rates; empty if a single threshold decides."""
     cut = decision.cut
     if cut is None:
         return ""
@@ -175,7 +175,7 @@ def cut_text(decision: Decision) -> str:
 
 
 def likelihood_text(package: Package) -> str:
-    """What the likelihood ratio is, how far it is supported, and what it costs on each set."""
+    """The meaning of the likelihood ratio, its supported range, and its cost on each set."""
     decision = package.decision
     if decision is None or decision.likelihood_ratio is None:
         reason = (decision and decision.no_likelihood_ratio) or (

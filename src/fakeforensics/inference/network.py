@@ -1,4 +1,4 @@
-"""What computes a packaged detector's scores: ONNX Runtime or torch. Here it is chosen which."""
+"""Computes the scores of a packaged detector with ONNX Runtime or torch, and chooses between the two."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Crops = Sequence[UInt8[np.ndarray, "size size 3"]]
 
 
 class Choice(NamedTuple):
-    """The runtime, and why ONNX Runtime could not be chosen; None if it could."""
+    """The runtime, and the reason why ONNX Runtime is not possible; None if it is possible."""
 
     runtime: Runtime
     why_not_onnx: str | None
@@ -35,10 +35,10 @@ class Network(ABC):
     """A loaded network.
 
     Attributes:
-        runtime: Name and version of what computes.
+        runtime: Name and version of the library that computes.
         device: `cpu` or `cuda`.
         processor: The name of the processor or GPU.
-        threads: On the processor.
+        threads: Number of threads on the processor.
         has_heat_maps: Whether the detector has a layer that heat maps can show.
     """
 
@@ -54,13 +54,16 @@ class Network(ABC):
 
 
 class OnnxNetwork(Network):
-    """The `model.onnx` of a package on the processor.
+    """The `model.onnx` of a package, computed on the processor.
 
-    The graph normalizes the pixels. Its scores are those of torch to 1e-4 of their size, which the package
-    stage checked.
+    The graph normalizes the pixels. The package stage has checked that its scores agree with those of torch
+    to 1e-4 of their size.
+
+    Args:
+        package: The package.
 
     Raises:
-        UserError: If the file is damaged, or not that of the package's weights.
+        UserError: If the file is damaged, or does not belong to the package's weights.
     """
 
     def __init__(self, package: Package) -> None:
@@ -78,7 +81,7 @@ class OnnxNetwork(Network):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001  ONNX Runtime raises a dozen classes of its own
+        except Exception as error:  # noqa: BLE001  ONNX Runtime raises a dozen own classes
             raise UserError(
                 f"{path}: ONNX Runtime cannot load it",
                 found=str(error),
@@ -94,13 +97,13 @@ class OnnxNetwork(Network):
 
 
 def choose_runtime(package: Package, wanted: Wanted = "auto") -> Choice:
-    """Choose what computes the scores.
+    """Choose the library that computes the scores.
 
-    `auto` takes ONNX Runtime, which starts in a fraction of torch's time, where the package holds
-    `model.onnx`; torch where it does not, where onnxruntime is not installed, and on a machine with a GPU.
+    `auto` takes ONNX Runtime, which starts in a fraction of torch's time. It takes torch if the package has
+    no `model.onnx`, if onnxruntime is not installed, or if the machine has a GPU.
 
     Raises:
-        UserError: If onnxruntime is wanted and not possible, or `onnx.json` is damaged.
+        UserError: If onnxruntime is wanted but not possible, or `onnx.json` is damaged.
     """
     if wanted == "torch":
         return Choice("torch", None)
@@ -108,7 +111,7 @@ def choose_runtime(package: Package, wanted: Wanted = "auto") -> Choice:
     if why_not is None:
         return Choice("torch" if wanted == "auto" and has_gpu() else "onnxruntime", None)
     if wanted == "onnxruntime":
-        raise UserError(f"{package.directory}: cannot run on onnxruntime", found=why_not, fix="take torch")
+        raise UserError(f"{package.directory}: cannot run on onnxruntime", found=why_not, fix="use torch")
     return Choice("torch", why_not)
 
 
@@ -116,7 +119,7 @@ def open_network(package: Package, wanted: Wanted = "auto") -> Network:
     """Load a package's network.
 
     Raises:
-        UserError: If the package is damaged, or what is wanted is not possible.
+        UserError: If the package is damaged, or the wanted runtime is not possible.
     """
     if choose_runtime(package, wanted).runtime == "onnxruntime":
         return OnnxNetwork(package)

@@ -1,4 +1,4 @@
-"""Gets a detector's package from a DVC remote, a repository or an address; checked before it is kept."""
+"""Copies a detector's package from a DVC remote, a repository or an address, and checks it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from fakeforensics.names import NAME_PATTERN, check_name
 from fakeforensics.reading import check_file
 from fakeforensics.sums import SUMS, check_sums, read_sums
 
-LARGEST = 4 * 2**30  # bytes of a package, and of an archive of one
-LARGEST_SUMS = 2**20  # bytes of its list of files
+LARGEST = 4 * 2**30  # maximum size of a package or its archive, in bytes
+LARGEST_SUMS = 2**20  # maximum size of its SHA256SUMS, in bytes
 MOST_FILES = 1000
-TIMEOUT = 60  # seconds without an answer from a server
+TIMEOUT = 60  # seconds to wait for a server
 _CHUNK = 2**20  # bytes read at once
 _GIT = re.compile(r"(?:git@|ssh://|git://|git\+ssh://).*|.*\.git/?")
 _WEB = ("http", "https", "file")
@@ -36,7 +36,7 @@ Opener = Callable[[str], BufferedIOBase]
 
 
 class Obtained(NamedTuple):
-    """What was written: the package, the number and bytes of its files, and the SHA-256 of its SHA256SUMS."""
+    """The copied package, the number and total bytes of its files, and the SHA-256 of its SHA256SUMS."""
 
     package: Package
     files: int
@@ -47,7 +47,7 @@ class Obtained(NamedTuple):
 def obtain(
     name: str, origin: str, rev: str | None = None, sha256: str | None = None, root: Path = PACKAGES
 ) -> Obtained:
-    """Copy a package to `root/<name>`, whole and checked or not at all.
+    """Copy a package to `root/<name>` and check it. If a check fails, nothing is written.
 
     Only the files that its SHA256SUMS lists are read, and nothing in them is run or unpickled.
 
@@ -56,14 +56,14 @@ def obtain(
         origin: A package's folder or zip archive, as a path or as an http, https or file address; a Git or
             DVC repository, as a folder or as an address that ends in .git or begins with ssh:// or git@; or
             the name of a DVC remote of the project in the working directory.
-        rev: Revision of the repository, such as a tag; by default its files as they are.
-        sha256: The expected SHA-256 of SHA256SUMS, which shows that the package is the one that its author
-            described; without it only damage and incomplete copies are found.
+        rev: Revision of the repository, such as a tag; by default its present files.
+        sha256: The expected SHA-256 of SHA256SUMS, from the package's author. Without it the function finds
+            damaged and incomplete copies, but not a package that somebody replaced.
         root: Folder of the packages.
 
     Raises:
-        UserError: If the name is none, something stands at its place, the origin cannot be read, a file is
-            missing, changed or too large, or the package is another detector's.
+        UserError: If the name is not valid, the target exists, the origin cannot be read, a file is missing,
+            changed or too large, or the package belongs to another detector.
     """
     protocol, slash, detector = name.partition("/")
     if not slash:
@@ -71,7 +71,7 @@ def obtain(
         raise UserError(f"{name!r} is not a model's name", expected=expected)
     place = root / check_name(protocol) / check_name(detector)
     if place.exists():
-        raise UserError(f"{place}: there is a package already", fix="move the folder away, or keep using it")
+        raise UserError(f"{place}: the package already exists", fix="move the folder away, or keep using it")
     with _opener(f"packages/{name}", origin, rev) as opener, atomic_directory(place) as folder:
         size = _copy(opener, SUMS, folder, LARGEST_SUMS, origin)
         digest = sha256_file(folder / SUMS)
@@ -83,7 +83,7 @@ def obtain(
                 fix="ask whoever published the model which of the two is right",
             )
         names = _listed(folder, origin)
-        # The card last: a folder without one is no package to a command that looks for packages meanwhile.
+        # The card is copied last: other commands ignore a folder without a card.
         for file in sorted(names, key=lambda file: file == CARD):
             size += _copy(opener, file, folder, LARGEST - size, origin)
         check_sums(
@@ -95,14 +95,14 @@ def obtain(
 
 
 def _listed(folder: Path, origin: str) -> list[str]:
-    """The files that SHA256SUMS lists; their names become paths below the folder and nowhere else."""
+    """The names of the files that SHA256SUMS lists, after checking that they are paths below the folder."""
     try:
         names = list(read_sums(folder))
     except UserError as error:
         raise UserError(f"{origin}: {error}", fix="the package is damaged: get it from elsewhere") from None
     for name in names:
         path = PurePosixPath(name)
-        # `check_sums` passes over hidden files, and `..` begins like one.
+        # `check_sums` ignores hidden files, and `..` looks like one.
         is_hidden = any(part.startswith(".") for part in path.parts)
         is_plain = path.as_posix() == name and name.isprintable() and "\\" not in name
         if is_hidden or path.is_absolute() or not is_plain or name == SUMS:
@@ -136,14 +136,14 @@ def _copy(opener: Opener, name: str, folder: Path, most: int, origin: str) -> in
                 raise UserError(
                     f"{origin}: {name} is too large",
                     expected=f"at most {LARGEST_SUMS:,} bytes for {SUMS}, {LARGEST:,} for all files",
-                    fix="check that there is a package of this program",
+                    fix="check that this is a package of fake-forensics",
                 )
             target.write(chunk)
     return size
 
 
 def _read(opener: Opener, name: str, origin: str) -> Iterator[bytes]:
-    """The content of one file in pieces; what goes wrong where it comes from is explained."""
+    """The content of one file in pieces. Errors of the origin become `UserError`s."""
     try:
         with opener(name) as source:
             while chunk := source.read(_CHUNK):
@@ -153,13 +153,13 @@ def _read(opener: Opener, name: str, origin: str) -> Iterator[bytes]:
             f"{origin}: {name} is missing",
             expected=f"a whole package: {SUMS} and every file that it lists",
             found=str(error),
-            fix="check the address and the model's name; of a repository, whether the model was pushed",
+            fix="check the address and the model's name, and whether the model was pushed to the repository",
         ) from None
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise _no_archive(origin, error) from None
     except UserError:
         raise
-    except Exception as error:  # each kind of storage has errors of its own
+    except Exception as error:  # each kind of storage has its own errors
         raise UserError(
             f"{origin}: {name} cannot be read",
             found=str(error) or type(error).__name__,
@@ -170,7 +170,7 @@ def _read(opener: Opener, name: str, origin: str) -> Iterator[bytes]:
 
 @contextmanager
 def _opener(place: str, origin: str, rev: str | None) -> Iterator[Opener]:
-    """What opens the package's files at an origin."""
+    """A function that opens the package's files at an origin by name."""
     path = Path(origin)
     scheme = urlsplit(origin).scheme
     if _GIT.fullmatch(origin) or (path.is_dir() and not (path / SUMS).is_file()):
@@ -206,7 +206,7 @@ def _open_url(url: str) -> BufferedIOBase:
         check_file(path, "name a package's folder or archive")
         return path.open("rb")
     try:
-        answer: BufferedIOBase = urlopen(url, timeout=TIMEOUT)  # noqa: S310 (http and https alone come here)
+        answer: BufferedIOBase = urlopen(url, timeout=TIMEOUT)  # noqa: S310 (only http and https come here)
     except HTTPError as error:
         error.close()
         if error.code in (404, 410):
@@ -245,7 +245,7 @@ def _archive(url: str, origin: str) -> Iterator[Opener]:
 
 def _no_archive(origin: str, error: Exception) -> UserError:
     return UserError(
-        f"{origin}: not a zip archive, or a damaged one",
+        f"{origin}: not a zip archive, or a damaged zip archive",
         found=str(error) or type(error).__name__,
         fix="pack the folder with `python -m zipfile -c joint.zip packages/demo/joint`, and get it again",
     )

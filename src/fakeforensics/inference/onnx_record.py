@@ -1,4 +1,4 @@
-"""`onnx.json`, which says whether a package holds its network as ONNX. Reading it needs no torch."""
+"""The schema of `onnx.json`, which records whether a package has its network as ONNX. It needs no torch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ ONNX, RECORD = "model.onnx", "onnx.json"
 
 
 class OnnxRecord(Group):
-    """How `model.onnx` was made; either it is there or the reason why not.
+    """The record of `model.onnx`: its hash, or the reason why there is no such file.
 
     Args:
-        weights_sha256: Of the weights that it was made from, as in `model.json`.
-        sha256: Of `model.onnx`; None if there is none.
-        reason: Why there is none; None if there is one.
+        weights_sha256: SHA-256 of the weights that it was made from, as in `model.json`.
+        sha256: SHA-256 of `model.onnx`; None if there is no such file.
+        reason: Why there is no such file; None if there is one.
         heat_maps: Whether the detector has a layer that heat maps can show.
     """
 

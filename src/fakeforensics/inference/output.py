@@ -1,4 +1,4 @@
-"""Predictions as a table for people, as JSON and as CSV; and the table of packages."""
+"""Prints predictions as a table, JSON or CSV, and the table of packages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VERDICT_COLORS = {
     "inconclusive": typer.colors.YELLOW,
 }
 _FACE, _NUMBER, _LABEL = 17, 11, 8
-# What only a program needs: it is in decision.json.
+# Parameters of the fitted curves, which people do not need; decision.json has them.
 _CURVES: Any = {"calibrator": True, "likelihood_ratio": {"slope", "intercept", "x", "y"}}
 _AS_IS_WARNING = (
     "The model was trained on aligned faces. With --as-is the images must be such crops; the scores of other "
@@ -48,16 +48,19 @@ def print_predictions(
     why_not_onnx: str | None = None,
     csv_per: CsvPer = "face",
 ) -> bool:
-    """Print predictions, as they come unless `style` is `json`, and warnings to standard error.
+    """Print predictions, and warnings to standard error.
+
+    Unless `style` is `json`, each prediction is printed when it is ready.
 
     Args:
         package: The model.
         inputs: The files.
         predictions: One per file.
-        style: How.
+        style: The output format.
         is_cropped: Whether images are scored without looking for faces.
-        why_not_onnx: Why torch computes the scores; None if it does not, or was asked for.
-        csv_per: What a line of CSV is about.
+        why_not_onnx: The reason why torch computes the scores; None if it does not, or if the user asked for
+            torch.
+        csv_per: Whether a line of CSV describes a face or a file.
 
     Returns:
         Whether every file was scored.
@@ -147,16 +150,16 @@ def print_models(root: Path) -> None:
 
 
 def choice_line(package: Package, root: Path = PACKAGES) -> str | None:
-    """Why a package was taken that nobody has named, in one line; None if there is no other one."""
+    """One line that says why a package was chosen by default; None if there is no other package."""
     others = len(find_packages(root)) - 1
     if others < 1:
         return None
-    reason = "the demo's only if there are no others; then the highest average precision on validation"
-    return f"chosen among {others + 1} packages: {package.directory} ({reason}); --model takes another one"
+    reason = "packages of the demo count only if there are no others; highest average precision on validation"
+    return f"chosen among {others + 1} packages: {package.directory} ({reason}); choose another with --model"
 
 
 def policy_line(package: Package) -> str:
-    """What decides, in one line."""
+    """One line that describes the decision policy."""
     decision, name = package.decision, package.name
     if decision is not None:
         score = score_name(find_score(package.scores, decision.score))
@@ -220,9 +223,9 @@ def csv_lines(predictions: Iterable[Prediction], scores: Scores, per: CsvPer = "
 
     Args:
         predictions: One per file.
-        scores: The detector's.
-        per: `face`: one line per face; for a video also one line per person, with the frame `all`. `file`:
-            one line, about the face or person whose score is highest and which stands for the file.
+        scores: The detector's scores.
+        per: `face`: one line per face, and for a video also one line per person with the frame `all`. `file`:
+            one line per file, for the face or person with the highest score.
     """
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, csv_columns(scores), lineterminator="\n")

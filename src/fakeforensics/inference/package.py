@@ -39,14 +39,14 @@ CropKind = Literal["faces", "whole"]
 
 
 class About(Group):
-    """What `package.json` records about a detector's protocol.
+    """The content of `package.json`: facts about the detector's protocol.
 
     Args:
         title: The protocol's title.
         demo: Whether the detector was trained on the demo's synthetic faces.
         unseen: Test sets with a forgery method or image domain that training did not see.
-        order: Position of the detector in the `detectors` of params.yaml. Of equally good detectors the last
-            is the default.
+        order: Position of the detector in the list `detectors` of params.yaml. Among equally good detectors
+            the last one is the default.
     """
 
     title: str
@@ -75,9 +75,14 @@ class _Errors(BaseModel):
 
 
 class ApRow(NamedTuple):
-    """Average precision and its 95% interval, percent, on one test set or a mean over them, by one score.
+    """Average precision of one score on one test set or a mean over test sets.
 
-    `unseen`: whether the test set holds a method or domain that training did not see; None if unknown.
+    Args:
+        test_set: The test set, `mean` or `mean_unseen`.
+        score: The score's label.
+        ap: Average precision in percent.
+        interval: Its 95% interval in percent; None if it was not measured.
+        unseen: Whether the test set holds a method or domain that training did not see; None if unknown.
     """
 
     test_set: str
@@ -92,9 +97,9 @@ class Package:
     """A detector's folder. Its properties raise `UserError` if a file in it is damaged.
 
     Args:
-        directory: A folder `packages/<protocol>/<detector>` or a copy of one. A training folder
+        directory: A folder `packages/<protocol>/<detector>` or a copy of it. A training folder
             `models/<protocol>/<detector>` has only weights and card, and gives scores without verdicts.
-        policy: Decides in place of the folder's own policy, if given.
+        policy: A policy that replaces the folder's own policy; None uses the folder's policy.
     """
 
     directory: Path
@@ -117,7 +122,7 @@ class Package:
 
     @cached_property
     def about(self) -> About | None:
-        """What `package.json` says; None in a training folder."""
+        """The content of `package.json`; None in a training folder."""
         value = self._read(ABOUT)
         return None if value is None else parse(About, value, str(self.directory / ABOUT), MADE_AGAIN)
 
@@ -150,7 +155,7 @@ class Package:
 
     @cached_property
     def training(self) -> TrainingData | None:
-        """What the training images were like; None in a training folder."""
+        """Properties of the training images; None in a training folder."""
         value = self._read(TRAINING)
         return (
             None if value is None else parse(TrainingData, value, str(self.directory / TRAINING), MADE_AGAIN)
@@ -158,15 +163,16 @@ class Package:
 
     @cached_property
     def onnx(self) -> OnnxRecord | None:
-        """What `onnx.json` says; None in a training folder and in a package of an earlier version."""
+        """The content of `onnx.json`; None in a training folder and in a package of an earlier version."""
         value = self._read(RECORD)
         return None if value is None else parse(OnnxRecord, value, str(self.directory / RECORD))
 
     @cached_property
     def errors(self) -> list[ErrorRate]:
-        """The error rates on the test images, by method, of the policy in force.
+        """The error rates of the current policy on the test images, by method.
 
-        Empty in a training folder, and where known reals chose threshold or cuts: the test had others.
+        Empty in a training folder, and if known reals chose the threshold or limits, because the test images
+        were judged by others.
         """
         value = self._read(ERRORS)
         rates = () if value is None else parse(_Errors, value, str(self.directory / ERRORS), MADE_AGAIN).rows
@@ -202,17 +208,17 @@ class Package:
 
     @property
     def faces(self) -> FacesParams:
-        """The settings with which the faces of its training data were extracted."""
+        """The settings that extracted the faces of the training data."""
         return self.card.images.faces
 
     @property
     def title(self) -> str:
-        """The protocol's title, or the detector's name if it is unknown."""
+        """The protocol's title, or the package's name if the title is unknown."""
         return self.name if self.about is None else self.about.title
 
     @cached_property
     def doubts(self) -> list[str]:
-        """What speaks against using the detector, in sentences; usually nothing."""
+        """Sentences that say why the detector should not be used; usually none."""
         return doubts(self.raw_card, self.metrics, self.decision)
 
     def training_images(self) -> dict[str, int]:
@@ -224,7 +230,7 @@ class Package:
         return dict(sorted(total.items(), key=lambda item: (item[0] != "real", item[0])))
 
     def test_set_ap(self) -> list[ApRow]:
-        """Every measured average precision, in the protocol's order."""
+        """All measured average precisions, in the protocol's order."""
         labels = {score.name: score.label for score in self.scores}
         intervals = self._result("details").get("ap_interval", {})
         unseen = None if self.about is None else {*self.about.unseen, "mean_unseen"}
@@ -242,7 +248,7 @@ class Package:
         ]
 
     def chance(self) -> dict[str, float]:
-        """The share of fakes of each test set and their means, percent: the AP of a random order."""
+        """The share of fakes of each test set and its means, in percent. This is the AP of a random order."""
         rows = (self._read("details.json") or {}).get("details", [])
         found = {
             row["test_set"]: 100 * row["fakes"] / (row["reals"] + row["fakes"])
@@ -263,7 +269,13 @@ class Package:
 
 
 def write_package(folder: Path, model: Path, results: Mapping[str, Path], about: About) -> None:
-    """Fill a package's folder from a training folder and result files, by their new names; without a README.
+    """Copy the files of a package, except README.md, into a folder.
+
+    Args:
+        folder: The package's folder.
+        model: The training folder with weights and card.
+        results: Files of results, by their names in the package.
+        about: The content of `package.json`.
 
     Raises:
         UserError: If a file is missing, or was changed since it was written.
@@ -276,22 +288,24 @@ def write_package(folder: Path, model: Path, results: Mapping[str, Path], about:
 
 
 def find_packages(root: Path = PACKAGES) -> list[Package]:
-    """The packages below `root`, sorted by folder; placeholders of left-out detectors are none."""
+    """The packages below `root`, sorted by folder, without placeholders of detectors that did not run."""
     return [Package(path.parent) for path in sorted(root.glob(f"**/{CARD}"))]
 
 
 def open_package(directory: Path | None = None, root: Path = PACKAGES) -> Package:
-    """Open a package: check that its files are as they were written, and its card.
+    """Open a package, and check its card and that its files are unchanged.
 
     Args:
-        directory: Its folder. By default the only one below `root` or, of several detectors of one protocol,
-            the one whose best score has the highest average precision on validation. Test sets play no part:
-            they would flatter a model that was chosen by them. Of equally good ones the last in params.yaml's
-            `detectors` is taken. The demo's count only where there are no others.
+        directory: The package's folder. If it is None and there is one package below `root`, that one is
+            opened. If there are several detectors of one protocol, the one whose best score has the highest
+            average precision on validation is opened; among equals, the last in the list `detectors` of
+            params.yaml. Test results do not count, because a model chosen by them looks better than it is.
+            Packages of the demo count only if there are no others.
         root: Folder of the packages.
 
     Raises:
-        UserError: If there is no package, the choice is open, a file was changed, or the card is foreign.
+        UserError: If there is no package, there are packages of several protocols, a file was changed, or the
+            card is not valid.
     """
     package = Package(_default(root) if directory is None else Path(directory))
     _ = package.card
@@ -333,12 +347,12 @@ def need_decision(package: Package) -> Decision:
 
 
 def rebuild_command(package: Package) -> str:
-    """What to do for a package of the present version, in words."""
+    """The advice that makes a package again with the present version."""
     return f"run `{repro_command(package.name)}`"
 
 
 def repro_command(name: str) -> str:
-    """The command that makes the package of this name, `<protocol>/<detector>`, again."""
+    """The command that makes a package again; `name` is `<protocol>/<detector>`."""
     protocol = name.partition("/")[0]
     return f"dvc repro pipelines/{protocol}/dvc.yaml:package@{name.replace('/', '-')}"
 
@@ -350,12 +364,12 @@ def with_inconclusive(
 
     Args:
         package: The model.
-        error_rate: Of "real" and of "fake"; None takes what its policy asks for.
-        known_reals: Deciding scores of images known to be real, from where the files come. From them follows
-            from where on a score is fake, in place of validation's reals.
+        error_rate: Error rate of the verdicts "real" and "fake"; None uses the rate of the package's policy.
+        known_reals: Deciding scores of images known to be real, with the same origin as the files. They
+            replace the validation reals in the choice of the score from which an image is fake.
 
     Raises:
-        UserError: If the policy has no cuts for that rate, no rate is given, or there are too few reals.
+        UserError: If the policy has no limits for that rate, no rate is given, or there are too few reals.
     """
     decision, where, rebuild = need_decision(package), package.directory / DECISION, rebuild_command(package)
     rate = decision.inconclusive if error_rate is None else error_rate

@@ -1,4 +1,4 @@
-"""Pictures: annotated copies of files, heat maps over crops, and the contact sheet of a source."""
+"""Draws annotated copies of files, heat maps over crops, and the contact sheet of a source."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _EXPLAINED_FRAMES = 4
 _TILES, _TILE_WIDTH = 9, 640
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _MARGIN = 8
-_LONGEST = 100  # bytes of a picture's name
+_LONGEST = 100  # maximum bytes of a picture's name, without hash and suffix
 _SMALLEST_TEXT = 0.45
 _SHEET_COLUMNS, _SHEET_REASONS = 10, 8
 
@@ -52,8 +52,8 @@ class PictureFolders:
 
     Args:
         package: The model.
-        predictor: Has it loaded.
-        paths: All files, for distinct names.
+        predictor: Its predictor.
+        paths: All files, so that each picture gets a unique name.
         boxes: Folder for annotated copies; None writes none.
         explain: Folder for crops and their heat maps; None writes none.
     """
@@ -72,7 +72,7 @@ class PictureFolders:
         self._explainer: Explainer | None = None
 
     def written(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
-        """Pass predictions on, after writing the pictures of each file that did not fail."""
+        """Yield the predictions, after writing the pictures of each file that was scored."""
         for prediction in predictions:
             if prediction.reason is None:
                 self._write(prediction, f"{self._names[prediction.path]}.png")
@@ -96,7 +96,7 @@ class PictureFolders:
 
 
 def most_suspicious_frames(prediction: Prediction, count: int = _EXPLAINED_FRAMES) -> list[ScoredFace]:
-    """All faces of a still; `count` frames of each person in a video, by falling score."""
+    """All faces of a still, or `count` frames of each person in a video, the highest score first."""
     if prediction.kind == "image":
         return list(prediction.faces)
     ordered = sorted(prediction.faces, key=lambda face: -face.assessment.score)
@@ -108,12 +108,12 @@ def most_suspicious_frames(prediction: Prediction, count: int = _EXPLAINED_FRAME
 
 
 def picture_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """A file name for each input's picture: its own, with part of a hash if two inputs share a name."""
+    """A file name for the picture of each input: its own name, with part of a hash if it is not unique."""
     stems = Counter(path.name for path in paths)
     names = {}
     for path in paths:
         safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in path.name)
-        # Bytes, as file systems count: others are added.
+        # File systems limit the bytes of a name, and a hash and a suffix are added.
         safe = safe.encode("utf-8", "replace")[:_LONGEST].decode("utf-8", "ignore")
         digest = hashlib.sha256(str(path).encode("utf-8", "surrogateescape")).hexdigest()[:8]
         names[path] = safe if stems[path.name] == 1 and safe == path.name else f"{safe}-{digest}"
@@ -121,7 +121,7 @@ def picture_names(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def annotated(prediction: Prediction) -> Rgb:
-    """The file with a box and a caption at each face; for a video a grid of up to nine of its frames."""
+    """The picture with a box and a caption at each face; for a video a grid of up to nine frames."""
     frames = pick_frames((face.frame for face in prediction.faces), _TILES)
     tiles = [
         draw_faces(image, [face for face in prediction.faces if face.frame == frame])
@@ -152,7 +152,7 @@ def caption(one: Assessment) -> str:
 
 
 def overlay(crop: Rgb, heat: Heat) -> Rgb:
-    """The crop under a heat map of its size."""
+    """Blend a crop with a heat map of the same size."""
     colored = cv2.applyColorMap((255 * np.clip(heat, 0, 1)).astype(np.uint8), cv2.COLORMAP_INFERNO)
     share = 0.65 * heat[..., None]
     mixed = crop * (1 - share) + cv2.cvtColor(colored, cv2.COLOR_BGR2RGB) * share
@@ -160,7 +160,7 @@ def overlay(crop: Rgb, heat: Heat) -> Rgb:
 
 
 def grid(tiles: Sequence[Rgb], columns: int = 3) -> Rgb:
-    """Tiles of any size in rows on white."""
+    """Arrange tiles of any size in rows on a white background."""
     columns = min(columns, len(tiles))
     height = max(tile.shape[0] for tile in tiles) + _MARGIN
     width = max(tile.shape[1] for tile in tiles) + _MARGIN
@@ -175,7 +175,7 @@ def grid(tiles: Sequence[Rgb], columns: int = 3) -> Rgb:
 def _draw_text(
     canvas: Rgb, text: str, edge: tuple[int, int, int], color: tuple[int, int, int], stroke: int
 ) -> None:
-    """Text on the upper edge (left, top, right) of a box; in a crowd not much wider than the box."""
+    """Draw text on the upper edge (left, top, right) of a box, not much wider than the box."""
     left, top, right = edge
     largest = max(_SMALLEST_TEXT, min(canvas.shape[:2]) / 900)
     unit_width = cv2.getTextSize(text, _FONT, 1.0, 1)[0][0]
@@ -194,13 +194,19 @@ def _write_png(path: Path, image: Rgb) -> None:
 
 
 def draw_contact_sheet(images_root: Path, source: str, out: Path, number: int) -> str:
-    """Draw at most `number` crops of a source, evenly over the methods, above the reasons for rejected files.
+    """Draw a contact sheet of a source's crops, with the most frequent reasons for rejected files below them.
+
+    Args:
+        images_root: The folder of all sources' images.
+        source: The source's name.
+        out: The picture to write.
+        number: The maximum number of crops, divided evenly among the methods.
 
     Returns:
-        What was drawn, for the user.
+        A text for the user: the number of crops and of rejected files.
 
     Raises:
-        UserError: If the source has not been cropped yet, or has no crop.
+        UserError: If the source has no index yet, or has no crop.
     """
     index = read_index(images_root, source)
     if index.empty:
@@ -223,7 +229,7 @@ def draw_contact_sheet(images_root: Path, source: str, out: Path, number: int) -
 
 
 def spread_over_methods(index: pd.DataFrame, number: int) -> pd.DataFrame:
-    """Rows of an index, spread evenly over each method's crops; as many for each method as fit."""
+    """Choose rows of an index: the same number for each method, evenly spread over its crops."""
     import pandas as pd
 
     methods = sorted(index["method"].unique(), key=lambda name: (name != "real", name))
@@ -238,7 +244,11 @@ def spread_over_methods(index: pd.DataFrame, number: int) -> pd.DataFrame:
 
 
 def rejected_reasons(path: Path) -> Counter[str]:
-    """How often each reason is in `rejected.csv`; `UserError` if that is missing or not such a table."""
+    """Count the reasons in `rejected.csv`.
+
+    Raises:
+        UserError: If the file is missing or not such a table.
+    """
     check_file(path, "run the faces stage again")
     try:
         with path.open(encoding="utf-8", newline="") as file:

@@ -1,4 +1,4 @@
-"""Scoring files: find the faces, score them, apply the decision policy."""
+"""Scores files: finds the faces, scores them, and applies the decision policy."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from fakeforensics.inference.training_data import Outside, TrainingData, find_ou
 from fakeforensics.processes import WorkerPool, look_ahead
 from fakeforensics.thresholds.policy import Decision
 
-# Crops per forward pass: more are slower on a processor, as their values no longer fit into its cache.
+# Crops per forward pass. Larger batches are slower on a processor, because they do not fit into its cache.
 BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
 class ScoredFace:
-    """A crop, all its scores by column, and the assessment of the deciding one."""
+    """A crop, all its scores by column, and the assessment of the deciding score."""
 
     crop: FoundCrop
     scores: Mapping[str, float]
@@ -60,12 +60,12 @@ class Prediction:
     Args:
         path: The file.
         kind: Image or video.
-        faces: By frame, then face; empty if the file failed.
-        people: For a video, each person's assessment, from the mean of the frames' scores.
-        reason: Why the file could not be scored; None if it was.
-        lost_frames: Sampled frames without a face.
-        metadata: How the file is coded; None if it could not be read.
-        outside: Where the file lies outside of the training data; None if that is not known.
+        faces: The scored faces, by frame and then by face; empty if the file failed.
+        people: For a video, the assessment of each person, from the mean score over the frames.
+        reason: Why the file could not be scored; None if it was scored.
+        lost_frames: Number of sampled frames without a face.
+        metadata: Format and coding of the file; None if it could not be read.
+        outside: Properties that are unlike the training data; None if the training data is not known.
     """
 
     path: Path
@@ -95,11 +95,16 @@ def combine(
     scores: Sequence[Mapping[str, float]],
     training: TrainingData | None = None,
 ) -> Prediction:
-    """Combine the scores of a file's crops; of a video as the video-level metrics do.
+    """Combine the scores of a file's crops; for a video in the same way as the video-level metrics.
 
-    A file with a score that is not finite fails: such a score has no verdict.
+    If a score is not finite, the file fails, because such a score has no verdict.
 
-    `training`: what the detector was trained on, if known.
+    Args:
+        rule: Turns scores into assessments.
+        found: The file's crops.
+        kind: Image or video.
+        scores: The scores of each crop by column.
+        training: Properties of the detector's training data, if known.
     """
     wrong = [column for one in scores for column, value in one.items() if not math.isfinite(value)]
     if wrong:
@@ -128,28 +133,28 @@ class LoadedModel:
 
     Args:
         package: The detector.
-        runtime: What computes the scores; see `choose_runtime`.
+        runtime: The library that computes the scores; see `choose_runtime`.
 
     Raises:
-        UserError: If the model is damaged or foreign.
+        UserError: If the model is damaged, or not a model of this program.
     """
 
     def __init__(self, package: Package, runtime: Wanted = "auto") -> None:
         import cv2
-        import scipy.special  # noqa: F401 (assessments need it; now, as the workers are still busy)
+        import scipy.special  # noqa: F401 (assessments need it; imported here while workers are busy)
 
         self.rule = ScoreRule(package.decision, package.scores)
         self.training = package.training
         self.preprocess = package.preprocess
         self.network = open_network(package, runtime)
-        cv2.setNumThreads(1)  # the threads of a batch belong to the network
+        cv2.setNumThreads(1)  # leave the threads to the network
 
     def read(self, crop: FoundCrop) -> Rgb:
         """The part of a crop that the network sees: its center, padded with black if it is small."""
         return self.preprocess.crop(crop.pixels)
 
     def score(self, crops: Crops) -> list[dict[str, float]]:
-        """For each crop that `read` returned its scores by column, as the score stage computes them."""
+        """The scores of crops from `read`, by column, computed like in the score stage."""
         columns = self.network.score(crops)
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -159,8 +164,8 @@ class KnownReal(NamedTuple):
 
     Attributes:
         item: The file.
-        score: Its deciding score, the highest of its faces, as for its verdict.
-        sha256: Of the bytes that were scored; empty if they are not known.
+        score: The file's deciding score, which is the highest of its faces.
+        sha256: SHA-256 of the bytes that were scored; empty if not known.
     """
 
     item: Item
@@ -197,14 +202,14 @@ def predict_together(
     *,
     keeps_crops: bool,
 ) -> tuple[Package, list[Prediction]]:
-    """Score all files, then judge them by a threshold chosen from their scores and from known reals.
+    """Score all files, then assess them by a threshold chosen from their scores and from known reals.
 
     Args:
         package: The model.
-        predictor: Its predictor, which judges by the chosen threshold from then on.
-        items: The files. One that is a known real itself, byte by byte, plays no part in the choice.
-        known: Files known to be real, from where the files come.
-        keeps_crops: Whether the predictions keep the pixels of their crops, for pictures. All are in memory.
+        predictor: Its predictor; it uses the chosen threshold from then on.
+        items: The files. A file with the same bytes as a known real does not affect the threshold.
+        known: Files known to be real, with the same origin as the files.
+        keeps_crops: Whether the predictions keep the pixels of their crops in memory, for pictures.
 
     Returns:
         The package with the policy for these files, and the predictions in the files' order.
@@ -234,7 +239,7 @@ def adapted_policy(decision: Decision, unlabeled: Sequence[float], known: Sequen
 
 
 def judge_again(rule: ScoreRule, prediction: Prediction) -> Prediction:
-    """The prediction with the same scores under another policy for the same deciding score."""
+    """Assess the scores of a prediction again, with another policy for the same deciding score."""
     faces = [replace(one, assessment=rule.assess(one.assessment.score)) for one in prediction.faces]
     people = {person: rule.assess(one.score) for person, one in prediction.people.items()}
     return replace(prediction, faces=faces, people=people)
@@ -258,8 +263,8 @@ class Predictor:
         package: The model.
         settings: How crops are extracted.
         batch_size: Crops per forward pass; about three times as many are held in memory.
-        workers: Processes that find faces; 0 is one per core.
-        runtime: What computes the scores; see `choose_runtime`.
+        workers: Processes that find faces; 0 starts one per core.
+        runtime: The library that computes the scores; see `choose_runtime`.
     """
 
     def __init__(
@@ -278,21 +283,25 @@ class Predictor:
 
     @cached_property
     def model(self) -> LoadedModel:
-        """The loaded model; raises `UserError` if it is damaged or foreign."""
+        """The loaded model.
+
+        Raises:
+            UserError: If it is damaged, or not a model of this program.
+        """
         return LoadedModel(self._package, self._runtime)
 
     def judge_by(self, package: Package) -> None:
-        """Judge by another policy of the same model from now on, without loading the model again."""
+        """Use another policy of the same model from now on, without loading the model again."""
         self._package = package
-        if "model" in vars(self):  # it is loaded
+        if "model" in vars(self):  # the model is loaded
             self.model.rule = ScoreRule(package.decision, package.scores)
 
     def predict(self, items: Sequence[Item]) -> Iterator[Prediction]:
-        """Score files, in their order; one that fails gets a prediction with the reason."""
-        if all(item.missing is not None for item in items):  # there is no need for the model
+        """Score files in order; a file that fails gets a prediction with the reason."""
+        if all(item.missing is not None for item in items):  # the model is not needed
             yield from (Prediction(item.path, item.kind, (), {}, item.missing) for item in items)
             return
-        with ThreadPoolExecutor(1) as scorer:  # it scores one batch while the next is extracted
+        with ThreadPoolExecutor(1) as scorer:  # scores one batch while the next batch is extracted
             jobs = look_ahead(partial(self._submit, scorer), self._batches(items), 2, ordered=True)
             for _, scored in jobs:
                 yield from scored.result()
@@ -321,7 +330,7 @@ class Predictor:
                 )
                 stack.callback(pool.close)
                 found = pool.map(partial(extract_crops, self._settings), searched, ordered=True)
-            model = self.model  # only now: the workers find faces while this process loads the network
+            model = self.model  # loaded here, so that the workers find faces at the same time
             threads = stack.enter_context(ThreadPoolExecutor(os.cpu_count() or 1))
             stills = [item for item in items if self._is_whole_still(item)]
             read = partial(threads.submit, partial(_whole_still, model))
@@ -349,7 +358,7 @@ class Predictor:
 
 
 def _whole_still(model: LoadedModel, item: Item) -> _Ready:
-    """A still as it is: the pixels that the faces stage would store, read without encoding them."""
+    """Read a whole still: the pixels that the faces stage would store, without encoding them."""
     try:
         still = read_still(item.path)
     except UnreadableError as error:

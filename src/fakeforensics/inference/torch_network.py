@@ -14,10 +14,13 @@ from fakeforensics.models.saving import load_detector
 
 
 class TorchNetwork(Network):
-    """The weights of a package, with the arithmetic of the score stage.
+    """The network of a package in torch, with the same arithmetic as the score stage.
+
+    Args:
+        package: The package.
 
     Raises:
-        UserError: If they are damaged or foreign.
+        UserError: If the weights are damaged or do not fit the card.
     """
 
     def __init__(self, package: Package) -> None:

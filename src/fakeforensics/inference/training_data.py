@@ -1,4 +1,4 @@
-"""What the files were like that a detector was trained on, and whether another file lies outside of that."""
+"""Describes the training files of a detector, and finds properties of a file that are unlike them."""
 
 from __future__ import annotations
 
@@ -37,18 +37,19 @@ class Range(Group):
 
 
 class TrainingData(Group):
-    """What the images were like that a detector learned from.
+    """Properties of the images that a detector learned from.
 
     Args:
-        manifests: SHA-256 of each manifest, by its file name: the lists of all training and validation
-            images with the SHA-256 of each.
+        manifests: SHA-256 of each manifest, by file name. Manifests list all training and validation images
+            with their SHA-256.
         images: Number of training images.
-        files: Number of raw files behind them.
-        formats: Raw files by format.
-        short_side: Of the upright raw files, in pixels.
-        long_side: Likewise.
-        jpeg_quality: As libjpeg counts, estimated, of the JPEGs; None if there are none.
-        face_width: Of the faces in the raw files, in pixels; None for whole images.
+        files: Number of raw files that the images come from.
+        formats: Number of raw files by format.
+        short_side: Range of the short side of the upright raw files, in pixels.
+        long_side: Range of their long side, in pixels.
+        jpeg_quality: Range of the estimated quality of JPEG files on libjpeg's scale, 1 to 100; None if there
+            are none.
+        face_width: Range of the width of faces in the raw files, in pixels; None for whole images.
         reals: Image domains of the reals.
     """
 
@@ -64,12 +65,12 @@ class TrainingData(Group):
 
 
 class Outside(Group):
-    """A property of a file that was not, or hardly, seen in training.
+    """A property of a file that was never or hardly seen in training.
 
     Args:
-        property: What it is.
+        property: The property.
         found: Its value in this file.
-        trained_on: The values of the training files.
+        trained_on: Its values in the training files.
     """
 
     property: Property
@@ -84,8 +85,8 @@ def describe_training(rows: pd.DataFrame, manifests: Mapping[str, Path]) -> Trai
     """Describe the images that a detector learned from.
 
     Args:
-        rows: Of the training manifest, those that the detector saw.
-        manifests: Files to hash, by name.
+        rows: The rows of the training manifest that the detector saw.
+        manifests: Files of the manifests to hash, by name.
     """
     from fakeforensics.files import sha256_file
 
@@ -111,14 +112,14 @@ def describe_training(rows: pd.DataFrame, manifests: Mapping[str, Path]) -> Trai
 def find_outside(
     training: TrainingData, metadata: FileMetadata, boxes: Iterable[tuple[float, ...]]
 ) -> tuple[Outside, ...]:
-    """The properties in which a file lies outside of the training data.
+    """Find the properties of a file that lie outside of the training data.
 
-    A property is left out where its range is not known: a detector that was trained elsewhere has none.
+    A property without a known range is skipped; a detector that was trained elsewhere has no ranges.
 
     Args:
-        training: What training was like.
-        metadata: Of the file.
-        boxes: Left, top, right, bottom of its faces; empty for a whole image.
+        training: Properties of the training images.
+        metadata: Format and coding of the file.
+        boxes: Left, top, right, bottom of each face in pixels; an empty tuple for a whole image.
     """
     found = []
     if training.formats and metadata.format not in training.formats:

@@ -208,7 +208,7 @@ def test_the_expected_hash_tells_a_replaced_package(published, packages):
 
 def test_a_package_that_is_here_stays(published, packages):
     (packages / "p/joint").mkdir(parents=True)
-    with pytest.raises(UserError, match="there is a package already"):
+    with pytest.raises(UserError, match="the package already exists"):
         obtain("p/joint", str(published), root=packages)
     assert not [*(packages / "p/joint").iterdir()]
 

@@ -153,7 +153,7 @@ def test_a_file_that_kills_its_worker_costs_only_itself(package, monkeypatch):
     found = score(package, [Item(Path(name), "image") for name in names])
     assert [one.reason for one in found] == [
         *("its process crashed or ran out of memory", "extracted a.png"),
-        *("it takes too much memory", "extracted b.png"),
+        *("it needs too much memory", "extracted b.png"),
     ]
 
 

@@ -1,7 +1,7 @@
-"""What the page answers: requests by its own names, from its own pages, that fit into its folder.
+"""Refuses requests with foreign host names, requests from pages of other sites, and too large requests.
 
-A page of another site can make a visitor's browser send requests to this server. It cannot choose the header
-`Origin`; and if it points a name of its own at this machine, `Host` holds that name.
+A page of another site can make a visitor's browser send requests to this server, but it cannot choose the
+header `Origin`. If the site's own name resolves to this machine, the header `Host` holds that name.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ _LOCAL = ("localhost", "127.0.0.1", "::1")
 _EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 (compared with, not listened at)
 _NAME = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]*:[0-9a-f:.]*")
 _ADDRESS = re.compile(r"(?P<plain>[a-z0-9._-]+|\[(?P<bracketed>[0-9a-f:.]+)\])(?::[0-9]{1,5})?")
-_FORM = 2**20  # bytes: the form around an upload, and a request that holds no file
+_FORM = 2**20  # bytes allowed for the form around an upload, and for a request without a file
 _ENTRIES = 10_000
 
 
 class Names(NamedTuple):
-    """The names that the server answers to, and those whose pages may send requests like the server's own."""
+    """Host names that the server answers to, and host names whose pages may send requests to it."""
 
     hosts: frozenset[str]
     pages: frozenset[str]
 
 
 class Refusal(NamedTuple):
-    """Why a request is not answered: its HTTP status and one line of text."""
+    """The refusal of a request: its HTTP status and one line of text."""
 
     status: int
     text: str
@@ -50,11 +50,11 @@ def allowed_names(host: str, allowed: Iterable[str]) -> Names:
     """The names of a server.
 
     Args:
-        host: The address that it listens at.
-        allowed: More names that browsers may use for it, such as that of a proxy.
+        host: The address that the server listens on.
+        allowed: More host names that browsers may use for it, such as a proxy's name.
 
     Raises:
-        UserError: If one of `allowed` is no name or address.
+        UserError: If one of `allowed` is not a host name or address.
     """
     pages = frozenset(name.lower() for name in allowed)
     for name in pages:
@@ -69,13 +69,13 @@ def allowed_names(host: str, allowed: Iterable[str]) -> Names:
 
 
 class Guard:
-    """An ASGI application that hands on to another what may be answered.
+    """An ASGI application that passes allowed requests to another application and refuses all others.
 
     Args:
         application: The page.
         names: The server's names.
         uploads: The folder of uploads and pictures.
-        limits: How large one upload, and the whole folder, may be.
+        limits: Limits of an upload and of the folder.
     """
 
     def __init__(self, application: Application, names: Names, uploads: Path, limits: UploadLimits) -> None:
@@ -99,7 +99,7 @@ class Guard:
             return
         size = _length(scope)
         self._arriving += size
-        arriving = self._arriving  # what comes later waits for its own answer
+        arriving = self._arriving  # without uploads that begin later
         try:
             held = await asyncio.to_thread(sweep, self._uploads)
             if held.size + arriving > self._limits.total_mb * 2**20 or held.entries >= _ENTRIES:
@@ -121,7 +121,7 @@ class Guard:
             return Refusal(
                 403,
                 "This server does not answer to the host name in the address. "
-                "Whoever runs it can allow the name: fakeforensics serve --allow-host NAME",
+                "Its operator can allow the name: fakeforensics serve --allow-host NAME",
             )
         for origin in _values(scope, "origin"):
             page = origin.partition("://")[2]
@@ -138,7 +138,7 @@ class Guard:
 
 
 def _name(address: str) -> str | None:
-    """The name in an address with or without a port; None if it is not written as one."""
+    """The host name in an address with or without a port; None if the text is not an address."""
     found = _ADDRESS.fullmatch(address.lower())
     return found and (found["bracketed"] or found["plain"])
 

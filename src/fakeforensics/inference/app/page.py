@@ -1,4 +1,4 @@
-"""The web page: gradio's components, and what they show of a result."""
+"""Builds the web page from gradio's components, and the texts and pictures of a result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,18 @@ Predict = Callable[[str], UploadResult]
 def build_page(
     gradio: Any, package: Package, limits: UploadLimits, predict: Predict, *, has_heat: bool
 ) -> Any:
-    """The page as a `gradio.Blocks`; `predict` scores the upload at a path that gradio gives."""
+    """Build the page.
+
+    Args:
+        gradio: The module gradio.
+        package: The model.
+        limits: Limits of an upload.
+        predict: Scores the upload at a path that gradio gives.
+        has_heat: Whether the detector has heat maps.
+
+    Returns:
+        A `gradio.Blocks`.
+    """
     with gradio.Blocks(
         title="Real or fake?", analytics_enabled=False, delete_cache=(KEEP_SECONDS, KEEP_SECONDS)
     ) as blocks:
@@ -85,13 +96,14 @@ def build_page(
 
 
 def header(package: Package, limits: UploadLimits) -> str:
-    """What the page does, with which model and limits."""
+    """The introduction of the page: what it does, its model and its limits."""
     takes = "each face is scored" if package.crop == "faces" else "the whole image is scored"
     demo = f"\n\n> ⚠ {DEMO_WARNING}" if package.is_demo else ""
     return (
         f"# Real or fake?\nUpload an image or a short video: {takes}. Model **{package.name}**: "
         f"{package.title}. At most {limits.max_mb} MB and {limits.max_seconds:g} seconds of processing. "
-        f"Uploads are deleted once scored, the pictures below within {KEEP_SECONDS // 60 * 2} minutes.{demo}"
+        "Uploads are deleted after they are scored, and the pictures below within "
+        f"{KEEP_SECONDS // 60 * 2} minutes.{demo}"
     )
 
 
@@ -103,7 +115,7 @@ def failure(prediction: Prediction) -> str:
 
 
 def outside(prediction: Prediction) -> str:
-    """A warning if the file lies outside of what the detector was trained on; else empty."""
+    """A warning if the file is unlike the training files; otherwise empty."""
     if not prediction.outside:
         return ""
     listed = "\n".join(f"> - {_escaped(str(one))}" for one in prediction.outside)
@@ -140,7 +152,7 @@ def summary(prediction: Prediction) -> str:
 
 
 def ratio_text(decision: Decision | None) -> str:
-    """What the likelihood ratio means, or why there is none; empty without a policy."""
+    """The meaning of the likelihood ratio, or the reason why there is none; empty without a policy."""
     ratio = decision and decision.likelihood_ratio
     if ratio:
         return (
@@ -159,7 +171,7 @@ def probabilities(prediction: Prediction) -> dict[str, float]:
 
 
 def outlined(result: UploadResult) -> tuple[Rgb, list[tuple[np.ndarray, str]], dict[str, str]]:
-    """The frame with the most suspicious face, each face's outline mask with its label, and label colors."""
+    """The frame with the most suspicious face, a labeled outline per face, and the colors of the labels."""
     scores: dict[int, float] = {}
     for one in result.prediction.faces:
         scores[one.frame] = max(one.assessment.score, scores.get(one.frame, one.assessment.score))
@@ -181,7 +193,7 @@ def outlined(result: UploadResult) -> tuple[Rgb, list[tuple[np.ndarray, str]], d
 
 
 def gallery(result: UploadResult) -> list[tuple[Rgb, str]]:
-    """Each explained face's crop and, if there is one, its heat map, with captions."""
+    """The crop of each explained face and its heat map, if there is one, with captions."""
     tiles = []
     for face, crop, heat in result.explained:
         name = f"face {face.crop.face}" if face.frame < 0 else f"frame {face.frame}"
@@ -192,7 +204,7 @@ def gallery(result: UploadResult) -> list[tuple[Rgb, str]]:
 
 
 def scores_by_frame(prediction: Prediction, decision: Decision | None) -> pd.DataFrame | None:
-    """Each person's scores over a video's frames, and what they are compared with; None for a still."""
+    """The scores of each person over a video's frames, and the thresholds; None for a still."""
     if prediction.kind == "image":
         return None
     import pandas as pd

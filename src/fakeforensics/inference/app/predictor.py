@@ -1,4 +1,4 @@
-"""Scoring one untrusted upload for the web page; independent of the page's components."""
+"""Scores one untrusted upload for the web page; independent of the page's components."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VIEWS = 3
 
 
 class ExplainedFace(NamedTuple):
-    """A face, its crop, and the crop under its heat map; None if the detector has no heat maps."""
+    """A face, its crop, and the crop with its heat map; `heat` is None if the detector has no heat maps."""
 
     face: ScoredFace
     crop: Rgb
@@ -33,7 +33,7 @@ class ExplainedFace(NamedTuple):
 
 @dataclass(frozen=True)
 class UploadResult:
-    """What the page shows: `views` are spread over a video, `explained` its most suspicious faces."""
+    """What the page shows: the prediction, `views` spread over a video, and the most suspicious faces."""
 
     prediction: Prediction
     views: Sequence[View] = ()
@@ -41,7 +41,11 @@ class UploadResult:
 
 
 class UploadPredictor:
-    """Scores untrusted files. Each is decoded in a process of its own, within limits.
+    """Scores untrusted files. Each is decoded in a separate process with limits.
+
+    Args:
+        package: The model.
+        limits: Limits of an upload.
 
     Raises:
         UserError: If the model is damaged, or captum is not installed.
@@ -50,7 +54,7 @@ class UploadPredictor:
     def __init__(self, package: Package, limits: UploadLimits) -> None:
         self._model = LoadedModel(package)
         self.has_heat = self._model.network.has_heat_maps
-        self._loader = ThreadPoolExecutor(1)  # torch takes seconds to start; the page need not wait for it
+        self._loader = ThreadPoolExecutor(1)  # loads torch, which takes seconds, while the page starts
         self._explainer: Future[Explainer] | None = None
         if self.has_heat:
             need_captum()
@@ -71,7 +75,7 @@ class UploadPredictor:
         item = Item(path, kind_of(path) or "image")
         future = self._pool.submit(extract_crops, self._settings, item, _VIEWS, seconds=self._seconds)
         found = crops_or_reason(item, future)
-        with self._lock:  # one file at a time uses the network's threads and captum's hooks
+        with self._lock:  # only one file at a time may use the network's threads and captum's hooks
             crops = [self._model.read(crop) for crop in found.crops]
             scores = self._model.score(crops) if crops else []
             prediction = combine(self._model.rule, found, item.kind, scores, self._model.training)

@@ -1,4 +1,4 @@
-"""Serving the page with gradio: limits, deleted uploads, no connection to other machines."""
+"""Serves the page with gradio, with limits, without keeping uploads, and without connections elsewhere."""
 
 from __future__ import annotations
 
@@ -40,11 +40,14 @@ _PAGE: dict[str, Any] = {
     "footer_links": [],
     "show_error": True,
 }
-_STOP_SECONDS = 5  # for requests that are being answered
+_STOP_SECONDS = 5  # time that running requests have to finish when the server stops
 
 
 class Address(NamedTuple):
-    """Where the page listens, and the names that it answers to besides that host and this machine's own."""
+    """The address that the page listens on, and more host names that it answers to.
+
+    It always answers to `host` and to this machine's own names.
+    """
 
     host: str = "127.0.0.1"
     port: int = 7860
@@ -62,7 +65,7 @@ class Page(NamedTuple):
 def serve(package: Package, address: Address, limits: UploadLimits) -> None:
     """Serve the page until interrupted; see `running_page`."""
     with running_page(package, address, limits) as page:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # a service manager's stop cleans up as well
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # also clean up if a service manager stops it
         print(f"Serving {package.name} at {page.url} (Ctrl-C ends it)", flush=True)  # noqa: T201
         with suppress(KeyboardInterrupt):
             page.thread.join()
@@ -70,11 +73,11 @@ def serve(package: Package, address: Address, limits: UploadLimits) -> None:
 
 @contextmanager
 def running_page(package: Package, address: Address, limits: UploadLimits) -> Iterator[Page]:
-    """Serve in the background; at the end stop, and remove what is left of the uploads.
+    """Serve the page in the background; at the end stop the server and remove the remaining uploads.
 
     Raises:
-        UserError: If a Python package is missing, the model is damaged, the port is taken, or a name in
-            `address` is none.
+        UserError: If a Python package is missing, the model is damaged, the port is in use, or a name in
+            `address` is not a host name.
     """
     names = allowed_names(address.host, address.allowed)
     with ExitStack() as stack:
@@ -95,7 +98,8 @@ def running_page(package: Package, address: Address, limits: UploadLimits) -> It
         predict = partial(predict_and_delete, predictor, uploads)
         blocks = build_page(gradio, package, limits, predict, has_heat=predictor.has_heat)
         stack.callback(blocks.close, verbose=False)
-        # Not `launch`, which asks for its own address, through the proxy of the environment and not for long.
+        # gradio's `launch` is not used: it requests its own address, through the environment's proxy and with
+        # a short timeout.
         application = gradio.mount_gradio_app(
             fastapi.FastAPI(openapi_url=None),
             blocks,
@@ -104,7 +108,7 @@ def running_page(package: Package, address: Address, limits: UploadLimits) -> It
             theme=gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace"]),
             **_PAGE,
         )
-        # As `launch` does: gradio then checks that a file which a call names was uploaded.
+        # `launch` sets this too. gradio then checks that a file named in a call was uploaded.
         blocks.has_launched = True
         guard = Guard(application, names, uploads, limits)
         thread = stack.enter_context(_serving(guard, listener))
@@ -133,7 +137,7 @@ def _url(listener: socket.socket) -> str:
 
 @contextmanager
 def _serving(application: Any, listener: socket.socket) -> Iterator[threading.Thread]:
-    """Serve in a thread while the block runs, which begins once the server has started."""
+    """Serve in a thread while the block runs. The block begins after the server has started."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -143,7 +147,7 @@ def _serving(application: Any, listener: socket.socket) -> Iterator[threading.Th
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     try:
-        while not server.started:  # however long a busy machine takes
+        while not server.started:  # without a limit, because a busy machine may take long
             thread.join(0.05)
             if not thread.is_alive():
                 raise RuntimeError("the web server ended before it began to serve")

@@ -1,4 +1,4 @@
-"""The page's private folder: uploads and the pictures of results, and how long they stay."""
+"""Cleans the page's private folder of uploads and pictures of results."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-# Files are deleted after this many seconds.
-KEEP_SECONDS = 600
+KEEP_SECONDS = 600  # files are deleted after this time
 
 
 class Held(NamedTuple):
-    """What a folder holds: bytes of its files, and the number of its files and folders."""
+    """The content of a folder: the bytes of its files, and the number of files and folders in it."""
 
     size: int
     entries: int
 
 
 def sweep(folder: Path) -> Held:
-    """Remove what is older than `KEEP_SECONDS`, and count the rest.
+    """Remove everything that is older than `KEEP_SECONDS`, and count the rest.
 
-    These are pictures of results, uploads that nobody asked to score, and empty files and folders of gradio.
+    The folder holds pictures of results, uploads that were never scored, and empty files and folders of
+    gradio.
     """
     before = time.time() - KEEP_SECONDS
     size = entries = 0
@@ -38,7 +38,7 @@ def sweep(folder: Path) -> Held:
                     entries += 1
         if Path(place) == folder:
             continue
-        with suppress(OSError):  # one that is not empty stays
+        with suppress(OSError):  # a folder that is not empty stays
             if Path(place).stat().st_mtime < before:
                 Path(place).rmdir()
                 continue

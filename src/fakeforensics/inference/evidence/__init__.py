@@ -1,1 +1,1 @@
-"""The case folder: a prediction with all that is needed to check it and to explain it."""
+"""The case folder: a prediction with everything that is needed to check and explain it."""

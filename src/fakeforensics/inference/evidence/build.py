@@ -1,4 +1,4 @@
-"""Writing a case folder while files are scored."""
+"""Writes a case folder while files are scored."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from fakeforensics.inference.predict import KnownReal, LoadedModel, Prediction, 
 from fakeforensics.sources.base import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from fakeforensics.sums import write_sums
 
-# What a file goes through when it is saved or sent again.
+# Changes that are typical when a file is saved or sent again.
 REENCODINGS = ("jpeg_90", "jpeg_70", "jpeg_50", "resize_0.75", "resize_0.5")
 
 
@@ -63,23 +63,28 @@ def case_folder(
     command: Sequence[str],
     batch_size: int,
 ) -> Iterator[CaseWriter]:
-    """A case folder that appears whole when the block ends, or not at all.
+    """Write a case folder. The complete folder appears when the block ends; if it fails, nothing appears.
 
     Args:
         path: The folder.
         package: The detector.
-        predictor: It scores the files.
-        settings: How it extracts crops.
+        predictor: Scores the files.
+        settings: The predictor's extraction settings.
         items: The files.
-        command: As it was typed.
+        command: The command line of the user.
         batch_size: Crops per forward pass.
 
+    Yields:
+        The writer that records the predictions.
+
     Raises:
-        UserError: If the folder holds something already, or a file changes while it is scored.
+        UserError: If the folder is not empty, or a file changes while it is scored.
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise UserError(
-            f"{path}: already there", expected="a new or an empty folder", fix="name another one for --report"
+            f"{path}: already exists",
+            expected="a new or an empty folder",
+            fix="name another one for --report",
         )
     with atomic_directory(path) as folder:
         writer = CaseWriter(folder, package, predictor, settings, items, command, batch_size)
@@ -111,22 +116,22 @@ class CaseWriter:
         self.digest = ""
         for name in (INPUTS, PICTURES):
             (folder / name).mkdir()
-        # Before anything reads the files. The package is hashed before it is loaded, too.
+        # The files and the package are hashed before anything else reads them.
         self._before = [_digest_of(item) for item in items]
         self._model_record = describe_model(package)
 
     def decide_by(self, package: Package) -> None:
-        """Record another policy of the same detector, one that was chosen by the scores of the files."""
+        """Record another policy of the same detector, which was chosen by the scores of the files."""
         self._package = package
         threshold = None if package.decision is None else package.decision.threshold
         update = {"policy": package.policy, "threshold": threshold}
         self._model_record = self._model_record.model_copy(update=update)
 
     def record_known_reals(self, known: Sequence[KnownReal]) -> None:
-        """Record and copy the files known to be real that the policy was chosen by.
+        """Record and copy the files known to be real that chose the policy.
 
         Raises:
-            UserError: If one changed since it was scored.
+            UserError: If a file changed since it was scored.
         """
         if known:
             (self._folder / KNOWN_REALS).mkdir()
@@ -147,7 +152,7 @@ class CaseWriter:
             )
 
     def recorded(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
-        """Pass predictions on, in the order of the files, after recording each.
+        """Record each prediction and yield it; predictions must be in the order of the files.
 
         Raises:
             UserError: If a file changed while it was scored.
@@ -157,13 +162,13 @@ class CaseWriter:
             yield prediction
 
     def finish(self) -> None:
-        """Write the record, the page and the hashes of all files; `digest` is then the hash of these.
+        """Write the record, the page and the hashes of all files; then `digest` is the hash of `SHA256SUMS`.
 
         Raises:
             UserError: If the package changed while the files were scored.
         """
         model = self._predictor.model
-        # A copy reads the files anew, with the policy that was asked for in place of the package's own.
+        # A copy of the object reads the files again; it keeps the policy that replaces the package's own.
         if describe_model(replace(self._package)) != self._model_record:
             raise UserError(f"{self._package.directory}: changed while the files were scored")
         case = Case(
@@ -218,12 +223,12 @@ class CaseWriter:
         return record
 
     def _copy(self, path: Path, stored: str, *digests: str | None) -> None:
-        """Copy a file into the folder, if it still has the content that was scored."""
+        """Copy a file into the folder, and check that it still has the content that was scored."""
         shutil.copyfile(path, self._folder / stored)
         if {*digests} != {sha256_file(self._folder / stored)}:
             raise UserError(
                 f"{printable_name(path)}: changed while it was scored",
-                fix="see what writes to it, or copy it elsewhere, and start again",
+                fix="find out what writes to it, or copy it elsewhere, and start again",
             )
 
     def _faces(self, stem: str, prediction: Prediction) -> Iterator[FaceRecord]:
@@ -277,8 +282,8 @@ class CaseWriter:
     ) -> tuple[str | None, list[Reencoding]]:
         """The digest of the decoded pixels, and the assessments after each re-encoding.
 
-        A re-encoding changes the whole picture; the faces are then cut at the same places, with landmarks
-        found anew. Frames of a video are re-encoded one by one, as pictures.
+        A re-encoding changes the whole picture. The faces are then cropped at the same places, and landmarks
+        are found again. Frames of a video are re-encoded one by one, as pictures.
         """
         if not prediction.faces:
             return None, []
@@ -337,7 +342,7 @@ def _quality(item: Item, prediction: Prediction) -> QualityRecord | None:
         return None
     own = prediction.metadata.jpeg_quality
     try:
-        rgb = decode(item.path.read_bytes())  # not turned upright: JPEG's blocks lie as they were stored
+        rgb = decode(item.path.read_bytes())  # not turned upright, so that JPEG's blocks keep their grid
     except ValueError:
         rgb = next(read_frames(item.path, item.kind, ()))[1]
     gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
@@ -360,7 +365,7 @@ def _digest_of(item: Item) -> str | None:
     try:
         return sha256_file(item.path)
     except OSError:
-        return None  # the prediction says why it cannot be opened
+        return None  # the prediction has the reason
 
 
 def _now() -> str:

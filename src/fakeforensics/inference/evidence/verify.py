@@ -1,4 +1,4 @@
-"""Checking a case folder: its files, the detector, the originals, and the scores by scoring again."""
+"""Checks a case folder: its files, the detector, the original files, and the scores by scoring again."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ _ROLES = {
 }
 
 
-SHARE_BOUND = 1e-3  # of an estimated share of fakes
+SHARE_BOUND = 1e-3  # allowed difference of an estimated share of fakes
 
 
 class Verification(NamedTuple):
     """The result of a check.
 
     Args:
-        problems: What is not as it was, one line each; empty if all is well.
-        remarks: What differs without making the case wrong, such as another machine.
-        difference: The largest difference of a score, as a share of the larger of 1 and its size; None if
-            nothing was scored again.
-        runtimes: What computed the scores then and now; empty if nothing was scored again.
+        problems: The changes that were found, one line each; empty if nothing was changed.
+        remarks: Differences that do not make the case wrong, such as another machine.
+        difference: The largest difference of a score, relative to the larger of 1 and the score's size; None
+            if nothing was scored again.
+        runtimes: The libraries that computed the scores then and now; empty if nothing was scored again.
     """
 
     problems: list[str]
@@ -68,9 +68,9 @@ def verify_case(
 
     Args:
         folder: The case folder.
-        model: The detector's package; by default where it lay when the case was made.
-        workers: Processes that find faces; 0 is one per core.
-        hashes_only: Whether to leave out the scoring.
+        model: Folder of the detector's package; by default the folder that the case was made with.
+        workers: Processes that find faces; 0 starts one per core.
+        hashes_only: Whether to skip the scoring.
 
     Raises:
         UserError: If there is no such folder.
@@ -149,10 +149,10 @@ def _model_problems(case: Case, package: Path) -> Iterator[str]:
 
 
 def _policy_problems(case: Case, package: Package) -> tuple[list[str], list[str]]:
-    """What is wrong with a policy that was asked for, and what about it cannot be checked.
+    """Check a policy that replaced the package's own; returns problems and remarks.
 
-    It is made again from the package's own policy, the recorded scores of the known reals and, for a
-    threshold that was chosen for the files, theirs.
+    The policy is computed again from the package's own policy and the recorded scores of the known reals. If
+    the threshold was chosen for the files, the recorded scores of the files are used too.
     """
     recorded, known = case.model.policy, [one.score for one in case.known_reals]
     if recorded is None:
@@ -178,7 +178,7 @@ def _policy_problems(case: Case, package: Package) -> tuple[list[str], list[str]
 
 
 def _is_same(then: object, now: object) -> bool:
-    """Whether parts of two policies are equal; a share of fakes may differ by another machine's rounding."""
+    """Whether parts of two policies are equal; estimated shares of fakes may differ by `SHARE_BOUND`."""
     if not (isinstance(then, dict) and isinstance(now, dict) and "fake_share" in now):
         return then == now
     before, after = (
@@ -214,7 +214,7 @@ def _score_again(folder: Path, case: Case, package: Package, workers: int) -> _A
 
 
 def _compare_known(known: KnownRealRecord, prediction: Prediction) -> tuple[list[str], float]:
-    """What differs when a known real is scored again, and the difference of its score."""
+    """The problems when a known real is scored again, and the difference of its score."""
     if prediction.reason is not None:
         return [f"then scored, now {prediction.reason}"], 0.0
     now = prediction.most_suspicious()[1].score
@@ -225,7 +225,7 @@ def _compare_known(known: KnownRealRecord, prediction: Prediction) -> tuple[list
 def _compare(
     file: FileRecord, item: Item, prediction: Prediction, rule: ScoreRule
 ) -> tuple[list[str], float]:
-    """What differs when a file is scored again, and the largest difference of a score."""
+    """The problems when a file is scored again, and the largest difference of a score."""
     if (file.reason is None) != (prediction.reason is None):
         outcomes = [reason or "scored" for reason in (file.reason, prediction.reason)]
         return [f"then {outcomes[0]}, now {outcomes[1]}"], 0.0
@@ -251,7 +251,8 @@ def _compare(
         for name, difference in differences.items()
         if difference > BOUND
     ]
-    # Near the threshold a score may cross it on another machine: the verdict follows from the recorded one.
+    # On another machine a score near the threshold may cross it, so the verdict is compared with the one that
+    # follows from the recorded score.
     problems += [
         f"its verdict, probability or likelihood ratio does not follow from the score {one.score:.6g}"
         for one in dict.fromkeys([*people.values(), *(face.assessment for face in file.faces)])

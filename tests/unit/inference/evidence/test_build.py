@@ -108,7 +108,7 @@ def test_the_page_needs_nothing_else_and_shows_names_as_text(case):
 def test_an_existing_folder_is_not_overwritten(documented, tmp_path):
     (tmp_path / "case").mkdir()
     (tmp_path / "case/notes.txt").write_text("mine")
-    with pytest.raises(UserError, match="already there"):
+    with pytest.raises(UserError, match="already exists"):
         make_case(tmp_path / "case", documented, [])
     assert (tmp_path / "case/notes.txt").read_text() == "mine"
 
