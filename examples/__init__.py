@@ -1,1 +1,1 @@
-"""Examples that run from the repository; none of them is part of the installed package."""
+"""Examples that run from the repository. They are not part of the installed package."""

@@ -1,6 +1,6 @@
-"""The demo: synthetic faces, clips and photographs in the layouts of the real data sets.
+"""The demo data: synthetic faces, clips and photographs in the layouts of the real data sets.
 
-`Recipe` says how much is made; `examples.demo.build` makes it.
+`Recipe` holds the sizes, and `examples.demo.build` makes the files.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ class Recipe:
     """Sizes of the demo data sets.
 
     Attributes:
-        celebrities, test_celebrities: People in the clips (even numbers: they swap in pairs).
-        takes: Real clips of each of them, and as many swaps.
-        youtube_clips: Further real clips; every other one is test.
-        frames: Frames a clip.
-        celeba: Images in train, validation and test of each folder of CelebA's domain.
-        ffhq: The same for FFHQ's domain.
-        whole: Real images, and fakes, of each set of CNN Synth (a category where it has categories).
-        lessons: Pictures that each generator is trained on.
+        celebrities: Number of people in the clips. It is even, because people swap faces in pairs.
+        test_celebrities: How many of them are in test clips; also even.
+        takes: Number of real clips of each person, and number of swaps.
+        youtube_clips: Number of further real clips; every other one is a test clip.
+        frames: Frames per clip.
+        celeba: Images in training, validation and test, for each folder of the domain CelebA.
+        ffhq: The same for the domain FFHQ.
+        whole: Number of real images and of fakes in each set of CNN Synth; a set's categories share it.
+        lessons: Number of pictures that each generator is trained on.
         steps: Training steps of each generator.
     """
 
@@ -41,8 +42,8 @@ class Recipe:
     def scaled(self, scale: float) -> Recipe:
         """The recipe with `scale` times as many people and images.
 
-        Never fewer than the demo's protocol can be cut from: six celebrities, two of them for the test, and
-        four images a split. Frames and lessons stay.
+        The result never has fewer than the demo's protocol needs: six celebrities, two of them for the test,
+        and four images per split. Frames, takes, lessons and steps do not change.
         """
 
         def images(counts: tuple[int, int, int]) -> tuple[int, int, int]:

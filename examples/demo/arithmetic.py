@@ -1,18 +1,18 @@
-"""Arithmetic that gives the same bits on every processor: the demo's pictures are made of nothing else.
+"""Arithmetic that gives the same bits on every processor. The demo's pictures use only this arithmetic.
 
-What differs between processors, and what takes its place:
+These operations differ between processors, and the demo uses these replacements:
 
-- `+ - * /` and `sqrt` are exactly rounded everywhere: NumPy's element-wise ones are used freely. PyTorch's
-  `sqrt` comes from Intel's library and is not.
-- Sums, and multiply-adds that a processor fuses, depend on order and instruction unless no addition rounds.
-  Convolutions, warps and filters get numbers of so few bits that the sums of their products are exact.
-- Matrix products and factorizations of a BLAS library follow the processor: `solve` and the sums of a spline
-  are spelled out. NumPy's own `sum` adds in one order.
-- `sin`, `exp` and `pow` differ in the last bit: `settled` rounds them where that bit no longer matters. `log`
-  is taken too often for that, and is spelled out.
+- `+ - * /` and `sqrt` are exactly rounded on every processor, so NumPy's element-wise operations are used
+  freely. PyTorch's `sqrt` comes from Intel's library and is not exactly rounded.
+- Sums depend on the order of additions and on fused multiply-adds, unless no addition rounds. Convolutions,
+  warps and filters therefore get numbers with so few bits that the sums of their products are exact.
+- Matrix products and factorizations of a BLAS library depend on the processor, so `solve` and the sums of a
+  spline are written as loops. NumPy's `sum` always adds in the same order.
+- `sin`, `exp` and `pow` differ in the last bit, so `settled` rounds their results. `log` is called too often
+  for that (a rounding boundary would be hit), so this module implements it.
 
-A step that cannot be written so is not used. `tests/pipeline/test_portable.py` makes the demo twice, with and
-without the instructions that processors may lack.
+`tests/pipeline/test_portable.py` makes the demo twice, with and without the instructions that processors may
+lack.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def stepped(values: Any) -> NDArray[np.float32]:
 def settled(values: Any) -> Array:
     """Round a transcendental function's value to 20 bits after the point.
 
-    Implementations agree to about 52 bits: that two of them fall on different sides of a rounding boundary
-    happens once in four billion values.
+    Implementations agree to about 52 bits, so two of them are on different sides of a rounding boundary for
+    one value in four billion.
     """
     return np.asarray(np.rint(np.asarray(values, dtype=np.float64) * 2**20) / 2**20)
 
@@ -45,10 +45,10 @@ def settled(values: Any) -> Array:
 def log(values: Array) -> Array:
     """The natural logarithm of positive numbers, to 13 digits.
 
-    It is 2 artanh((m - 1) / (m + 1)) of the mantissa m, and the exponent's share.
+    It is 2 artanh((m - 1) / (m + 1)) of the mantissa m, plus the exponent times ln 2.
     """
     mantissa, exponent = np.frexp(values)
-    # Mantissas about 1, where the series is shortest.
+    # Mantissas near 1 need the fewest terms of the series.
     low = mantissa < 0.70710678
     mantissa = mantissa + mantissa * low
     ratio = (mantissa - 1) / (mantissa + 1)

@@ -1,4 +1,4 @@
-"""Makes all demo data sets, spread over the machine's cores."""
+"""Makes all demo data sets, on all cores of the machine."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Task = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = 0) -> dict[str, Any]:
-    """Make the demo in `output`, which is replaced as a whole when all is done.
+    """Make the demo data in `output`, which is replaced as a whole at the end.
 
     Args:
-        output: Folder that gets `Celeb-DF-v2`, `DFFD` and `CNN_synth`.
-        seed: The same seed gives the same bytes, whatever the processor and the number of workers.
-        recipe: How much to make; by default the demo's own.
-        workers: Processes; 0 takes one per core.
+        output: Output folder for `Celeb-DF-v2`, `DFFD` and `CNN_synth`.
+        seed: The same seed gives the same bytes on every processor and with any number of workers.
+        recipe: The sizes; by default those of `Recipe`.
+        workers: Number of processes; 0 takes one per core.
 
     Returns:
-        What was made, for `data/demo.json`: see `summarize`.
+        The summary for `data/demo.json`: see `summarize`.
 
     Raises:
         UserError: If a process dies, or the disk is full.
@@ -53,11 +53,11 @@ def build(output: Path, seed: int, recipe: Recipe | None = None, workers: int = 
 
 
 def summarize(folder: Path, seed: int) -> dict[str, Any]:
-    """Count and hash what lies in a demo folder.
+    """Count and hash the files of a demo folder.
 
     Returns:
-        note, recipe version, seed, counts (files in each folder that holds images or clips), files, bytes,
-        and one SHA-256 over all names and contents.
+        `note`, `recipe` (its version), `seed`, `counts` (files in each folder of images or clips), `files`,
+        `bytes`, and `sha256` (one hash over all names and contents).
     """
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     total = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""The demo's Celeb-DF: clips of synthetic celebrities and face swaps, in the real set's layout.
+"""The demo's Celeb-DF: clips of synthetic celebrities and face swaps, in the layout of the real set.
 
 The steps of a swap are those of an improved DeepFake (Li et al., Celeb-DF, CVPR 2020): the donor's face is
 synthesized small, in the target's pose and expression, then enlarged, aligned by landmarks, matched in color
@@ -42,11 +42,11 @@ class Clip:
 
     Attributes:
         folder: `Celeb-real`, `YouTube-real` or `Celeb-synthesis`.
-        name: File name without suffix, as the real set has it.
-        scene: Seed name of the real clip: motion, light and backdrop. A swap has its target's.
-        person: Who is seen.
-        donor: Whose face is put on, in a swap.
-        is_test: Listed in `List_of_testing_videos.txt`.
+        name: File name without suffix, as in the real set.
+        scene: Name that seeds motion, light and backdrop. A swap has the scene of its target.
+        person: The person in the clip.
+        donor: The person whose face replaces the original face; None in a real clip.
+        is_test: Whether the clip is listed in `List_of_testing_videos.txt`.
     """
 
     folder: str
@@ -58,12 +58,12 @@ class Clip:
 
     @property
     def path(self) -> str:
-        """Relative to the set's root."""
+        """The path relative to the set's root."""
         return f"{self.folder}/{self.name}.mp4"
 
 
 def plan(recipe: Recipe) -> list[Clip]:
-    """All clips. People swap faces in pairs (0 with 1, 2 with 3 …); the first pairs are test."""
+    """All clips. People swap faces in pairs (0 with 1, 2 with 3 …); the first pairs are test people."""
     clips = []
     for person in range(recipe.celebrities):
         is_test = person < recipe.test_celebrities
@@ -81,7 +81,7 @@ def plan(recipe: Recipe) -> list[Clip]:
 
 
 def make_clip(clip: Clip, recipe: Recipe, seed: int, root: Path) -> None:
-    """Render, forge where it is a swap, and encode one clip."""
+    """Render one clip, swap the face if it is a fake, and encode it."""
     scene = generator(seed, FOLDER, "scene", clip.scene)
     base = draw_view(scene, EYE_DISTANCE)
     views = draw_motion(scene, base, recipe.frames)
@@ -93,7 +93,7 @@ def make_clip(clip: Clip, recipe: Recipe, seed: int, root: Path) -> None:
     frames = []
     for view in views:
         picture = person.render(view, backdrop)
-        # The lens is the scene's: every frame, and the swap made from it, has the same focus.
+        # The blur of the lens belongs to the scene: every frame and its swap have the same focus.
         rgb = focus(picture.rgb, np.random.default_rng(blur))
         if donor:
             rgb = swap_face(Rendering(rgb, picture.landmarks), donor, view)
@@ -102,7 +102,7 @@ def make_clip(clip: Clip, recipe: Recipe, seed: int, root: Path) -> None:
 
 
 def write_testing_list(recipe: Recipe, root: Path) -> None:
-    """Write the list of test videos; as in the real set its digit is 1 for real."""
+    """Write the list of test videos. As in the real set, its digit is 1 for real."""
     lines = [f"{int(clip.donor is None)} {clip.path}\n" for clip in plan(recipe) if clip.is_test]
     root.mkdir(parents=True, exist_ok=True)
     (root / "List_of_testing_videos.txt").write_text("".join(lines), encoding="utf-8")
@@ -113,7 +113,7 @@ RATE = 25
 
 
 def draw_motion(rng: np.random.Generator, base: View, frames: int) -> list[View]:
-    """Views along a clip: slow sinusoids of pose, place, expression and light around `base`."""
+    """The view of each frame: slow sinusoids of pose, place, expression and light around `base`."""
     time = np.arange(frames) / RATE
 
     def wave(amplitude: float, slowest: float = 0.3, fastest: float = 1.0) -> NDArray[np.float64]:
@@ -143,23 +143,23 @@ def draw_motion(rng: np.random.Generator, base: View, frames: int) -> list[View]
 
 
 def encoder_name() -> str:
-    """H.264 where this build of FFmpeg has an encoder for it, else MPEG-4."""
+    """The encoder: H.264 if this build of FFmpeg has it, otherwise MPEG-4."""
     return "libx264" if "libx264" in av.codecs_available else "mpeg4"
 
 
 def write_clip(path: Path, frames: list[NDArray[np.uint8]]) -> None:
-    """Encode frames, RGB as `to_yuv420` takes them, as an MP4 file at a constant quality."""
+    """Encode RGB frames as an MP4 file; sizes must fit `to_yuv420`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = frames[0].shape[:2]
     name = encoder_name()
     with av.open(str(path), mode="w") as container:
         stream = cast("av.VideoStream", container.add_stream(name, rate=RATE))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        # One thread: how frames are shared out between threads changes the coded bytes.
+        # One thread, because the distribution of frames over threads changes the coded bytes.
         stream.codec_context.thread_count = 1
         if name == "libx264":
-            # x264's macroblock-tree rate control gives other bytes each time, even with one thread, and by
-            # default it picks algorithms by processor.
+            # x264's macroblock-tree rate control gives different bytes in each run, even with one thread. By
+            # default x264 also chooses algorithms by processor.
             x264 = "mbtree=0:cpu-independent=1"
             stream.options = {"crf": "19", "preset": "veryfast", "x264-params": x264}
         else:
@@ -169,18 +169,21 @@ def write_clip(path: Path, frames: list[NDArray[np.uint8]]) -> None:
         container.mux(stream.encode())
 
 
-# BT.601 in the video range, as integers of which 2^16 are 1: rows Y, U, V.
+# Coefficients of BT.601 in the video range times 2^16: rows Y, U, V.
 _YUV = ((16829, 33039, 6416), (-9714, -19070, 28784), (28784, -24103, -4681))
 
 
 def to_yuv420(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert in integers: FFmpeg's own conversion differs between processors with and without SSSE3.
+    """Convert RGB to YUV 4:2:0 in integers.
+
+    FFmpeg's own conversion differs between processors with and without SSSE3.
 
     Args:
         rgb: UInt8["height width 3"], the height divisible by 4 and the width by 2.
 
     Returns:
-        UInt8["height*3/2 width"]: the planes Y, U and V one below the other; U and V of 2 x 2 pixels' mean.
+        UInt8["height*3/2 width"]: the planes Y, U and V one below the other. U and V are means of 2 x 2
+        pixels.
     """
     height, width = rgb.shape[:2]
     wide = rgb.astype(np.int32)
@@ -208,7 +211,7 @@ def swap_face(target: Rendering, donor: Person, view: View) -> FloatImage:
 
     Args:
         target: The picture, rendered in `view`.
-        donor: Whose face it gets.
+        donor: The person whose face it gets.
         view: Pose, expression and light of the picture.
 
     Returns:
@@ -230,9 +233,9 @@ def swap_face(target: Rendering, donor: Person, view: View) -> FloatImage:
 
 
 def match_color(face: FloatImage, like: FloatImage, where: NDArray[np.bool_]) -> FloatImage:
-    """Give `face` the mean and, within limits, the contrast that `like` has in a region, channel by channel.
+    """Give `face` the mean and, within limits, the contrast of `like`, measured in a region per channel.
 
-    Source: Reinhard et al., "Color transfer between images", IEEE CG&A 2001 (in RGB instead of their lab).
+    Source: Reinhard et al., "Color transfer between images", IEEE CG&A 2001 (here in RGB instead of Lab).
     """
     have, want = face[where].astype(np.float64), like[where].astype(np.float64)
     ratio = np.clip(want.std(axis=0) / np.maximum(have.std(axis=0), 1e-4), 0.7, 1.4)

@@ -1,4 +1,4 @@
-"""The demo's CNN Synth: photographs and what learned up-sampling makes of them, in the real layout."""
+"""The demo's CNN Synth: photographs and fakes by learned up-sampling, in the layout of the real set."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Picture:
 
     Attributes:
         folder: The set: `progan` (with categories) or `san`.
-        category: Category folder, or "" where the set has none.
-        is_fake: In `1_fake` rather than `0_real`.
+        category: Folder of the category; "" if the set has no categories.
+        is_fake: Whether it is in `1_fake` and not in `0_real`.
         number: File number.
     """
 
@@ -36,13 +36,13 @@ class Picture:
 
     @property
     def path(self) -> str:
-        """Relative to the set's root."""
+        """The path relative to the set's root."""
         parts = [self.folder, self.category, "1_fake" if self.is_fake else "0_real", f"{self.number:05}.png"]
         return "/".join(part for part in parts if part)
 
 
 def plan(recipe: Recipe) -> list[Picture]:
-    """All images; ProGAN's divide `recipe.whole` between its categories."""
+    """All images. The categories of ProGAN share `recipe.whole`."""
     share = recipe.whole // len(CATEGORIES)
     return [
         Picture(folder, category, is_fake, number)
@@ -54,7 +54,7 @@ def plan(recipe: Recipe) -> list[Picture]:
 
 
 def shoot(rng: np.random.Generator, names: tuple[str, ...]) -> FloatImage:
-    """A random crop of one of the photographs, a little shrunk, in another light and perhaps mirrored."""
+    """Draw a random crop of one of the photographs: shrunk a little, with random light, perhaps mirrored."""
     crop = resized(draw_crop(rng, names, smallest=SIDE), SIDE, SIDE, "area")
     if rng.random() < 0.5:
         crop = crop[:, ::-1]
@@ -67,7 +67,7 @@ def _names(category: str) -> tuple[str, ...]:
 
 
 def train_generator(folder: str, recipe: Recipe, seed: int) -> UpSampler:
-    """Train a set's generator: ProGAN's generates photographs again, SAN's enlarges them fourfold."""
+    """Train a set's generator: ProGAN's reconstructs photographs, SAN's enlarges them fourfold."""
     rng = generator(seed, FOLDER, "lessons", folder)
     crops = [shoot(rng, PHOTOGRAPHS) for _ in range(recipe.lessons)]
     pairs = [(crop, crop) for crop in crops]
@@ -77,7 +77,10 @@ def train_generator(folder: str, recipe: Recipe, seed: int) -> UpSampler:
 
 
 def make_picture(picture: Picture, networks: dict[str, UpSampler], seed: int, root: Path) -> None:
-    """Crop, forge and write one image. SAN's fake is made from the real image of the same number."""
+    """Crop a photograph, make a fake if needed, and write the image.
+
+    The fakes of SAN are made from the real images of the same number.
+    """
     shared = picture.folder == "san"
     scene = "photograph" if shared or not picture.is_fake else "generated"
     rgb = shoot(

@@ -1,7 +1,7 @@
-"""The demo's DFFD: still faces, whole-face synthesis and attribute edits, in the real set's layout.
+"""The demo's DFFD: still faces, whole-face synthesis and attribute edits, in the layout of the real set.
 
-The edits of `faceapp` are those of a face-editing app: warp, recolor, smooth, blend. No network is involved;
-what gives an edit away is local resampling, lost skin texture and the blend.
+The edits of `faceapp` resemble those of a face-editing app: warp, recolor, smooth, blend. They use no
+network. Their traces are local resampling, lost skin texture and the blend.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Still:
-    """One image to make: its folder, split and number (numbers run through the splits)."""
+    """One image to make: its folder, split and number. Numbers continue from split to split."""
 
     folder: str
     split: str
@@ -65,7 +65,7 @@ class Still:
 
     @property
     def path(self) -> str:
-        """Relative to the set's root."""
+        """The path relative to the set's root."""
         return f"{self.folder}/{self.split}/{self.number:05}.jpg"
 
 
@@ -83,7 +83,7 @@ def plan(recipe: Recipe) -> list[Still]:
 def _shoot(
     seed: int, domain: str, name: str, number: int, identity: Identity | None = None
 ) -> tuple[Rendering, Identity]:
-    """A portrait photograph, before the camera's noise."""
+    """Render a portrait photograph, without the camera's noise, and return the person in it."""
     rng = generator(seed, FOLDER, name, number)
     person = draw_identity(rng)
     view = draw_view(rng, EYE_DISTANCE[domain])
@@ -93,12 +93,12 @@ def _shoot(
 
 
 def made_up(identity: Identity) -> Identity:
-    """What the demo's StarGAN learns to make of a person: red lips, blushed cheeks and dark brows."""
+    """A person with red lips, blushed cheeks and dark brows, which the demo's StarGAN learns to add."""
     return replace(identity, lips=1.0, blush=1.0, brows=1.0)
 
 
 def train_generator(folder: str, recipe: Recipe, seed: int) -> UpSampler:
-    """Train the generator of a folder on pictures of people who appear nowhere else."""
+    """Train the generator of a folder on pictures of people who are in no other picture."""
     pairs: list[tuple[FloatImage, FloatImage]] = []
     for number in range(recipe.lessons):
         name, domain = f"lessons of {folder}", DOMAINS[folder]
@@ -112,7 +112,7 @@ def train_generator(folder: str, recipe: Recipe, seed: int) -> UpSampler:
 
 
 def make_still(still: Still, networks: dict[str, UpSampler], seed: int, root: Path) -> None:
-    """Render, forge and write one image."""
+    """Render one image, make a fake if needed, and write it."""
     domain = DOMAINS[still.folder]
     name = domain if still.folder in EDITED else still.folder
     picture, _ = _shoot(seed, domain, name, still.number)
@@ -171,7 +171,7 @@ def painted_lips(rgb: FloatImage, marks: Points, rng: np.random.Generator) -> Fl
 
 
 def smoother_skin(rgb: FloatImage, marks: Points, rng: np.random.Generator) -> FloatImage:
-    """Smooth the skin but not its edges (a younger face); eyes, brows and mouth stay."""
+    """Smooth the skin but not its edges, as for a younger face; eyes, brows and mouth do not change."""
     height, width = rgb.shape[:2]
     mask = _oval(marks, height, width)
     for part in (*_BROWS, *_EYES, _MOUTH):
@@ -190,14 +190,14 @@ _NEIGHBORS = [
 
 
 def bilateral(rgb: FloatImage, where: NDArray[np.bool_], sigma: float) -> FloatImage:
-    """Means of neighbors that are weighted by their nearness, in the picture and in color.
+    """Bilateral filter: the mean of neighbors, weighted by their distance in the picture and in color.
 
     Source: Tomasi and Manduchi, "Bilateral filtering for gray and color images", ICCV 1998.
 
     Args:
         rgb: Float["height width 3"].
-        where: Bool["height width"]: all outside of a box around these pixels stays as it is.
-        sigma: Deviation of the weight by color: the sum of three channels' differences.
+        where: Bool["height width"]: pixels outside of the bounding box of these pixels do not change.
+        sigma: Standard deviation of the weight by color distance, the sum of the three channels' differences.
     """
     rows, columns = (np.flatnonzero(where.any(axis=axis)) for axis in (1, 0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
@@ -206,7 +206,7 @@ def bilateral(rgb: FloatImage, where: NDArray[np.bool_], sigma: float) -> FloatI
     middle = [
         channel[_RADIUS + top :, _RADIUS + left :][: bottom - top, : right - left] for channel in channels
     ]
-    # A weight for each difference that steps of color allow.
+    # One weight for each possible color distance.
     nearness = as_float(settled(np.exp(-0.5 * (np.arange(3 * STEPS + 1) / STEPS / sigma) ** 2)))
     total = np.zeros_like(middle[0])
     sums = [np.zeros_like(total) for _ in channels]
@@ -240,7 +240,7 @@ def edit_face(picture: Rendering, rng: np.random.Generator) -> FloatImage:
 
 
 def _oval(marks: Points, height: int, width: int) -> Mask:
-    """The face from a little above the brows to the chin."""
+    """A mask of the face from a little above the brows to the chin."""
     forehead = marks[17:27] - (0, 0.1 * (marks[8, 1] - marks[27, 1]))
     return hull(_grown(np.vstack([marks[:17], forehead]), 0.93), height, width, 5.0)
 
@@ -251,7 +251,7 @@ def _grown(points: Points, factor: float) -> Points:
 
 
 def _moved(rgb: FloatImage, before: Points, after: Points, chosen: np.ndarray) -> FloatImage:
-    """Warp landmarks to other places and blend that in around the `chosen` ones."""
+    """Warp landmarks to other places, and blend the result into the picture around the `chosen` landmarks."""
     height, width = rgb.shape[:2]
     rim = np.array(
         [(x * width, y * height) for x in (0, 0.5, 1) for y in (0, 0.5, 1) if (x, y) != (0.5, 0.5)]

@@ -1,4 +1,4 @@
-"""A synthetic person (who it is), a view of one (pose, expression, light), and the face's geometry in it."""
+"""A synthetic person, a view of a person (pose, expression, light), and the face's geometry in a view."""
 
 from __future__ import annotations
 
@@ -58,13 +58,17 @@ class Identity:
     """One synthetic person.
 
     Attributes:
-        shape: For each of `SHAPE_NAMES` a deviation from the portrait, about -1 to 1.
+        shape: For each of `SHAPE_NAMES` a deviation from the portrait, -1 to 1.
         skin: Factors on the portrait's skin, RGB.
         hair: Hair color, sRGB in [0, 1].
         eyes: Factors on the iris, RGB.
         clothes: Color of the clothes, sRGB in [0, 1].
-        brows, lips, beard, freckles, blush: Strengths, 0 to 1.
-        mirrored: The portrait is flipped left to right.
+        brows: Darkness of the brows, 0 to 1.
+        lips: Redness of the lips, 0 to 1.
+        beard: Strength of the beard, 0 to 1.
+        freckles: Strength of the freckles, 0 to 1.
+        blush: Redness of the cheeks, 0 to 1.
+        mirrored: Whether the portrait is flipped left to right.
         texture: Seed of skin and hair detail.
     """
 
@@ -91,7 +95,7 @@ def _mix(
 
 
 def draw_identity(rng: np.random.Generator) -> Identity:
-    """Draw a person; the same generator state gives the same one."""
+    """Draw a random person."""
     shape = dict(
         zip(SHAPE_NAMES, np.clip(rng.normal(0, 0.55, len(SHAPE_NAMES)), -1, 1).tolist(), strict=True)
     )
@@ -120,13 +124,13 @@ class View:
         yaw: Turn of the head, degrees; positive to the viewer's right.
         pitch: Nod of the head, degrees; positive downwards.
         roll: Tilt of the head, degrees; positive clockwise.
-        eye_distance: Size of the face: pixels between the pupils, seen from the front.
-        x: Where the middle of the face lies, as a share of the width.
-        y: The same, of the height.
+        eye_distance: Size of the face: distance between the pupils in pixels, seen from the front.
+        x: Place of the middle of the face, as a share of the picture's width.
+        y: The same, as a share of the height.
         smile: From -1 (mouth nearly closed, corners down) to 1 (broader than the portrait's smile).
         brows: From -1 (lowered) to 1 (raised).
-        light_from: Where the light comes from, degrees: 0 right, 90 above.
-        light: How strongly it models the head, 0 to 1.
+        light_from: Direction of the light, degrees: 0 is right, 90 is above.
+        light: Strength of its shading on the head, 0 to 1.
         exposure: Factor on all light.
         warmth: From -1 (blue) to 1 (orange).
     """
@@ -150,11 +154,11 @@ class View:
 
 
 def draw_view(rng: np.random.Generator, eye_distance: float) -> View:
-    """Draw a view as in a portrait photograph: nearly frontal, with its own light.
+    """Draw a view as in a portrait photograph: nearly frontal, with random light.
 
     Args:
-        rng: Draws it.
-        eye_distance: Mean size of the face, pixels between the pupils.
+        rng: The source of random numbers.
+        eye_distance: Mean distance between the pupils, in pixels.
     """
     yaw, pitch, roll = np.clip(rng.normal(0, 1, 3), -2, 2) * (6.0, 3.0, 3.5)
     return View(
@@ -177,10 +181,10 @@ def project(points: Points, view: View, width: int, height: int) -> Points:
     """Turn points of the head and place them in the picture.
 
     Args:
-        points: Float["points 2"] in photograph pixels, from the face's middle.
+        points: Float["points 2"] in photograph pixels, relative to the middle of the face.
         view: The view.
-        width: Of the picture, pixels.
-        height: The same.
+        width: Width of the picture, pixels.
+        height: Height of the picture, pixels.
 
     Returns:
         Float["points 2"], picture pixels.
@@ -188,7 +192,7 @@ def project(points: Points, view: View, width: int, height: int) -> Points:
     angles = np.radians([view.yaw, view.pitch, view.roll])
     cos, sin = settled(np.cos(angles)), settled(np.sin(angles))
     x, y = points[:, 0], points[:, 1]
-    # About an axis through the head, not through its surface.
+    # The head turns about an axis through its inside.
     z = _depth(points) - 55
     x, z = x * cos[0] + z * sin[0], z * cos[0] - x * sin[0]
     y = y * cos[1] + z * sin[1]
@@ -253,7 +257,7 @@ def _mouth(marks: Points, shape: dict[str, float], smile: float) -> None:
     mouth[:, 0] *= 1 + 0.10 * shape["mouth_width"] + 0.07 * smile
     corners = (np.abs(mouth[:, 0]) / 22) ** 2
     mouth[:, 1] += 1.6 * shape["mouth_height"] - 2.0 * (smile - 0.5) * (corners - 0.4)
-    # Less of a smile shows less of the teeth: the inner lips close and the outer ones follow part of the way.
+    # A weaker smile shows less of the teeth: the inner lips close, and the outer lips follow part of the way.
     opening = float(np.clip(0.5 + 0.5 * smile, 0.08, 1.1))
     lip_line = marks[60:68, 1].mean()
     for inner in (slice(61, 64), slice(65, 68)):

@@ -2,8 +2,8 @@
 
 Every operation gives the same bits on every processor (`examples.demo.arithmetic`).
 
-Images are float32, RGB, height x width x 3, with values in [0, 1]. They become bytes only in `digitize`,
-which every picture goes through last, real and fake alike: noise and coding never depend on the label.
+Images are float32, RGB, height x width x 3, with values in [0, 1]. They become bytes only in `digitize`, the
+last step for real and fake pictures, so that noise and coding never depend on the label.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ Points = NDArray[np.float64]
 
 
 def as_float(values: Any) -> NDArray[np.float32]:
-    """Float32 of the same shape, and a type that NumPy's and OpenCV's loose ones agree on."""
+    """Convert to float32; this also gives the type checker one type for results of NumPy and OpenCV."""
     return np.asarray(values, dtype=np.float32)
 
 
 def generator(seed: int, *names: str | int) -> np.random.Generator:
-    """A random generator of its own for each thing that is made, so that order and worker never matter.
+    """The random generator of one object, so that the order of work and the worker change nothing.
 
     Args:
-        seed: The run's seed, at least 0.
-        *names: What is made, e.g. `("celeba", 42)`.
+        seed: The demo's seed, at least 0.
+        *names: The name of the object, such as `("celeba", 42)`.
     """
     key = zlib.crc32("/".join(map(str, names)).encode())
     return np.random.default_rng([seed, key])
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Normal noise of zero mean and unit deviation, cut off at 3.65.
+    """Normal noise with mean 0 and standard deviation 1, clipped at ±3.65.
 
-    Beyond 3.654 NumPy's method takes a logarithm; up to there it is one multiplication.
+    Beyond 3.654 NumPy's method computes a logarithm; below it needs only one multiplication.
     """
     return as_float(rng.standard_normal(shape, dtype=np.float32).clip(-3.65, 3.65))
 
@@ -61,7 +61,7 @@ Filter = Literal["area", "cubic", "lanczos"]
 
 
 def blend(base: FloatImage, over: NDArray[np.floating[Any]], mask: Mask) -> FloatImage:
-    """`over` where the mask is 1, `base` where it is 0: Float["height width 3"] and Float["height width"]."""
+    """Blend two images, Float["height width 3"]: `over` where the mask is 1, and `base` where it is 0."""
     return as_float(base + mask[..., None] * (over - base))
 
 
@@ -71,7 +71,7 @@ _WEIGHTS = 2048
 
 @cache
 def _gaussian(sigma: float) -> NDArray[np.float64]:
-    """Weights that sum to 1; four deviations to either side."""
+    """Weights of a Gaussian filter, which sum to 1 and extend to four standard deviations on either side."""
     radius = max(1, round(4 * sigma))
     bell = [math.exp(-0.5 * (place / sigma) ** 2) for place in range(-radius, radius + 1)]
     weights = [round(_WEIGHTS * value / math.fsum(bell)) for value in bell]
@@ -83,12 +83,13 @@ _ONE = np.ones(1)
 
 
 def filtered(image: NDArray[Real], weights: NDArray[np.float64]) -> NDArray[Real]:
-    """Apply a filter down and across; no sum in it rounds.
+    """Apply a filter vertically and horizontally; none of its sums rounds.
 
     Args:
-        image: Float["height width"] or Float["height width channels"]. Of float32 within -2 and 2 it takes 12
-            bits after the point, of float64 within -8 and 8 it takes 24.
-        weights: Float["odd"], multiples of 1 / 2048 whose magnitudes sum to 1, or of 1/8 and to less than 2.
+        image: Float["height width"] or Float["height width channels"]. float32 must be within ±2 and is
+            rounded to 12 bits after the point; float64 must be within ±8 and is rounded to 24 bits.
+        weights: Float["odd"]: either multiples of 1 / 2048 whose magnitudes sum to 1, or multiples of 1/8
+            whose magnitudes sum to less than 2.
     """
     steps = STEPS if image.dtype == np.float32 else STEPS**2
     counts = np.rint(image * image.dtype.type(steps))
@@ -103,21 +104,21 @@ def blur(image: NDArray[Real], sigma: float) -> NDArray[Real]:
 
 
 def resized(image: NDArray[np.float32], width: int, height: int, how: Filter) -> NDArray[np.float32]:
-    """The image at another size."""
-    # OpenCV's resize has vector code for bytes and float32, and Intel's library for some filters; for float64
-    # and these filters it has one loop of C++.
+    """Resize an image to `width` x `height` pixels with a filter."""
+    # OpenCV's resize has vector code for bytes and float32, and uses Intel's library for some filters. For
+    # float64 and these filters it has a single loop of C++.
     wide = np.asarray(image, dtype=np.float64)
     return stepped(cv2.resize(wide, (width, height), interpolation=_FILTERS[how]))
 
 
 def sampled(image: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Read the image at places, linear between pixels; outside, its rim is repeated.
+    """Sample an image at places, linearly between pixels. Outside of the image its border is repeated.
 
     Args:
         image: Float["height width"] or Float["height width channels"].
         places: Float["height width 2"], x and y in pixels, multiples of 1/32.
     """
-    # 12 bits of value and twice 5 bits of place: no sum rounds.
+    # Values have 12 bits and each coordinate 5 bits after the point, so no sum rounds.
     x, y = places[..., 0], places[..., 1]
     return as_float(cv2.remap(stepped(image), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
@@ -127,9 +128,9 @@ def polygon(corners: Points, height: int, width: int, feather: float) -> Mask:
 
     Args:
         corners: Float["points 2"], pixels.
-        height: Of the mask, pixels.
-        width: The same.
-        feather: Deviation of the rim's blur, pixels.
+        height: Height of the mask, pixels.
+        width: Width of the mask, pixels.
+        feather: Standard deviation of the blur at its edge, pixels.
 
     Returns:
         Float["height width"] in [0, 1].
@@ -140,7 +141,7 @@ def polygon(corners: Points, height: int, width: int, feather: float) -> Mask:
 
 
 def hull(points: Points, height: int, width: int, feather: float) -> Mask:
-    """The convex hull of some points as a soft mask; arguments as of `polygon`."""
+    """The convex hull of points as a soft mask; the other arguments are those of `polygon`."""
     corners = cv2.convexHull(as_float(points))
     return polygon(np.asarray(corners, dtype=np.float64)[:, 0], height, width, feather)
 
@@ -158,12 +159,12 @@ def _kernel(first: Points, second: Points) -> NDArray[np.float64]:
 
 
 def thin_plate(source: Points, target: Points, at: Points, smoothing: float = 0.0) -> Points:
-    """Evaluate the thin-plate spline that carries `source` to `target`.
+    """Evaluate the thin-plate spline that maps `source` to `target`.
 
     Args:
-        source: Float["points 2"], at least three that are not on a line.
+        source: Float["points 2"], at least three points that are not on a line.
         target: Float["points 2"].
-        at: Float["queries 2"], where to evaluate.
+        at: Float["queries 2"], the points to map.
         smoothing: Ridge on the bending part; 0 interpolates exactly.
 
     Returns:
@@ -182,17 +183,17 @@ def thin_plate(source: Points, target: Points, at: Points, smoothing: float = 0.
 
 
 def backward_map(source: Points, target: Points, width: int, height: int) -> NDArray[np.float32]:
-    """For every output pixel the place in the source to read, so that `source` lands on `target`.
+    """The place in the source image to read for each output pixel, so that `source` moves to `target`.
 
     Returns:
-        Float["height width 2"], x and y to 1/32 pixel, for `pixels.sampled`.
+        Float["height width 2"], x and y rounded to 1/32 pixel, for `sampled`.
     """
     columns, rows = -(-width // _CELL) + 1, -(-height // _CELL) + 1
     across, down = np.arange(columns, dtype=np.float64), np.arange(rows, dtype=np.float64)
     grid = np.stack(np.meshgrid(across, down), axis=-1) * _CELL
     coarse = thin_plate(target, source, grid.reshape(-1, 2), _SMOOTHING).reshape(rows, columns, 2)
     x, y = _fine(width, height)
-    # Places in eighths of a cell on a grid of 2^-10 pixels: no sum rounds.
+    # Weights are eighths and values multiples of 2^-10 pixels, so no sum rounds.
     coarse = np.rint(coarse * 2**10) / 2**10
     places = cv2.remap(coarse, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return as_float(np.rint(places * 32) / 32)
@@ -209,7 +210,7 @@ _CODING = {".jpg": [cv2.IMWRITE_JPEG_QUALITY, 92], ".png": [cv2.IMWRITE_PNG_COMP
 
 
 def focus(rgb: FloatImage, rng: np.random.Generator) -> FloatImage:
-    """Blur as a lens does: Gaussian, deviation 0 to 0.7 pixels. It is the scene's, so before any forgery."""
+    """Blur like a lens: Gaussian, standard deviation 0 to 0.7 pixels. It is applied before any forgery."""
     sigma = float(rng.uniform(0, 0.7))
     return rgb if sigma < 0.25 else blur(rgb, sigma)
 
@@ -219,7 +220,7 @@ def digitize(rgb: FloatImage, rng: np.random.Generator) -> NDArray[np.uint8]:
 
     Args:
         rgb: Float["height width 3"] in [0, 1].
-        rng: Draws the noise, of deviation 0.6 to 1.6 gray levels.
+        rng: The source of the noise, whose standard deviation is 0.6 to 1.6 gray levels.
 
     Returns:
         UInt8["height width 3"], RGB.
@@ -230,7 +231,7 @@ def digitize(rgb: FloatImage, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def write_still(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write `.png` or `.jpg` (quality 92, 4:2:0), by the path's suffix.
+    """Write a PNG or JPEG file (quality 92, 4:2:0), depending on the path's suffix.
 
     Raises:
         OSError: If the picture cannot be encoded or written.

@@ -1,4 +1,4 @@
-"""The one portrait that every demo face comes from: its outlines, its landmarks, its atlas of regions.
+"""The portrait that every demo face is made from: its outlines, its landmarks, its atlas of regions.
 
 Source: NASA portrait S91-39885 of Eileen Collins, public domain, which scikit-image's wheel carries as
 `skimage.data.astronaut()`. Outlines and landmarks are in pixels of that 512 x 512 photograph.
@@ -103,7 +103,7 @@ class Atlas:
         rgb: Float["486 486 3"] in [0, 1].
         masks: Float["486 486"] each: head, face, hair, skin, clothes, eyes, iris, cheeks, brows, lips, teeth,
             beard, and `person` (all of it).
-        boxes: Rows and columns that hold all of a region's mask.
+        boxes: The rows and columns of the bounding box of each mask.
     """
 
     rgb: FloatImage
@@ -112,13 +112,13 @@ class Atlas:
 
 
 def to_atlas(points: Points) -> Points:
-    """Photograph pixels to atlas pixels."""
+    """Convert pixels of the photograph to pixels of the atlas."""
     return (points - (LEFT, TOP)) * SCALE
 
 
 @cache
 def load_atlas() -> Atlas:
-    """The portrait's atlas, made once a process."""
+    """The portrait's atlas, made once per process."""
     photograph = np.asarray(data.astronaut())  # type: ignore[no-untyped-call]
     square = as_float(photograph[TOP : TOP + SIDE, LEFT : LEFT + SIDE] / 255)
     large = resized(square, SIZE, SIZE, "lanczos")
@@ -155,7 +155,7 @@ def _regions() -> dict[str, Mask]:
         "iris": _union(*(_disc(marks[i : i + 6].mean(axis=0), 3.6, 1.5) for i in (36, 42))) * eyes,
         "cheeks": _union(*(_disc(0.55 * marks[i] + 0.45 * marks[33], 12, 16) for i in (2, 14))),
         "beard": np.clip(_area(jaw, 9) - _area(marks[48:60], 3), 0, 1) * bare,
-        # Kept inside the traced outline: a rim of the studio's bright wall would shine on dark backdrops.
+        # The mask stays inside the traced outline, so that no edge of the bright studio wall is visible.
         "person": np.clip(as_float(1.7) * _union(head, clothes) - as_float(0.7), 0, 1),
     }
 

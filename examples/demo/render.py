@@ -1,4 +1,4 @@
-"""Renders pictures of a synthetic person: backdrop, paint, light, warp, and place in the picture."""
+"""Renders pictures of a synthetic person: backdrop, colors, light, warp, and place in the picture."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def photograph(name: str) -> FloatImage:
 
 
 def draw_crop(rng: np.random.Generator, names: tuple[str, ...], smallest: int) -> FloatImage:
-    """A random square of one of the photographs, at least `smallest` pixels wide, at its own resolution."""
+    """A random square of one of the photographs, at least `smallest` pixels wide, not resized."""
     picture = photograph(names[rng.integers(len(names))])
     height, width = picture.shape[:2]
     side = int(rng.integers(smallest, min(height, width) + 1))
@@ -88,19 +88,20 @@ def paint(identity: Identity) -> FloatImage:
 
 @cache
 def _noise_field(sigma: float) -> Mask:
-    # Blurring anew for every person would take most of the demo's time: crops of one field differ enough.
+    # Blurring new noise for every person would take most of the demo's time, and crops of one field differ
+    # enough.
     field = normal(np.random.default_rng(round(sigma * 100)), (_FIELD, _FIELD))
-    # In float64, since of a coarse grain's values only the last bits of the noise are left.
+    # float64 is needed: a strong blur makes the values so small that float32 steps would keep few bits.
     smooth = blur(field.astype(np.float64), sigma)
     return as_float((smooth - smooth.mean()) / smooth.std())
 
 
 def _noise(rng: np.random.Generator, sigma: float) -> Mask:
-    """A random crop, as large as the atlas, of smooth noise with zero mean and unit deviation.
+    """A random crop of smooth noise, as large as the atlas, with mean 0 and standard deviation 1.
 
     Args:
-        rng: Draws the place of the crop.
-        sigma: The noise's grain, pixels.
+        rng: The source of the crop's place.
+        sigma: Standard deviation of the noise's blur, pixels.
     """
     top, left = rng.integers(_FIELD - SIZE, size=2)
     return _noise_field(sigma)[top : top + SIZE, left : left + SIZE]
@@ -111,7 +112,7 @@ def _skin(identity: Identity, atlas: Atlas, rng: np.random.Generator) -> FloatIm
     box = atlas.boxes["skin"]
     broad, middle, fine = (_noise(rng, sigma)[box] for sigma in (9, 2.2, 1.0))
     mottle = 1 + 0.025 * broad + 0.02 * middle + 0.018 * fine
-    # Both are drawn for everyone, so that a shaven twin has the same skin.
+    # Both are drawn for every person, so that the same person without a beard has the same skin.
     stubble, spots = _noise(rng, 1.2)[box], _noise(rng, 2.4)[box]
     if identity.beard:
         mottle -= as_float(0.24 * identity.beard) * atlas.masks["beard"][box] * (1 + 0.3 * stubble)
@@ -126,7 +127,7 @@ def _skin(identity: Identity, atlas: Atlas, rng: np.random.Generator) -> FloatIm
 
 
 def _hair(rgb: FloatImage, identity: Identity, atlas: Atlas, rng: np.random.Generator) -> FloatImage:
-    """Hair of another mean color whose strands keep their light and shade."""
+    """The hair in another mean color; its strands keep their light and shade."""
     mask = atlas.masks["hair"][atlas.boxes["hair"]]
     luma = sum(as_float(weight) * rgb[..., channel] for channel, weight in enumerate(_LUMA))
     relative = np.maximum(luma / ((luma * mask).sum() / mask.sum()), 0)
@@ -144,11 +145,11 @@ _FRAME = np.array([(x, y) for x in _ACROSS for y in _DOWN if x != _ACROSS[1] or 
 
 @dataclass(frozen=True)
 class Rendering:
-    """One picture and where the face lies in it.
+    """One picture and the landmarks of the face in it.
 
     Attributes:
-        rgb: Float["height width 3"] in [0, 1]; no camera noise yet.
-        landmarks: Float["68 2"], picture pixels, dlib's order.
+        rgb: Float["height width 3"] in [0, 1], without camera noise.
+        landmarks: Float["68 2"], picture pixels, in dlib's order.
     """
 
     rgb: FloatImage
@@ -156,20 +157,20 @@ class Rendering:
 
 
 class Person:
-    """A synthetic person, painted once and rendered as often as wanted.
+    """A synthetic person, painted once and rendered in any number of views.
 
     Args:
-        identity: Who it is.
+        identity: The person's features.
     """
 
     def __init__(self, identity: Identity) -> None:
         self.identity = identity
         layers = np.dstack([paint(identity), load_atlas().masks["person"]])
-        # Reading between pixels softens them; this is what it takes away, on average.
+        # Sampling between pixels blurs the picture. This filter sharpens it by the average blur.
         self._layers = filtered(as_float(layers), _CRISP)
 
     def render(self, view: View, backdrop: FloatImage) -> Rendering:
-        """Render the person in a view before a backdrop, whose size the picture gets."""
+        """Render the person in a view, in front of a backdrop. The picture has the backdrop's size."""
         height, width = backdrop.shape[:2]
         seen = view.mirrored() if self.identity.mirrored else view
         marks, hair = shaped(self.identity, seen)

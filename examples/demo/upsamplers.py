@@ -1,14 +1,15 @@
-"""Small convolutional generators whose up-sampling is learned, and the training that takes seconds.
+"""Small convolutional generators with learned up-sampling, and their training, which takes seconds.
 
-Each encodes an image to a fraction of its size and generates it again; they differ in how they up-sample,
-which is what leaves the periodic traces that detectors of generated images live on.
+Each generator encodes an image to a fraction of its size and generates it again. They differ in their
+up-sampling, which leaves the periodic traces that detectors of generated images use.
 
-Weights and images are the same on every processor, in training as well: the layers compute in float64 on
-numbers of so few bits that their sums are exact, and all else is element-wise (`examples.demo.arithmetic`).
+Weights and images are the same on every processor, also in training. The layers compute in float64 on numbers
+with so few bits that their sums are exact, and all other operations are element-wise
+(`examples.demo.arithmetic`).
 
 Sources: A. Odena et al., "Deconvolution and checkerboard artifacts", Distill 2016; X. Zhang et al.,
-"Detecting and simulating artifacts in GAN fake images", WIFS 2019: an autoencoder leaves a GAN's trace;
-D. Kingma and J. Ba, "Adam", ICLR 2015.
+"Detecting and simulating artifacts in GAN fake images", WIFS 2019, where an autoencoder leaves the trace of a
+GAN; D. Kingma and J. Ba, "Adam", ICLR 2015.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _SLOPE = 0.125
 
 
 class _Snap(torch.autograd.Function):
-    """Keeps `_BITS` bits, counted from the largest number's first, of values and of their gradients."""
+    """Rounds values and their gradients to `_BITS` bits, counted from the first bit of the largest number."""
 
     @staticmethod
     def forward(_: Any, values: Tensor) -> Tensor:
@@ -57,15 +58,16 @@ def _snap(values: Tensor) -> Tensor:
 
 
 class _Layer(nn.Module):
-    """A convolution with a bias for each output.
+    """A convolution with a bias for each output channel.
 
     Args:
-        rng: Draws weights and biases, as PyTorch's layers do by default.
-        inward: Channels in.
-        outward: Channels out.
-        side: Of the kernel.
-        stride: Pixels in for a pixel out; where it is transposed, pixels out for a pixel in.
-        transposed: Spreads each input pixel, instead of gathering each output pixel.
+        rng: The source of initial weights and biases, which have the same distribution as in PyTorch's
+            layers.
+        inward: Input channels.
+        outward: Output channels.
+        side: Side of the kernel, pixels.
+        stride: Input pixels per output pixel; in a transposed convolution, output pixels per input pixel.
+        transposed: Whether it is a transposed convolution.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class _Layer(nn.Module):
     ) -> None:
         super().__init__()
         shape = (inward, outward) if transposed else (outward, inward)
-        # As PyTorch's; with a stride of 1 a transposed convolution is a plain one by another name.
+        # The fan of PyTorch's layers. With a stride of 1 a transposed convolution is a plain convolution.
         fan = (outward if transposed and stride > 1 else inward) * side * side
         bound = 1 / math.sqrt(fan)
         self.weight = nn.Parameter(torch.from_numpy(rng.uniform(-bound, bound, (*shape, side, side))))
@@ -90,11 +92,11 @@ class _Layer(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Float["batch in height width"] to Float["batch out ...]"."""
         sums = self.sums(_snap(image), _snap(self.weight))
-        # Apart from the sums, which are exact only without it.
+        # The bias is added separately, because the sums are only exact without it.
         return sums.add_(self.bias[:, None, None])
 
     def sums(self, image: Tensor, weight: Tensor) -> Tensor:
-        """The convolution itself."""
+        """The convolution without rounding and bias."""
         if self.transposed:
             outer = self.stride + 2 * self.padding - weight.shape[-1]
             return functional.conv_transpose2d(
@@ -104,7 +106,7 @@ class _Layer(nn.Module):
 
 
 class _Nearest(_Layer):
-    """Pixels repeated to 2 x 2, then a 3 x 3 convolution: one transposed convolution, which is faster."""
+    """Repeats pixels to 2 x 2 and applies a 3 x 3 convolution, as one faster transposed convolution."""
 
     def __init__(self, rng: np.random.Generator, inward: int, outward: int) -> None:
         super().__init__(rng, inward, outward, 3)
@@ -119,16 +121,16 @@ class _Nearest(_Layer):
 
 
 class _Blur(nn.Module):
-    """The filter [1, 2, 1] / 4 down and across, the rim repeated."""
+    """The filter [1, 2, 1] / 4 vertically and horizontally; the border is repeated."""
 
     def forward(self, image: Tensor) -> Tensor:
-        # Twice the mean of 2 x 2 pixels.
+        # The mean of 2 x 2 pixels, applied twice.
         padded = functional.pad(image, (1, 1, 1, 1), mode="replicate")
         return functional.avg_pool2d(functional.avg_pool2d(padded, 2, stride=1), 2, stride=1)
 
 
 def _doubling(rng: np.random.Generator, kind: UpSampling, inward: int, outward: int) -> nn.Sequential:
-    """Layers that double width and height; the first or only one has weights."""
+    """Layers that double width and height; the first layer has the weights."""
     match kind:
         case "transposed":
             return nn.Sequential(_Layer(rng, inward, outward, 4, stride=2, transposed=True))
@@ -150,7 +152,7 @@ _LINEAR: dict[UpSampling, list[list[float]]] = {
 
 
 def _color_doubling(rng: np.random.Generator, kind: UpSampling) -> nn.Module:
-    """A doubling of three color channels that starts as plain interpolation, to be trained away from it."""
+    """Layers that double the size of three color channels. Their initial weights are linear interpolation."""
     layers = _doubling(rng, kind, 3, 3)
     learned = next(layer for layer in layers if isinstance(layer, _Layer))
     rows = [torch.tensor(row, dtype=torch.float64) for row in _LINEAR[kind]]
@@ -159,22 +161,23 @@ def _color_doubling(rng: np.random.Generator, kind: UpSampling) -> nn.Module:
         learned.weight.zero_()
         learned.bias.zero_()
         for output in range(3 * len(kernels)):
-            # Transposed convolutions store (in, out), the others (out, in): alike for three channels.
+            # Transposed convolutions store (in, out), other layers (out, in). Both work here, because a color
+            # channel only contributes to itself.
             learned.weight[output, output // len(kernels)] = kernels[output % len(kernels)]
     return layers
 
 
 class UpSampler(nn.Module):
-    """Encoder to a fraction of the size, decoder with a learned up-sampling of one kind.
+    """An encoder to a fraction of the size, and a decoder with learned up-sampling of one kind.
 
-    The code is the shrunken image and `code` learned channels; the decoder adds learned detail to learned
-    up-sampling of the colors (as the skips of StyleGAN2 and of super-resolution networks do).
+    The code is the shrunken image and `code` learned channels. The decoder adds learned detail to a learned
+    up-sampling of the colors, like the skip connections of StyleGAN2 and of super-resolution networks.
 
     Args:
-        rng: Draws the weights.
+        rng: The source of the initial weights.
         kind: How the decoder doubles the size.
-        code: Learned channels of the code; fewer lose more detail. 0 makes it a super-resolution network,
-            which sees the shrunken image alone.
+        code: Number of learned channels of the code; fewer lose more detail. 0 makes it a super-resolution
+            network, which sees only the shrunken image.
         doublings: How often the size is halved and doubled again.
     """
 
@@ -190,14 +193,14 @@ class UpSampler(nn.Module):
         decoder: list[nn.Module] = [_Layer(rng, code + 3, widths[0], 3), nn.LeakyReLU(_SLOPE, inplace=True)]
         for inward, outward in pairwise(widths):
             decoder += [_doubling(rng, kind, inward, outward), nn.LeakyReLU(_SLOPE, inplace=True)]
-        # Few outputs for many inputs: spreading is faster than gathering.
+        # With few outputs and many inputs, a transposed convolution is faster than a plain one.
         self.decoder = nn.Sequential(*decoder, _Layer(rng, widths[-1], 3, 3, transposed=True))
         self.colors = nn.Sequential(*(_color_doubling(rng, kind) for _ in range(doublings)))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Generate `image` again: Float64["batch 3 height width"] in and out, about [0, 1].
+        """Generate an image again: Float64["batch 3 height width"] in and out, about in [0, 1].
 
-        Height and width must be divisible by 2 to the number of doublings.
+        Height and width must be divisible by 2^doublings.
         """
         code = shrunken = functional.avg_pool2d(_snap(image), self.factor) - 0.5
         if self.encoder is not None:
@@ -211,14 +214,14 @@ def _tensor(images: list[FloatImage]) -> Tensor:
 
 
 class _Adam:
-    """Adam in single operations of NumPy: PyTorch fuses some, and its square root is not always exact.
+    """Adam in separate operations of NumPy: PyTorch fuses some, and its square root is not always exact.
 
-    The learning rate climbs for 3/10 of the steps and falls after that, the momentum the other way round,
-    both along cosines, as in `torch.optim.lr_scheduler.OneCycleLR`.
+    The learning rate rises in the first 3/10 of the steps and then falls; the momentum falls and then rises.
+    Both follow cosines, as in `torch.optim.lr_scheduler.OneCycleLR`.
     """
 
     def __init__(self, parameters: list[nn.Parameter], steps: int, fastest: float) -> None:
-        # Views of the parameters' own memory.
+        # These arrays share the memory of the parameters.
         self._weights = [parameter.detach().numpy() for parameter in parameters]
         self._means = [np.zeros_like(weights) for weights in self._weights]
         self._squares = [np.zeros_like(weights) for weights in self._weights]
@@ -227,7 +230,7 @@ class _Adam:
         self._decay = [1.0, 1.0]
 
     def _pace(self) -> tuple[float, float]:
-        """The learning rate and the decay of the mean at this step."""
+        """The learning rate, and the decay rate of the gradients' mean, at this step."""
         last = self._steps - 1
         if self._done <= self._peak:
             start, end, share = (1 / 25, 0.95), (1.0, 0.85), self._done / max(self._peak, 1)
@@ -269,14 +272,14 @@ def train_upsampler(
     """Train a generator on random patches.
 
     Args:
-        kind: Its up-sampling.
-        pairs: What it sees and what it is to make of it; the same image twice makes an autoencoder.
-        seed: Of weights and patches.
-        steps: Optimizer steps of `batch` patches of `patch` x `patch` pixels.
-        patch: Side of a patch, divisible by 4.
-        batch: Patches a step.
-        code: Learned channels of the code.
-        doublings: How often the size is doubled.
+        kind: The kind of up-sampling.
+        pairs: Pairs of an input and the wanted output; the same image twice trains an autoencoder.
+        seed: Seed of weights and patches.
+        steps: Number of optimizer steps.
+        patch: Side of a patch in pixels, divisible by 2^doublings.
+        batch: Patches per step.
+        code: Number of learned channels of the code.
+        doublings: How often the size is halved and doubled.
 
     Returns:
         The generator in eval mode; the same arguments give the same weights.
@@ -302,12 +305,12 @@ def _place(rng: np.random.Generator, shape: torch.Size, patch: int) -> tuple[int
 
 
 def _edges(image: Tensor) -> Tensor:
-    """Horizontal and vertical differences: fine detail counts as much as color."""
+    """Horizontal and vertical differences, so that fine detail counts as much as color."""
     return torch.cat([image.diff(dim=2)[..., :-1], image.diff(dim=3)[..., :-1, :]], dim=1)
 
 
 def generate(network: UpSampler, image: FloatImage) -> FloatImage:
-    """Run a trained generator over one image whose sides are divisible by 4."""
+    """Run a trained generator on one image, whose sides must be divisible by 2^doublings."""
     with torch.inference_mode():
         made = network(_tensor([image]))[0].numpy().transpose(1, 2, 0)
     return as_float(np.clip(made, 0, 1))
