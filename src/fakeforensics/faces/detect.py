@@ -107,7 +107,7 @@ class FaceDetector:
         self._finest = WINDOW / min_face
 
     def largest(self, gray: Gray, fraction: float) -> list[Detection]:
-        """The largest faces of a frame: those of `coarse`; at finer scales only if there is none."""
+        """The faces at the first of `scales` that shows any."""
         return self._search_finer(gray, fraction)[0]
 
     def largest_and_all(self, gray: Gray, fraction: float) -> tuple[list[Detection], list[Detection]]:
@@ -117,16 +117,24 @@ class FaceDetector:
 
     def _search_finer(self, gray: Gray, fraction: float) -> tuple[list[Detection], float]:
         """The faces at the coarsest scale that shows any, and that scale."""
-        scale = self._coarse_scale(gray, fraction)
-        while True:
-            found = self.at_scale(gray, scale)
-            if found or scale >= self._finest:
-                return found, scale
-            scale = min(self._finest, scale * 2)
+        found: list[Detection] = []
+        scale = self._finest
+        for scale in self.scales(gray, fraction):
+            if found := self.at_scale(gray, scale):
+                break
+        return found, scale
 
-    def coarse(self, gray: Gray, fraction: float) -> list[Detection]:
-        """The faces whose width is at least `fraction` of the frame's shorter side."""
-        return self.at_scale(gray, self._coarse_scale(gray, fraction))
+    def scales(self, gray: Gray, fraction: float) -> list[float]:
+        """Where to search for the largest faces, coarsest first, each at most twice the one before.
+
+        Args:
+            gray: Where to search.
+            fraction: The first scale shows faces whose width is at least this share of the shorter side.
+        """
+        scales = [min(self._finest, WINDOW / (fraction * float(min(gray.shape))))]
+        while scales[-1] < self._finest:
+            scales.append(min(self._finest, scales[-1] * 2))
+        return scales
 
     def all(self, gray: Gray) -> list[Detection]:
         """Every face of at least the smallest width."""
@@ -167,9 +175,6 @@ class FaceDetector:
             if all(box.iou(other.box) < SAME_FACE for other in kept):
                 kept.append(Detection(box, float(score)))
         return kept
-
-    def _coarse_scale(self, gray: Gray, fraction: float) -> float:
-        return min(self._finest, WINDOW / (fraction * float(min(gray.shape))))
 
 
 @cache

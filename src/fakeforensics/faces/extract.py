@@ -9,18 +9,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from fakeforensics.faces.align import align
-from fakeforensics.faces.detect import SAME_FACE, Detection, FaceDetector, LandmarkPredictor
+from fakeforensics.faces.detect import SAME_FACE, WINDOW, Detection, FaceDetector, LandmarkPredictor
+from fakeforensics.faces.identity import FaceEmbedder, Tracklet, TrackletCollector, select_identities
 from fakeforensics.faces.results import Crop, CropStore, Extraction, Rejection
 from fakeforensics.faces.still import FileMetadata, Still, read_still
-from fakeforensics.faces.track import (
-    FaceEmbedder,
-    Observation,
-    Tracker,
-    Tracklet,
-    TrackletCollector,
-    select_identities,
-)
-from fakeforensics.faces.video import Frame, UnreadableError, open_clip
+from fakeforensics.faces.track import Allowance, Observation, Tracker
+from fakeforensics.faces.video import Clip, Frame, UnreadableError, open_clip
 from fakeforensics.faces.whole import (
     clip_extraction,
     clip_metadata,
@@ -35,6 +29,15 @@ _NO_FACE = "no face found"
 _PORTRAIT = 0.5
 # Frames are held together up to so many pixels.
 _HELD_PIXELS = 16_000_000
+# A clip should take at most about this many times its decoding. What takes time, in pixels that are decoded
+# meanwhile: the share of its frames that are needed, a crop, an embedding, a pixel that is searched.
+_OVER_DECODING = 2.5
+_NEEDED = 0.7
+_CROP = 5_000_000
+_EMBEDDING = 48_000_000
+_SEARCHED = 29
+# But lost faces are searched for with as many pixels as this many searches for the smallest faces cover.
+_LEAST_SEARCHES = 2
 # So many frames are searched, then cropped, then encoded together: each step then finds its model in the
 # processor's cache.
 _BATCH = 8
@@ -135,7 +138,8 @@ class FaceExtractor:
     def _video(self, item: WorkItem, store: CropStore) -> Extraction:
         with open_clip(item.path) as clip:
             sampled = sample_frames(clip, self._params)
-            tracker = Tracker(self._detector, self._params.tracks)
+            allowance = Allowance(self._searched(clip, len(sampled)), len(sampled))
+            tracker = Tracker(self._detector, self._params.tracks, allowance)
             collector = TrackletCollector(self._predict, self._embed)
             size = max(1, min(_BATCH, _HELD_PIXELS // clip.pixels))
             crops: list[Crop] = []
@@ -150,10 +154,17 @@ class FaceExtractor:
                 observations = [one for frame in frames for one in tracker.observe(frame)]
                 collector.add(observations)
                 crops += self._crop([(store, one) for one in observations])
-        crops, more = self._select(crops, collector.tracklets(), sampled)
+        most = clip.work // _EMBEDDING if self._params.tracks == "main" else None
+        crops, more = self._select(crops, collector.tracklets(most), sampled)
         known = {rejection.frame for rejection in rejections}
         rejections += [rejection for rejection in more if rejection.frame not in known]
         return clip_extraction(clip_metadata(item.path, clip, (width, height)), crops, rejections)
+
+    def _searched(self, clip: Clip, frames: int) -> float:
+        """How many pixels of a clip the search for lost faces may cover."""
+        least = _LEAST_SEARCHES * (WINDOW / self._params.min_face) ** 2 * clip.pixels
+        left = (_OVER_DECODING - _NEEDED) * clip.work - frames * _CROP
+        return max(least, left / _SEARCHED)
 
     def _crop(self, work: Sequence[tuple[CropStore, Observation]]) -> list[Crop]:
         """Align, encode and store the faces of some observations."""

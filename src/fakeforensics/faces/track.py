@@ -1,25 +1,17 @@
-"""Following people through a clip: detections become tracklets, and tracklets become identities."""
+"""Following people through a clip: detections become tracklets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import math
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
-import dlib
 import numpy as np
-from jaxtyping import Float64
 
-from fakeforensics.faces.detect import (
-    SAME_FACE,
-    Box,
-    Detection,
-    FaceDetector,
-    LandmarkPredictor,
-    Landmarks,
-    model_path,
-)
-from fakeforensics.faces.video import Frame, Gray, Rgb
+from fakeforensics.faces.detect import SAME_FACE, Box, Detection, FaceDetector
+from fakeforensics.faces.video import Frame, Gray
 
 # The search square around the last face: its side in faces, and the face's width once resized.
 SEARCH_MARGIN = 1.7
@@ -34,20 +26,25 @@ INTERPOLATED_FRAMES = 2
 INTERPOLATED_SECONDS = 1.0
 # An interpolated frame must still hint at a face: one that is turned away or covered is lost.
 _HINT = -1.0
+# Whoever is seen in the same place of the same shot again within this time is the same person.
+_WAIT_SECONDS = 3.0
+# A new face is followed back through so many sampled frames, in which it was too faint or not searched for,
+# as far as they have together no more than so many pixels.
+_LOOK_BACK = 16
+_HELD_PIXELS = 16_000_000
 # Every Nth frame is searched as a whole for people who came in.
 _SEARCH_ALL = 16
 # The face of a person to follow usually fills this share of the frame's shorter side. Smaller faces are
 # searched for if there is none as large.
 _LARGE = 0.31
+# While no face is found, the search of whole frames pauses for up to this many frames.
+_LONGEST_PAUSE = 8
+# A search must be this much finer than the one before to be worth its time.
+_FINER = 1.2
+# This share of the allowed work may be done at once, the rest as the clip goes on.
+_AT_ONCE = 0.5
 # Mean change of gray level (of 255) between sampled frames that suggests a change of shot.
 _SHOT_CHANGE = 40.0
-# While no face is found, the costly search at fine scales pauses for up to this many frames.
-_LONGEST_PAUSE = 8
-
-# dlib's documentation: faces nearer than 0.6 are the same person (99.38% on LFW).
-_SAME_PERSON = 0.6
-_EMBEDDER = "dlib_face_recognition_resnet_model_v1.dat"
-Embedding = Float64[np.ndarray, "128"]
 
 
 @dataclass(frozen=True)
@@ -67,16 +64,57 @@ class _Active:
     box: Box
     seconds: float
     number: int  # of the frame in which it was seen last
-    missed: list[Frame] = field(default_factory=list)
+    missed: int = 0  # frames since
+
+
+@dataclass
+class _Past:
+    """A frame of the present shot, and the faces found in it."""
+
+    frame: Frame
+    faces: list[Box]
+
+
+class Allowance:
+    """How many pixels the search for lost faces may still cover. Half may be spent at once.
+
+    Args:
+        pixels: Over the whole clip.
+        frames: How many are sampled.
+    """
+
+    def __init__(self, pixels: float, frames: int) -> None:
+        self._left = pixels * _AT_ONCE
+        self._renewal = pixels * (1 - _AT_ONCE) / max(1, frames)
+
+    def renew(self) -> None:
+        """Count another sampled frame."""
+        self._left += self._renewal
+
+    def scale(self, gray: Gray) -> float:
+        """The finest scale at which the frame may be searched."""
+        return math.sqrt(max(0.0, self._left) / gray.size)
+
+    def spend(self, gray: Gray, scale: float) -> None:
+        """Count a search."""
+        self._left -= gray.size * scale**2
 
 
 class Tracker:
-    """Finds the people of a clip, frame by frame: `main` searches for the largest faces, `all` for all."""
+    """Finds the people of a clip, frame by frame: `main` searches for the largest faces, `all` for all.
 
-    def __init__(self, detector: FaceDetector, tracks: Literal["main", "all"]) -> None:
+    Args:
+        detector: Finds faces.
+        tracks: `main` or `all`.
+        allowance: For the searches of `main` while somebody is lost.
+    """
+
+    def __init__(self, detector: FaceDetector, tracks: Literal["main", "all"], allowance: Allowance) -> None:
         self._detector = detector
         self._tracks = tracks
+        self._allowance = allowance
         self._active: list[_Active] = []
+        self._past: deque[_Past] = deque()
         self._tracklets = 0
         self._frames = 0
         self._thumbnail: Gray | None = None
@@ -89,51 +127,73 @@ class Tracker:
         """Take the next sampled frame.
 
         Yields:
-            The people seen in it, and those interpolated in the frames before it.
+            The people seen in it, and those seen or interpolated in the frames before it.
         """
-        if self._shot_changed(frame.gray):
+        changed = self._shot_changed(frame.gray)
+        if changed:
             self._active.clear()
-        hits = self._search(frame.gray)
-        for active, hit in self._assign(hits, frame):
-            yield from self._interpolate(active, hit.box, frame)
-            active.box, active.seconds, active.number = hit.box, frame.seconds, frame.number
-            active.missed.clear()
+            self._past.clear()
+            self._pause = self._resume_at = 0
+        self._active = [
+            one for one in self._active if not one.missed or frame.seconds - one.seconds <= _WAIT_SECONDS
+        ]
+        self._allowance.renew()
+        assigned = self._assign(self._search(frame.gray, changed=changed or not self._frames), frame)
+        now = _Past(frame, [hit.box for _, hit in assigned])
+        for active, hit in assigned:
+            if active.missed or active.number == frame.number:
+                yield from self._look_back(active, hit.box, frame)
+            active.box, active.seconds, active.number, active.missed = hit.box, frame.seconds, frame.number, 0
             self._last_width = hit.box.width
             yield Observation(active.tracklet, frame, hit.box, hit.score)
         for active in self._active:
-            if active.number != frame.number:
-                active.missed.append(frame)
-        self._active = [active for active in self._active if self._waits(active, frame)]
+            active.missed += active.number != frame.number
+        self._past.append(now)
+        held = min(_LOOK_BACK, max(INTERPOLATED_FRAMES, _HELD_PIXELS // frame.gray.size))
+        while len(self._past) > held:
+            self._past.popleft()
         self._frames += 1
 
-    def _search(self, gray: Gray) -> list[Detection]:
+    def _search(self, gray: Gray, *, changed: bool) -> list[Detection]:
         hits: list[Detection] = []
-        lost = not self._active
+        lost = False
         for active in self._active:
             near = self._detector.near(gray, active.box, SEARCH_MARGIN, SEARCH_FACE, NEAR_THRESHOLD)
-            lost = lost or not near
+            lost = lost or (not near and active.missed <= INTERPOLATED_FRAMES)
             hits += near
+        lost = lost or not hits
         if self._tracks == "all":
             if lost or self._frames % _SEARCH_ALL == 0:
                 hits += self._detector.all(gray)
         elif lost:
-            hits += self._search_lost(gray)
+            hits += self._search_lost(gray, changed=changed)
         elif self._frames % _SEARCH_ALL == 0:
-            hits += self._detector.coarse(gray, _LARGE)
+            hits += self._detector.at_scale(gray, self._detector.scales(gray, _LARGE)[0])
         return _distinct(hits)
 
-    def _search_lost(self, gray: Gray) -> list[Detection]:
-        if self._last_width:
-            found = self._detector.at_scale(gray, SEARCH_FACE / self._last_width)
-            if found:
+    def _search_lost(self, gray: Gray, *, changed: bool) -> list[Detection]:
+        """Faces as large as usual or as the last one, and smaller ones if there is none."""
+        scales = self._detector.scales(gray, _LARGE)
+        last = SEARCH_FACE / self._last_width if self._last_width else 0.0
+        usual = min(max(scales[0], last), scales[-1])
+        if not changed:
+            # Where nobody was just seen, a coarse search is of little use: better wait for a finer one.
+            worthwhile = max(usual, scales[:2][-1])
+            if self._frames < self._resume_at or self._allowance.scale(gray) < worthwhile:
+                return []
+        searched = 0.0
+        for wanted in (usual, *(finer for finer in scales if finer > usual)):
+            scale = min(wanted, self._allowance.scale(gray))
+            if scale < scales[0] or scale < searched * _FINER:
+                break
+            self._allowance.spend(gray, scale)
+            searched = scale
+            if found := self._detector.at_scale(gray, scale):
                 self._pause = 0
                 return found
-        if self._frames < self._resume_at:
-            return []
-        found = self._detector.largest(gray, _LARGE)
-        self._pause = 0 if found else min(_LONGEST_PAUSE, max(1, 2 * self._pause))
+        self._pause = min(_LONGEST_PAUSE, max(1, 2 * self._pause))
         self._resume_at = self._frames + self._pause
-        return found
+        return []
 
     def _assign(self, hits: list[Detection], frame: Frame) -> list[tuple[_Active, Detection]]:
         pairs = sorted(
@@ -160,26 +220,53 @@ class Tracker:
         self._active.append(active)
         return active
 
-    def _interpolate(self, active: _Active, box: Box, frame: Frame) -> Iterator[Observation]:
-        span = frame.seconds - active.seconds
-        if span > INTERPOLATED_SECONDS:
+    def _look_back(self, active: _Active, box: Box, frame: Frame) -> Iterator[Observation]:
+        """Follow a face that was found, or found again, through the frames before."""
+        is_new = active.number == frame.number
+        later, seconds = box, frame.seconds
+        gap: list[Frame] = []
+        for one in reversed(self._past):
+            if one.frame.number <= active.number and not is_new:
+                break
+            hit = self._nearest(one, later)
+            if hit is not None:
+                yield from self._interpolate(active, hit.box, one.frame.seconds, later, seconds, gap)
+                yield Observation(active.tracklet, one.frame, hit.box, hit.score)
+                one.faces.append(hit.box)
+                later, seconds = hit.box, one.frame.seconds
+                gap = []
+            elif is_new and len(gap) == INTERPOLATED_FRAMES:
+                return
+            else:
+                gap.append(one.frame)
+        if not is_new:
+            yield from self._interpolate(active, active.box, active.seconds, later, seconds, gap)
+
+    def _interpolate(
+        self, active: _Active, box: Box, seconds: float, later: Box, until: float, gap: list[Frame]
+    ) -> Iterator[Observation]:
+        """The person between two places, in the frames of a short gap that hint at a face."""
+        span = until - seconds
+        if len(gap) > INTERPOLATED_FRAMES or span > INTERPOLATED_SECONDS:
             return
-        for missed in active.missed:
-            share = (missed.seconds - active.seconds) / span if span > 0 else 0.5
-            between = active.box.towards(box, share)
+        for missed in gap:
+            share = (missed.seconds - seconds) / span if span > 0 else 0.5
+            between = box.towards(later, share)
             if self._hints_at(missed.gray, between):
                 yield Observation(active.tracklet, missed, between, float("nan"), interpolated=True)
+
+    def _nearest(self, past: _Past, box: Box) -> Detection | None:
+        """The face that continues `box` in a frame before, unless it is known as another's."""
+        hits = [
+            hit
+            for hit in self._detector.near(past.frame.gray, box, SEARCH_MARGIN, SEARCH_FACE, NEAR_THRESHOLD)
+            if _continues(box, hit.box) and all(hit.box.iou(other) < SAME_FACE for other in past.faces)
+        ]
+        return min(hits, key=lambda hit: box.distance(hit.box), default=None)
 
     def _hints_at(self, gray: Gray, box: Box) -> bool:
         near = self._detector.near(gray, box, SEARCH_MARGIN, SEARCH_FACE, _HINT)
         return any(_continues(box, hit.box) for hit in near)
-
-    @staticmethod
-    def _waits(active: _Active, frame: Frame) -> bool:
-        return (
-            len(active.missed) <= INTERPOLATED_FRAMES
-            and frame.seconds - active.seconds <= INTERPOLATED_SECONDS
-        )
 
     def _shot_changed(self, gray: Gray) -> bool:
         """Whether another shot begins; a clip whose frames change their size was joined there."""
@@ -202,123 +289,3 @@ def _distinct(hits: list[Detection]) -> list[Detection]:
         if all(hit.box.iou(other.box) < SAME_FACE for other in kept):
             kept.append(hit)
     return kept
-
-
-class FaceEmbedder:
-    """dlib's face recognition network, loaded when first needed."""
-
-    def __init__(self) -> None:
-        self._network: Callable[[Rgb, Any], Sequence[float]] | None = None
-
-    def __call__(self, rgb: Rgb, landmarks: Landmarks) -> Embedding:
-        """128 numbers whose Euclidean distance tells people apart, from a frame and a face's landmarks."""
-        if self._network is None:
-            model = dlib.face_recognition_model_v1(str(model_path(_EMBEDDER)))
-            self._network = model.compute_face_descriptor
-        return np.asarray(self._network(rgb, landmarks.parts), np.float64)
-
-
-@dataclass
-class Tracklet:
-    """An unbroken run of observations of one person.
-
-    Args:
-        number: Its number in the tracker.
-        seen: Frames in which the face was detected.
-        weight: Sum of the face's widths over those frames.
-        best: The observation with the highest score, until its face is embedded.
-        embedding: Of that face; None while there is no other tracklet to compare with.
-    """
-
-    number: int
-    seen: int = 0
-    weight: float = 0.0
-    best: Observation | None = None
-    embedding: Embedding | None = None
-
-
-class TrackletCollector:
-    """The tracklets of a clip, with embeddings if there are several: only then are they compared."""
-
-    def __init__(self, predict: LandmarkPredictor, embed: FaceEmbedder) -> None:
-        self._predict = predict
-        self._embed = embed
-        self._tracklets: dict[int, Tracklet] = {}
-
-    def add(self, observations: Sequence[Observation]) -> None:
-        """Count observations, keeping the best face of each tracklet."""
-        for observation in observations:
-            if not observation.interpolated:
-                self._count(observation)
-
-    def tracklets(self) -> list[Tracklet]:
-        """All tracklets."""
-        if len(self._tracklets) > 1:
-            self._embed_best()
-        return list(self._tracklets.values())
-
-    def _count(self, observation: Observation) -> None:
-        if observation.tracklet not in self._tracklets:
-            self._embed_best()  # so that the frames of earlier tracklets need not be kept
-        tracklet = self._tracklets.setdefault(observation.tracklet, Tracklet(observation.tracklet))
-        tracklet.seen += 1
-        tracklet.weight += observation.box.width
-        better = tracklet.best is None or observation.score > tracklet.best.score
-        if better and tracklet.embedding is None:
-            tracklet.best = observation
-
-    def _embed_best(self) -> None:
-        for tracklet in self._tracklets.values():
-            if tracklet.best is not None and tracklet.embedding is None:
-                frame = tracklet.best.frame
-                landmarks = self._predict(frame.gray, tracklet.best.box)
-                tracklet.embedding = self._embed(frame.rgb, landmarks)
-                tracklet.best = None
-
-
-@dataclass
-class Identity:
-    """One or several tracklets that show the same face."""
-
-    tracklets: list[Tracklet] = field(default_factory=list)
-
-    @property
-    def seen(self) -> int:
-        """Frames in which the face was detected."""
-        return sum(tracklet.seen for tracklet in self.tracklets)
-
-    @property
-    def weight(self) -> float:
-        """Sum of the face's widths over those frames."""
-        return sum(tracklet.weight for tracklet in self.tracklets)
-
-    def matches(self, other: Tracklet) -> bool:
-        """Whether the tracklet's face is near one of this person's."""
-        distances = (
-            float(np.linalg.norm(own.embedding - other.embedding))
-            for own in self.tracklets
-            if own.embedding is not None and other.embedding is not None
-        )
-        return any(distance < _SAME_PERSON for distance in distances)
-
-
-def select_identities(tracklets: Sequence[Tracklet], sampled: int) -> list[Identity]:
-    """Join tracklets into identities; the main one, seen longest and largest, comes first.
-
-    A face detected in a single frame that matches no other tracklet is a false detection and left out, unless
-    hardly any frames were sampled.
-
-    Args:
-        tracklets: All of a clip.
-        sampled: Number of frames sampled.
-    """
-    identities: list[Identity] = []
-    for tracklet in sorted(tracklets, key=lambda tracklet: (-tracklet.weight, tracklet.number)):
-        identity = next((identity for identity in identities if identity.matches(tracklet)), None)
-        if identity is None:
-            identities.append(Identity([tracklet]))
-        else:
-            identity.tracklets.append(tracklet)
-    enough = 1 if sampled <= 2 else 2
-    kept = [identity for identity in identities if identity.seen >= enough]
-    return sorted(kept, key=lambda one: (-one.weight, min(tracklet.number for tracklet in one.tracklets)))

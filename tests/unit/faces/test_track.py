@@ -1,4 +1,4 @@
-"""Continuity, interpolation and changes of shot, with a detector that sees what the test says; identities."""
+"""Continuity, interpolation and changes of shot, with a detector that sees what the test says."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fakeforensics.faces.detect import Box, Detection
-from fakeforensics.faces.track import Tracker, Tracklet, select_identities
+from fakeforensics.faces.track import Allowance, Tracker
 from fakeforensics.faces.video import Frame
 
 FRAME = (480, 640)
@@ -26,6 +26,7 @@ class Script:
 
     def __init__(self, seen, hints=()):
         self.seen, self.hints = seen, hints
+        self.searched = []
 
     def all(self, gray):
         return [Detection(at, 1.0) for at in self.seen[gray[0, 0]]]
@@ -35,21 +36,26 @@ class Script:
         return [hit for hit in self.all(gray) + hints if at.distance(hit.box) < margin / 2]
 
     def at_scale(self, gray, scale, threshold=0.0):
-        return self.all(gray)
+        self.searched.append((int(gray[0, 0]), scale))
+        return [hit for hit in self.all(gray) if hit.box.width * scale >= 80]
 
-    def coarse(self, gray, fraction):
-        return self.all(gray)
-
-    def largest(self, gray, fraction):
-        return sorted(self.all(gray), key=lambda hit: -hit.box.area)[:1]
+    def scales(self, gray, fraction):
+        # As for frames of 480 lines and faces of 40 pixels: 80 / (0.31 * 480), doubled, and 80 / 40.
+        return [0.54, 1.08, 2.0]
 
 
-def follow(seen, tracks="all", step=0.3, lights=None, hints=None):
+def follow(seen, tracks="all", step=0.3, lights=None, hints=None, pixels=1e9):
     """Run a tracker over frames that show the given boxes."""
     every = [at for boxes in seen for at in boxes]
-    tracker = Tracker(Script(seen, every if hints is None else hints), tracks)
+    script = Script(seen, every if hints is None else hints)
+    return run(script, tracks, step, lights, pixels)
+
+
+def run(script, tracks="main", step=0.3, lights=None, pixels=1e9):
+    """Run a tracker whose searches may cover so many pixels; what it observes."""
+    tracker = Tracker(script, tracks, Allowance(pixels, len(script.seen)))
     observations = []
-    for number in range(len(seen)):
+    for number in range(len(script.seen)):
         gray = np.full(FRAME, 100 if lights is None else lights[number], np.uint8)
         gray[0, 0] = number
         observations += tracker.observe(Frame(gray, lambda: None, number, number * step))
@@ -86,7 +92,67 @@ def test_a_gap_of_two_frames_is_interpolated_and_marked():
 def test_a_longer_gap_is_not_interpolated():
     observations = follow([[box(100)], [], [], [], [box(100)]])
     assert not any(s.interpolated for s in observations)
-    assert tracklets_of(observations) == {0: [0], 1: [4]}
+
+
+def test_who_returns_to_the_same_place_within_three_seconds_is_the_same():
+    # The gaps last 5 and 11 steps of 0.3 seconds: 1.5 and 3.3 seconds.
+    seen = [[box(100)], *[[]] * 4, [box(110)], *[[]] * 10, [box(100)]]
+    assert tracklets_of(follow(seen)) == {0: [0, 5], 1: [16]}
+
+
+def test_a_face_that_was_too_faint_at_first_is_followed_back():
+    # Frames 1 to 6 show it only to a search near its place; frame 0 does not show it at all. 7 is searched.
+    class Faint(Script):
+        def near(self, gray, at, margin, face, threshold):
+            faint = [Detection(box(100), -0.1)] if 1 <= gray[0, 0] <= 6 and threshold < 0 else []
+            return super().near(gray, at, margin, face, threshold) + faint
+
+    assert tracklets_of(run(Faint([*[[]] * 7, [box(100)]]))) == {0: list(range(1, 8))}
+
+
+def test_following_back_passes_a_gap_of_two_frames_and_stops_at_one_of_three():
+    class Faint(Script):
+        def near(self, gray, at, margin, face, threshold):
+            faint = [Detection(box(100), -0.1)] if gray[0, 0] in (0, 4) and threshold < 0 else []
+            return super().near(gray, at, margin, face, threshold) + faint
+
+    assert tracklets_of(run(Faint([[], [], [], [], [], [], [], [box(100)]]))) == {0: [4, 7]}
+
+
+def test_following_back_does_not_take_another_persons_face():
+    # Two people in one place, one after the other, whose sizes differ: neither continues the other's track.
+    seen = [[box(100, width=60)], [box(100, width=60)], [box(100, width=110)]]
+    assert tracklets_of(follow(seen)) == {0: [0, 1], 1: [2]}
+
+
+def test_following_back_ends_at_a_change_of_shot():
+    class Faint(Script):
+        def near(self, gray, at, margin, face, threshold):
+            return [Detection(box(100), -0.1)]
+
+    observations = run(Faint([[], [], [box(100)]]), lights=[200, 50, 50])
+    assert tracklets_of(observations) == {0: [1, 2]}
+
+
+def test_a_face_that_appears_is_found_though_the_search_pauses():
+    # Pauses of 1, 2, 4 and 8 frames: frames 0, 1, 3, 7 and 15 are searched, and 15 is followed back.
+    script = Script([*[[]] * 9, *[[box(100)]] * 11])
+    assert tracklets_of(run(script)) == {0: list(range(9, 20))}
+    assert sorted({number for number, _ in script.searched}) == [0, 1, 3, 7, 15, 16]
+
+
+def test_the_search_for_lost_faces_keeps_to_its_allowance():
+    script = Script([[]] * 200)
+    run(script, pixels=20 * FRAME[0] * FRAME[1])
+    assert 10 < sum(scale**2 for _, scale in script.searched) <= 20
+
+
+def test_after_a_change_of_shot_it_is_searched_at_once_as_finely_as_allowed():
+    # The first frame takes 0.54^2 + 1.08^2 = 1.46 of 5 / 2 frames; 1 / 24 is added for each of the next.
+    lights = [50] * 30 + [150] * 30
+    script = Script([*[[]] * 30, *[[box(100, width=90)]] * 30])
+    observations = run(script, lights=lights, pixels=5 * FRAME[0] * FRAME[1])
+    assert tracklets_of(observations) == {0: list(range(30, 60))}
 
 
 def test_a_gap_of_more_than_a_second_is_not_interpolated():
@@ -116,39 +182,3 @@ def test_main_follows_one_person_though_another_is_larger():
     first = [s for s in follow(script, "main") if s.tracklet == 0]
     assert [s.frame.number for s in first] == list(range(7))
     assert {s.box.center[0] for s in first} == {150}
-
-
-def tracklet(number, seen, weight, code=None):
-    return Tracklet(number, seen, weight, embedding=None if code is None else np.full(128, code / 128**0.5))
-
-
-def names(identities):
-    return [[tracklet.number for tracklet in identity.tracklets] for identity in identities]
-
-
-def test_the_main_person_is_seen_longest_and_largest():
-    assert names(select_identities([tracklet(0, 5, 500, 0), tracklet(1, 20, 1800, 9)], 32)) == [[1], [0]]
-
-
-def test_tracklets_of_one_face_are_joined():
-    # Embeddings 0 and 0.3 lie 0.3 apart, below dlib's 0.6; 5 lies far off.
-    identities = select_identities(
-        [tracklet(0, 5, 500, 0), tracklet(1, 8, 700, 5), tracklet(2, 5, 400, 0.3)], 32
-    )
-    assert names(identities) == [[0, 2], [1]]
-
-
-def test_a_face_seen_once_is_a_false_detection():
-    assert names(select_identities([tracklet(0, 10, 900, 0), tracklet(1, 1, 300, 5)], 32)) == [[0]]
-
-
-def test_a_face_seen_once_that_is_the_main_persons_stays():
-    assert names(select_identities([tracklet(0, 10, 900, 0), tracklet(1, 1, 90, 0.1)], 32)) == [[0, 1]]
-
-
-def test_in_one_sampled_frame_one_observation_is_enough():
-    assert names(select_identities([tracklet(0, 1, 90)], 1)) == [[0]]
-
-
-def test_nobody():
-    assert select_identities([], 32) == []
