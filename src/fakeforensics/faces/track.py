@@ -43,8 +43,11 @@ _LONGEST_PAUSE = 8
 _FINER = 1.2
 # This share of the allowed work may be done at once, the rest as the clip goes on.
 _AT_ONCE = 0.5
-# Mean change of gray level (of 255) between sampled frames that suggests a change of shot.
+# Mean change of gray level (of 255) between sampled frames that suggests a change of shot. A smaller one does
+# if it is not mere motion: at least this share of the pixels then falls into other bins of a histogram.
 _SHOT_CHANGE = 40.0
+_SHOT_MAY_CHANGE, _OTHER_LEVELS = 20.0, 0.2
+_BIN = 8  # gray levels
 
 
 @dataclass(frozen=True)
@@ -276,7 +279,12 @@ class Tracker:
         size, self._size = self._size, gray.shape
         if last is None:
             return False
-        return size != gray.shape or float(np.abs(thumbnail - last).mean()) > _SHOT_CHANGE
+        if size != gray.shape:
+            return True
+        change = float(np.abs(thumbnail - last).mean())
+        now, before = (np.bincount(one.ravel() // _BIN, minlength=32) for one in (thumbnail, last))
+        others = float(np.abs(now - before).sum()) / 2 / thumbnail.size
+        return change > _SHOT_CHANGE or (change > _SHOT_MAY_CHANGE and others >= _OTHER_LEVELS)
 
 
 def _continues(box: Box, other: Box) -> bool:

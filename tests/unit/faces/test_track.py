@@ -177,6 +177,18 @@ def test_a_change_of_shot_ends_every_tracklet():
     assert tracklets_of(follow([[box(100)]] * 4, lights=[50, 50, 150, 150])) == {0: [0, 1], 1: [2, 3]}
 
 
+def test_a_change_of_shot_between_dark_pictures_ends_every_tracklet():
+    # By 30 levels, less than the 40 that are enough alone; but no pixel keeps its bin of 8 levels.
+    assert tracklets_of(follow([[box(100)]] * 4, lights=[20, 20, 50, 50])) == {0: [0, 1], 1: [2, 3]}
+
+
+def test_motion_is_no_change_of_shot():
+    # Two halves of 50 and 80 levels change places: 30 levels on average, the same histogram.
+    halves = np.repeat([50, 80], FRAME[1] // 2)
+    lights = [halves, halves, halves[::-1], halves[::-1]]
+    assert tracklets_of(follow([[box(100)]] * 4, lights=lights)) == {0: [0, 1, 2, 3]}
+
+
 def test_main_follows_one_person_though_another_is_larger():
     script = [[box(150)]] + [[box(150), box(450, width=140)]] * 6
     first = [s for s in follow(script, "main") if s.tracklet == 0]
