@@ -1,1 +1,1 @@
-"""From a raw video or image to aligned face crops; knows neither data sets nor DVC."""
+"""Makes aligned face crops from raw videos and images. It does not depend on data sets or DVC."""

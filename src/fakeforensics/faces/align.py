@@ -1,4 +1,4 @@
-"""The upright crop that a face's landmarks define."""
+"""Aligns a face: crops it upright by its landmarks."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from jaxtyping import Float64, UInt8
 from fakeforensics.faces.detect import Landmarks
 from fakeforensics.faces.video import Rgb
 
-# A source more than this many times the crop is shrunk first, so that no pixel is skipped.
+# A face that is more than this many times larger than the crop is shrunk first, so that no pixel is skipped.
 _SHRINK_FROM = 2.0
-# Places are computed in units of 2^-16 pixels; OpenCV interpolates at multiples of 2^-5.
+# Places are computed in units of 2^-16 pixels; OpenCV interpolates at multiples of 2^-5 pixels.
 _UNIT_BITS, _STEP_BITS = 16, 5
 
 
 def align(rgb: Rgb, landmarks: Landmarks, size: int, padding: float) -> UInt8[np.ndarray, "size size 3"]:
-    """The face, turned and scaled so that its landmarks fall on dlib's mean face.
+    """Crop a face, turned and scaled so that its landmarks match dlib's mean face.
 
-    The geometry is that of `dlib.get_face_chip`. The bilinear interpolation is OpenCV's, at 32nds of a pixel
-    in whole numbers, so that every processor gives the same crop: `cv2.warpAffine` does not. What lies
-    outside the frame is black.
+    The geometry is that of `dlib.get_face_chip`. OpenCV interpolates bilinearly in integers, at multiples of
+    1/32 pixel, so that every processor gives the same crop; `cv2.warpAffine` would not. Places outside of the
+    frame are black.
 
     Args:
         rgb: The frame.
-        landmarks: Of the face.
+        landmarks: Landmarks of the face.
         size: Side of the crop in pixels.
-        padding: Margin around the face as a fraction of its size.
+        padding: Margin around the face as a fraction of the face's size.
 
     Source: dlib, `get_face_chip_details` and `get_mapping_to_chip`.
     """
@@ -52,7 +52,7 @@ def _chip_to_frame(details: Any, size: int) -> Float64[np.ndarray, "2 3"]:
     linear = np.array([[cosine, -sine], [sine, cosine]]) * step
     middle = (size - 1) / 2
     matrix = np.column_stack([linear, center - (linear[:, 0] + linear[:, 1]) * middle])
-    # Rounded before anything is computed with it: the last bits of a sine differ between processors.
+    # The matrix is rounded before it is used, because the last bits of a sine differ between processors.
     rounded: Float64[np.ndarray, "2 3"] = np.rint(matrix * 2**_UNIT_BITS) / 2**_UNIT_BITS
     return rounded
 
@@ -71,14 +71,14 @@ def _part_under(
         return part, moved
     part = part[: max(1, len(part) // factor) * factor, : max(1, part.shape[1] // factor) * factor]
     side = max(1, part.shape[1] // factor), max(1, part.shape[0] // factor)
-    # The middle of the first block of pixels becomes the first pixel's middle.
+    # The middle of the first block of pixels becomes the middle of the first pixel.
     moved[:, 2] -= (factor - 1) / 2
     small: UInt8[np.ndarray, "_ _ 3"] = cv2.resize(part, side, interpolation=cv2.INTER_AREA)
     return small, moved / factor
 
 
 def _places(matrix: Float64[np.ndarray, "2 3"], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """OpenCV's fixed-point maps: where each pixel of the crop lies, and the index of its weights."""
+    """OpenCV's fixed-point maps: the place of each pixel of the crop, and the index of its weights."""
     fixed = np.rint(matrix * 2**_UNIT_BITS).astype(np.int64)
     along = np.arange(size, dtype=np.int64)
     units = (

@@ -1,4 +1,4 @@
-"""Finished extractions become shards, an index and a list of rejections, in a fixed order."""
+"""Writes shards, an index and a list of rejections from finished extractions, in a fixed order."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ _READ_AHEAD = 16  # raw files
 
 
 class SourceFile(NamedTuple):
-    """A raw file, and the key of its images."""
+    """A raw file, and its key, from which the keys of its images are made."""
 
     record: RawFile
     key: str
 
 
 class Part(NamedTuple):
-    """Some raw files, and the archive that keeps what they gave until the source is finished."""
+    """Some raw files, and the archive that holds their results until the source is finished."""
 
     files: Sequence[SourceFile]
     archive: Path
 
 
 class _Image(NamedTuple):
-    """An image to be stored.
+    """An image to store.
 
     Args:
-        row: Its row of the index but for its place.
-        suffix: Of its name in a shard.
-        size: Bytes of a raw file that is read in place; 0 of any other image.
-        data: Its bytes; None if they are those of the raw file.
+        row: Its row of the index, without the columns of its place.
+        suffix: Suffix of its name in a shard.
+        size: Size in bytes of a raw file that is read in place; 0 for any other image.
+        data: Its bytes; None if they are the bytes of the raw file.
         raw: The raw file.
     """
 
@@ -76,13 +76,13 @@ class _Image(NamedTuple):
 
 @dataclass
 class Totals:
-    """What a source gave."""
+    """Counts of a source's results."""
 
     files: int = 0
     images: int = 0
     rejected: int = 0  # files without an image
     frames: int = 0  # rejected frames of other files
-    reasons: Counter[str] = field(default_factory=Counter)  # of rejected files
+    reasons: Counter[str] = field(default_factory=Counter)  # why files were rejected
 
     def summary(self) -> str:
         """One line for the terminal."""
@@ -92,7 +92,7 @@ class Totals:
         )
 
     def common_reasons(self) -> str:
-        """What rejected files most often, with how often."""
+        """The most frequent reasons for rejected files, with their counts."""
         return "; ".join(f"{count} x {reason}" for reason, count in self.reasons.most_common(_REASONS_SHOWN))
 
 
@@ -109,13 +109,13 @@ def assemble(
 
     Args:
         source: The source's name.
-        root: Its folder.
-        parts: In the order in which images are to be stored.
-        params: The `faces` group.
+        root: The source's folder.
+        parts: The parts, in the order in which their images are stored.
+        params: The group `faces` of the settings.
         building: A folder for the unfinished result.
-        out: The folder to write; it appears, or is replaced, as a whole.
-        in_place: The source's folder as params.yaml writes it, where images are read that are whole raw
-            files; None stores these in shards, too.
+        out: The output folder, which is created or replaced as a whole.
+        in_place: The source's folder as written in params.yaml, to read images in place that are whole raw
+            files; None stores these in shards too.
 
     Raises:
         UserError: If nothing is readable, more than `params.max_rejected` of the files are rejected, or a raw
@@ -130,7 +130,7 @@ def assemble(
         pq.ParquetWriter(
             building / INDEX_FILE, INDEX_SCHEMA, compression="zstd", write_page_checksum=True
         ) as index,
-        # Raw files often lie on a slow disk or behind a network.
+        # Raw files may be on a slow disk or a network.
         ThreadPoolExecutor(_READ_AHEAD) as pool,
         Progress(f"storing {source}", "images", totals.images) as progress,
     ):
@@ -139,7 +139,7 @@ def assemble(
         for image, data in look_ahead(
             lambda one: pool.submit(_bytes, one), images, _READ_AHEAD, ordered=True
         ):
-            # A row group holds all images of a raw file.
+            # All images of a raw file must be in one row group.
             if len(rows) >= _ROWS_PER_GROUP and rows[-1]["raw_path"] != image.row["raw_path"]:
                 index.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA))
                 rows = []
@@ -152,7 +152,7 @@ def assemble(
             progress.advance()
         if rows:
             index.write_table(pa.Table.from_pylist(rows, INDEX_SCHEMA))
-    # The images have their digests in the index.
+    # The shards are not listed, because the index has the SHA-256 of each image.
     listed = [INDEX_FILE, DECISIONS_FILE, REJECTED_FILE, UNDETECTED_FILE]
     if in_place is not None:
         write_json(building / IN_PLACE_FILE, {"root": in_place})
@@ -165,14 +165,14 @@ def assemble(
 
 
 def _images(source: str, root: Path, parts: Sequence[Part], *, is_in_place: bool) -> Iterator[_Image]:
-    """All images in their order."""
+    """All images, in the order of the parts."""
     for part in parts:
         with ArchiveReader(part.archive) as archive:
             for file, extraction in zip(part.files, archive.extractions, strict=True):
                 for crop in extraction.crops:
                     stored = crop.stored
                     row = _row(source, file, extraction, crop)
-                    # The index names raw files in UTF-8; one that has another name is copied.
+                    # The index names raw files in UTF-8, so a file whose name is not UTF-8 is copied.
                     is_named = printable_path(file.record.path) == file.record.path
                     keep = stored.is_raw and is_in_place and is_named
                     data = None if stored.is_raw else archive.read(stored)
@@ -181,7 +181,7 @@ def _images(source: str, root: Path, parts: Sequence[Part], *, is_in_place: bool
 
 
 def _bytes(image: _Image) -> bytes | None:
-    """The bytes to store; None of an image that is read in place.
+    """The bytes to store; None for an image that is read in place.
 
     Raises:
         UserError: If the raw file has changed since it was examined.
@@ -204,7 +204,7 @@ def _bytes(image: _Image) -> bytes | None:
 
 
 def _write_rejected(parts: Sequence[Part], folder: Path) -> Totals:
-    """List what was rejected and why, and the files that gave no image at all."""
+    """Write the list of rejections with their reasons, and the list of files without an image."""
     totals = Totals(files=sum(len(part.files) for part in parts))
     with (
         (folder / REJECTED_FILE).open("w", encoding="utf-8", newline="") as rejected,
@@ -254,7 +254,7 @@ def _check(source: str, totals: Totals, params: FacesParams, rejected: Path) -> 
 
 
 def _row(source: str, file: SourceFile, extraction: Extraction, crop: Crop) -> dict[str, Any]:
-    """An image's row of the index but for its place."""
+    """An image's row of the index, without the columns of its place."""
     record, metadata = file.record, extraction.metadata
     return {
         "key": frame_key(file.key, crop.frame, crop.track),
@@ -291,9 +291,9 @@ def _row(source: str, file: SourceFile, extraction: Extraction, crop: Crop) -> d
 
 
 def _publish(building: Path, out: Path) -> None:
-    """Move the finished folder to its place as a whole, so that no half of it is ever used."""
+    """Move the finished folder to its place as a whole, so that an incomplete folder is never used."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    if out.exists():  # moved away first: a kill while it is being deleted must not leave a part of it
+    if out.exists():  # moved away first, so that a kill during the deletion leaves no part of it here
         old = out.with_name(f"{UNFINISHED}{out.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         out.rename(old)

@@ -1,9 +1,9 @@
-"""dlib's models: boxes of faces, their landmarks, and where the model files are.
+"""Finds faces and their landmarks with dlib's models.
 
-- `shape_predictor_5_face_landmarks.dat` (eye corners, nose) was trained by dlib's author on his own 7,198
-  annotated faces and is in the public domain (CC0): the default.
+- `shape_predictor_5_face_landmarks.dat` (eye corners, nose) is the default. dlib's author trained it on his
+  own 7,198 annotated faces; it is in the public domain (CC0).
 - `shape_predictor_68_face_landmarks.dat` was trained on iBUG 300-W, whose license excludes commercial use.
-- `dlib_face_recognition_resnet_model_v1.dat` (which tracklets show one person) is CC0.
+- `dlib_face_recognition_resnet_model_v1.dat` decides which tracklets show the same person. It is CC0.
 
 Source: https://github.com/davisking/dlib-models.
 """
@@ -34,7 +34,7 @@ _LOW_CONTRAST, _USUAL_CONTRAST, _MOST_GAIN = 80, 150, 8
 Points = Float32[np.ndarray, "points 2"]
 _PACKAGE = "face_recognition_models"
 _FILES = {5: "shape_predictor_5_face_landmarks.dat", 68: "shape_predictor_68_face_landmarks.dat"}
-# Eye corners: the five-point model's pairs; the 68-point model's contours around each eye.
+# Points of the left and the right eye: corners in the five-point model, contours in the 68-point model.
 _EYES = {5: ((2, 3), (0, 1)), 68: (tuple(range(36, 42)), tuple(range(42, 48)))}
 
 
@@ -48,12 +48,12 @@ class Box(NamedTuple):
 
     @property
     def width(self) -> float:
-        """In pixels."""
+        """Width in pixels."""
         return self.right - self.left
 
     @property
     def height(self) -> float:
-        """In pixels."""
+        """Height in pixels."""
         return self.bottom - self.top
 
     @property
@@ -63,7 +63,7 @@ class Box(NamedTuple):
 
     @property
     def area(self) -> float:
-        """Square pixels."""
+        """Area in square pixels."""
         return self.width * self.height
 
     def scaled(self, factor: float, left: float = 0.0, top: float = 0.0) -> Box:
@@ -83,26 +83,26 @@ class Box(NamedTuple):
         """Distance of the centers in units of the two boxes' mean width."""
         (x0, y0), (x1, y1) = self.center, other.center
         size = (self.width + other.width) / 2
-        # The square root is rounded in the same way everywhere; a power is not.
+        # A square root is rounded in the same way on every processor; a power is not.
         return math.sqrt((x0 - x1) ** 2 + (y0 - y1) ** 2) / size
 
     def towards(self, other: Box, share: float) -> Box:
-        """The box at `share` (0 … 1) of the way to `other`."""
+        """Interpolate: the box at a share, 0 … 1, of the way to `other`."""
         return Box(*(a + (b - a) * share for a, b in zip(self, other, strict=True)))
 
 
 class Detection(NamedTuple):
-    """A face and the detector's margin; 0 is its usual threshold."""
+    """A face and the detector's score, whose usual threshold is 0."""
 
     box: Box
     score: float
 
 
 class FaceDetector:
-    """dlib's frontal face detector at chosen scales and places.
+    """Runs dlib's frontal face detector at chosen scales and places.
 
     Args:
-        min_face: Width in pixels of the smallest face to look for.
+        min_face: Width in pixels of the smallest face to find.
     """
 
     def __init__(self, min_face: int) -> None:
@@ -114,7 +114,7 @@ class FaceDetector:
         return self._search_finer(gray, fraction)[0]
 
     def largest_and_all(self, gray: Gray, fraction: float) -> tuple[list[Detection], list[Detection]]:
-        """What `largest` and `all` find; the finest scale is searched once."""
+        """The results of `largest` and of `all`; the finest scale is searched only once."""
         found, scale = self._search_finer(gray, fraction)
         return found, found if scale >= self._finest or not found else self.all(gray)
 
@@ -144,13 +144,13 @@ class FaceDetector:
         return self.at_scale(gray, self._finest)
 
     def near(self, gray: Gray, box: Box, margin: float, face: float, threshold: float) -> list[Detection]:
-        """Faces around a place where one is expected.
+        """Find faces around a place where a face is expected.
 
         Args:
-            gray: Where to search.
+            gray: The frame.
             box: The expected face.
-            margin: Side of the square searched, in widths of the face.
-            face: Width to which the expected face is resized; from 80 on the detector sees it.
+            margin: Side of the square to search, in widths of the face.
+            face: Width in pixels to which the expected face is resized; the detector needs at least 80.
             threshold: Lowest score that counts.
         """
         x, y = box.center
@@ -164,7 +164,11 @@ class FaceDetector:
         return [Detection(hit.box.scaled(1, left, top), hit.score) for hit in found]
 
     def at_scale(self, gray: Gray, scale: float, threshold: float = 0.0) -> list[Detection]:
-        """Faces of at least 80 pixels in the frame resized by `scale`, best first, without duplicates."""
+        """Find faces of at least 80 pixels in the frame resized by `scale`.
+
+        Returns:
+            The faces in pixels of the frame, the best first, without duplicates.
+        """
         height, width = (max(1, round(side * scale)) for side in gray.shape)
         if (height, width) == gray.shape:
             image = np.ascontiguousarray(gray)
@@ -183,24 +187,35 @@ class FaceDetector:
 
 @cache
 def frontal_detector() -> Any:
-    """The detector, one for all of a process: making it takes a quarter of a second."""
+    """The detector of dlib. It is made once per process, because that takes a quarter of a second."""
     return dlib.get_frontal_face_detector()
 
 
 class Landmarks:
-    """Landmarks of one face: `parts` is dlib's own result, which the alignment needs."""
+    """Landmarks of one face.
+
+    Args:
+        parts: dlib's result, which the alignment needs.
+    """
 
     def __init__(self, parts: Any) -> None:
         self.parts = parts
 
     @property
     def points(self) -> Points:
-        """Columns and rows in pixels of the frame."""
+        """The column and row of each landmark, in pixels of the frame."""
         return np.array([(part.x, part.y) for part in self.parts.parts()], np.float32)
 
 
 class LandmarkPredictor:
-    """Predicts 5 or 68 landmarks."""
+    """Predicts the landmarks of a face.
+
+    Args:
+        landmarks: Their number, 5 or 68.
+
+    Raises:
+        UserError: If dlib's model is missing.
+    """
 
     def __init__(self, landmarks: Literal[5, 68]) -> None:
         self._predictor = dlib.shape_predictor(str(model_path(_FILES[landmarks])))
@@ -240,7 +255,7 @@ def model_path(name: str) -> Path:
     Raises:
         UserError: If the package with the models is not installed, or holds no such file.
     """
-    # The package is found, not imported: it imports pkg_resources, which setuptools no longer has.
+    # The package is not imported, because it imports pkg_resources, which setuptools no longer has.
     spec = find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise UserError(

@@ -1,7 +1,7 @@
-"""From stored to displayed pixels: orientation, pixel shape, and color, the same on every processor.
+"""Converts stored pixels to displayed pixels: orientation, pixel shape and color.
 
-Arithmetic here is in integers, or in OpenCV and swscale paths whose result does not depend on the
-instruction set: tests/pipeline/test_portable.py.
+The result is the same on every processor. The code computes in integers, or with functions of OpenCV and
+swscale whose result does not depend on the instruction set (tests/pipeline/test_portable.py).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from jaxtyping import UInt8
 
 Pixels = UInt8[np.ndarray, "_ _ ..."]
 _LUMA_FIRST = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12")
-# Luma 16 … 235 of limited range, spread over 0 … 255 and rounded.
+# Maps luma of the limited range 16 … 235 to 0 … 255.
 _FULL_RANGE = np.clip(((np.arange(256) - 16) * 255 * 2 + 219) // (2 * 219), 0, 255).astype(np.uint8)
-# swscale's usual paths round differently on each processor.
+# swscale's default functions round differently on each processor.
 _EXACT = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
-# What swscale converts to RGB, and the names of what it does not. Source: ITU-T H.273, table 4.
+# Color matrices that swscale converts to RGB, and the names of others. Source: ITU-T H.273, table 4.
 _MATRICES = frozenset([0, 1, 2, 4, 5, 6, 7, 9])
 _OTHER_MATRICES = {
     8: "YCgCo",
@@ -65,12 +65,12 @@ def swaps_sides(orientation: int) -> bool:
 
 
 def matrix_orientation(matrix: bytes | None) -> int:
-    """The orientation, 1 … 8 as in EXIF, that a video's display matrix asks for.
+    """The orientation, 1 … 8 as in EXIF, that a video's display matrix states.
 
     Args:
         matrix: Nine 32-bit integers (a, b, u, c, d, v, x, y, w) in the machine's byte order, which map a
             stored place (p, q) to the column a·p + c·q + x and the row b·p + d·q + y; None for no matrix.
-            An angle between the right ones counts as the nearest of them.
+            An angle that is not a multiple of 90 degrees counts as the nearest multiple.
 
     Source: ISO/IEC 14496-12, section 8.2.2; libavutil, display.h.
     """
@@ -83,12 +83,12 @@ def matrix_orientation(matrix: bytes | None) -> int:
 
 
 def square_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, int]:
-    """Width and height at which pixels of this shape are square; no side gets shorter.
+    """The width and height after resampling to square pixels; no side gets shorter.
 
     Args:
-        width: As stored.
-        height: As stored.
-        pixel_aspect: Width to height of a stored pixel.
+        width: Stored width in pixels.
+        height: Stored height in pixels.
+        pixel_aspect: Ratio of width to height of a stored pixel.
     """
     if pixel_aspect > 1:
         width = round(width * pixel_aspect)
@@ -98,7 +98,7 @@ def square_size(width: int, height: int, pixel_aspect: Fraction) -> tuple[int, i
 
 
 def squared(pixels: Pixels, pixel_aspect: Fraction) -> Pixels:
-    """Resample so that pixels are square, in OpenCV's bit-exact bilinear interpolation."""
+    """Resample to square pixels with OpenCV's bit-exact bilinear interpolation."""
     size = square_size(pixels.shape[1], pixels.shape[0], pixel_aspect)
     if size == (pixels.shape[1], pixels.shape[0]):
         return pixels
@@ -106,7 +106,7 @@ def squared(pixels: Pixels, pixel_aspect: Fraction) -> Pixels:
 
 
 def luminance(decoded: Any) -> Pixels:
-    """The brightness of a decoded frame in 0 … 255, whatever its range; fast where a plane holds it."""
+    """The brightness of a decoded frame in the full range 0 … 255; fast if a plane of the frame holds it."""
     if decoded.format.name not in _LUMA_FIRST:
         return convert(decoded, "gray")
     plane = decoded.planes[0]
@@ -118,21 +118,21 @@ def luminance(decoded: Any) -> Pixels:
 
 
 def rgb(decoded: Any) -> Pixels:
-    """The colors of a decoded frame."""
+    """The RGB pixels of a decoded frame."""
     return convert(decoded, "rgb24")
 
 
 def unknown_matrix(decoded: Any) -> str:
-    """The name of the matrix that made a frame's colors, if it is one that `convert` cannot undo; else ""."""
+    """The name of a frame's color matrix if `convert` cannot convert it; otherwise ""."""
     number = int(decoded.colorspace)
     return "" if number in _MATRICES else _OTHER_MATRICES.get(number, str(number))
 
 
 def convert(decoded: Any, form: str) -> Pixels:
-    """The pixels of a decoded frame as `rgb24` or `gray`, by the matrix and range that the frame states.
+    """Convert a decoded frame to `rgb24` or `gray`, by the matrix and range that the frame states.
 
-    Where it states no matrix, BT.601 is meant, as FFmpeg means it. The transfer function stays as it is: HDR
-    looks dark and pale, and the index tells (raw_transfer).
+    If it states no matrix, BT.601 is used, as in FFmpeg. The transfer function is not applied, so HDR looks
+    dark and pale; the index records it (raw_transfer).
 
     Args:
         decoded: PyAV's frame.

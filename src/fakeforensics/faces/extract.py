@@ -1,4 +1,4 @@
-"""One raw file in; its crops, and the reasons for what is missing, out."""
+"""Extracts the crops of raw files, with reasons for missing crops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fakeforensics.faces.whole import (
 from fakeforensics.params import FacesParams
 
 _NO_FACE = "no face found"
-# Stills are mostly portraits: the first search is for faces of half the shorter side.
+# Stills are mostly portraits, so the first search is for faces of half the shorter side.
 _PORTRAIT = 0.5
 # Frames are held together up to so many pixels.
 _HELD_PIXELS = 16_000_000
@@ -49,9 +49,9 @@ class WorkItem(NamedTuple):
     Args:
         path: The file.
         kind: `image` or `video`.
-        crop: `faces` for aligned crops, `whole` for images as they are.
-        crop_box: Left, top, right, bottom of the part of a still that counts; None for all of it.
-        others: Whether to add to a still's main face, which `tracks: main` takes, all others.
+        crop: `faces` for aligned crops, `whole` for whole images.
+        crop_box: Left, top, right, bottom of the part of a still to use, in pixels; None uses all of it.
+        others: Whether to extract a still's other faces too; `tracks: main` extracts only its main face.
     """
 
     path: Path
@@ -62,10 +62,10 @@ class WorkItem(NamedTuple):
 
 
 class FaceExtractor:
-    """Extracts crops from raw files; holds the models, so that a process loads them once.
+    """Extracts crops from raw files. It holds the models, so that a process loads them once.
 
     Args:
-        params: The `faces` group.
+        params: The group `faces` of the settings.
     """
 
     def __init__(self, params: FacesParams) -> None:
@@ -75,16 +75,15 @@ class FaceExtractor:
         self._embed = FaceEmbedder()
 
     def extract(self, items: Sequence[WorkItem], stores: Sequence[CropStore]) -> list[Extraction]:
-        """Extract the crops of some raw files.
-
-        Nothing that is wrong with a file raises: it becomes a rejection.
+        """Extract the crops of some raw files. A fault of a file does not raise but becomes a rejection.
 
         Args:
-            items: The files. Stills are faster by the dozen: what they need stays in the processor's cache.
-            stores: Take the bytes of crops as they are made, one store per file; several may be the same.
+            items: The files. Several stills in one call are faster, because models stay in the processor's
+                cache.
+            stores: One store per file, which receives its crops; files may share a store.
 
         Returns:
-            What each file gave.
+            The result of each file.
         """
         results = [Extraction(FileMetadata(""), [], [])] * len(items)
         stills: dict[int, Still] = {}
@@ -111,7 +110,7 @@ class FaceExtractor:
         stills: dict[int, Still],
         results: list[Extraction],
     ) -> None:
-        """Finish the stills that could be read."""
+        """Extract the faces of the stills that could be read, and put them into `results`."""
         found = {
             number: self._faces(still.frame, others=items[number].others) for number, still in stills.items()
         }
@@ -127,7 +126,7 @@ class FaceExtractor:
         elif others:
             largest, everybody = self._detector.largest_and_all(frame.gray, _PORTRAIT)
             main = _by_size(largest)[:1]
-            # The search for everybody may find a slightly different box of the main face.
+            # The search for all faces may find a slightly different box of the main face.
             hits = main + [
                 hit for hit in _by_size(everybody) if all(hit.box.iou(one.box) < SAME_FACE for one in main)
             ]
@@ -144,7 +143,7 @@ class FaceExtractor:
             size = max(1, min(_BATCH, _HELD_PIXELS // clip.pixels))
             crops: list[Crop] = []
             rejections: list[Rejection] = []
-            height, width = 0, 0  # of the first frame, if they change
+            height, width = 0, 0  # size of the first frame; later frames may differ
             decoded = clip.frames(sampled)
             while batch := list(islice(decoded, size)):
                 frames = [one for one in batch if isinstance(one, Frame)]
@@ -167,7 +166,7 @@ class FaceExtractor:
         return max(least, left / _SEARCHED)
 
     def _crop(self, work: Sequence[tuple[CropStore, Observation]]) -> list[Crop]:
-        """Align, encode and store the faces of some observations."""
+        """Align and store the faces of observations."""
         landmarks = [self._predict(seen.frame.gray, seen.box) for _, seen in work]
         chips = [
             align(seen.frame.rgb, points, self._params.size, self._params.padding)
@@ -190,7 +189,11 @@ class FaceExtractor:
     def _select(
         self, crops: Sequence[Crop], tracklets: Sequence[Tracklet], sampled: Sequence[int]
     ) -> tuple[list[Crop], list[Rejection]]:
-        """Replace the numbers of tracklets by those of identities and keep the ones that are wanted."""
+        """Number crops by identity instead of tracklet, and keep the wanted identities.
+
+        Returns:
+            The kept crops, and a rejection for each sampled frame without one.
+        """
         identities = select_identities(tracklets, len(sampled))
         if self._params.tracks == "main":
             identities = identities[:1]
@@ -201,7 +204,7 @@ class FaceExtractor:
                 continue
             named = crop._replace(track=names[crop.track])
             place = (named.frame, named.track)
-            # Two tracklets of one person may overlap in a frame: the higher score stays.
+            # If two tracklets of one person overlap in a frame, the crop with the higher score is kept.
             if place not in best or _score(named) > _score(best[place]):
                 best[place] = named
         chosen = [best[place] for place in sorted(best)]

@@ -1,4 +1,4 @@
-"""Importing this makes dlib's face detector, in the server that forks workers: once for all of them."""
+"""Makes dlib's face detector when it is imported: the server that forks workers imports it once for all."""
 
 from fakeforensics.faces.detect import frontal_detector
 

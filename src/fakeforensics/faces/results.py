@@ -1,4 +1,4 @@
-"""What raw files gave: crops, metadata and rejections, kept as zip files that survive a kill."""
+"""The results of raw files (crops, metadata and rejections), and zip archives that keep them after a kill."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _RAW = "raw"
 
 
 class StoredBytes(NamedTuple):
-    """Where the bytes of a crop are kept.
+    """The place of a crop's bytes in a store.
 
     Args:
-        name: Its name in the store.
-        sha256: Of its bytes; "" if it is in memory.
+        name: The crop's name in the store.
+        sha256: SHA-256 of its bytes; "" if it is in memory.
         size: Number of its bytes; 0 if it is in memory.
     """
 
@@ -36,7 +36,7 @@ class StoredBytes(NamedTuple):
 
     @property
     def is_raw(self) -> bool:
-        """Whether its bytes are those of the raw file, which the store does not hold again."""
+        """Whether the bytes are those of the raw file, which the store does not duplicate."""
         return Path(self.name).stem == _RAW
 
 
@@ -44,13 +44,13 @@ class Crop(NamedTuple):
     """One crop, or one whole image.
 
     Args:
-        stored: Where its bytes are.
-        frame: 0-based, -1 for a still.
-        track: 0 is the main person.
+        stored: The place of its bytes.
+        frame: Frame number from 0; -1 for a still.
+        track: Number of the person; 0 is the main person.
         interpolated: Whether its box is interpolated.
-        box: Left, top, right, bottom; empty for a whole image.
-        landmarks: x0, y0, x1, y1, …; empty for a whole image.
-        score: The detector's, None for a whole image and an interpolated box.
+        box: Left, top, right, bottom in pixels of the upright frame; empty for a whole image.
+        landmarks: x0, y0, x1, y1, … in pixels of the upright frame; empty for a whole image.
+        score: The detector's score; None for a whole image and for an interpolated box.
     """
 
     stored: StoredBytes
@@ -63,19 +63,19 @@ class Crop(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """Of the stored file: `.png` or `.jpg`."""
+        """Suffix of the stored file: `.png` or `.jpg`."""
         return Path(self.stored.name).suffix
 
 
 class Rejection(NamedTuple):
-    """Why a file (frame -1), or one frame of it, gave no crop."""
+    """The reason why a file (frame -1), or one of its frames, gave no crop."""
 
     reason: str
     frame: int = -1
 
 
 class Extraction(NamedTuple):
-    """What a raw file gave: crops sorted by frame, then track, and rejections sorted by frame."""
+    """The result of a raw file: crops sorted by frame and track, and rejections sorted by frame."""
 
     metadata: FileMetadata
     crops: list[Crop]
@@ -83,31 +83,31 @@ class Extraction(NamedTuple):
 
 
 class CropStore(Protocol):
-    """Takes crops as they are made, so that memory need not grow with a clip's length."""
+    """Receives crops one by one, so that memory does not grow with a clip's length."""
 
     def add(self, data: bytes, suffix: str) -> StoredBytes:
-        """Keep the bytes of one crop."""
+        """Store the bytes of one crop."""
 
     def add_pixels(self, pixels: Rgb) -> StoredBytes:
-        """Keep the pixels of one crop; as PNG where it is written to a file."""
+        """Store the pixels of one crop; a file stores them as PNG."""
 
     def add_raw(self, data: bytes, suffix: str) -> StoredBytes:
-        """Take the whole of a raw file as a crop."""
+        """Add a whole raw file as a crop."""
 
 
 class MemoryStore(dict[str, bytes | Rgb]):
-    """Crops by name: bytes of files, or pixels, which are encoded when their bytes are asked for."""
+    """Crops in memory by name: bytes of files, or pixels that are not encoded yet."""
 
     def add(self, data: bytes, suffix: str) -> StoredBytes:
-        """Keep the bytes of one crop."""
+        """Store the bytes of one crop."""
         return self._add(data, suffix)
 
     def add_pixels(self, pixels: Rgb) -> StoredBytes:
-        """Keep the pixels of one crop."""
+        """Store the pixels of one crop."""
         return self._add(pixels, ".png")
 
     def add_raw(self, data: bytes, suffix: str) -> StoredBytes:
-        """Keep the bytes of a raw file."""
+        """Store the bytes of a raw file."""
         return self._add(data, suffix)
 
     def _add(self, crop: bytes | Rgb, suffix: str) -> StoredBytes:
@@ -117,7 +117,7 @@ class MemoryStore(dict[str, bytes | Rgb]):
 
 
 def stored_bytes(crop: bytes | Rgb) -> bytes:
-    """The bytes of a crop as the faces stage stores it."""
+    """The bytes of a crop that the faces stage stores."""
     return crop if isinstance(crop, bytes) else encode_png(crop)
 
 
@@ -127,7 +127,7 @@ def stored_pixels(crop: bytes | Rgb) -> Rgb:
 
 
 class ArchiveWriter:
-    """Writes the crops of some raw files into an uncompressed zip file."""
+    """Writes the crops of raw files into an uncompressed zip file."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -143,11 +143,11 @@ class ArchiveWriter:
         return self.add(encode_png(pixels), ".png")
 
     def add_raw(self, data: bytes, suffix: str) -> StoredBytes:
-        """Note that a crop is the whole of a raw file, which can be read again."""
+        """Record that a crop is a whole raw file, without storing its bytes."""
         return StoredBytes(f"{_RAW}{suffix}", hashlib.sha256(data).hexdigest(), len(data))
 
     def finish(self, extractions: Sequence[Extraction]) -> None:
-        """Append the table of contents: what each file gave."""
+        """Append the table of contents: the result of each file."""
         tables = [extraction._asdict() for extraction in extractions]
         self._archive.writestr(zipfile.ZipInfo(_CONTENTS), json.dumps(tables))
 
@@ -156,7 +156,7 @@ class ArchiveReader:
     """Reads a finished archive; a context manager.
 
     Attributes:
-        extractions: What each file gave.
+        extractions: The result of each file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -170,7 +170,7 @@ class ArchiveReader:
         self._archive.close()
 
     def read(self, stored: StoredBytes) -> bytes:
-        """The bytes of a crop that is not the whole of a raw file."""
+        """The bytes of a crop that is not a whole raw file."""
         return self._archive.read(stored.name)
 
 
@@ -178,7 +178,7 @@ class ArchiveReader:
 def writing_archive(path: Path) -> Iterator[ArchiveWriter]:
     """Write an archive that appears under its name only when complete.
 
-    It is not synced: after a power failure its checksums tell that it must be made again.
+    The file is not synced to disk. After a power failure its checksums show whether it must be made again.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
@@ -190,7 +190,7 @@ def writing_archive(path: Path) -> Iterator[ArchiveWriter]:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether an archive exists and all its checksums are right."""
+    """Whether an archive exists and all its checksums are correct."""
     try:
         with zipfile.ZipFile(path) as archive:
             return _CONTENTS in archive.namelist() and archive.testzip() is None

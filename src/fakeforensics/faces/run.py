@@ -1,4 +1,4 @@
-"""All raw files of a source: fan-out over processes, resuming after a kill, and the final shards."""
+"""Processes all raw files of a source in several processes, resumes after a kill, and writes the shards."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ from fakeforensics.progress import Progress
 if TYPE_CHECKING:
     from fakeforensics.sources.base import RawFile
 
-# Stills are quick: so many on average make one task and one archive.
+# Stills are fast, so one task and one archive hold this many on average.
 _STILLS_PER_TASK = {"faces": 16, "whole": 256}
-# Tasks that a cluster of unknown size has in hand.
+# Tasks that are submitted in advance to a cluster, whose size is unknown.
 _CLUSTER_TASKS = 512
 _FATAL = "reading it ends the process: out of memory, or damaged so that the decoder crashes"
 _LIBRARIES = ("av", "opencv-python-headless", "opencv-python", "numpy", "pillow")
@@ -51,7 +51,7 @@ CropKind = Literal["faces", "whole"]
 
 
 class _Task(NamedTuple):
-    """Raw files, and the archive that gets what they give."""
+    """Raw files, and the archive for their results."""
 
     items: list[WorkItem]
     archive: Path
@@ -70,21 +70,21 @@ def make_images(
     scratch_root: Path,
     in_place: str | None = None,
 ) -> Totals:
-    """Crop a whole source and write its shards, index and list of rejections.
+    """Make the images of a source, and write its shards, index and list of rejections.
 
-    What an interrupted run with the same settings and code finished is reused. The result's bytes depend
-    neither on that nor on the number of workers.
+    Finished work of an interrupted run with the same settings and code is reused. The bytes of the result
+    do not depend on interruptions or on the number of workers.
 
     Args:
         source: The source's name.
-        root: Its folder.
-        records: Its files.
-        crop: `faces` for aligned crops, `whole` for images as they are.
-        params: The `faces` group.
-        out: The folder to write; replaced when all is done.
-        scratch_root: Where unfinished work is kept.
-        in_place: The source's folder as params.yaml writes it, to read images there instead of copying them;
-            None copies all.
+        root: The source's folder.
+        records: The source's files.
+        crop: `faces` for aligned crops, `whole` for whole images.
+        params: The group `faces` of the settings.
+        out: The output folder, which is replaced at the end.
+        scratch_root: Folder of unfinished work.
+        in_place: The source's folder as written in params.yaml, to read whole images there instead of copying
+            them; None copies all images.
 
     Raises:
         UserError: If nothing is readable, more than `max_rejected` of the files are rejected, the disk is
@@ -92,7 +92,7 @@ def make_images(
     """
     if in_place is not None:
         _check_in_place(source, records, crop)
-    # Absolute, as the workers of a cluster have a working directory of their own.
+    # The paths must be absolute, because the workers of a cluster have another working directory.
     root, scratch_root = root.absolute(), scratch_root.absolute()
     lock = hold(scratch_root / f".{source}.lock", f"the extraction of the source {source}")
     with explain_full_disk(scratch_root), lock:
@@ -106,24 +106,24 @@ def make_images(
 
 
 def fingerprint(crop: CropKind, params: FacesParams) -> str:
-    """16 hexadecimal digits that change with whatever changes a crop."""
+    """A hash, 16 hexadecimal digits, of the settings, code and libraries that decide the crops."""
     module = "fakeforensics.faces.extract" if crop == "faces" else "fakeforensics.faces.whole"
     libraries = (*(_FACE_LIBRARIES if crop == "faces" else ()), *_LIBRARIES)
     identity = {
         "crop": crop,
         "settings": params.deciding(crop),
         "code": code_hashes(module),
-        # The same module comes under several names.
+        # Several packages provide the same module.
         "versions": {one: version(one) for one in libraries if next(iter(distributions(name=one)), None)},
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _check_in_place(source: str, records: Sequence[RawFile], crop: CropKind) -> None:
-    """Refuse to read in place what is not kept as it is.
+    """Check that a source's images are whole files, so that they can be read in place.
 
     Raises:
-        UserError: Saying what is done to the images.
+        UserError: If they are not; the message says why.
     """
     cut = next((record.path for record in records if record.crop_box is not None), None)
     if crop == "faces":
@@ -141,7 +141,7 @@ def _check_in_place(source: str, records: Sequence[RawFile], crop: CropKind) -> 
 
 
 def _open_scratch(root: Path, source: str, digits: str) -> Path:
-    """Make the folder of a source's unfinished work; that of other settings or code is useless and goes."""
+    """Make the folder of a source's unfinished work, and remove those of other settings or code."""
     folder = root / f"{source}-{digits}"
     folder.mkdir(parents=True, exist_ok=True)
     for other in root.glob(f"{source}-*"):
@@ -151,7 +151,7 @@ def _open_scratch(root: Path, source: str, digits: str) -> Path:
 
 
 def _source_files(source: str, records: Sequence[RawFile]) -> list[SourceFile]:
-    """The files in the order of their keys."""
+    """The files with their keys, sorted by key."""
     ordered = sorted(records, key=lambda record: os.fsencode(record.path))
     keys = image_keys(source, [record.path for record in ordered])
     files = [SourceFile(record, key) for record, key in zip(ordered, keys, strict=True)]
@@ -159,10 +159,10 @@ def _source_files(source: str, records: Sequence[RawFile]) -> list[SourceFile]:
 
 
 def _batches(files: Sequence[SourceFile], stills: int) -> Iterator[list[SourceFile]]:
-    """Neighboring files that make one task: a clip alone, or about so many stills.
+    """Group neighboring files into tasks: one clip, or about `stills` stills.
 
-    A still's own name decides whether it begins a batch. So a file that is added or removed later changes its
-    own batch alone, and the finished work of the others is still found.
+    A still's name decides whether it begins a batch. So adding or removing a file changes only its own batch,
+    and the finished work of other batches is reused.
     """
     batch: list[SourceFile] = []
     for file in files:
@@ -196,10 +196,10 @@ def _extract_all(
     params: FacesParams,
     scratch: Path,
 ) -> list[Part]:
-    """Make the archive of each part, and show how far the work is.
+    """Make the archive of each part, and show the progress.
 
     Returns:
-        The parts, in order. One that ended its process has become parts of one file.
+        The parts in order. A part that ended its process is replaced by parts with one file each.
     """
 
     def task(part: Part) -> _Task:
@@ -222,7 +222,8 @@ def _extract_all(
                 lost.add(number)
             else:
                 show(counts)
-        # A file of a lost part may be why, or another process that took the memory: now each file runs alone.
+        # A file of a lost part may have ended the process, or another process used up the memory. So each
+        # file of a lost part runs again, alone.
         split = {
             number: [Part([file], _archive([file], scratch)) for file in parts[number].files]
             for number in sorted(lost)
@@ -238,7 +239,10 @@ def _extract_all(
 def _results(
     tasks: Sequence[_Task], params: FacesParams, at_once: int | None = None
 ) -> Iterator[tuple[int, list[int] | None]]:
-    """The number of images of each file of each task, as they are done; None if the task's process died."""
+    """Run tasks; yields each task's number and the number of images of each file when it is finished.
+
+    The counts are None if the task's process died.
+    """
     with _executor(params, tasks[0].items[0].crop, at_once or len(tasks)) as (submit, ahead):
         numbers = range(len(tasks))
         for number, future in look_ahead(lambda one: submit(tasks[one]), numbers, at_once or ahead):
@@ -252,7 +256,7 @@ def _results(
 
 @contextmanager
 def _executor(params: FacesParams, crop: CropKind, tasks: int) -> Iterator[tuple[_Submit, int]]:
-    """A function that submits a task, and how many tasks to have in hand at once."""
+    """A function that submits a task, and the number of tasks to submit in advance."""
     if params.executor == "dask":
         with _dask(params.scheduler) as client:
             try:
@@ -260,7 +264,7 @@ def _executor(params: FacesParams, crop: CropKind, tasks: int) -> Iterator[tuple
             except CancelledError:
                 raise UserError(
                     f"the Dask cluster at {params.scheduler} went away",
-                    fix="start it and run the stage again: finished files are not processed again",
+                    fix="start it and run the stage again; finished files are not processed again",
                 ) from None
         return
     workers = min(params.workers or os.cpu_count() or 1, tasks)
@@ -273,7 +277,7 @@ def _submit_to(client: Any, params: FacesParams, task: _Task) -> Future[list[int
     """Submit a task to a Dask cluster.
 
     Dask's own adapter, `Client.get_executor`, hides why a task failed: in our tests a task whose worker had
-    died came back as a ValueError about unpacking.
+    died raised a ValueError about unpacking.
     """
     future: Future[list[int]] = Future()
 
@@ -312,7 +316,7 @@ def _reject(task: _Task) -> None:
 
 
 def _work(task: _Task, params: FacesParams) -> list[int]:
-    """Make the archive of a task, unless an earlier run made it; the number of images of each file."""
+    """Make the archive of a task, unless it exists; returns the number of images of each file."""
     if (counts := _finished(task)) is not None:
         return counts
     with writing_archive(task.archive) as archive:
@@ -322,7 +326,7 @@ def _work(task: _Task, params: FacesParams) -> list[int]:
 
 
 def _finished(task: _Task) -> list[int] | None:
-    """The number of images of each file; None if the archive is damaged, or a file is another one now."""
+    """The number of images of each file; None if the archive is damaged or a raw file has changed."""
     if not is_whole(task.archive):
         return None
     with ArchiveReader(task.archive) as archive:
@@ -341,7 +345,7 @@ def _extract(items: Sequence[WorkItem], archive: ArchiveWriter, params: FacesPar
 
 @lru_cache(maxsize=1)
 def _extractor(params: FacesParams) -> FaceExtractor:
-    """This process's extractor.
+    """The extractor of this process.
 
     Raises:
         UserError: If dlib's models are missing.

@@ -1,4 +1,4 @@
-"""Reading one still image safely: its metadata, its upright pixels, or the reason why it cannot be used."""
+"""Reads one still image safely: its metadata and upright pixels, or the reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from fakeforensics.faces.video import MAX_PIXELS, Frame, UnreadableError
 from fakeforensics.images.codec import decode
 
 MAX_BYTES = 256 * 2**20
-# What training decodes again is read by OpenCV, as there. It reads other formats worse than Pillow: it turns
-# a TIFF upright in its own way, exchanges red and blue of an AVIF with an alpha channel, and does not scale
-# the samples of a PPM with another maximum or of a BMP with 5 bits.
+# OpenCV reads the formats that training decodes, because training uses it too. Pillow reads all others,
+# because OpenCV turns a TIFF upright in its own way, swaps red and blue of an AVIF with an alpha channel, and
+# does not scale the samples of a PPM with another maximum or of a BMP with 5 bits.
 _BY_OPENCV = ("JPEG", "MPO", "PNG")
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
-# What Pillow raises on damaged files, as found by flipping bytes in files of each format.
+# Exceptions that Pillow raises on damaged files, found by flipping bytes in files of each format.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError, ArithmeticError)
 _UNKNOWN_RANGE = "floating-point, signed or 32-bit samples, whose range is not known"
 
@@ -40,13 +40,13 @@ _LUMINANCE = np.array(
 )
 # TIFF 6.0, baseline tags.
 _BITS, _COMPRESSION, _PHOTOMETRIC, _PLANES, _SAMPLE_FORMAT = 258, 259, 262, 284, 339
-# ITU-T T.81, table B.1: the frame headers, and what is unusual about their processes.
+# ITU-T T.81, table B.1: markers of frame headers, and what is unusual about their coding process.
 _FRAME_HEADERS = {
     **dict.fromkeys((0xC0, 0xC1, 0xC2, 0xC9, 0xCA), ""),
     **dict.fromkeys((0xC3, 0xCB), ", lossless"),
     **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), ", hierarchical"),
 }
-_JP2_EXIF = b"JpgTiffExif->JP2"  # the UUID of the box in which ExifTool and others keep it
+_JP2_EXIF = b"JpgTiffExif->JP2"  # the UUID of the box where ExifTool and other programs store EXIF
 _QUALITIES = np.arange(1, 101)
 # libjpeg's jpeg_quality_scaling and jpeg_add_quant_table.
 _PERCENT = np.where(_QUALITIES < 50, 5000 // _QUALITIES, 200 - 2 * _QUALITIES)
@@ -54,20 +54,21 @@ _TABLES = np.sort(np.clip((_LUMINANCE[None] * _PERCENT[:, None] + 50) // 100, 1,
 
 
 class FileMetadata(NamedTuple):
-    """What a raw file's coding is; it can reveal whether it is real or fake.
+    """The coding of a raw file, which can reveal whether it is real or fake.
 
     Args:
-        sha256: Of its bytes.
-        format: "JPEG", "PNG", … of an image, "H264", … of a video; "" if not recognized.
-        width: Pixels, upright.
-        height: Pixels, upright.
-        jpeg_quality: 1 … 100 as libjpeg counts, estimated; -1 if not a JPEG.
+        sha256: SHA-256 of the file.
+        format: "JPEG", "PNG", … for an image, "H264", … for a video; "" if not recognized.
+        width: Width of the upright image in pixels.
+        height: Height of the upright image in pixels.
+        jpeg_quality: Estimated quality on libjpeg's scale, 1 … 100; -1 if not a JPEG.
         chroma_sampling: "4:4:4", "4:2:2", "4:2:0", …; "" if not known.
         profile: The codec's profile, such as "High"; "" if there is none.
-        transfer: The transfer function that the file states, such as "bt709"; "" if it states none.
-        primaries: The color primaries that a video states, or a still's ICC profile by name; "" if none.
+        transfer: The stated transfer function, such as "bt709"; "" if the file states none.
+        primaries: The stated color primaries of a video, or the name of a still's ICC profile; "" if there
+            are none.
         pixel_aspect: Width to height of a stored pixel, such as "4:3"; "1:1" for square pixels.
-        frame_rate: Frames per second, on average; 0 for stills.
+        frame_rate: Average frames per second; 0 for stills.
         frames: Number of frames; 1 for stills.
     """
 
@@ -92,18 +93,19 @@ class Still:
     data: bytes
     metadata: FileMetadata
     frame: Frame
-    plain: bool  # whether the bytes can be stored as they are: an upright 8-bit JPEG or PNG without alpha
+    plain: bool  # whether the bytes can be stored unchanged: an upright 8-bit JPEG or PNG without alpha
 
 
 def read_still(path: Path, crop_box: tuple[int, int, int, int] | None = None) -> Still:
-    """Read an image, applying its EXIF rotation.
+    """Read an image and apply its EXIF orientation.
 
     Args:
         path: The file.
-        crop_box: Left, top, right, bottom of the part that counts, in upright pixels; None for all of it.
+        crop_box: Left, top, right, bottom of the part to use, in upright pixels; None uses all of it.
 
     Raises:
-        UnreadableError: If it is no image, truncated, animated or too large.
+        UnreadableError: If the file is not an image of a supported kind, is truncated, animated or too large,
+            or does not contain `crop_box`.
         OSError: If the file cannot be read at all.
     """
     if path.stat().st_size > MAX_BYTES:
@@ -112,7 +114,7 @@ def read_still(path: Path, crop_box: tuple[int, int, int, int] | None = None) ->
     if not data:
         raise UnreadableError("empty file")
     with warnings.catch_warnings():
-        # Pillow warns about large images and odd EXIF; we check sizes ourselves and use one EXIF tag.
+        # Pillow warns about large images and odd EXIF. This module checks sizes and uses only one EXIF tag.
         warnings.simplefilter("ignore")
         metadata, rotation, plain, rgb = _examined(data)
     if rgb is None:
@@ -134,9 +136,9 @@ _Examined = tuple[FileMetadata, int, bool, UInt8[np.ndarray, "_ _ 3"] | None]
 
 
 def _examined(data: bytes) -> _Examined:
-    """Metadata, EXIF orientation, whether the bytes can be stored as they are, and Pillow's pixels.
+    """Metadata, EXIF orientation, whether the bytes can be stored unchanged, and Pillow's pixels.
 
-    The pixels are None for the formats that OpenCV decodes, as it does in training.
+    The pixels are None for the formats that OpenCV decodes.
     """
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
@@ -162,7 +164,7 @@ def _examine(image: Image.Image, data: bytes) -> _Examined:
         raise UnreadableError(f"{image.format}: {_UNKNOWN_RANGE}")
     in_training = image.format in _BY_OPENCV and image.mode != "CMYK"
     pixels = None if in_training else _pixels(image)
-    # Only now: Pillow turns a TIFF upright while it decodes, and then forgets its orientation.
+    # After decoding, because Pillow turns a TIFF upright while it decodes, and then removes its orientation.
     width, height = image.size
     rotation = _orientation(image, data)
     if swaps_sides(rotation):
@@ -173,10 +175,10 @@ def _examine(image: Image.Image, data: bytes) -> _Examined:
         tables = getattr(image, "quantization", {})
         quality = jpeg_quality(list(tables[min(tables)])) if tables else -1
         sampling = chroma_sampling(list(getattr(image, "layer", [])))
-    is_deep = format_ == "PNG" and data[24] > 8  # which Pillow does not say of a PNG in color
+    is_deep = format_ == "PNG" and data[24] > 8  # Pillow's mode does not tell this for a PNG in color
     plain = rotation == 1 and in_training and image.mode in ("RGB", "L", "P") and not is_deep
     if not _ends_whole(format_, data):
-        image.load()  # raises on a truncated file, which OpenCV would fill with gray
+        image.load()  # raises an error for a truncated file, which OpenCV would fill with gray
     metadata = FileMetadata(
         hashlib.sha256(data).hexdigest(), format_, width, height, quality, sampling, primaries=_profile(image)
     )
@@ -184,7 +186,7 @@ def _examine(image: Image.Image, data: bytes) -> _Examined:
 
 
 def _refuse_misread(image: Image.Image) -> None:
-    """Refuse the kinds of TIFF that Pillow opens and reads wrongly, and samples whose range is not known."""
+    """Refuse the kinds of TIFF that Pillow misreads, and samples whose range is not known."""
     tags = getattr(image, "tag_v2", {})
     bits, formats = max(tags.get(_BITS, (1,))), set(tags.get(_SAMPLE_FORMAT, (1,)))
     if formats - {1} or bits > 16:
@@ -196,7 +198,7 @@ def _refuse_misread(image: Image.Image) -> None:
 
 
 def _pixels(image: Image.Image) -> UInt8[np.ndarray, "_ _ 3"]:
-    """Pillow's pixels, 8-bit RGB; of more bits the upper 8, without the alpha channel."""
+    """Pillow's pixels as 8-bit RGB without the alpha channel; of more bits, the upper 8 are kept."""
     try:
         image.load()
     except OSError as error:
@@ -207,7 +209,7 @@ def _pixels(image: Image.Image) -> UInt8[np.ndarray, "_ _ 3"]:
         tags = getattr(image, "tag_v2", {})
         bits = tags.get(_BITS, (16,))[0]
         gray = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
-        if tags.get(_PHOTOMETRIC) == 0:  # white is zero, which Pillow heeds up to 8 bits only
+        if tags.get(_PHOTOMETRIC) == 0:  # white is zero; Pillow inverts such images only up to 8 bits
             gray = 255 - gray
         return np.repeat(gray[..., None], 3, axis=2)
     if image.mode == "RGBa":  # colors multiplied by alpha
@@ -216,7 +218,7 @@ def _pixels(image: Image.Image) -> UInt8[np.ndarray, "_ _ 3"]:
 
 
 def _orientation(image: Image.Image, data: bytes) -> int:
-    """The EXIF orientation; of JPEG 2000, in whose EXIF Pillow does not look, from its box."""
+    """The EXIF orientation. Pillow does not read the EXIF of JPEG 2000, so it is read from its box."""
     exif = image.getexif()
     place = data.find(_JP2_EXIF) if image.format == "JPEG2000" else -1
     if place >= 0:
@@ -225,7 +227,7 @@ def _orientation(image: Image.Image, data: bytes) -> int:
 
 
 def unusual_kind(data: bytes) -> str:
-    """Why a whole file of a known format is not read, in words; "" if nothing is unusual about its header.
+    """The reason why an undamaged file of a known format is not read; "" if its header is not unusual.
 
     Args:
         data: The file's bytes.
@@ -267,7 +269,7 @@ def _profile(image: Image.Image) -> str:
 
 
 def _ends_whole(format_: str, data: bytes) -> bool:
-    """Whether a JPEG or PNG has its end.
+    """Whether a JPEG or PNG file is complete to its end.
 
     Raises:
         UnreadableError: If a chunk of a PNG is longer than the file; OpenCV would allocate up to 4 GB for it.
@@ -286,15 +288,15 @@ def _ends_whole(format_: str, data: bytes) -> bool:
 
 
 def jpeg_quality(table: list[int]) -> int:
-    """The libjpeg quality whose luminance table is nearest to a file's.
+    """The quality of libjpeg whose luminance table is nearest to that of a file.
 
-    Values are compared sorted, as their order (zigzag or rows) depends on the reader.
+    Values are compared in sorted order, because their order (zigzag or rows) depends on the reader.
 
     Args:
         table: The file's 64 luminance quantization steps.
 
     Returns:
-        1 … 100; exact for files that libjpeg wrote with its standard tables, else the nearest.
+        1 … 100; exact for files that libjpeg wrote with its standard tables, otherwise the nearest.
     """
     distances = np.abs(_TABLES - np.sort(np.asarray(table))[None]).sum(axis=1)
     return int(_QUALITIES[np.flatnonzero(distances == distances.min())[-1]])
@@ -307,7 +309,7 @@ def chroma_sampling(layers: list[tuple[int, int, int, int]]) -> str:
         layers: (id, horizontal factor, vertical factor, table) of each component in a JPEG's frame header.
 
     Returns:
-        "4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:0:0" for gray; else "".
+        "4:4:4", "4:2:2", "4:2:0", "4:4:0", "4:1:1", "4:0:0" for gray; "" for any other sampling.
     """
     if len(layers) == 1:
         return "4:0:0"

@@ -13,18 +13,22 @@ import numpy as np
 from fakeforensics.faces.detect import SAME_FACE, Box, Detection, FaceDetector
 from fakeforensics.faces.video import Frame, Gray
 
-# The search square around the last face: its side in faces, and the face's width once resized.
+# The square around the last face that is searched: its side in face widths, and the face's width in pixels
+# after resizing.
 SEARCH_MARGIN = 1.7
 SEARCH_FACE = 85.0
-# Where a face was just seen, a little less evidence is needed to see it again.
+# Near the last place of a face, a lower detection score is enough.
 NEAR_THRESHOLD = -0.2
-# A detection continues a track if it lies within this many face widths and changed in size by at most this.
+# A detection continues a track if its distance is below this many face widths and its size changed by less
+# than this factor.
 _REACH = 0.8
 _GROWTH = 1.6
-# The detector may miss a face for two sampled frames and one second: the boxes between are interpolated.
+# If the detector misses a face for at most two sampled frames and one second, the boxes between are
+# interpolated.
 INTERPOLATED_FRAMES = 2
 INTERPOLATED_SECONDS = 1.0
-# An interpolated frame must still hint at a face: one that is turned away or covered is lost.
+# At an interpolated box the detector must reach this score, so that a face that is turned away or covered is
+# not interpolated.
 _HINT = -1.0
 # Whoever is seen in the same place of the same shot again within this time is the same person.
 _WAIT_SECONDS = 3.0
@@ -34,8 +38,8 @@ _LOOK_BACK = 16
 _HELD_PIXELS = 16_000_000
 # Every Nth frame is searched as a whole for people who came in.
 _SEARCH_ALL = 16
-# The face of a person to follow usually fills this share of the frame's shorter side. Smaller faces are
-# searched for if there is none as large.
+# The face of the person to follow usually fills at least this share of the frame's shorter side. The search
+# for smaller faces starts only if there is no such face.
 _LARGE = 0.31
 # While no face is found, the search of whole frames pauses for up to this many frames.
 _LONGEST_PAUSE = 8
@@ -127,7 +131,7 @@ class Tracker:
         self._last_width = 0.0
 
     def observe(self, frame: Frame) -> Iterator[Observation]:
-        """Take the next sampled frame.
+        """Process the next sampled frame.
 
         Yields:
             The people seen in it, and those seen or interpolated in the frames before it.
@@ -272,7 +276,7 @@ class Tracker:
         return any(_continues(box, hit.box) for hit in near)
 
     def _shot_changed(self, gray: Gray) -> bool:
-        """Whether another shot begins; a clip whose frames change their size was joined there."""
+        """Whether another shot begins. A change of the frame size also counts."""
         rows, columns = (max(1, side // 32) for side in gray.shape)
         thumbnail = gray[rows // 2 :: rows, columns // 2 :: columns].astype(np.int16)
         last, self._thumbnail = self._thumbnail, thumbnail

@@ -1,4 +1,4 @@
-"""Frames, and decoding those asked for of a clip: exactly, and as few others as the codec allows."""
+"""Decodes chosen frames of a clip exactly, with as few other frames as the codec allows."""
 
 from __future__ import annotations
 
@@ -38,23 +38,24 @@ from fakeforensics.faces.packets import (
 
 Gray = UInt8[np.ndarray, "height width"]
 Rgb = UInt8[np.ndarray, "height width 3"]
-# Two copies of a frame's pixels are alive while decoding: 50 megapixels keep a worker under 600 MB.
+# Two copies of a frame's pixels are in memory while decoding: with 50 megapixels a worker stays below 600 MB.
 MAX_PIXELS = 50_000_000
-# A file whose index promises this share of frames more than it holds was cut off.
+# A file counts as truncated if more than this share of the frames in its index is missing.
 _MISSING_TOLERATED = 0.05
-# Packets of clips up to this size are kept from counting the frames until decoding them.
-_USUAL_RATE = 25  # frames per second of a clip that states none
+_USUAL_RATE = 25  # frames per second that are assumed if a clip states no rate
+# Packets of clips up to this size stay in memory between counting and decoding.
 _KEPT_BYTES = 16 * 2**20
-# FFmpeg's own decoders of these read for each packet whether to skip frames that no other one refers to;
-# libraries such as libdav1d read it once.
+# For these codecs FFmpeg's own decoders check for each packet whether to skip unreferenced frames; libraries
+# such as libdav1d check it only once.
 _SKIPPING = frozenset(["h264", "hevc", "mpeg1video", "mpeg2video", "mpeg4", "vp8", "vp9"])
-# Between frames of a constant rate, containers that count milliseconds vary by less than this share.
+# A rate is constant if the steps between frames differ from the median by at most this share; containers that
+# count milliseconds vary by less.
 _STEADY = 0.5
 _LONGEST_STEP = 250
 _PIXELS_PER_BYTE = 54
 # Pixels that are more than this times as wide as high, or the reverse, are a fault of the file.
 _MOST_ASPECT = 8
-# Containers whose index counts the frames. IVF files have a number in its place that means various things.
+# Containers whose index has the number of frames. In IVF files this number has no fixed meaning.
 _COUNTING = ("mov", "avi")
 _SAMPLINGS = {"nv12": "4:2:0", "420": "4:2:0", "422": "4:2:2", "444": "4:4:4", "411": "4:1:1", "440": "4:4:0"}
 
@@ -67,10 +68,10 @@ class Frame:
     """The pixels of one upright frame or still.
 
     Args:
-        gray: Grayscale pixels, in which faces are found.
-        rgb: Makes the color pixels when they are first needed; most of a search needs none.
-        number: 0-based in display order, -1 for a still.
-        seconds: Time since the clip's start; 0 for a still.
+        gray: Grayscale pixels, 8-bit, for the search for faces.
+        rgb: Makes the color pixels when they are first needed; most of the search does not need them.
+        number: Number from 0 in display order; -1 for a still.
+        seconds: Time since the clip's start in seconds; 0 for a still.
     """
 
     def __init__(self, gray: Gray, rgb: Callable[[], Rgb], number: int = -1, seconds: float = 0.0) -> None:
@@ -82,23 +83,27 @@ class Frame:
 
     @property
     def rgb(self) -> Rgb:
-        """Color pixels, 8-bit RGB, contiguous."""
+        """Color pixels, 8-bit RGB, contiguous in memory."""
         if self._rgb is None:
             self._rgb = np.ascontiguousarray(self._make_rgb())
         return self._rgb
 
 
 def spread_frames(count: int, wanted: int, times: Sequence[float] | None = None) -> list[int]:
-    """Up to `wanted` of a clip's frames, evenly spread over its time: the middles of equal parts.
+    """Choose frames of a clip that are evenly spread over its time: the middles of equal parts.
 
     At a constant frame rate these are the middles of equal numbers of frames. At a variable rate they are the
-    frames shown at the middles of equal parts of the duration; where one frame is shown for several parts,
-    its neighbors stand for the others. A jump by more than 250 usual steps is a fault of the clock.
+    frames that are shown at the middles of equal parts of the duration. If one frame is shown in several of
+    these parts, its neighbors are chosen for the other parts. A step of more than 250 times the median step
+    counts as a fault of the clock.
 
     Args:
-        count: Number of frames.
-        wanted: Most frames to choose.
-        times: When each is shown, ascending, in any unit; None if it is not known.
+        count: Number of frames of the clip.
+        wanted: Maximum number of frames to choose.
+        times: Display time of each frame, ascending, in any unit; None if not known.
+
+    Returns:
+        Numbers of the chosen frames, ascending.
     """
     wanted = min(count, wanted)
     steps = [] if times is None else [after - before for before, after in pairwise(times)]
@@ -106,7 +111,7 @@ def spread_frames(count: int, wanted: int, times: Sequence[float] | None = None)
     if count <= wanted or all(abs(step - usual) <= _STEADY * usual for step in steps):
         return [(2 * part + 1) * count // (2 * wanted) for part in range(wanted)]
     starts = [0, *accumulate(step if step <= _LONGEST_STEP * usual else usual for step in steps)]
-    length = starts[-1] * count / (count - 1)  # the last frame is shown as long as the average
+    length = starts[-1] * count / (count - 1)  # assumes that the last frame is shown as long as the average
     chosen: list[int] = []
     for part in range(wanted):
         shown = bisect_right(starts, (2 * part + 1) * length / (2 * wanted)) - 1
@@ -145,7 +150,7 @@ class Clip:
         coded_bytes = 0
         uncertain = False  # whether only decoding tells how many frames there are
         self._last_unit = 0
-        # Before the packets are read: libavformat corrects it while it reads.
+        # Read before the packets, because libavformat changes it while it reads them.
         self._declared_duration = self._stream.duration or 0
         for packet in _packets(container, self._stream):
             self._last_unit = max(self._last_unit, packet.dts or 0)
@@ -161,7 +166,7 @@ class Clip:
         if self.count == 0:
             raise UnreadableError("no video frame in the file")
         self._check_whole()
-        # AVI knows no times of display; those that libavformat makes up are not those of the decoder.
+        # AVI has no display times, and the times that libavformat invents differ from those of the decoder.
         has_times = container.format.name != "avi"
         self.times = distinct(packet.time for packet in self._packets if packet.shown) if has_times else None
         self._decodes_all = self.times is None
@@ -190,8 +195,11 @@ class Clip:
     def _check_whole(self) -> None:
         """Refuse a file whose end is missing.
 
-        In AVI, a frame that repeats the one before is an empty chunk: it counts as a unit of time, and no
-        packet comes of it.
+        In AVI, a frame that repeats the previous frame is an empty chunk. It counts as a unit of time but
+        gives no packet.
+
+        Raises:
+            UnreadableError: If frames are missing.
         """
         declared, found = self._stream.frames, len(self._packets)
         if not self._container.format.name.startswith(_COUNTING):
@@ -202,13 +210,13 @@ class Clip:
             raise UnreadableError(f"truncated: {found} of {declared} frames are there")
 
     def frames(self, numbers: Sequence[int]) -> Iterator[Frame | tuple[int, UnreadableError]]:
-        """Decode the frames asked for, upright, in display order.
+        """Decode chosen frames, upright, in display order.
 
-        Frames that no other frame refers to are not decoded unless asked for, nor are groups of pictures
-        without a frame asked for; the result is exact all the same.
+        Other frames are skipped if no frame refers to them, and so are groups of pictures without a chosen
+        frame. The chosen frames are still exact.
 
         Args:
-            numbers: Ascending, each below `count`.
+            numbers: Frame numbers, ascending, each below `count`.
 
         Yields:
             Each frame, or its number with the reason why it does not decode.
@@ -276,7 +284,7 @@ class Clip:
         # Frames may change their size within a clip.
         _check_size(*square_size(decoded.width, decoded.height, self.pixel_aspect))
         orientation = matrix_orientation(decoded.side_data.get("DISPLAYMATRIX"))
-        # Now, not when the colors are needed.
+        # Checked here, because colors are converted later.
         if matrix := unknown_matrix(decoded):
             raise UnreadableError(f"colors by the matrix {matrix}, which FFmpeg does not convert to RGB")
         if self.format == "HEVC" and decoded.interlaced_frame:
@@ -293,7 +301,7 @@ class Clip:
             displayed(luminance),
             lambda: displayed(rgb),
             number,
-            # A frame drained at the end of a run knows no time base.
+            # A frame that is drained at the end of a run has no time base, so the stream's is used.
             float(decoded.pts * self._stream.time_base)
             if decoded.pts is not None
             else number / (self.rate or _USUAL_RATE),
@@ -305,7 +313,7 @@ def open_clip(path: Path) -> Iterator[Clip]:
     """Open a video.
 
     Raises:
-        UnreadableError: If it is empty, no video, without a video stream, or cut off.
+        UnreadableError: If the file is empty, not a video, has no video stream, or is truncated.
         OSError: If the file cannot be read at all.
     """
     if path.stat().st_size == 0:
@@ -333,7 +341,8 @@ def _video_stream(container: Any) -> Any:
             if stream.codec_context is None:
                 raise UnreadableError("no decoder for the video stream")
             if not stream.codec_context.is_open:
-                # Files are processed in parallel, one per core; and frame threads would skip late.
+                # Files are processed in parallel, one per core. Frame threads would also skip frames too
+                # late.
                 stream.codec_context.thread_count = 1
                 # Some inverse transforms round differently on each processor.
                 stream.codec_context.flags |= av.codec.context.Flags.bitexact
@@ -342,7 +351,7 @@ def _video_stream(container: Any) -> Any:
 
 
 def _pixel_aspect(stream: Any) -> Fraction:
-    """Width to height of a stored pixel; 1 if the file states none."""
+    """Ratio of width to height of a stored pixel; 1 if the file states none."""
     aspect = Fraction(stream.sample_aspect_ratio or 1)
     if aspect <= 0:
         return Fraction(1)
@@ -369,7 +378,7 @@ def _decode(codec: Any, packet: Any) -> list[Any]:
     try:
         return list(codec.decode(packet))
     except av.error.FFmpegError:
-        return []  # the frame is then missed by `frames`, which reports it
+        return []  # `frames` notices and reports the missing frame
 
 
 def _known(frames: list[Any], wanted: dict[int | None, int]) -> Iterator[tuple[int, Any]]:

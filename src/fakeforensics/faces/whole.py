@@ -1,4 +1,4 @@
-"""Raw files that are kept as they are: the whole of a still, or whole frames of a clip."""
+"""Extracts whole images: a whole still, or whole frames of a clip."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def extract_whole(
     store: CropStore,
     params: FacesParams,
 ) -> Extraction:
-    """The whole of a raw file. Nothing that is wrong with it raises: it becomes a rejection.
+    """Extract the whole images of a raw file. A fault of the file does not raise but becomes a rejection.
 
     Args:
         path: The file.
         kind: `image` or `video`.
-        crop_box: Left, top, right, bottom of the part of a still that counts; None for all of it.
-        store: Takes its bytes or pixels.
-        params: The `faces` group, of which only the choice of frames counts.
+        crop_box: Left, top, right, bottom of the part of a still to use, in pixels; None uses all of it.
+        store: Receives the bytes or pixels.
+        params: The group `faces` of the settings; only its choice of frames is used.
     """
     try:
         if kind == "video":
@@ -39,17 +39,17 @@ def extract_whole(
 
 
 def whole_still(still: Still, store: CropStore) -> Crop:
-    """A still as one crop: its own bytes if training can decode them as they are, else its pixels as PNG."""
+    """Store a still as one crop: its own bytes if training can decode them, otherwise its pixels as PNG."""
     if not still.plain:
         return Crop(store.add_pixels(still.frame.rgb))
     return Crop(store.add_raw(still.data, ".jpg" if still.metadata.format == "JPEG" else ".png"))
 
 
 def rejected(path: Path, error: UnreadableError | OSError) -> Extraction:
-    """What a file gives that cannot be read.
+    """The result of a file that cannot be read.
 
     Raises:
-        OSError: The given one, if it is about the disk that is written to.
+        OSError: The given error, if it concerns the output disk and not the file.
     """
     if isinstance(error, UnreadableError):
         return Extraction(FileMetadata(sha256_file(path)), [], [Rejection(str(error))])
@@ -59,19 +59,19 @@ def rejected(path: Path, error: UnreadableError | OSError) -> Extraction:
 
 
 def sample_frames(clip: Clip, params: FacesParams) -> Sequence[int]:
-    """The numbers of the frames to take."""
+    """The numbers of the frames to extract."""
     if params.frame_step is not None:
         return range(0, clip.count, params.frame_step)
     return spread_frames(clip.count, params.frames_per_video, clip.times)
 
 
 def clip_metadata(path: Path, clip: Clip, size: tuple[int, int]) -> FileMetadata:
-    """What a clip's coding is.
+    """The coding of a clip.
 
     Args:
-        path: Its file.
+        path: The clip's file.
         clip: The clip.
-        size: Width and height of its first frame, upright.
+        size: Width and height of its upright first frame, in pixels.
     """
     return FileMetadata(
         sha256_file(path),
@@ -88,7 +88,7 @@ def clip_metadata(path: Path, clip: Clip, size: tuple[int, int]) -> FileMetadata
 
 
 def clip_extraction(metadata: FileMetadata, crops: list[Crop], rejections: Sequence[Rejection]) -> Extraction:
-    """What a clip gave; the rejections of its frames become one of the file if it gave no crop."""
+    """The result of a clip. Without any crop, the rejections of its frames become one of the file."""
     ordered = sorted(rejections, key=lambda rejection: rejection.frame)
     if crops:
         return Extraction(metadata, crops, ordered)
