@@ -103,9 +103,7 @@ class Guard:
         try:
             held = await asyncio.to_thread(sweep, self._uploads)
             if held.size + arriving > self._limits.total_mb * 2**20 or held.entries >= _ENTRIES:
-                await _answer(
-                    send, Refusal(503, "Too many files wait to be scored. Try again in some minutes.")
-                )
+                await _answer(send, _FULL)
             else:
                 await self._application(scope, receive, send)
         finally:
