@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -68,12 +69,12 @@ def stub_project(folder: Path, commit: str, sources: int = 1, shards: int = 1) -
         (folder / "pipelines/template.yaml").write_text("")
     pipelines = [yaml.safe_load(path.read_text()) for path in files]
     stages = [stage for pipeline in pipelines for stage in pipeline["stages"].values()]
-    read = {one for stage in stages for dep in _paths(stage, "deps") for one in _resolved(dep)}
+    read = {one for stage in stages for dep in _paths(stage, "deps") for one in _resolved(dep, [*named])}
     names = [f"shard-{number:05}.tar" for number in range(shards)]
     images = {f"data/images/s00/{name}" for name in (*names, *LISTS)}
     for stage in stages:
         _replace_command(stage, read | images)
-    written = {one for stage in stages for out in _outputs(stage) for one in _resolved(out)}
+    written = {one for stage in stages for out in _outputs(stage) for one in _resolved(out, [*named])}
     folders = {parent for path in read | written for parent in _parents(path)}
     for path in sorted(read - folders):
         if not any(path == out or out in _parents(path) for out in written):
@@ -149,11 +150,11 @@ def _parents(path: str) -> set[str]:
     return {str(parent) for parent in PurePosixPath(path).parents}
 
 
-def _resolved(path: str) -> list[str]:
+def _resolved(path: str, sources: Sequence[str] = ("s00",)) -> list[str]:
     for expression, name in _NAMES.items():
         path = path.replace(expression, name)
     found = [path.replace("${item.detector}", name) for name in DETECTORS]
-    return sorted({one.replace("${key}", "s00") for one in found})
+    return sorted({one.replace("${key}", source) for one in found for source in sources})
 
 
 def _replace_command(stage: dict[str, Any], read: set[str]) -> None:

@@ -87,6 +87,7 @@ def simulate(folder: Path, kind: str, rows: int, *, with_images: bool = False) -
 
 def _cnn_synth(rows: int, is_official: bool) -> pd.DataFrame:
     names = pd.DataFrame(_paths(), columns=["domain", "split", "raw_path", "label"])
+    names = names.sort_values("raw_path", ignore_index=True)  # as the faces stage writes an index
     # Where fewer are wanted, each folder gives its share.
     names = names.iloc[np.linspace(0, len(names) - 1, rows).astype(int)].drop_duplicates("raw_path")
     method = np.where(names["label"] == 0, "real", names["domain"])
