@@ -50,6 +50,7 @@ def read_parquet(
     fix: str,
     once: Sequence[Sequence[str]] = (),
     only: Sequence[str] | None = None,
+    encoded: Sequence[str] = (),
 ) -> pa.Table:
     """Read a table and check it.
 
@@ -60,11 +61,12 @@ def read_parquet(
         fix: What to do about a damaged file, for messages.
         once: Groups of columns; no two rows may have the same values in all columns of a group.
         only: The columns to read, if the table has them; None reads all.
+        encoded: Columns of text to read as dictionaries, which saves memory if few texts fill many rows.
 
     Raises:
         UserError: If the file is missing or damaged, lacks a column, or holds a forbidden value.
     """
-    table = _read(path, what, fix, only)
+    table = _read(path, what, fix, only, encoded)
     if only is not None:
         columns = {name: column for name, column in columns.items() if name in only}
     check_columns(table, path, what, columns, fix)
@@ -93,13 +95,15 @@ def check_columns(table: pa.Table, path: Path, what: str, columns: Mapping[str, 
         raise UserError(f"{path}: not {what} with valid content", found="\n".join(problems), fix=fix)
 
 
-def _read(path: Path, what: str, fix: str, only: Sequence[str] | None) -> pa.Table:
+def _read(path: Path, what: str, fix: str, only: Sequence[str] | None, encoded: Sequence[str]) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     check_file(path, fix)
     try:
-        table = pq.ParquetFile(path, page_checksum_verification=True).read(only)
+        known = set(pq.read_schema(path).names) if encoded else set()
+        few = [name for name in encoded if name in known]
+        table = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=few).read(only)
         table.validate(full=True)  # text that is not UTF-8, offsets out of range
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
         raise UserError(
@@ -120,6 +124,11 @@ def _problems(values: pa.ChunkedArray, column: Column) -> Iterable[str]:
 
     if not len(values):  # pandas may give a column without values any type
         return
+    if pa.types.is_dictionary(values.type):
+        texts = pa.chunked_array([chunk.dictionary for chunk in values.chunks])
+        if not values.null_count and not any(_problems(texts, column)):
+            return
+        values = values.cast(values.type.value_type)
     if not _is_of_kind(values.type, column.kind):
         yield f"{values.type}, where {_words(column)} is expected"
         return
@@ -166,6 +175,10 @@ def _words(column: Column) -> str:
 
 
 def _twice(table: pa.Table, names: Sequence[str]) -> Iterable[str]:
+    import pyarrow.compute as pc
+
+    if len(names) == 1 and pc.all(pc.less(table[names[0]][:-1], table[names[0]][1:])).as_py():
+        return  # an index is sorted
     rows = table.select(list(names)).to_pandas()
     if (twice := rows.duplicated()).any():
         first = ", ".join(f"{name} {value!r}" for name, value in rows[twice].iloc[0].items())

@@ -104,3 +104,22 @@ def test_a_truncated_file_is_named(tmp_path, size):
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(UserError, match=r"t\.parquet: not a parquet file"):
         read(path)
+
+
+def test_a_column_read_as_a_dictionary_is_checked_as_plain_text_is(tmp_path):
+    path = tmp_path / "t.parquet"
+    columns = {"domain": Column("text", pattern="^[a-z]+$"), "key": Column("text", filled=True)}
+
+    def read_encoded():
+        return read_parquet(path, "a table", columns, "write it again", encoded=["domain", "absent"])
+
+    write_parquet(path, pd.DataFrame({"key": ["a", "b", "c"], "domain": ["x", "y", "x"]}))
+    found = read_encoded()
+    assert pa.types.is_dictionary(found["domain"].type)
+    assert found["domain"].to_pylist() == ["x", "y", "x"]
+    write_parquet(path, pd.DataFrame({"key": ["a", "b", "c"], "domain": ["1", "y", "1"]}))
+    with pytest.raises(UserError, match="domain: '1' in 2 of 3 rows: not of the form"):
+        read_encoded()
+    write_parquet(path, pd.DataFrame({"key": ["a", "b"], "domain": ["x", None]}))
+    with pytest.raises(UserError, match="domain: 1 values are missing"):
+        read_encoded()

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_directory
@@ -112,19 +113,24 @@ def read_index(images_root: Path, source: str) -> pd.DataFrame:
     return frame
 
 
-def read_index_table(images_root: Path, source: str) -> pa.Table:
-    """Read the index of a source as an Arrow table; arguments and errors are those of `read_index`."""
+def read_index_table(images_root: Path, source: str, encoded: Sequence[str] = ()) -> pa.Table:
+    """Read the index of a source as an Arrow table; errors are those of `read_index`.
+
+    Args:
+        images_root: The folder of all sources' images, `data/images`.
+        source: The source's name.
+        encoded: Columns of text to read as dictionaries.
+    """
     path = Path(images_root) / source / INDEX_FILE
     if not path.is_file():
         raise UserError(
             f"{path}: the images of source {source!r} are not there",
             fix=f"run `dvc repro faces@{source}`, or `dvc pull` to fetch them",
         )
-    table = read_parquet(
-        path, "an index", INDEX_RULES, f"run `dvc repro --force faces@{source}`", once=[["key"]]
-    )
-    where: pd.DataFrame = table.select(["shard", "raw_path"]).to_pandas()
-    check_in_place(where, path, "an index", f"run `dvc repro --force faces@{source}`")
+    fix = f"run `dvc repro --force faces@{source}`"
+    table = read_parquet(path, "an index", INDEX_RULES, fix, once=[["key"]], encoded=encoded)
+    where = table.select(["shard", "raw_path"])
+    check_in_place(where.filter(pc.equal(where["shard"], "")).to_pandas(), path, "an index", fix)
     return table.select(list(INDEX_COLUMNS))
 
 

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from fakeforensics.splits.protocol import Holdout
-from fakeforensics.splits.rows import SPLIT, among, as_text, group_numbers, joined, numbered
+from fakeforensics.splits.rows import SPLIT, among, as_text, first_places, group_numbers, joined, numbered
 
 DROPPED_STRADDLES = "persons of both training and validation"
 DROPPED_TEST_GROUP = "made from an official test video, or its original"
@@ -175,6 +173,9 @@ def first_of_component(nodes: int, start: NDArray[np.intp], end: NDArray[np.intp
     Returns:
         Int["nodes"]: the same number for all nodes of a connected component.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(start)), (start, end)), shape=(nodes, nodes))
     _, component = connected_components(graph, directed=False)
     return np.asarray(pd.Series(np.arange(nodes)).groupby(component).transform("min"))
@@ -216,7 +217,7 @@ def _by_identity(rows: pd.DataFrame, shares: Mapping[str, float], seed: int) -> 
     """
     keys = ["identities", "group", "label"]
     numbers = group_numbers(rows, keys)
-    clips = as_text(rows[keys].iloc[np.unique(numbers, return_index=True)[1]])
+    clips = as_text(rows[keys].iloc[first_places(numbers)])
     named = [tuple(joined.split(";")) for joined in clips["identities"] if joined]
     casts = [
         tuple(joined.split(";")) if joined else (group,)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fakeforensics.splits.duplicates import find_near_duplicates
 from fakeforensics.splits.manifest import Manifests
 from fakeforensics.splits.properties import PROPERTIES, FormatBias, format_bias
-from fakeforensics.splits.rows import group_numbers, joined, numbered, stacked
+from fakeforensics.splits.rows import first_places, group_numbers, joined, numbered, stacked
 
 
 def audit(
@@ -69,7 +69,7 @@ def audit(
 
 def _files(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per raw file."""
-    return rows.iloc[np.unique(group_numbers(rows, ["source", "raw_path"]), return_index=True)[1]]
+    return rows.iloc[first_places(group_numbers(rows, ["source", "raw_path"]))]
 
 
 def _warnings(name: str, bias: FormatBias) -> list[str]:
@@ -124,6 +124,6 @@ def _most_frequent(values: list[Any], counts: NDArray[np.integer[Any]]) -> dict[
 
 def _identical(rows: pd.DataFrame) -> dict[str, int]:
     """By split, the number of images that have the bytes of an earlier image of the split."""
-    once = rows.iloc[np.unique(group_numbers(rows, ["split", "key"]), return_index=True)[1]]
+    once = rows.iloc[first_places(group_numbers(rows, ["split", "key"]))]
     repeated = once[pd.Series(group_numbers(once, ["split", "sha256"])).duplicated().to_numpy()]
     return {split: int((repeated["split"] == split).sum()) for split in ("train", "val", "test")}

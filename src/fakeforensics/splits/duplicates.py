@@ -16,7 +16,7 @@ from PIL import Image
 
 from fakeforensics.errors import UserError
 from fakeforensics.splits.assign import first_of_component, ranks
-from fakeforensics.splits.rows import group_numbers, numbered, text
+from fakeforensics.splits.rows import first_places, group_numbers, numbered, text
 
 if TYPE_CHECKING:
     from fakeforensics.sources.base import SharedNumbers
@@ -117,7 +117,7 @@ def find_near_duplicates(
         most: The most images to compare; if there are more, a seeded sample is drawn.
         seed: Seed of that sample.
     """
-    files = rows.iloc[np.unique(group_numbers(rows, ["split", "key"]), return_index=True)[1]]
+    files = rows.iloc[first_places(group_numbers(rows, ["split", "key"]))]
     files = files.sort_values("key", kind="stable")
     file = pd.Series(group_numbers(files, ["split", "source", "raw_path"]))
     middle = file.groupby(file).cumcount() == file.groupby(file).transform("size") // 2

@@ -6,6 +6,7 @@ permutation of the files' labels.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from fakeforensics.splits.rows import group_numbers, joined, numbered, stacked, text
+from fakeforensics.splits.rows import first_places, group_numbers, joined, numbered, text
 
 Named = TypeVar("Named", bound=Hashable)
 
@@ -235,16 +236,21 @@ def telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
     Returns:
         Method → its telling properties; only methods that have some.
     """
-    reals = files[files["label"] == 0]
-    place = pd.Series(group_numbers(files, ["source", "domain"]), index=files.index)
+    place = group_numbers(files, ["source", "domain"])
+    is_real = (files["label"] == 0).to_numpy()
+    every = _varying(files)
     found: dict[str, set[str]] = {}
     tested: dict[str, tuple[pd.DataFrame, dict[str, pd.Series[Any]]]] = {}
-    for method, fakes in files[files["label"] == 1].groupby("method", sort=True):
-        own = reals[place[reals.index].isin(place[fakes.index].unique()).to_numpy()]
-        both = stacked([reals if own.empty else own, fakes])
+    methods = files.loc[~is_real, "method"]
+    for method, places in methods.groupby(methods, sort=True).indices.items():
+        fakes = np.flatnonzero(~is_real)[places]
+        own = np.flatnonzero(is_real & np.isin(place, np.unique(place[fakes])))
+        chosen = np.concatenate([own if len(own) else np.flatnonzero(is_real), fakes])
+        both = files[["label", "group"]].iloc[chosen].reset_index(drop=True)
         if min(_counts(both)) < FEWEST_FILES:
             continue
-        values = _varying(both)
+        parts = {name: values.iloc[chosen].reset_index(drop=True) for name, values in every.items()}
+        values = {name: part for name, part in parts.items() if part.nunique() > 1}
         if _has_enough_groups(both):
             tested[str(method)] = _independent(both, seed), values
         else:
@@ -264,67 +270,88 @@ def telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
 
 def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) -> tuple[float, float]:
     """The cross-validated AUC of a classifier that sees all properties, and its p-value."""
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import RepeatedStratifiedKFold
-    from sklearn.naive_bayes import CategoricalNB
-
     features = _features(files)
     if features.shape[1] == 0:
         return 0.5, 1.0
-    # A fold may lack a value that another one has. A prior would not change the ranking of the files.
-    model = CategoricalNB(alpha=ALPHA, fit_prior=False, min_categories=features.max(axis=0) + 1)
-
-    def auc(train: NDArray[np.intp], test: NDArray[np.intp], target: NDArray[np.integer[Any]]) -> float:
-        log = model.fit(features[train], target[train]).predict_log_proba(features[test])
-        return float(roc_auc_score(target[test], (log[:, 1] - log[:, 0]).round(_DIGITS)))
-
-    folds = RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=seed)
-    held_out = [auc(train, test, labels) for train, test in folds.split(features, labels)]
+    held_out = folds(labels, seed)
+    aucs = naive_bayes_aucs(features, np.broadcast_to(labels, held_out.shape), ~held_out, held_out)
     # Overfitting raises the AUC of true and of permuted labels alike, so the test needs no held-out files.
     rng = np.random.default_rng(seed)
-    reached = fitted_aucs(features, labels[np.newaxis])[0]
+    reached = naive_bayes_aucs(features, labels[np.newaxis])[0]
     as_good = done = 0
     while done < PERMUTATIONS and as_good < ENOUGH:
         count = min(_AT_ONCE, PERMUTATIONS - done)
         permuted = np.stack([rng.permutation(labels) for _ in range(count)])
-        for auc_permuted in fitted_aucs(features, permuted):
+        for auc_permuted in naive_bayes_aucs(features, permuted):
             as_good += int(auc_permuted >= reached)
             done += 1
             if as_good == ENOUGH:
                 break
     p_value = as_good / done if as_good == ENOUGH else (as_good + 1) / (done + 1)
-    return round(float(np.mean(held_out)), 4), round(p_value, 4)
+    return round(float(np.mean(aucs)), 4), round(p_value, 4)
 
 
-def fitted_aucs(
-    features: NDArray[np.intp], labels: NDArray[np.integer[Any]], alpha: float = ALPHA
-) -> NDArray[np.float64]:
-    """The AUC of a naive Bayes classifier on the files that it was fitted to, for many labelings at once.
+def folds(labels: NDArray[np.integer[Any]], seed: int) -> NDArray[np.bool_]:
+    """The held-out files of each fold, the same as those of scikit-learn's RepeatedStratifiedKFold.
 
-    It replaces scikit-learn's CategoricalNB, which would take most of an audit's time for 499 labelings.
+    The import of scikit-learn would take longer than the audit of a set.
 
     Args:
-        features: Int["files features"]: the bin of each property, from 0.
-        labels: Int["labelings files"]: 0 real, 1 fake; the same number of fakes in each labeling.
-        alpha: Added to each count of a bin, as in CategoricalNB.
+        labels: Int["files"].
+        seed: Seed of the folds.
 
     Returns:
-        Float["labelings"].
+        Bool["folds files"]: 5 folds, then 5 other folds; each fold has its share of each label.
     """
-    from scipy.stats import rankdata
+    rng = np.random.RandomState(seed)
+    fold = np.empty((REPEATS, len(labels)), dtype=np.intp)
+    for dealt in fold:
+        start = 0
+        for label in pd.unique(labels):
+            here = labels == label
+            end = start + int(here.sum())
+            numbers = np.sort(np.arange(start, end) % FOLDS)
+            rng.shuffle(numbers)
+            dealt[here], start = numbers, end
+    held_out: NDArray[np.bool_] = fold[:, np.newaxis] == np.arange(FOLDS)[:, np.newaxis]
+    return held_out.reshape(-1, len(labels))
 
+
+def naive_bayes_aucs(
+    features: NDArray[np.intp],
+    labels: NDArray[np.integer[Any]],
+    is_fitted: NDArray[np.bool_] | bool = True,
+    is_tested: NDArray[np.bool_] | bool = True,
+    alpha: float = ALPHA,
+) -> NDArray[np.float64]:
+    """The AUC of many naive Bayes classifiers, computed together.
+
+    This replaces scikit-learn's CategoricalNB with equal priors, whose import and single fits would take most
+    of an audit's time.
+
+    Args:
+        features: Int["files features"]: the bin of each property, from 0. A fit may lack a bin that another
+            fit has.
+        labels: Int["fits files"]: 0 real, 1 fake.
+        is_fitted: Bool["fits files"]: the files that the classifier is fitted to.
+        is_tested: Bool["fits files"]: the files that the AUC is about.
+        alpha: Added to each count of a bin.
+
+    Returns:
+        Float["fits"].
+    """
     log_odds = np.zeros(labels.shape)
-    fakes = labels.sum(axis=1, keepdims=True)
-    reals = labels.shape[1] - fakes
+    fitted = (labels == np.array([0, 1])[:, np.newaxis, np.newaxis]) & is_fitted
     for column in features.T:
-        is_in = np.eye(column.max() + 1)[column]
-        fake = labels @ is_in + alpha
-        real = is_in.sum(axis=0) + 2 * alpha - fake
-        size = alpha * is_in.shape[1]
-        log_odds += (np.log(fake / (fakes + size)) - np.log(real / (reals + size)))[:, column]
-    ranks = rankdata(log_odds.round(_DIGITS), axis=1)
-    above = (ranks * labels).sum(axis=1) - (fakes * (fakes + 1) / 2)[:, 0]
-    aucs: NDArray[np.float64] = above / (fakes * reals)[:, 0]
+        counts = fitted.astype(float) @ np.eye(column.max() + 1)[column] + alpha
+        real, fake = np.log(counts / counts.sum(axis=2, keepdims=True))
+        log_odds += (fake - real)[:, column]
+    scores = np.where(is_tested, log_odds.round(_DIGITS), np.nan)
+    ranks = pd.DataFrame(scores.T).rank().to_numpy().T
+    is_fake = (labels == 1) & is_tested
+    fakes, tested = is_fake.sum(axis=1), np.broadcast_to(is_tested, labels.shape).sum(axis=1)
+    above = np.where(is_fake, ranks, 0).sum(axis=1) - fakes * (fakes + 1) / 2
+    aucs: NDArray[np.float64] = above / (fakes * (tested - fakes))
     return aucs
 
 
@@ -341,7 +368,7 @@ def _counts(files: pd.DataFrame) -> tuple[int, int]:
 
 
 def _has_enough_groups(files: pd.DataFrame) -> bool:
-    first = np.unique(group_numbers(files, ["group", "label"]), return_index=True)[1]
+    first = first_places(group_numbers(files, ["group", "label"]))
     return min(_counts(files[["label"]].iloc[first])) >= FEWEST_FILES
 
 
@@ -359,8 +386,9 @@ def _bins(values: pd.Series[Any]) -> NDArray[np.intp]:
     """The bin of each value. More than 16 distinct values are binned by quantiles, sizes by their area."""
     if values.nunique() > MOST_BINS:
         if not pd.api.types.is_numeric_dtype(values):
-            sides = text(values).str.extract(r"^(\d+)x(\d+)$").astype(float)
-            values = (sides[0] * sides[1]) if sides.notna().all(axis=None) else _frequent(text(values))
+            sides = [re.fullmatch(r"(\d+)x(\d+)", value) for value in text(values)]
+            areas = [int(side[1]) * int(side[2]) for side in sides if side]
+            values = pd.Series(areas) if len(areas) == len(sides) else _frequent(text(values))
         if values.nunique() > MOST_BINS:
             values = pd.qcut(values.rank(method="average"), MOST_BINS, labels=False, duplicates="drop")
     return np.asarray(pd.factorize(text(values), sort=True)[0])

@@ -7,7 +7,6 @@ equal hashes have the same number. The functions also accept rows with plain tex
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,18 @@ from fakeforensics.images.index import INDEX_COLUMNS, INDEX_SCHEMA, read_index_t
 _HASHES = ("sha256", "raw_sha256")
 # No decision depends on these columns. They are looked up when a manifest is written.
 _LOOKED_UP = ("shard", "offset", "size", "bridged", "box", "landmarks", "detector_score")
+# Columns that mostly have few texts. They are read as the dictionaries that the file holds.
+_REPEATED = (
+    *("shard", "source", "method", "domain", "own_split", "identities", "video", "raw_format"),
+    *("chroma_sampling", "raw_profile", "raw_transfer", "raw_primaries", "raw_pixel_aspect", "instance"),
+)
+_SCHEMA = pa.schema(
+    (field.name, pa.dictionary(pa.int32(), pa.string()) if field.name in _REPEATED else field.type)
+    for field in INDEX_SCHEMA
+)
 _LOCATION = ("key", "source", "shard", "offset", "size", "raw_path", "sha256")
 _BLOCK = 65_536  # rows whose texts are in memory at a time
+_TEXT = pd.ArrowDtype(pa.string())  # pandas makes no Python objects of categories with this type
 SPLIT = pd.CategoricalDtype(["", "test", "train", "val"])
 
 
@@ -41,26 +50,35 @@ class Catalog:
     """
 
     def __init__(self, images_root: Path, sources: Iterable[str]) -> None:
-        tables = {source: read_index_table(images_root, source).cast(INDEX_SCHEMA) for source in sources}
+        tables = {
+            source: read_index_table(images_root, source, _REPEATED).cast(_SCHEMA) for source in sources
+        }
         ends = np.cumsum([len(table) for table in tables.values()]).tolist()
         self._spans = dict(zip(tables, zip([0, *ends], ends, strict=False), strict=True))
         # Clearing the references lets Arrow free each text column once it is encoded.
         table = pa.concat_tables(tables.values())
         tables.clear()
-        self._codes: dict[str, NDArray[np.integer[Any]]] = {}
-        self._texts: dict[str, pa.Array] = {}
-        for field in INDEX_SCHEMA:
-            if field.type == pa.string():
-                self._codes[field.name], self._texts[field.name] = _encoded(
-                    table[field.name], is_sorted=field.name not in _HASHES
+        columns: dict[str, Any] = {}
+        for place, field in enumerate(INDEX_SCHEMA):
+            values = table[field.name].combine_chunks()
+            if field.name in _HASHES:
+                columns[field.name] = values.dictionary_encode().indices.to_numpy()
+            elif field.type == pa.string():
+                values = alphabetical(values)
+                columns[field.name] = pd.Categorical.from_codes(
+                    values.indices.to_numpy(), pd.Index(values.dictionary, dtype=_TEXT)
                 )
-                table = table.drop_columns([field.name])
-        # NaN becomes null, as in manifests that pandas writes.
-        scores = pa.array(table["detector_score"].to_numpy(), pa.float32(), from_pandas=True)
-        place = table.column_names.index("detector_score")
-        self._rest: pa.Table = table.set_column(place, "detector_score", scores).combine_chunks()
-        pa.default_memory_pool().release_unused()
-        self._frame = self._all_rows()
+            elif field.name == "detector_score":
+                # NaN becomes null, as in manifests that pandas writes.
+                values = pa.array(values.to_numpy(zero_copy_only=False), field.type, from_pandas=True)
+            elif field.name not in _LOOKED_UP:
+                columns[field.name] = values.to_numpy()
+            table = table.set_column(place, field.name, values)
+            del values
+            pa.default_memory_pool().release_unused()
+        self._table = table
+        columns = {name: values for name, values in columns.items() if name not in _LOOKED_UP}
+        self._frame = pd.DataFrame(columns, copy=False).assign(row=np.arange(len(table), dtype=np.int32))
 
     def frame(self, source: str) -> pd.DataFrame:
         """The rows of a source.
@@ -79,9 +97,8 @@ class Catalog:
         Returns:
             A row per image with key, source, shard, offset, size, raw_path and sha256; texts are plain.
         """
-        where = rows["row"].to_numpy()
-        columns = {name: self._column(name, where) for name in _LOCATION}
-        found: pd.DataFrame = pa.table(columns).to_pandas()
+        table = pa.table({name: self._looked_up(name, rows) for name in _LOCATION})
+        found: pd.DataFrame = table.to_pandas()
         return found
 
     def write(self, path: Path, rows: pd.DataFrame) -> None:
@@ -102,28 +119,11 @@ class Catalog:
             for start in range(0, max(len(rows), 1), _BLOCK):
                 writer.write_table(self._block(rows.iloc[start : start + _BLOCK], schema))
 
-    def _all_rows(self) -> pd.DataFrame:
-        columns: dict[str, Any] = {}
-        for name in INDEX_COLUMNS:
-            if name in _LOOKED_UP:
-                continue
-            if name in _HASHES:
-                columns[name] = self._codes[name]
-            elif name in self._texts:
-                texts = pd.Index(self._texts[name].to_pandas())
-                # The texts are distinct. The public constructor checks that with a Python object per text and
-                # keeps these objects: about 100 MiB for each of three columns with 818,000 rows.
-                kind = pd.CategoricalDtype._from_fastpath(texts, ordered=False)  # type: ignore[attr-defined]
-                columns[name] = pd.Categorical.from_codes(self._codes[name], dtype=kind)
-            else:
-                columns[name] = self._rest[name].to_numpy()
-        return pd.DataFrame(columns).assign(row=np.arange(len(self._rest), dtype=np.int32))
-
     def _schema(self, rows: pd.DataFrame) -> pa.Schema:
         more = [name for name in rows if name not in INDEX_COLUMNS and name != "row"]
-        types = {field.name: field.type for field in INDEX_SCHEMA}
-        types |= {name: pa.large_string() for name in (*self._texts, "test_set")} | {"group": pa.string()}
-        types["reference_class"] = pa.int64()
+        types = {field.name: field.type for field in INDEX_SCHEMA} | {"test_set": pa.string()}
+        types = {name: pa.large_string() if kind == pa.string() else kind for name, kind in types.items()}
+        types |= {"group": pa.string(), "reference_class": pa.int64()}
         types["split"] = pa.string() if (rows["test_set"] == "").all() else pa.large_string()
         if rows.empty:
             types |= dict.fromkeys(("group", "box", "landmarks", "split"), pa.null())
@@ -131,46 +131,36 @@ class Catalog:
         return pa.schema([(name, types[name]) for name in (*INDEX_COLUMNS, *more)])
 
     def _block(self, rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
-        where = rows["row"].to_numpy()
         columns = []
         for field in schema:
             is_own = field.name in rows and field.name not in _HASHES
-            values = _as_arrow(rows[field.name]) if is_own else self._column(field.name, where)
+            values = pa.array(rows[field.name]) if is_own else self._looked_up(field.name, rows)
             columns.append(pa.nulls(0) if pa.types.is_null(field.type) else values.cast(field.type))
         return pa.table(columns, schema=schema)
 
-    def _column(self, name: str, where: NDArray[np.integer[Any]]) -> Any:
-        if name in self._texts:
-            return self._texts[name].take(pa.array(self._codes[name][where]))
-        return self._rest[name].take(pa.array(where))
+    def _looked_up(self, name: str, rows: pd.DataFrame) -> pa.ChunkedArray:
+        values = self._table[name].take(pa.array(rows["row"].to_numpy()))
+        return values.cast(INDEX_SCHEMA.field(name).type)
 
 
-def _encoded(values: pa.ChunkedArray, *, is_sorted: bool) -> tuple[NDArray[np.integer[Any]], pa.Array]:
-    """The number of each text, and the distinct texts.
-
-    Args:
-        values: The texts.
-        is_sorted: Whether to number the texts in alphabetical order, which takes seconds for hashes.
-    """
-    encoded = values.dictionary_encode().unify_dictionaries()
-    if not encoded.num_chunks:
-        return np.empty(0, np.int32), pa.array([], pa.string())
-    codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
-    texts = encoded.chunk(0).dictionary
-    if is_sorted and len(texts) > 1 and not pc.all(pc.less(texts[:-1], texts[1:])).as_py():
-        order = pc.sort_indices(texts)
-        places = np.empty(len(texts), codes.dtype)
-        places[order.to_numpy()] = np.arange(len(texts))
-        codes, texts = places[codes], texts.take(order)
-    return codes, texts
+def alphabetical(values: pa.Array) -> pa.DictionaryArray:
+    """Encode texts; the dictionary has distinct texts in alphabetical order."""
+    if pa.types.is_string(values.type):
+        # An index is sorted by key, so its paths and groups mostly are sorted too. Equal texts are then one run.
+        runs = pc.run_end_encode(values)
+        if pc.all(pc.less(runs.values[:-1], runs.values[1:])).as_py():
+            codes = np.repeat(np.arange(len(runs.values)), np.diff(runs.run_ends, prepend=0))
+            return _dictionary(codes, runs.values)
+        del runs
+    found = values.dictionary_encode()
+    order = pc.sort_indices(found.dictionary)
+    places = np.empty(len(order), dtype=np.intp)
+    places[order.to_numpy()] = np.arange(len(order))
+    return _dictionary(places[found.indices.to_numpy()], found.dictionary.take(order))
 
 
-def _as_arrow(values: pd.Series[Any]) -> Any:
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        used, codes = np.unique(values.cat.codes.to_numpy(), return_inverse=True)
-        texts = pa.array(values.cat.categories.take(used).astype("str"), pa.string())
-        return texts.take(pa.array(codes))
-    return pa.array(values, from_pandas=True)
+def _dictionary(codes: NDArray[np.intp], texts: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(codes.astype(np.min_scalar_type(-len(texts) - 1)), texts)
 
 
 def stacked(frames: Sequence[pd.DataFrame], columns: Iterable[str] | None = None) -> pd.DataFrame:
@@ -194,14 +184,16 @@ def stacked(frames: Sequence[pd.DataFrame], columns: Iterable[str] | None = None
     return pd.DataFrame(made)
 
 
-def numbered(values: pd.Series[Any]) -> tuple[NDArray[np.integer[Any]], pd.Index[Any]]:
-    """A number for each value, and the distinct values in ascending order, by number.
+def numbered(
+    values: pd.Series[Any], *, is_sorted: bool = True
+) -> tuple[NDArray[np.integer[Any]], pd.Index[Any]]:
+    """A number for each value, and the distinct values by number, in ascending order if `is_sorted`.
 
     Some of these values may not occur.
     """
     if isinstance(values.dtype, pd.CategoricalDtype):
         return values.cat.codes.to_numpy(), values.cat.categories
-    codes, texts = pd.factorize(values, sort=True)
+    codes, texts = pd.factorize(values, sort=is_sorted)
     return codes, pd.Index(texts)
 
 
@@ -218,7 +210,7 @@ def as_text(rows: pd.DataFrame) -> pd.DataFrame:
 def joined(rows: pd.DataFrame, names: Sequence[str], separator: str = "/") -> pd.Series[Any]:
     """The texts of several columns, joined by a separator, as a categorical column in alphabetical order."""
     numbers = group_numbers(rows, names)
-    kinds = rows[list(names)].iloc[np.unique(numbers, return_index=True)[1]]
+    kinds = rows[list(names)].iloc[first_places(numbers)]
     words = [separator.join(map(str, kind)) for kind in kinds.itertuples(index=False, name=None)]
     codes, texts = pd.factorize(np.array(words, dtype=object), sort=True)
     return pd.Series(pd.Categorical.from_codes(codes[numbers], pd.Index(texts)), index=rows.index)
@@ -226,12 +218,19 @@ def joined(rows: pd.DataFrame, names: Sequence[str], separator: str = "/") -> pd
 
 def group_numbers(rows: pd.DataFrame, names: Sequence[str]) -> NDArray[np.int64]:
     """A number for each row, from 0 in the order of first occurrence, equal if all of `names` are equal."""
+    number, size = np.zeros(len(rows), dtype=np.int64), 1
+    for name in names:
+        codes, texts = numbered(rows[name], is_sorted=False)
+        if size * len(texts) > np.iinfo(np.int64).max:
+            number, different = pd.factorize(number)
+            size = len(different)
+        number, size = number * len(texts) + codes, size * len(texts)
+    return pd.factorize(number)[0]
 
-    def combined(left: NDArray[np.int64], name: str) -> NDArray[np.int64]:
-        codes, texts = numbered(rows[name])
-        return pd.factorize(left * max(len(texts), 1) + codes)[0]
 
-    return reduce(combined, names, np.zeros(len(rows), dtype=np.int64))
+def first_places(numbers: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The place of the first row with each number of `group_numbers`: Int["numbers"]."""
+    return np.flatnonzero(np.diff(np.maximum.accumulate(numbers), prepend=-1))
 
 
 def among(values: pd.Series[Any], others: pd.Series[Any]) -> NDArray[np.bool_]:

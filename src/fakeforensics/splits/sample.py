@@ -16,7 +16,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.parsing import parse
 from fakeforensics.splits.assign import ranks
 from fakeforensics.splits.protocol import Frames, Limits, Protocol, Sampling
-from fakeforensics.splits.rows import group_numbers, joined, numbered, text
+from fakeforensics.splits.rows import first_places, group_numbers, joined, numbered, text
 
 
 def spread_frames(rows: pd.DataFrame, frames: Frames | None) -> pd.DataFrame:
@@ -153,9 +153,9 @@ def _random_order(
     The order of the groups does not depend on the method, so that a photograph is taken together with its
     edits. With `by_folder`, the first n stills hold the same share of every folder, for any n.
     """
-    units = rows.iloc[np.unique(number, return_index=True)[1]]
+    units = rows.iloc[first_places(number)]
     group = group_numbers(units, ["group"])
-    names = units["group"].iloc[np.unique(group, return_index=True)[1]]
+    names = units["group"].iloc[first_places(group)]
     group_rank = ranks(text(names), seed)[group]
     unit_rank = ranks(units["unit"], seed)
     ties = [] if len(np.unique(unit_rank)) == len(unit_rank) else [numbered(units["unit"])[0]]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fakeforensics.errors import UserError
 from fakeforensics.splits.protocol import Protocol, Selection
-from fakeforensics.splits.rows import as_text, group_numbers, of_split, stacked, text
+from fakeforensics.splits.rows import as_text, first_places, group_numbers, of_split, stacked, text
 
 EXAMPLES = 5
 LEAK_COLUMNS = (
@@ -244,7 +244,7 @@ def _must_hold(name: str, where: str, rows: pd.DataFrame, labels: set[int]) -> N
 
 
 def _refuse(name: str, rows: pd.DataFrame, column: str, by: str, leak: str) -> None:
-    first = np.unique(group_numbers(rows, [column, by]), return_index=True)[1]
+    first = first_places(group_numbers(rows, [column, by]))
     sides = rows[column].iloc[first]
     crossing = sides[sides.duplicated()].drop_duplicates()
     if crossing.empty:

@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import RepeatedStratifiedKFold
 from sklearn.naive_bayes import CategoricalNB
 
 from fakeforensics.splits import properties
 from fakeforensics.splits.properties import (
     ALPHA,
     compare_properties,
-    fitted_aucs,
+    folds,
     format_bias,
     holm,
+    naive_bayes_aucs,
     permutation_p_value,
 )
 
@@ -250,16 +252,31 @@ def test_the_classifiers_fits_are_those_of_categorical_naive_bayes(seed: int) ->
     rng = np.random.default_rng(seed)
     features = np.stack([rng.integers(0, kinds, 60) for kinds in (2, 3, 16)], axis=1)
     labelings = np.stack([rng.permutation(np.arange(60) < 25).astype(int) for _ in range(4)])
-    found = fitted_aucs(features, labelings)
+    found = naive_bayes_aucs(features, labelings)
     model = CategoricalNB(alpha=ALPHA, fit_prior=False, min_categories=features.max(axis=0) + 1)
     for labels, auc in zip(labelings, found, strict=True):
         log = model.fit(features, labels).predict_log_proba(features)
         assert auc == pytest.approx(roc_auc_score(labels, (log[:, 1] - log[:, 0]).round(9)), abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_held_out_files_are_those_of_repeated_stratified_folds(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    features = np.stack([rng.integers(0, kinds, 64) for kinds in (2, 3, 16)], axis=1)
+    labels = rng.permutation(np.arange(64) < 23).astype(int)
+    held_out = folds(labels, seed)
+    expected = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=seed).split(features, labels)
+    model = CategoricalNB(alpha=ALPHA, fit_prior=False, min_categories=features.max(axis=0) + 1)
+    found = naive_bayes_aucs(features, np.broadcast_to(labels, held_out.shape), ~held_out, held_out)
+    for (train, test), mask, auc in zip(expected, held_out, found, strict=True):
+        assert np.flatnonzero(mask).tolist() == test.tolist()
+        log = model.fit(features[train], labels[train]).predict_log_proba(features[test])
+        assert auc == pytest.approx(roc_auc_score(labels[test], (log[:, 1] - log[:, 0]).round(9)), abs=1e-12)
+
+
 def test_the_auc_of_a_fit_is_the_share_of_pairs_in_order() -> None:
     # Bins a a a b | b b a with fakes after the bar: b is likelier fake. Of 4 · 3 pairs a fake in b beats the
     # 3 reals in a and ties with the one in b: 2 · 3.5; the fake in a ties with 3 and loses to 1: 1.5.
     features = np.array([[0], [0], [0], [1], [1], [1], [0]])
-    found = fitted_aucs(features, np.array([[0, 0, 0, 0, 1, 1, 1]]))
+    found = naive_bayes_aucs(features, np.array([[0, 0, 0, 0, 1, 1, 1]]))
     assert found[0] == pytest.approx((2 * 3.5 + 1.5) / 12)

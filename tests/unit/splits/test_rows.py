@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,15 @@ from fakeforensics.files import write_parquet
 from fakeforensics.images.index import INDEX_COLUMNS, read_index
 from fakeforensics.splits.manifest import Manifests, build_manifests
 from fakeforensics.splits.protocol import Protocol
-from fakeforensics.splits.rows import Catalog, among, as_text, group_numbers, joined
+from fakeforensics.splits.rows import (
+    Catalog,
+    alphabetical,
+    among,
+    as_text,
+    first_places,
+    group_numbers,
+    joined,
+)
 from tests.unit.splits.conftest import index, row
 
 PLAN: dict[str, Any] = {
@@ -94,3 +103,21 @@ def test_which_values_are_among_others(values: list[str], others: list[str], are
     kind: Any = pd.CategoricalDtype(list("abcd")) if are_categories else "str"
     found = among(pd.Series(values, dtype=kind), pd.Series(others, dtype=kind))
     assert found.tolist() == [value in others for value in values]
+
+
+@given(st.lists(st.sampled_from(["", "b", "é", "a", "ab", "Z"]), max_size=9), st.booleans(), st.booleans())
+def test_numbers_follow_the_alphabet_in_any_order(
+    texts: list[str], is_sorted: bool, is_encoded: bool
+) -> None:
+    values = pa.array(sorted(texts, key=str.encode) if is_sorted else texts, pa.string())
+    found = alphabetical(values.dictionary_encode() if is_encoded else values)
+    assert found.to_pylist() == values.to_pylist()
+    # Arrow compares bytes, in UTF-8 as code points.
+    assert found.dictionary.to_pylist() == sorted(set(texts), key=str.encode)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=12))
+def test_where_each_group_occurs_first(values: list[tuple[str, str]]) -> None:
+    rows = pd.DataFrame(values, columns=["one", "other"], dtype="str")
+    found = first_places(group_numbers(rows, ["one", "other"])).tolist()
+    assert found == [values.index(value) for value in dict.fromkeys(values)]
