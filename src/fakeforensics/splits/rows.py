@@ -59,7 +59,9 @@ class Catalog:
         table = pa.concat_tables(tables.values())
         tables.clear()
         columns: dict[str, Any] = {}
-        for place, field in enumerate(INDEX_SCHEMA):
+        # Hashes need the most memory while they are numbered, and others then reuse it.
+        for name in sorted(INDEX_COLUMNS, key=lambda name: name not in _HASHES):
+            place, field = INDEX_COLUMNS.index(name), INDEX_SCHEMA.field(name)
             values = table[field.name].combine_chunks()
             if field.name in _HASHES:
                 columns[field.name] = values.dictionary_encode().indices.to_numpy()
@@ -77,7 +79,7 @@ class Catalog:
             del values
             pa.default_memory_pool().release_unused()
         self._table = table
-        columns = {name: values for name, values in columns.items() if name not in _LOOKED_UP}
+        columns = {name: columns[name] for name in INDEX_COLUMNS if name not in _LOOKED_UP}
         self._frame = pd.DataFrame(columns, copy=False).assign(row=np.arange(len(table), dtype=np.int32))
 
     def frame(self, source: str) -> pd.DataFrame:
