@@ -59,7 +59,7 @@ class Catalog:
         table = pa.concat_tables(tables.values())
         tables.clear()
         columns: dict[str, Any] = {}
-        # Hashes need the most memory while they are numbered, and others then reuse it.
+        # Numbering hashes needs the most memory. Done first, the other columns reuse that memory.
         for name in sorted(INDEX_COLUMNS, key=lambda name: name not in _HASHES):
             place, field = INDEX_COLUMNS.index(name), INDEX_SCHEMA.field(name)
             values = table[field.name].combine_chunks()
@@ -148,7 +148,7 @@ class Catalog:
 def alphabetical(values: pa.Array) -> pa.DictionaryArray:
     """Encode texts; the dictionary has distinct texts in alphabetical order."""
     if pa.types.is_string(values.type):
-        # An index is sorted by key, so its paths and groups mostly are sorted too. Equal texts are then one run.
+        # An index is sorted by key, and so mostly are its paths and groups: equal texts are one run.
         runs = pc.run_end_encode(values)
         if pc.all(pc.less(runs.values[:-1], runs.values[1:])).as_py():
             codes = np.repeat(np.arange(len(runs.values)), np.diff(runs.run_ends, prepend=0))
