@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int, Integer, Shaped, UInt8
+from jaxtyping import Float, Float32, Int, Integer, Shaped, UInt8
 
 from fakeforensics.metrics.ranking import Ranking
 from fakeforensics.progress import track
@@ -22,6 +22,7 @@ from fakeforensics.progress import track
 Statistic = Callable[[Integer[np.ndarray, " groups"]], float]
 ROUNDING = 1e-9  # largest rounding error of a sum over images
 BLOCK = 2**16  # values of a 16-bit random number
+CHUNK = 50  # replicates at a time, so that memory is linear in the number of groups
 
 
 @dataclass(frozen=True)
@@ -261,6 +262,57 @@ def replicate(
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         rows = list(track(pool.map(one, range(replicates)), "bootstrap", "draws", replicates))
     return np.array(rows, dtype=np.float64).reshape(replicates, len(statistics))
+
+
+class GroupSums:
+    """Sums over the groups that replicates draw, for all who ask, in one pass of the draws.
+
+    Args:
+        resampling: Which groups are drawn.
+        replicates: Number of draws.
+    """
+
+    def __init__(self, resampling: Resampling, replicates: int) -> None:
+        self.resampling, self.replicates = resampling, replicates
+        self._asked: list[
+            tuple[slice | Int[np.ndarray, " groups"], Float32[np.ndarray, "groups columns"]]
+        ] = []
+        self._sums: list[Float32[np.ndarray, "replicates columns"]] = []
+
+    def ask(
+        self, units: Int[np.ndarray, " groups"], values: Float32[np.ndarray, "groups columns"]
+    ) -> Callable[[], Float32[np.ndarray, "replicates columns"]]:
+        """Ask for the sums of each column of `values` over the drawn groups.
+
+        Args:
+            units: The numbers of some groups, ascending, each once.
+            values: Of these groups.
+
+        Returns:
+            What gives the sums. The first of these calls draws the groups, for all that was asked by then.
+        """
+        number = len(self._sums) + len(self._asked)
+        adjacent = units.size and units[-1] - units[0] + 1 == units.size
+        # A slice of the draws is not copied.
+        self._asked.append((slice(units[0], units[-1] + 1) if adjacent else units, values))
+
+        def sums() -> Float32[np.ndarray, "replicates columns"]:
+            if number >= len(self._sums):
+                self._draw()
+            return self._sums[number]
+
+        return sums
+
+    def _draw(self) -> None:
+        asked, self._asked = self._asked, []
+        found = [np.empty((self.replicates, values.shape[1]), dtype=np.float32) for _, values in asked]
+        chunks = range(0, self.replicates, CHUNK)
+        for begin in track(chunks, "bootstrap", f"times {CHUNK} draws", len(chunks)):
+            end = min(begin + CHUNK, self.replicates)
+            draws = np.stack([self.resampling.draw(number) for number in range(begin, end)])
+            for (units, values), sums in zip(asked, found, strict=True):
+                np.matmul(draws[:, units].astype(np.float32), values, out=sums[begin:end])
+        self._sums += found
 
 
 def interval(

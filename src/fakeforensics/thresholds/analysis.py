@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_path, write_json, write_json_tables
+from fakeforensics.metrics.bootstrap import GroupSums, resample_groups
 from fakeforensics.metrics.operating import (
     CRITERIA,
     Criterion,
@@ -31,6 +32,7 @@ from fakeforensics.thresholds.measure import measure_selectors
 from fakeforensics.thresholds.methods import pooled_auc, recall_by_method
 from fakeforensics.thresholds.pictures import draw_gap, draw_reliability, draw_thresholds, draw_tippett
 from fakeforensics.thresholds.policy import Decision
+from fakeforensics.thresholds.targets import make_working_scores
 
 Row = dict[str, Any]
 
@@ -103,11 +105,14 @@ def _analyze(
     table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, params: ThresholdsParams, seed: int
 ) -> Analysis:
     kind = calibrator_kind(params, validation)
-    rules, summary = measure_selectors(table, validation, scores, params, seed)
+    working = make_working_scores(table, validation, scores)
+    drawn = GroupSums(resample_groups(table, seed), params.bootstrap)
+    # It asks for its sums before the first are read, so that the groups are drawn once for all.
+    likelihood = analyze_likelihood(table, validation, scores, seed, drawn)
+    rules, summary = measure_selectors(table, validation, working, params, seed, drawn)
     thresholds = threshold_table(table, validation, scores)
     calibrators = fit_calibrators(validation, scores)
     calibration, reliability = calibration_table(table, scores, calibrators)
-    likelihood = analyze_likelihood(table, validation, scores, seed, params.bootstrap)
     decision = decide(validation, scores, calibrators, params.criterion, kind)
     deciding = find_score(scores, decision.score)
     cuts = fit_conformal(validation, deciding, params)

@@ -11,20 +11,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Float32, Int, Shaped
 
-from fakeforensics.metrics.bootstrap import Resampling, group_names, interval, resample_groups
+from fakeforensics.metrics.bootstrap import GroupSums, group_names, interval
 from fakeforensics.metrics.likelihood import cllr, cllr_min, costs, empirical_bounds, tippett
 from fakeforensics.metrics.ranking import check_both_classes
 from fakeforensics.metrics.spec import VALIDATION, Scores
 from fakeforensics.metrics.summary import thin
 from fakeforensics.metrics.table import by_test_set
 from fakeforensics.params import LikelihoodRatioKind
-from fakeforensics.progress import track
 from fakeforensics.thresholds.calibrate import fit_calibrator
 from fakeforensics.thresholds.policy import LikelihoodRatio
 
@@ -33,10 +33,10 @@ Vector = Float[np.ndarray, " n"]
 Labels = Shaped[np.ndarray, " n"]
 Groups = Int[np.ndarray, " n"]
 Answers = Callable[[np.ndarray], np.ndarray]
+Sums = Callable[[], Float32[np.ndarray, "replicates columns"]]
 
 KINDS: tuple[LikelihoodRatioKind, ...] = get_args(LikelihoodRatioKind)
 FOLDS = 5
-CHUNK = 50  # replicates at a time, so that memory is linear in the number of scores
 DIGITS = 6
 POINTS = 200  # the most points of a Tippett curve
 CURVES = ("score", "calibrator", "test_set", "label", "log10_lr", "share")
@@ -49,18 +49,37 @@ class LikelihoodAnalysis:
 
     Attributes:
         fitted: The fitted functions, by the score's name and the kind.
-        rows: A row for each score, kind and set, validation first: numbers of reals and fakes; Cllr and
-            Cllr_min if the set has both; the 95% interval of Cllr on test sets; and the shares of misleading
-            answers, which are reals with LR > 1 and fakes with LR < 1.
+        estimates: The rows without intervals.
+        sums: For each test set the positions of its rows that get an interval, and what gives the sums that
+            `_ask_for_sums` asked for.
         curves: Tippett curves with the columns score, calibrator, test_set, label, log10_lr and share (of the
             label's images at or above that value).
         missing: Why there are no likelihood ratios; None if there are.
     """
 
     fitted: dict[tuple[str, LikelihoodRatioKind], LikelihoodRatio]
-    rows: list[Row]
+    estimates: list[Row]
+    sums: list[tuple[list[int], Sums]]
     curves: pd.DataFrame
     missing: str | None = None
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The quality of the likelihood ratios; the groups are drawn when this is first read.
+
+        A row for each score, kind and set, validation first: numbers of reals and fakes; Cllr and Cllr_min if
+        the set has both; the 95% interval of Cllr on test sets; and the shares of misleading answers, which
+        are reals with LR > 1 and fakes with LR < 1.
+        """
+        rows = [*self.estimates]
+        for places, sums in self.sums:
+            fakes, reals, *totals = sums().T
+            of_fakes, of_reals = totals[: len(places)], totals[len(places) :]
+            for place, mine, others in zip(places, of_fakes, of_reals, strict=True):
+                drawn = (mine / fakes + others / reals).astype(np.float64) / 2
+                bounds = interval(drawn, rows[place]["cllr"])
+                rows[place] = rows[place] | {"cllr_interval": [round(bound, DIGITS) for bound in bounds]}
+        return rows
 
     def of_decision(self, score: str, kind: LikelihoodRatioKind) -> dict[str, Any]:
         """The fields of a `Decision` that are about likelihood ratios.
@@ -105,7 +124,7 @@ class LikelihoodAnalysis:
 
 
 def analyze_likelihood(
-    table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, seed: int, replicates: int
+    table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, seed: int, drawn: GroupSums
 ) -> LikelihoodAnalysis:
     """Fit every kind of likelihood ratio to every score on validation, and measure it on every set.
 
@@ -113,28 +132,27 @@ def analyze_likelihood(
         table: The score table of the test images, with the test sets in the protocol's order.
         validation: The score table of the validation images.
         scores: The scores that both tables hold.
-        seed: Seed of the folds and of the bootstrap.
-        replicates: Number of bootstrap draws for each interval. The functions are not fitted again for a
-            draw.
+        seed: Seed of the folds.
+        drawn: The bootstrap draws of the table's groups, for the intervals. The functions are not fitted again
+            for a draw.
 
     Raises:
         UserError: If validation has no reals, or a score is not finite.
     """
     labels = validation["label"].to_numpy()
     if (labels == 0).all():
-        return LikelihoodAnalysis({}, [], pd.DataFrame(columns=list(CURVES)), NO_FAKES)
+        return LikelihoodAnalysis({}, [], [], pd.DataFrame(columns=list(CURVES)), NO_FAKES)
     groups = pd.factorize(group_names(validation))[0]
     fitted: dict[tuple[str, LikelihoodRatioKind], LikelihoodRatio] = {}
     rows: list[Row] = []
     curves: list[pd.DataFrame] = []
-    resampling = resample_groups(table, seed)
     costs_of: dict[str, dict[int, np.ndarray]] = {}
     for score in scores:
         values = validation[score.column].to_numpy(dtype=np.float64)
         unit, sets = {}, {}
         for name, images in by_test_set(table):
             sets[name] = images[score.column].to_numpy(dtype=np.float64), images["label"].to_numpy()
-            unit[name] = resampling.unit[images.index]
+            unit[name] = drawn.resampling.unit[images.index]
         least = {name: cllr_min(*one) for name, one in sets.items() if _has_both(one[1])}
         least[VALIDATION] = cllr_min(values, labels)
         for kind in KINDS:
@@ -149,8 +167,11 @@ def analyze_likelihood(
                 rows.append(where | _worth(log10_lr, truth, least.get(name)))
                 curves += [part.assign(**where) for part in _curves(log10_lr, truth)]
     fake = {name: truth == 1 for name, (_, truth) in sets.items()}
-    _add_intervals(rows, costs_of, fake, unit, resampling, replicates)
-    return LikelihoodAnalysis(fitted, rows, pd.concat(curves, ignore_index=True)[list(CURVES)])
+    sums = [
+        ([*by_row], _ask_for_sums(np.stack([*by_row.values()]), fake[name], unit[name], drawn))
+        for name, by_row in costs_of.items()
+    ]
+    return LikelihoodAnalysis(fitted, rows, sums, pd.concat(curves, ignore_index=True)[list(CURVES)])
 
 
 def _has_both(labels: Labels) -> bool:
@@ -175,43 +196,24 @@ def _worth(log10_lr: Vector, labels: Labels, least: float | None) -> Row:
     return {name: round(value, DIGITS) if isinstance(value, float) else value for name, value in row.items()}
 
 
-def _add_intervals(
-    rows: list[Row],
-    costs_of: dict[str, dict[int, np.ndarray]],
-    fake: dict[str, np.ndarray],
-    unit: dict[str, np.ndarray],
-    resampling: Resampling,
-    replicates: int,
-) -> None:
-    """Add the 95% interval of Cllr to the rows.
+def _ask_for_sums(
+    bits: Float[np.ndarray, "rows n"], fake: Bool[np.ndarray, " n"], unit: Groups, drawn: GroupSums
+) -> Sums:
+    """Ask for the sums of a test set that its intervals of Cllr are computed from.
 
     Args:
-        rows: The rows, which are changed.
-        costs_of: Test set → position of the row → the cost of each image of the set, in bits.
-        fake: Test set → which of its images are fakes.
-        unit: Test set → the group number of each image.
-        resampling: The groups to draw from.
-        replicates: Number of draws.
+        bits: The cost of each image in bits, for each row of the set.
+        fake: Which images are fakes.
+        unit: The group number of each image.
+        drawn: The draws.
+
+    Returns:
+        What gives the numbers of fakes and of reals, then each row's costs of the fakes, then of the reals.
     """
-    groups, sums = {}, {}
-    for name, by_row in costs_of.items():
-        groups[name], place = np.unique(unit[name], return_inverse=True)
-        bits, is_fake = np.stack(list(by_row.values())), fake[name]
-        columns = np.concatenate([is_fake[None], ~is_fake[None], bits * is_fake, bits * ~is_fake])
-        sums[name] = np.stack([np.bincount(place, column) for column in columns], axis=1).astype(np.float32)
-    drawn: dict[str, list[np.ndarray]] = {name: [] for name in costs_of}
-    chunks = range(0, replicates, CHUNK)
-    for begin in track(chunks, "intervals of Cllr", f"times {CHUNK} draws", len(chunks)):
-        draws = np.stack([resampling.draw(at) for at in range(begin, min(begin + CHUNK, replicates))])
-        for name, parts in drawn.items():
-            parts.append(draws[:, groups[name]].astype(np.float32) @ sums[name])
-    for name, parts in drawn.items():
-        fakes, reals, *totals = np.concatenate(parts).T
-        of_fakes, of_reals = totals[: len(totals) // 2], totals[len(totals) // 2 :]
-        for row, mine, others in zip(costs_of[name], of_fakes, of_reals, strict=True):
-            costs = (mine / fakes + others / reals).astype(np.float64) / 2
-            bounds = interval(costs, rows[row]["cllr"])
-            rows[row]["cllr_interval"] = [round(bound, DIGITS) for bound in bounds]
+    groups, place = np.unique(unit, return_inverse=True)
+    columns = np.concatenate([fake[None], ~fake[None], bits * fake, bits * ~fake])
+    by_group = [np.bincount(place, column) for column in columns]
+    return drawn.ask(groups, np.stack(by_group, axis=1).astype(np.float32))
 
 
 def _curves(log10_lr: Vector, labels: Labels) -> list[pd.DataFrame]:

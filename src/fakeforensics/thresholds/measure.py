@@ -7,7 +7,7 @@ of the reals called fake, FNR the share of the fakes called real. All rates are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float32, Int
 
-from fakeforensics.metrics.bootstrap import Resampling, resample_groups
-from fakeforensics.metrics.spec import VALIDATION, Scores
+from fakeforensics.metrics.bootstrap import GroupSums
+from fakeforensics.metrics.spec import VALIDATION
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.progress import track
 from fakeforensics.thresholds.known_reals import draw_known_reals
 from fakeforensics.thresholds.selectors import (
     INFORMATION_USED,
@@ -28,9 +27,9 @@ from fakeforensics.thresholds.selectors import (
     Unavailable,
     select_thresholds,
 )
-from fakeforensics.thresholds.targets import Target, WorkingScore, make_targets, make_working_scores
+from fakeforensics.thresholds.targets import Target, WorkingScore, make_targets
 
-CHUNK = 50  # replicates at a time, so that memory is linear in the number of scores
+AT_ONCE = 50  # selections whose intervals are computed in one call
 SENSITIVE = 0.02  # a selector is prevalence-sensitive if its mean balanced accuracy moves by more than this
 QUANTILES = (0.025, 0.975)
 RATES = ("accuracy", "balanced_accuracy", "fpr", "fnr")
@@ -63,7 +62,12 @@ class ErrorRates:
 
 
 def measure_selectors(
-    table: pd.DataFrame, validation: pd.DataFrame, scores: Scores, params: ThresholdsParams, seed: int
+    table: pd.DataFrame,
+    validation: pd.DataFrame,
+    working: Sequence[WorkingScore],
+    params: ThresholdsParams,
+    seed: int,
+    drawn: GroupSums,
 ) -> tuple[pd.DataFrame, list[Row]]:
     """Try every selector on every set, score and prevalence.
 
@@ -71,10 +75,11 @@ def measure_selectors(
         table: The score table of the test images, with the test sets in the protocol's order. Sets with one
             class are ignored.
         validation: The score table of the validation images.
-        scores: The scores that both tables hold.
+        working: The scores on their working scales.
         params: The settings of the group `thresholds`. Thresholds are not selected again for a bootstrap
             replicate.
-        seed: Seed of the bootstrap and of the draws of known reals.
+        seed: Seed of the draws of known reals.
+        drawn: The bootstrap draws of the table's groups.
 
     Returns:
         One row for each (score, selector, prevalence, set): threshold, accuracy, balanced accuracy, FPR and
@@ -83,13 +88,11 @@ def measure_selectors(
         Both are empty if no set holds both classes.
 
     Raises:
-        UserError: If validation has no reals or lacks a score, or a score is not finite.
+        UserError: If validation has no reals.
     """
-    resampling = resample_groups(table, seed)
     labels = validation["label"].to_numpy()
     outside = -1 - np.arange(labels.size)  # test sets share no image and no group with validation
-    working = make_working_scores(table, validation, scores)
-    by_score = [make_targets(table, score.test, resampling.unit) for score in working]
+    by_score = [make_targets(table, score.test, drawn.resampling.unit) for score in working]
     if not by_score[0]:
         return pd.DataFrame(), []
     known: list[KnownDraws] = [
@@ -101,7 +104,7 @@ def measure_selectors(
         source = Target(VALIDATION, score.validation, labels == 1, outside, outside)
         found.append(list(select_thresholds(targets, source, params, known)))
     selections = [one for of_score in found for one in of_score if isinstance(one, Selection)]
-    everything = iter(measure(by_score[0], selections, resampling, params.bootstrap))
+    everything = iter(measure(by_score[0], selections, drawn))
     rows: list[Row] = []
     summary: list[Row] = []
     for score, targets, of_score in zip(working, by_score, found, strict=True):
@@ -118,16 +121,13 @@ def measure_selectors(
     return pd.DataFrame(rows), summary
 
 
-def measure(
-    targets: Sequence[Target], selections: Sequence[Selection], resampling: Resampling, replicates: int
-) -> list[ErrorRates]:
+def measure(targets: Sequence[Target], selections: Sequence[Selection], drawn: GroupSums) -> list[ErrorRates]:
     """The error rates of each selection on its set and on joint bootstrap draws of the groups of all sets.
 
     Args:
         targets: The test sets, for any of the scores. Their scores are not used.
         selections: The selected thresholds.
-        resampling: The groups to draw from.
-        replicates: Number of draws.
+        drawn: The draws.
 
     Returns:
         The error rates in the order of the selections.
@@ -137,20 +137,14 @@ def measure(
         [_count_by_group(target, mine, fake=fake) for fake in (False, True)]
         for target, mine in zip(targets, given, strict=True)
     ]
+    asked = [[drawn.ask(*of_kind) for of_kind in kinds] for kinds in counts]
     shares = [
-        [np.empty((of_group.shape[1] - 1, replicates + 1)) for _, of_group in kinds] for kinds in counts
+        [
+            _shares(np.vstack([of_group.sum(axis=0, dtype=np.float64), sums()])).T.copy()
+            for (_, of_group), sums in zip(kinds, of_kinds, strict=True)
+        ]
+        for kinds, of_kinds in zip(counts, asked, strict=True)
     ]
-    for kinds, places in zip(counts, shares, strict=True):
-        for (_, of_group), share in zip(kinds, places, strict=True):
-            share[:, 0] = _shares(of_group.sum(axis=0, dtype=np.float64))
-    chunks = range(0, replicates, CHUNK)
-    for begin in track(chunks, "error rates of thresholds", f"times {CHUNK} draws", len(chunks)):
-        end = min(begin + CHUNK, replicates)
-        draws = np.stack([resampling.draw(r) for r in range(begin, end)])
-        for kinds, places in zip(counts, shares, strict=True):
-            for (units, of_group), share in zip(kinds, places, strict=True):
-                sums = draws[:, units].astype(np.float32) @ of_group
-                share[:, 1 + begin : 1 + end] = _shares(sums.astype(np.float64)).T
     rates = [zip(fpr, fnr, strict=True) for fpr, fnr in shares]
     return [ErrorRates(one, *next(rates[one.target])) for one in selections]
 
@@ -187,25 +181,44 @@ def _head(score: WorkingScore, selection: Selection | Unavailable, prevalence: s
 
 def _rows(score: WorkingScore, targets: Sequence[Target], measured: Sequence[ErrorRates]) -> list[Row]:
     rows = []
-    for one in measured:
-        selection, target = one.selection, targets[one.selection.target]
-        at = [target.prevalence if share is None else share for share in selection.prevalences]
-        # Only accuracy depends on the prevalence: each rate's interval is computed once.
-        by_share = [one.rates(share) for share in at]
-        rates = [*(of["accuracy"] for of in by_share), *(by_share[0][name] for name in RATES[1:])]
-        bounds = np.quantile([values[1:] for values in rates], QUANTILES, axis=1).T
-        for place, prevalence in enumerate(selection.prevalences):
-            row = _head(score, selection, _name(prevalence))
-            row |= {"test_set": target.name, "threshold": score.native(selection.threshold)}
-            for name, number in zip(RATES, (place, *range(len(at), len(rates))), strict=True):
-                low, high = bounds[number]
-                row |= {
-                    name: _round(rates[number][0]),
-                    f"{name}_low": _round(low),
-                    f"{name}_high": _round(high),
-                }
-            rows.append(row | {"note": selection.note} | _estimate(selection))
+    for begin in range(0, len(measured), AT_ONCE):
+        some = measured[begin : begin + AT_ONCE]
+        rates = [_rates_at_shares(one, targets[one.selection.target]) for one in some]
+        places = np.cumsum([len(of) for of in rates])[:-1]
+        every = np.stack([values[1:] for of in rates for values in of])
+        bounds = np.split(np.quantile(every, QUANTILES, axis=1).T, places)
+        for one, mine, ends in zip(some, rates, bounds, strict=True):
+            rows += _rows_of(score, one.selection, targets[one.selection.target], mine, ends)
     return rows
+
+
+def _rates_at_shares(one: ErrorRates, target: Target) -> list[np.ndarray]:
+    """The accuracy at each prevalence, then the rates that do not depend on it, as in `RATES`."""
+    at = [target.prevalence if share is None else share for share in one.selection.prevalences]
+    by_share = [one.rates(share) for share in at]
+    return [*(of["accuracy"] for of in by_share), *(by_share[0][name] for name in RATES[1:])]
+
+
+def _rows_of(
+    score: WorkingScore,
+    selection: Selection,
+    target: Target,
+    rates: list[np.ndarray],
+    bounds: Float[np.ndarray, "rates 2"],
+) -> Iterator[Row]:
+    """A row for each prevalence at which the selector selects this threshold."""
+    shares = len(selection.prevalences)
+    for place, prevalence in enumerate(selection.prevalences):
+        row = _head(score, selection, _name(prevalence))
+        row |= {"test_set": target.name, "threshold": score.native(selection.threshold)}
+        for name, number in zip(RATES, (place, *range(shares, len(rates))), strict=True):
+            low, high = bounds[number]
+            row |= {
+                name: _round(rates[number][0]),
+                f"{name}_low": _round(low),
+                f"{name}_high": _round(high),
+            }
+        yield row | {"note": selection.note} | _estimate(selection)
 
 
 def _estimate(selection: Selection) -> Row:
@@ -228,7 +241,7 @@ def _summary(
             rates.setdefault(selector, {})[number] = one.rates(at[number])
     rows = []
     for selector, by_set in rates.items():
-        means = {name: np.mean([of[name] for of in by_set.values()], axis=0) for name in RATES}
+        accuracy = np.mean([of["accuracy"] for of in by_set.values()], axis=0)
         worst = min(by_set, key=lambda number: float(by_set[number]["accuracy"][0]))
         selections = list(here[selector].values())
         gap = (selector, "oracle", VALIDATION)
@@ -236,8 +249,8 @@ def _summary(
             _head(score, selections[0], _name(prevalence))
             | {"sets": len(by_set), "of_sets": len(targets)}
             | {"fallbacks": sum(one.is_fallback for one in selections)}
-            | {"accuracy": _round(means["accuracy"][0]), "accuracy_interval": _interval(means["accuracy"])}
-            | {name: _round(means[name][0]) for name in RATES[1:]}
+            | {"accuracy": _round(accuracy[0]), "accuracy_interval": _interval(accuracy)}
+            | {name: _round(np.mean([of[name][0] for of in by_set.values()])) for name in RATES[1:]}
             | {"worst_set": targets[worst].name, "worst_accuracy": _round(by_set[worst]["accuracy"][0])}
             | _gap(*([rates[name][number]["accuracy"] for number in by_set] for name in gap))
         )

@@ -9,6 +9,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from fakeforensics.metrics.bootstrap import (
     BLOCK,
+    CHUNK,
+    GroupSums,
     Resampling,
     interval,
     is_moved,
@@ -66,6 +68,20 @@ def test_one_weight_is_counted_by_hand() -> None:
     # Drawn: real at 2, two fakes at 1: one step to recall 1 at precision 2/3; the real beats both.
     assert weighted.average_precision(np.array([0, 1, 2])) == pytest.approx(2 / 3)
     assert weighted.roc_auc(np.array([0, 1, 2])) == 0.0
+
+
+def test_sums_are_those_of_the_drawn_groups_whenever_they_are_asked_for() -> None:
+    resampling = resample_groups(make_table(np.random.default_rng(2), 40, 9, ties=False), 3)
+    drawn = GroupSums(resampling, CHUNK + 1)  # one draw more than are summed at a time
+    values = np.arange(2 * resampling.groups, dtype=np.float32).reshape(-1, 2)
+    places = (np.arange(resampling.groups), np.array([0, 2, 3]))  # adjacent numbers, and not
+    asked = [(units, drawn.ask(units, values[units])) for units in places]
+    # The first answer draws for both questions; a later question has the same draws.
+    asked[0][1]()
+    asked.append((np.array([1]), drawn.ask(np.array([1]), values[[1]])))
+    for units, sums in asked:
+        expected = [resampling.draw(number)[units] @ values[units] for number in range(CHUNK + 1)]
+        assert np.array_equal(sums(), expected)
 
 
 def test_interval_covers_the_true_auc_at_its_level() -> None:

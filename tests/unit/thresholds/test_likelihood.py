@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from fakeforensics.errors import UserError
+from fakeforensics.metrics.bootstrap import GroupSums, resample_groups
 from fakeforensics.metrics.likelihood import costs
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.thresholds.analysis import analyze, write_analysis
@@ -150,11 +151,16 @@ def shifted():
     return table, make_scores({"validation": 0}, "joint", images=400, seed=1)
 
 
+def judged(table, validation, scores, replicates):
+    drawn = GroupSums(resample_groups(table, 0), replicates)
+    return analyze_likelihood(table, validation, scores, 0, drawn)
+
+
 def test_shift_costs_calibration_and_not_ranking():
     table, validation = shifted()
     rows = {
         (row["score"], row["calibrator"], row["test_set"]): row
-        for row in analyze_likelihood(table, validation, SCORES["joint"], 0, 100).rows
+        for row in judged(table, validation, SCORES["joint"], 100).rows
     }
     assert len(rows) == 2 * 2 * 3
     for kind in KINDS:
@@ -170,7 +176,7 @@ def test_shift_costs_calibration_and_not_ranking():
 
 def test_an_interval_is_that_of_resampled_groups():
     table, validation = shifted()
-    analysis = analyze_likelihood(table, validation, SCORES["bce"], 0, 400)
+    analysis = judged(table, validation, SCORES["bce"], 400)
     held_out, *tested = (row for row in analysis.rows if row["calibrator"] == "logistic")
     assert "cllr_interval" not in held_out
     for row in tested:
@@ -186,7 +192,7 @@ def test_an_interval_is_that_of_resampled_groups():
 
 def test_a_summary_has_means_over_test_sets_alone():
     table, validation = shifted()
-    analysis = analyze_likelihood(table, validation, SCORES["bce"], 0, 100)
+    analysis = judged(table, validation, SCORES["bce"], 100)
     found = analysis.summary("isotonic", ("unseen",))
     assert list(found) == ["cllr", "cllr_min"]
     values = found["cllr"]["sl"]
@@ -198,7 +204,7 @@ def test_a_summary_has_means_over_test_sets_alone():
 def test_a_set_of_fakes_alone_has_misleading_answers_and_no_cost():
     table, validation = shifted()
     fakes = table[(table["test_set"] == "seen") | (table["label"] == 1)]
-    rows = analyze_likelihood(fakes, validation, SCORES["bce"], 0, 100).rows
+    rows = judged(fakes, validation, SCORES["bce"], 100).rows
     row = next(row for row in rows if row["test_set"] == "unseen")
     assert (row["reals"], row["fakes"]) == (0, 200)
     assert "misleading_fakes" in row
@@ -206,7 +212,7 @@ def test_a_set_of_fakes_alone_has_misleading_answers_and_no_cost():
 
 
 def test_curves_fall_from_one():
-    analysis = analyze_likelihood(*shifted(), SCORES["sad"], 0, 100)
+    analysis = judged(*shifted(), SCORES["sad"], 100)
     for _, curve in analysis.curves.groupby(["score", "calibrator", "test_set", "label"], sort=False):
         assert curve["log10_lr"].is_monotonic_increasing
         assert curve["share"].is_monotonic_decreasing

@@ -6,11 +6,11 @@ import pytest
 from scipy.stats import norm
 
 from fakeforensics.errors import UserError
-from fakeforensics.metrics.bootstrap import resample_groups
+from fakeforensics.metrics.bootstrap import GroupSums, resample_groups
 from fakeforensics.params import ThresholdsParams
 from fakeforensics.thresholds.measure import measure, measure_selectors
 from fakeforensics.thresholds.selectors import Selection
-from fakeforensics.thresholds.targets import make_targets
+from fakeforensics.thresholds.targets import make_targets, make_working_scores
 from tests.score_specs import SCORES
 from tests.score_tables import make_scores
 
@@ -18,14 +18,18 @@ BEST = norm.cdf(1.5)  # accuracy of the best cut between two normals three devia
 PARAMS = ThresholdsParams(draws=50, bootstrap=100)
 
 
+def select(table, validation, scores, params):
+    drawn = GroupSums(resample_groups(table, 0), params.bootstrap)
+    working = make_working_scores(table, validation, scores)
+    return measure_selectors(table, validation, working, params, 0, drawn)
+
+
 @pytest.fixture(scope="module")
 def shifted():
     """Three sets whose scores lie 0, 4 lower and 3 higher than validation's."""
     table = make_scores({"stargan": 0, "stylegan": -4, "faceapp": 3}, "bce", images=1000)
     validation = make_scores({"validation": 0}, "bce", images=1000, seed=1)
-    rows, summary = measure_selectors(
-        table, validation, SCORES["bce"], ThresholdsParams(draws=50, bootstrap=200), seed=0
-    )
+    rows, summary = select(table, validation, SCORES["bce"], ThresholdsParams(draws=50, bootstrap=200))
     return rows, {(row["rule"], row["fake_share"]): row for row in summary}
 
 
@@ -102,7 +106,7 @@ def test_rates_at_a_share_follow_from_fpr_and_fnr(shifted):
 def test_without_a_gap_no_share_of_it_is_stated():
     table = make_scores({"stargan": 0}, "bce", images=100, gap=12.0)  # parted without any error
     validation = make_scores({"validation": 0}, "bce", images=100, gap=12.0, seed=1)
-    _, summary = measure_selectors(table, validation, SCORES["bce"], PARAMS, seed=0)
+    _, summary = select(table, validation, SCORES["bce"], PARAMS)
     row = next(row for row in summary if row["rule"] == "mixture" and row["fake_share"] == "own")
     assert (row["gap"], row["gap_closed"], row["gap_closed_interval"]) == (0, None, None)
 
@@ -110,9 +114,7 @@ def test_without_a_gap_no_share_of_it_is_stated():
 def test_fusing_uses_both_scores():
     table = make_scores({"stargan": 0}, "joint", images=2000)
     validation = make_scores({"validation": 0}, "joint", images=2000, seed=1)
-    _, summary = measure_selectors(
-        table, validation, SCORES["joint"], ThresholdsParams(known_reals=(), bootstrap=100), seed=0
-    )
+    _, summary = select(table, validation, SCORES["joint"], ThresholdsParams(known_reals=(), bootstrap=100))
     oracles = [row for row in summary if (row["rule"], row["fake_share"]) == ("oracle", "own")]
     found = {row["score"]: row["accuracy"] for row in oracles}
     # Two independent views, each 3 deviations apart: fused √2 · 3.
@@ -128,7 +130,7 @@ def test_replicates_are_those_of_really_drawn_images():
         Selection("cut", "validation", number, (None,), (target.scores >= 1.5).astype(float), 1.5)
         for number, target in enumerate(targets)
     ]
-    measured = measure(targets, given, resampling, replicates=60)
+    measured = measure(targets, given, GroupSums(resampling, 60))
     for one, target in zip(measured, targets, strict=True):
         right = (target.scores >= 1.5) == target.fake
         balanced = (right[target.fake].mean() + right[~target.fake].mean()) / 2
@@ -142,7 +144,7 @@ def test_replicates_are_those_of_really_drawn_images():
 def test_constant_scores_have_stated_values():
     table = make_scores({"a": 0}, "bce", images=40).assign(logit=1.0)
     validation = make_scores({"validation": 0}, "bce", images=40, seed=1).assign(logit=1.0)
-    rows, summary = measure_selectors(table, validation, SCORES["bce"], PARAMS, seed=0)
+    rows, summary = select(table, validation, SCORES["bce"], PARAMS)
     assert np.isfinite(rows.loc[rows["fake_share"] != "any", "threshold"]).all()
     row = next(row for row in summary if (row["rule"], row["fake_share"]) == ("mixture", "own"))
     assert (row["accuracy"], row["fallbacks"]) == (0.5, 1)
@@ -152,9 +154,7 @@ def test_broken_scores_are_refused():
     table = make_scores({"a": 0}, "bce", images=20)
     table.loc[3, "logit"] = np.nan
     with pytest.raises(UserError, match="not finite"):
-        measure_selectors(
-            table, make_scores({"validation": 0}, "bce", images=20), SCORES["bce"], PARAMS, seed=0
-        )
+        select(table, make_scores({"validation": 0}, "bce", images=20), SCORES["bce"], PARAMS)
 
 
 def test_validation_of_reals_alone_sets_a_threshold_and_of_fakes_alone_is_refused():
@@ -162,34 +162,30 @@ def test_validation_of_reals_alone_sets_a_threshold_and_of_fakes_alone_is_refuse
         make_scores({name: 0}, "bce", images=40, share=share)
         for name, share in (("a", 0.5), ("validation", 0.0))
     )
-    rows, _ = measure_selectors(table, reals, SCORES["bce"], PARAMS, seed=0)
+    rows, _ = select(table, reals, SCORES["bce"], PARAMS)
     (at,) = rows[(rows["rule"] == "validation") & (rows["fake_share"] == "own")]["threshold"]
     # ceil(0.95 * 41) = 39: the threshold lies just above the 39th smallest of the 40 reals
     assert np.sort(reals["logit"])[38] < at < np.sort(reals["logit"])[39]
     fakes = make_scores({"validation": 0}, "bce", images=20, share=1.0)
     with pytest.raises(UserError, match="validation: holds 0 reals and 20 fakes"):
-        measure_selectors(table, fakes, SCORES["bce"], PARAMS, seed=0)
+        select(table, fakes, SCORES["bce"], PARAMS)
 
 
 def test_fake_only_sets_take_no_part():
     table = make_scores({"a": 0}, "bce", images=20, share=1.0)
-    rows, summary = measure_selectors(
-        table, make_scores({"validation": 0}, "bce", images=20), SCORES["bce"], PARAMS, seed=0
-    )
+    rows, summary = select(table, make_scores({"validation": 0}, "bce", images=20), SCORES["bce"], PARAMS)
     assert (len(rows), summary) == (0, [])
 
 
 def test_two_images_a_class_do_not_fail():
     table = make_scores({"a": 0, "b": 0}, "bce", images=4)
-    rows, _ = measure_selectors(
-        table, make_scores({"validation": 0}, "bce", images=4, seed=1), SCORES["bce"], PARAMS, seed=0
-    )
+    rows, _ = select(table, make_scores({"validation": 0}, "bce", images=4, seed=1), SCORES["bce"], PARAMS)
     assert isinstance(rows, pd.DataFrame)
 
 
 def unlabeled(table, validation):
     """Rows and summary of the rules that see no label, and of validation's, at the set's own share."""
-    rows, summary = measure_selectors(table, validation, SCORES["bce"], PARAMS, seed=0)
+    rows, summary = select(table, validation, SCORES["bce"], PARAMS)
     own = {row["rule"]: row for row in rows[rows["fake_share"] == "own"].to_dict("records")}
     return own, {row["rule"]: row for row in summary if row["fake_share"] == "own"}
 
