@@ -6,8 +6,9 @@ fakes).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -118,28 +119,26 @@ def mixture(target: ScoreHistogram, validation: ValidationSummary) -> float | No
         return None
     # In standard deviations from the mean, so that squares neither overflow nor underflow.
     x, mass = (target.centers - target.mean) / target.std, target.mass
+    powers = np.stack([np.ones(x.size), x, x**2])
     belongs = np.stack([x < 0, x >= 0]) * mass
-    shares = belongs.sum(axis=1)
-    if shares.min() < SMALLEST:
+    shares, means = _moments(belongs, powers)[:2]
+    if min(shares) < SMALLEST:
         return None
-    means = belongs @ x / shares
-    spread = np.full(2, 1 / 4)
-    squares = (x - means[:, None]) ** 2
+    spread = [1 / 4, 1 / 4]
     for _ in range(STEPS):
         before = means
-        density = shares[:, None] * _normal(squares, spread[:, None])
-        belongs = density / np.maximum(density[0] + density[1], 1e-300) * mass
-        shares = np.add.reduce(belongs, axis=1)
-        if shares.min() < SMALLEST:
+        density = _scaled_normals(shares, means, spread, powers)
+        belongs = density * (mass / np.maximum(density[0] + density[1], 1e-300))
+        shares, means, squares = _moments(belongs, powers)
+        if min(shares) < SMALLEST:
             return None
-        means = belongs @ x / shares
-        squares = (x - means[:, None]) ** 2
-        spread = np.maximum(np.add.reduce(belongs * squares, axis=1) / shares, 1 / 50**2)
-        if np.abs(means - before).max() < 1e-6:
+        spread = [max(of - mean**2, 1 / 50**2) for of, mean in zip(squares, means, strict=True)]
+        if max(abs(means[0] - before[0]), abs(means[1] - before[1])) < 1e-6:
             break
-    low, high = np.argsort(means)
+    low, high = (0, 1) if means[0] <= means[1] else (1, 0)
     between = (x > means[low]) & (x < means[high])
-    real, fake = (shares[one] * _normal(squares[one, between], spread[one]) for one in (low, high))
+    density = _scaled_normals(shares, means, spread, powers[:, between])
+    real, fake = density[low], density[high]
     crossings = np.flatnonzero((real[:-1] >= fake[:-1]) & (real[1:] < fake[1:]))
     return float(target.centers[between][crossings[0] + 1]) if crossings.size else None
 
@@ -192,7 +191,32 @@ METHODS: dict[str, Method] = {
 }
 
 
-def _normal(squares: np.ndarray, variance: Any) -> np.ndarray:
-    """The normal density, given squared distances from the mean."""
-    density: np.ndarray = np.exp(-squares / (2 * variance)) / np.sqrt(2 * np.pi * variance)
+def _moments(belongs: np.ndarray, powers: np.ndarray) -> tuple[list[float], list[float], list[float]]:
+    """The share, the mean and the mean square of each of two parts of the mass.
+
+    Args:
+        belongs: The mass of each part in each bin.
+        powers: The bins' places to the powers 0, 1 and 2.
+
+    Returns:
+        The three values of each part. A part without mass has a mean and a mean square of 0.
+    """
+    sums = (belongs @ powers.T).tolist()
+    shares = [share for share, _, _ in sums]
+    means, squares = ([of[power] / (of[0] or 1.0) for of in sums] for power in (1, 2))
+    return shares, means, squares
+
+
+def _scaled_normals(
+    shares: list[float], means: list[float], variances: list[float], powers: np.ndarray
+) -> Float[np.ndarray, "2 x"]:
+    """Two normal densities times their shares; `powers` are those of `_moments`.
+
+    The logarithm of each is a polynomial of degree 2, so that one exponential of a product gives both.
+    """
+    coefficients = [
+        (math.log(share) - math.log(2 * math.pi * of) / 2 - mean**2 / (2 * of), mean / of, -1 / (2 * of))
+        for share, mean, of in zip(shares, means, variances, strict=True)
+    ]
+    density: np.ndarray = np.exp(np.array(coefficients) @ powers)
     return density
