@@ -156,14 +156,21 @@ def leave_one_set_out(target: Target, others: Sequence[Target]) -> dict[Aim, flo
     # Each set is sorted already. Sorting a few sorted runs is faster than sorting numbers in any order.
     pooled = np.concatenate([other.ranking.scores for other in left])
     ranking = rank(pooled, np.concatenate([other.ranking.labels for other in left]), "the other sets")
-    owner = np.repeat(np.arange(len(left)), [other.fake.size for other in left])[ranking.order]
-    # If nothing is called fake, every real is right. Lowering the threshold past an image changes one answer.
-    gain = 2 * ranking.labels - 1
+    sizes = [other.fake.size for other in left]
+    owner = np.repeat(np.arange(len(left), dtype=np.int16), sizes)[ranking.order]
+    by_owner = np.argsort(owner, kind="stable")
+    # The first operating point at which each image is called fake; at point 0 nothing is.
+    is_end = np.zeros(owner.size, dtype=bool)
+    is_end[ranking.ends] = True
+    first = np.cumsum(is_end) - is_end + 1
     total, worst = np.zeros(ranking.ends.size + 1), np.full(ranking.ends.size + 1, np.inf)
-    gained = np.zeros(ranking.ends.size + 1, dtype=np.int32)
-    for number, other in enumerate(left):
-        np.take(np.cumsum(gain * (owner == number), dtype=np.int32), ranking.ends, out=gained[1:])
-        accuracy = (np.count_nonzero(~other.fake) + gained) / other.fake.size
+    for other, places in zip(left, np.split(by_owner, np.cumsum(sizes)[:-1]), strict=True):
+        # At point 0 every real is right. Each image that is then called fake changes one answer, and between
+        # two images of the set nothing changes.
+        gained = np.cumsum(2 * ranking.labels[places] - 1)
+        right = np.append(0, gained) + np.count_nonzero(~other.fake)
+        steps = np.diff(first[places], prepend=0, append=total.size)
+        accuracy = np.repeat(right / other.fake.size, steps)
         total += accuracy
         np.minimum(worst, accuracy, out=worst)
     points = sweep(ranking)
