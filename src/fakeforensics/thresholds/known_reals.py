@@ -173,9 +173,18 @@ def conformal_draws(
         if attainable(alpha, known.size):
             thresholds = _conformal_thresholds(calibration, alpha)
             share, fpr = known.judge(target, thresholds)
-            by_group = pd.Series(share[reals]).groupby(group_of_real).mean().mean()
-            found[alpha] = ConformalDraws(share, thresholds, fpr, float(by_group))
+            found[alpha] = ConformalDraws(
+                share, thresholds, fpr, _mean_of_groups(share[reals], group_of_real)
+            )
     return found
+
+
+def _mean_of_groups(values: Float[np.ndarray, " n"], group: Int[np.ndarray, " n"]) -> float:
+    """Mean over the groups of the mean of each; NaN is left out, and so is a group of nothing else."""
+    given = ~np.isnan(values)
+    sums = np.bincount(group[given], values[given])
+    counts = np.bincount(group[given])
+    return float(np.mean(sums[counts > 0] / counts[counts > 0]))
 
 
 def fill_unjudged(called: Float[np.ndarray, " n"], fake: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
