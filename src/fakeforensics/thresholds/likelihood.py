@@ -133,8 +133,8 @@ def analyze_likelihood(
         validation: The score table of the validation images.
         scores: The scores that both tables hold.
         seed: Seed of the folds.
-        drawn: The bootstrap draws of the table's groups, for the intervals. The functions are not fitted again
-            for a draw.
+        drawn: The bootstrap draws of the table's groups, for the intervals. The functions are not fitted
+            again for a draw.
 
     Raises:
         UserError: If validation has no reals, or a score is not finite.

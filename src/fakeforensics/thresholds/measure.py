@@ -180,7 +180,7 @@ def _head(score: WorkingScore, selection: Selection | Unavailable, prevalence: s
 
 
 def _rows(score: WorkingScore, targets: Sequence[Target], measured: Sequence[ErrorRates]) -> list[Row]:
-    rows = []
+    rows: list[Row] = []
     for begin in range(0, len(measured), AT_ONCE):
         some = measured[begin : begin + AT_ONCE]
         rates = [_rates_at_shares(one, targets[one.selection.target]) for one in some]
