@@ -228,7 +228,7 @@ def holder(path):
 def test_a_held_lock_names_its_process_and_ends_with_it(tmp_path):
     lock = tmp_path / "scratch/.work.lock"
     with holder(lock) as process:
-        message = rf"the work is under way already(?s:.*)process {process.pid} on "
+        message = rf"the work is already running(?s:.*)process {process.pid} on "
         with pytest.raises(UserError, match=message), hold(lock, "the work"):
             pass
         process.kill()
