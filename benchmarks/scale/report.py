@@ -24,6 +24,7 @@ import typer
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
+from fakeforensics.sums import list_of, write_list
 from fakeforensics.yaml12 import read_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +87,8 @@ def _measure(folder: Path, code: Path, names: list[str], copied: str, *, is_now:
     by_set = next(iter(metrics["ap"].values()))
     by_set[next(iter(by_set))] = 0.123456
     path.write_text(json.dumps(metrics), encoding="utf-8")
+    listed = list_of(path).read_text(encoding="utf-8").splitlines()
+    write_list(path.with_name(line.partition("  ")[2]) for line in listed if not line.startswith("#"))
     # DVC runs the stages whose dependencies changed: one protocol's page and the index, or the one report.
     again = _run(folder, code, script, names[:1])
     after = _state(folder / "report")
