@@ -1,6 +1,6 @@
 """Whether the demo's recorded results still make sense: the science broken in one place shows here.
 
-The bounds lie below what three seeds gave (docs/results.md), and far from what a fault would give: every test
+The bounds lie below what three seeds gave (docs/systems.md), and far from what a fault would give: every test
 set is half fakes or nearly, so chance is 0.5, and scores with the wrong sign come out below it.
 """
 
