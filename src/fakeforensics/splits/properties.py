@@ -270,10 +270,15 @@ def telling_methods(files: pd.DataFrame, seed: int) -> dict[str, list[str]]:
 
 def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) -> tuple[float, float]:
     """The cross-validated AUC of a classifier that sees all properties, and its p-value."""
+    from sklearn.model_selection import RepeatedStratifiedKFold
+
     features = _features(files)
     if features.shape[1] == 0:
         return 0.5, 1.0
-    held_out = folds(labels, seed)
+    folds = RepeatedStratifiedKFold(n_splits=FOLDS, n_repeats=REPEATS, random_state=seed)
+    held_out = np.zeros((FOLDS * REPEATS, len(labels)), dtype=bool)
+    for fold, (_, tested) in enumerate(folds.split(features, labels)):
+        held_out[fold, tested] = True
     aucs = naive_bayes_aucs(features, np.broadcast_to(labels, held_out.shape), ~held_out, held_out)
     # Overfitting raises the AUC of true and of permuted labels alike, so the test needs no held-out files.
     rng = np.random.default_rng(seed)
@@ -291,32 +296,6 @@ def _classify(files: pd.DataFrame, labels: NDArray[np.integer[Any]], seed: int) 
     return round(float(np.mean(aucs)), 4), round(p_value, 4)
 
 
-def folds(labels: NDArray[np.integer[Any]], seed: int) -> NDArray[np.bool_]:
-    """The held-out files of each fold, the same as those of scikit-learn's RepeatedStratifiedKFold.
-
-    The import of scikit-learn would take longer than the audit of a set.
-
-    Args:
-        labels: Int["files"].
-        seed: Seed of the folds.
-
-    Returns:
-        Bool["folds files"]: 5 folds, then 5 other folds; each fold has its share of each label.
-    """
-    rng = np.random.RandomState(seed)
-    fold = np.empty((REPEATS, len(labels)), dtype=np.intp)
-    for dealt in fold:
-        start = 0
-        for label in pd.unique(labels):
-            here = labels == label
-            end = start + int(here.sum())
-            numbers = np.sort(np.arange(start, end) % FOLDS)
-            rng.shuffle(numbers)
-            dealt[here], start = numbers, end
-    held_out: NDArray[np.bool_] = fold[:, np.newaxis] == np.arange(FOLDS)[:, np.newaxis]
-    return held_out.reshape(-1, len(labels))
-
-
 def naive_bayes_aucs(
     features: NDArray[np.intp],
     labels: NDArray[np.integer[Any]],
@@ -326,8 +305,8 @@ def naive_bayes_aucs(
 ) -> NDArray[np.float64]:
     """The AUC of many naive Bayes classifiers, computed together.
 
-    This replaces scikit-learn's CategoricalNB with equal priors, whose import and single fits would take most
-    of an audit's time.
+    This replaces scikit-learn's CategoricalNB with equal priors, whose single fits would take most of an
+    audit's time.
 
     Args:
         features: Int["files features"]: the bin of each property, from 0. A fit may lack a bin that another
