@@ -13,7 +13,7 @@ from fakeforensics.faces.detect import SAME_FACE, WINDOW, Detection, FaceDetecto
 from fakeforensics.faces.identity import FaceEmbedder, Tracklet, TrackletCollector, select_identities
 from fakeforensics.faces.results import Crop, CropStore, Extraction, Rejection
 from fakeforensics.faces.still import FileMetadata, Still, read_still
-from fakeforensics.faces.track import Allowance, Observation, Tracker
+from fakeforensics.faces.track import HELD_PIXELS, Allowance, Observation, Tracker
 from fakeforensics.faces.video import Clip, Frame, UnreadableError, open_clip
 from fakeforensics.faces.whole import (
     clip_extraction,
@@ -27,8 +27,6 @@ from fakeforensics.params import FacesParams
 _NO_FACE = "no face found"
 # Stills are mostly portraits, so the first search is for faces of half the shorter side.
 _PORTRAIT = 0.5
-# Frames are held together up to so many pixels.
-_HELD_PIXELS = 16_000_000
 # A clip should take at most about this many times its decoding. What takes time, in pixels that are decoded
 # meanwhile: the share of its frames that are needed, a crop, an embedding, a pixel that is searched.
 _OVER_DECODING = 2.5
@@ -98,7 +96,7 @@ class FaceExtractor:
             except (UnreadableError, OSError) as error:
                 results[number] = rejected(item.path, error)
             held = sum(still.frame.gray.size for still in stills.values())
-            if stills and (held > _HELD_PIXELS or number == len(items) - 1):
+            if stills and (held > HELD_PIXELS or number == len(items) - 1):
                 self._stills(items, stores, stills, results)
                 stills.clear()
         return results
@@ -140,7 +138,7 @@ class FaceExtractor:
             allowance = Allowance(self._searched(clip, len(sampled)), len(sampled))
             tracker = Tracker(self._detector, self._params.tracks, allowance)
             collector = TrackletCollector(self._predict, self._embed)
-            size = max(1, min(_BATCH, _HELD_PIXELS // clip.pixels))
+            size = max(1, min(_BATCH, HELD_PIXELS // clip.pixels))
             crops: list[Crop] = []
             rejections: list[Rejection] = []
             height, width = 0, 0  # size of the first frame; later frames may differ

@@ -32,10 +32,10 @@ INTERPOLATED_SECONDS = 1.0
 _HINT = -1.0
 # Whoever is seen in the same place of the same shot again within this time is the same person.
 _WAIT_SECONDS = 3.0
-# A new face is followed back through so many sampled frames, in which it was too faint or not searched for,
-# as far as they have together no more than so many pixels.
+HELD_PIXELS = 16_000_000  # maximum pixels of frames that are in memory together
+# A new face is followed back through this many sampled frames, in which it was too faint or was not searched
+# for, or through fewer if they have more than HELD_PIXELS.
 _LOOK_BACK = 16
-_HELD_PIXELS = 16_000_000
 # Every Nth frame is searched as a whole for people who came in.
 _SEARCH_ALL = 16
 # The face of the person to follow usually fills at least this share of the frame's shorter side. The search
@@ -45,7 +45,8 @@ _LARGE = 0.31
 _LONGEST_PAUSE = 8
 # A search must be this much finer than the one before to be worth its time.
 _FINER = 1.2
-# This share of the allowed work may be done at once, the rest as the clip goes on.
+# The tracker may spend this share of the allowance on the first frame. Each frame adds an equal part of the
+# rest.
 _AT_ONCE = 0.5
 # Mean change of gray level (of 255) between sampled frames that suggests a change of shot. A smaller one does
 # if it is not mere motion: at least this share of the pixels then falls into other bins of a histogram.
@@ -156,7 +157,7 @@ class Tracker:
         for active in self._active:
             active.missed += active.number != frame.number
         self._past.append(now)
-        held = min(_LOOK_BACK, max(INTERPOLATED_FRAMES, _HELD_PIXELS // frame.gray.size))
+        held = min(_LOOK_BACK, max(INTERPOLATED_FRAMES, HELD_PIXELS // frame.gray.size))
         while len(self._past) > held:
             self._past.popleft()
         self._frames += 1
