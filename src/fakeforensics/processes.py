@@ -16,10 +16,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from itertools import islice
 from multiprocessing import connection, forkserver
 from queue import SimpleQueue
 from types import TracebackType
@@ -28,6 +27,7 @@ from typing import Any, Self, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from fakeforensics.errors import UserError
+from fakeforensics.lookahead import look_ahead, uninterrupted
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -145,12 +145,13 @@ class WorkerPool:
 
     def close(self) -> None:
         """Stop all processes, also those that are running a task."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._workers:
-            worker.stop()
-        self._threads.shutdown()
-        for worker in self._workers:
-            worker.join()
+        with uninterrupted():
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            for worker in self._workers:
+                worker.stop()
+            self._threads.shutdown()
+            for worker in self._workers:
+                worker.join()
 
     def _run(self, function: Callable[..., Result], args: tuple[Any, ...], seconds: float | None) -> Result:
         worker = self._idle.get()
@@ -158,34 +159,6 @@ class WorkerPool:
             return worker.run(function, args, seconds)
         finally:
             self._idle.put(worker)
-
-
-def look_ahead(
-    submit: Callable[[Item], Future[Result]], items: Iterable[Item], ahead: int, *, ordered: bool = False
-) -> Iterator[tuple[Item, Future[Result]]]:
-    """Submit items to any executor, with a limited number of tasks in advance of the consumer.
-
-    Args:
-        submit: Submits one item.
-        items: The items. The first `ahead` of them are submitted immediately.
-        ahead: The maximum number of tasks that are waiting, running, or finished and not yet consumed.
-        ordered: Whether results come in the order of `items`, or in the order in which they finish.
-
-    Yields:
-        Each item with its finished future.
-    """
-    rest = iter(items)
-    pending = {submit(item): item for item in islice(rest, ahead)}
-
-    def results() -> Iterator[tuple[Item, Future[Result]]]:
-        while pending:
-            waited = list(pending)[:1] if ordered else list(pending)
-            done = wait(waited, return_when=FIRST_COMPLETED).done
-            finished = [(pending.pop(future), future) for future in done]
-            pending.update((submit(item), item) for item in islice(rest, len(finished)))
-            yield from finished
-
-    return results()
 
 
 class _Worker:
@@ -248,6 +221,9 @@ class _Worker:
                     return future.result()
             # Pebble does not notice a process that exits with status 0 during its task.
             if process is not None and not _is_alive(process):
+                raise BrokenProcessPool
+            # Nor does it tell those who schedule a task while it gives up because its process died.
+            if not self._pool.active:
                 raise BrokenProcessPool
 
     def _replace(self) -> None:

@@ -31,8 +31,8 @@ from fakeforensics.images.index import (
     frame_key,
 )
 from fakeforensics.images.shards import Location, ShardWriter
+from fakeforensics.lookahead import look_ahead
 from fakeforensics.params import FacesParams
-from fakeforensics.processes import look_ahead
 from fakeforensics.progress import Progress
 from fakeforensics.sources.base import RawFile, decisions
 from fakeforensics.sums import write_sums

@@ -33,8 +33,9 @@ from fakeforensics.faces.still import FileMetadata
 from fakeforensics.faces.whole import extract_whole
 from fakeforensics.files import explain_full_disk, hold, printable_path, sha256_file
 from fakeforensics.images.index import image_keys
+from fakeforensics.lookahead import look_ahead
 from fakeforensics.params import FacesParams
-from fakeforensics.processes import TaskLostError, WorkerPool, look_ahead
+from fakeforensics.processes import TaskLostError, WorkerPool
 from fakeforensics.progress import Progress
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from fakeforensics.images.pixels import Pixels
 from fakeforensics.images.reader import ImageReader
 from fakeforensics.images.rows import Rows
 from fakeforensics.images.transforms import AnyRgb
+from fakeforensics.lookahead import uninterrupted
 
 Item = int | tuple[int, ...]
 
@@ -102,7 +103,8 @@ class ManifestDataset(Dataset[Batch]):
             for number in others:
                 put(number)
         else:
-            list(self._pool().map(put, others))
+            with uninterrupted():
+                list(self._pool().map(put, others))
         return Batch(
             torch.from_numpy(images).permute(0, 3, 1, 2),
             torch.from_numpy(self.labels[rows].astype(np.float32)),

@@ -15,9 +15,8 @@ import shutil
 import time
 import zlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +31,7 @@ from fakeforensics.code import code_hashes
 from fakeforensics.files import UNFINISHED, atomic_directory, hold
 from fakeforensics.images.reader import ImageReader
 from fakeforensics.images.rows import DIGEST_BYTES, Rows, smallest
+from fakeforensics.lookahead import look_ahead
 from fakeforensics.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -289,11 +289,12 @@ def _decoded(
     rows: Rows, chosen: Int[np.ndarray, " some"], reader: ImageReader, threads: ThreadPoolExecutor
 ) -> Iterator[tuple[int, UInt8[np.ndarray, "_ _ 3"]]]:
     """Decode images in all threads, a few of them in advance of the consumer."""
-    decode = partial(rows.decode, compare=True)
-    for begin in range(0, len(chosen), _AHEAD):
-        some = chosen[begin : begin + _AHEAD].tolist()
-        data = [rows.read(row, reader) for row in some]  # only this thread uses the reader
-        yield from zip(some, map(np.ascontiguousarray, threads.map(decode, some, data)), strict=True)
+
+    def submit(row: int) -> Future[UInt8[np.ndarray, "_ _ 3"]]:
+        return threads.submit(rows.decode, row, rows.read(row, reader), compare=True)
+
+    for row, image in look_ahead(submit, chosen.tolist(), _AHEAD, ordered=True):
+        yield row, np.ascontiguousarray(image.result())
 
 
 def _binary(digests: UInt8[np.ndarray, "some bytes"]) -> pa.Array:

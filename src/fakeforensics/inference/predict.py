@@ -32,7 +32,8 @@ from fakeforensics.inference.inputs import Inputs, Item, Kind, Rgb
 from fakeforensics.inference.network import Crops, Wanted, open_network
 from fakeforensics.inference.package import Package, need_decision
 from fakeforensics.inference.training_data import Outside, TrainingData, find_outside
-from fakeforensics.processes import WorkerPool, look_ahead
+from fakeforensics.lookahead import look_ahead
+from fakeforensics.processes import WorkerPool
 from fakeforensics.thresholds.policy import Decision
 
 # Crops per forward pass. Larger batches are slower on a processor, because they do not fit into its cache.

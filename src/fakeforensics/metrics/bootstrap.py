@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float32, Int, Integer, Shaped, UInt8
 
+from fakeforensics.lookahead import look_ahead
 from fakeforensics.metrics.ranking import Ranking
 from fakeforensics.progress import track
 
@@ -259,8 +260,12 @@ def replicate(
         return [statistic(counts) for statistic in statistics]
 
     # NumPy releases the interpreter lock in its long loops, so threads run in parallel and share the arrays.
-    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
-        rows = list(track(pool.map(one, range(replicates)), "bootstrap", "draws", replicates))
+    count = workers or os.cpu_count() or 1
+    with ThreadPoolExecutor(count) as pool:
+        draws = look_ahead(
+            lambda number: pool.submit(one, number), range(replicates), 2 * count, ordered=True
+        )
+        rows = [done.result() for _, done in track(draws, "bootstrap", "draws", replicates)]
     return np.array(rows, dtype=np.float64).reshape(replicates, len(statistics))
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from fakeforensics.files import explain_full_disk, hold, printable_path, write_parquet
+from fakeforensics.lookahead import look_ahead
 from fakeforensics.parquet import Column, read_parquet
-from fakeforensics.processes import look_ahead
 from fakeforensics.progress import Progress
 
 One = TypeVar("One")
