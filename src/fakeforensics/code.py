@@ -13,12 +13,15 @@ from typing import Any
 # The packages of this project. Other packages are identified by their versions, not by hashes.
 PACKAGES = ("fakeforensics", "stages", "examples")
 # A change of these does not change what is computed: docs/decisions/001-dependencies.md.
+_NO_RESULT = ("params", "yaml12", "files", "errors", "code", "progress", "devices", "lookahead")
 PLUMBING = frozenset(
     [
-        f"fakeforensics{name}"
-        for name in ("", ".params", ".yaml12", ".files", ".errors", ".code", ".progress", ".devices")
+        "fakeforensics",
+        *(f"fakeforensics.{name}" for name in _NO_RESULT),
+        "stages",
+        "stages._command",
+        "examples",
     ]
-    + ["stages", "stages._command", "examples"]
 )
 # Calls whose strings are texts for people, and arguments that are such texts in any call.
 _SPEAKS = ("echo", "secho", "warn", "warning", "info", "debug", "error", "exception")
@@ -152,7 +155,7 @@ def _tokens(node: Any, *, is_message: bool) -> Iterator[str]:
     yield type(node).__name__
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(value, list):
-            value = _without_docstring(value)
+            value = _without_docstrings(value)
         if isinstance(node, ast.JoinedStr) and isinstance(value, list):
             # Python 3.12.0 and 3.12.1 put an empty text into nested format specifications.
             value = [part for part in value if not (isinstance(part, ast.Constant) and part.value == "")]
@@ -163,10 +166,16 @@ def _tokens(node: Any, *, is_message: bool) -> Iterator[str]:
         yield from _tokens(value, is_message=is_message)
 
 
-def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    first = body[0] if body else None
-    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    return body[1:] if is_text and isinstance(first.value.value, str) else body  # type: ignore[union-attr]
+def _without_docstrings(body: list[ast.stmt]) -> list[ast.stmt]:
+    return [
+        statement
+        for statement in body
+        if not (
+            isinstance(statement, ast.Expr)
+            and isinstance(statement.value, ast.Constant)
+            and isinstance(statement.value.value, str)
+        )
+    ]
 
 
 def _is_message(node: ast.AST) -> bool:

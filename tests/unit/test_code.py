@@ -98,6 +98,8 @@ def test_a_detectors_own_code_is_its_module_and_the_detectors_it_imports(
 MODULE = """
 '''What it is.'''
 import typer
+RATE = 1
+'''The highest rate.'''
 def train(rate: float = 0.1, name: str = typer.Option("x", help="A name.")) -> float:
     '''Train.'''
     if rate > 1:
@@ -112,6 +114,7 @@ def train(rate: float = 0.1, name: str = typer.Option("x", help="A name.")) -> f
     [
         ("What it is.", "What it was."),
         ("Train.", "Train a model."),
+        ("The highest rate.", "The limit of the rate."),
         ("  # a comment", ""),
         ("    if rate > 1", "\n    if (rate > 1)"),
         ("is too high", "exceeds 1"),

@@ -210,7 +210,7 @@ class DatasetAdapter(ABC):
     crop: ClassVar[Literal["faces", "whole"]] = "faces"
     """Whether faces are cropped or images kept whole, unless params.yaml says otherwise."""
     suffixes: ClassVar[frozenset[str]] = IMAGE_SUFFIXES
-    """Of the files that the adapter reads, in lower case."""
+    """Endings of the files that the adapter reads, in lower case."""
     Options: ClassVar[type[AdapterOptions]] = AdapterOptions
     repository: ClassVar[str] = ""
     """The data set on huggingface.co that `archives` come from."""
