@@ -20,6 +20,13 @@ def read_image(path: Path) -> str:
     return "read"
 
 
+def check_image(path: Path) -> str:
+    """Look at a raw image as `fakeforensics check` does."""
+    from fakeforensics.sources.check import _look_at_image
+
+    return "refused" if _look_at_image(path, deep=True)[2] else "read"
+
+
 def read_clip(path: Path) -> str:
     """Read a few frames of a clip as `faces` does."""
     from fakeforensics.faces.video import Frame, open_clip, spread_frames

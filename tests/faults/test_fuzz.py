@@ -21,7 +21,7 @@ from tests.faults.tally import Tally
 from tests.unit.faces.conftest import numbered, write_video
 from tests.unit.inference.conftest import make_model
 
-DECODED = ("images", "clips")  # by libraries that may crash
+DECODED = ("images", "checked images", "clips")  # by libraries that may crash
 ROUND = 25  # examples between looks at the clock
 LIMIT = 60.0  # seconds for one file
 CSV = (
@@ -94,6 +94,7 @@ def kinds(tmp_path_factory):
     protocol = yaml.safe_dump(PROTOCOL).encode()
     return {
         "images": (readers.read_image, "a.jpg", pictures(), st.nothing()),
+        "checked images": (readers.check_image, "a.jpg", pictures(), st.nothing()),
         "clips": (readers.read_clip, "a.mp4", [clip], st.nothing()),
         "CSV files": (readers.read_csv, "a.csv", [CSV.encode()], st.nothing()),
         "protocols": (readers.read_protocol, "a.yaml", [protocol], structured(PROTOCOL, yaml.safe_dump)),
@@ -101,7 +102,7 @@ def kinds(tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize("kind", ["images", "clips", "CSV files", "protocols", "cards"])
+@pytest.mark.parametrize("kind", ["images", "checked images", "clips", "CSV files", "protocols", "cards"])
 def test_any_bytes_give_a_value_or_an_error_for_the_user(kinds, kind, tmp_path):
     reader, name, valid, of_right_form = kinds[kind]
     path = tmp_path / name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import struct
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageErr
 
 from fakeforensics.faces.display import swaps_sides, upright
 from fakeforensics.faces.video import MAX_PIXELS, Frame, UnreadableError
-from fakeforensics.images.codec import decode
+from fakeforensics.images.codec import DAMAGED, decode
 
 MAX_BYTES = 256 * 2**20
 # OpenCV reads the formats that training decodes, because training uses it too. Pillow reads all others,
@@ -25,8 +24,6 @@ MAX_BYTES = 256 * 2**20
 # does not scale the samples of a PPM with another maximum or of a BMP with 5 bits.
 _BY_OPENCV = ("JPEG", "MPO", "PNG")
 _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "PPM", "JPEG2000", "GIF")
-# Exceptions that Pillow raises on damaged files, found by flipping bytes in files of each format.
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError, ArithmeticError)
 _UNKNOWN_RANGE = "floating-point, signed or 32-bit samples, whose range is not known"
 
 # ITU-T T.81, table K.1 (luminance), row by row.
@@ -148,7 +145,7 @@ def _examined(data: bytes) -> _Examined:
         raise UnreadableError(unusual_kind(data) or known) from None
     except Image.DecompressionBombError:
         raise UnreadableError(f"larger than {MAX_PIXELS // 10**6} megapixels") from None
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise UnreadableError(f"damaged image: {error}") from None
 
 
@@ -233,20 +230,10 @@ def unusual_kind(data: bytes) -> str:
         data: The file's bytes.
     """
     if data[:4] in (b"II*\0", b"MM\0*"):
-        header = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
-        file = io.BytesIO(data)
-        file.seek(header.next)
         try:
-            header.load(file)
-        except (OSError, SyntaxError, ValueError, struct.error):
+            return _unusual_tiff(data)
+        except DAMAGED:
             return ""
-        if _PHOTOMETRIC not in header:
-            return ""
-        if set(header.get(_SAMPLE_FORMAT, (1,))) - {1} or max(header.get(_BITS, (1,))) > 16:
-            return f"TIFF: {_UNKNOWN_RANGE}"
-        tags = {"photometric": _PHOTOMETRIC, "bits": _BITS, "compression": _COMPRESSION}
-        stated = ", ".join(f"{name} {header.get(tag)}" for name, tag in tags.items())
-        return f"TIFF: a kind that Pillow does not read ({stated})"
     place = 2
     while data[:2] == b"\xff\xd8" and place + 5 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
@@ -255,6 +242,20 @@ def unusual_kind(data: bytes) -> str:
             return "" if bits == 8 and not process else f"JPEG: {bits} bits{process}, which we do not read"
         place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
     return ""
+
+
+def _unusual_tiff(data: bytes) -> str:
+    header = TiffImagePlugin.ImageFileDirectory_v2(data[:8])
+    file = io.BytesIO(data)
+    file.seek(header.next)
+    header.load(file)
+    if _PHOTOMETRIC not in header:
+        return ""
+    if set(header.get(_SAMPLE_FORMAT, (1,))) - {1} or max(header.get(_BITS, (1,))) > 16:
+        return f"TIFF: {_UNKNOWN_RANGE}"
+    tags = {"photometric": _PHOTOMETRIC, "bits": _BITS, "compression": _COMPRESSION}
+    stated = ", ".join(f"{name} {header.get(tag)}" for name, tag in tags.items())
+    return f"TIFF: a kind that Pillow does not read ({stated})"
 
 
 def _profile(image: Image.Image) -> str:

@@ -294,6 +294,8 @@ _Look = tuple[str, str, str, int, str]  # format, shape, problem, quantization, 
 def _look_at_image(path: Path, deep: bool) -> _Look:
     from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
+    from fakeforensics.images.codec import DAMAGED
+
     name = shape = problem = chroma = ""
     quantization = -1
     with warnings.catch_warnings():
@@ -308,8 +310,7 @@ def _look_at_image(path: Path, deep: bool) -> _Look:
                     image.load()
         except UnidentifiedImageError:
             problem = "not an image"
-        # Pillow raises SyntaxError for a broken PNG and ValueError or OSError for other damage.
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        except (*DAMAGED, Image.DecompressionBombError) as error:
             problem = f"damaged: {error}"
     return name, shape, problem, quantization, chroma
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fakeforensics.errors import UserError
+from fakeforensics.images.codec import DAMAGED
 from fakeforensics.splits.assign import first_of_component, ranks
 from fakeforensics.splits.rows import first_places, group_numbers, numbered, text
 
@@ -245,7 +246,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (*DAMAGED, Image.DecompressionBombError) as error:
         raise UserError(
             f"{path} cannot be read", found=str(error), fix="restore or remove the file"
         ) from None

@@ -87,6 +87,15 @@ def test_bombs_are_refused_before_decoding(tmp_path, side):
         read_still(tmp_path / "a.png")
 
 
+def test_a_tiff_that_is_cut_in_its_header_or_tags_is_refused(tmp_path):
+    whole = save(tmp_path / "whole.tif").read_bytes()
+    path = tmp_path / "cut.tif"
+    for kept in range(1, 60):  # the header ends at 8 bytes, then come the tags
+        path.write_bytes(whole[:kept])
+        with pytest.raises(UnreadableError, match=r"damaged|not an image"):
+            read_still(path)
+
+
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "bmp", "tif", "gif", "jp2", "ppm"])
 @pytest.mark.parametrize("kept", [0.1, 0.5, 0.95])
 def test_truncated_files_are_refused(tmp_path, suffix, kept):
