@@ -16,7 +16,7 @@ from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import read_card
 from fakeforensics.models.preprocess import Preprocess
 from tests.pipeline.test_plugins import prepare, run_stages
-from tests.pipeline.test_replicas import thin_resnet
+from tests.thin_resnet import thin_resnet
 from tests.unit.detectors.test_external import network
 
 pytestmark = pytest.mark.slow

@@ -17,8 +17,8 @@ from fakeforensics.cli import app
 from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import read_card
 from tests.pipeline.conftest import leave_out_onnx, outputs, stages
-from tests.pipeline.test_replicas import thin_resnet
 from tests.replicas import picture, write_replica
+from tests.thin_resnet import thin_networks, thin_resnet
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = """
@@ -70,8 +70,7 @@ def run_stages(detectors):
 def project(tmp_path_factory):
     root = tmp_path_factory.mktemp("plugins")
     prepare(root, list(SCORES))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zoo, "get_model", thin_resnet)
+    with thin_networks() as patch:
         found = [*fakeforensics.detectors.__path__, str(Path(__file__).parent / "plugins")]
         patch.setattr(fakeforensics.detectors, "__path__", found)
         patch.chdir(root)

@@ -7,9 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from torch import nn
-from torchvision import models as zoo
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from fakeforensics.params import load_params
 from fakeforensics.reporting.blocks import EMPTY, ContactSheet, Table
@@ -22,6 +19,7 @@ from fakeforensics.thesis.pilot import pilot_chapters
 from fakeforensics.thesis.tables import COLUMNS, reference_of
 from tests.pipeline.conftest import leave_out_onnx, outputs, stages
 from tests.replicas import write_replicas
+from tests.thin_resnet import thin_networks
 
 pytestmark = pytest.mark.slow
 
@@ -51,13 +49,6 @@ test:
 unseen: [faceapp, sngan]
 as_written: true
 """
-
-
-def thin_resnet(name, weights, **options):
-    """A hundredth of the weights: this is about the pipeline, and dozens of models are written and read."""
-    network = ResNet(BasicBlock, [1, 1, 1, 1])
-    network.layer2, network.layer3, network.layer4 = nn.Identity(), nn.Identity(), nn.Conv2d(64, 512, 1)
-    return network
 
 
 def prepare(clone, protocols):
@@ -100,8 +91,7 @@ def project(make_clone, tmp_path_factory):
     (clone.path / "protocols/mine.yaml").write_text(MINE)
     protocols = [*NAMES, "mine"]
     prepare(clone, protocols)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zoo, "get_model", thin_resnet)
+    with thin_networks() as patch:
         leave_out_onnx(patch)
         patch.chdir(clone.path)
         run_stages(load_params().sources, protocols)

@@ -14,6 +14,7 @@ from fakeforensics.metrics.table import read_scores
 from stages import score
 from tests.score_specs import SCORES
 from tests.scored_project import make_project
+from tests.thin_resnet import thin_networks
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 SETTINGS = """protocols: [p]
@@ -26,6 +27,12 @@ evaluate: {batch_size: 8, workers: 0, bootstrap: 100, corruptions: [%s]}
 
 def ask_for(root, corruptions):
     (root / "params.yaml").write_text(SETTINGS % corruptions)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _thin_networks():
+    with thin_networks():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import save_detector
 from fakeforensics.params import FacesParams
 from fakeforensics.sums import write_sums
+from tests.thin_resnet import thin_networks
 
 CROP = 64  # pixels that the detector sees: small, for speed
 FACES = ExtractionSettings("faces", FacesParams(size=96))
@@ -65,7 +66,14 @@ def make_package(folder: Path, model: Path, results: dict[str, object], **about)
     return Package(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package", autouse=True)
+def _thin_networks():
+    """Packages of 1 MB: hashing and copying ResNet-18 takes longer than all else that these tests do."""
+    with thin_networks():
+        yield
+
+
+@pytest.fixture(scope="package")
 def package(tmp_path_factory) -> Package:
     """A package `packages/p/joint` with results on a seen and an unseen test set."""
     root = tmp_path_factory.mktemp("project")
@@ -79,7 +87,7 @@ def package(tmp_path_factory) -> Package:
     return make_package(root / "packages/p/joint", model, results, unseen=("strange",))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def with_onnx(package, tmp_path_factory) -> Package:
     """The same package with its network as ONNX."""
     folder = shutil.copytree(package.directory, tmp_path_factory.mktemp("with_onnx") / "joint")
@@ -87,7 +95,7 @@ def with_onnx(package, tmp_path_factory) -> Package:
     return Package(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def toy(package, tmp_path_factory) -> Package:
     """The card of a detector with the scores `TOY`; it has no weights."""
     card = json.loads((package.directory / "model.json").read_text())

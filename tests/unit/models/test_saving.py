@@ -12,14 +12,21 @@ from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import load_detector, save_detector
 from fakeforensics.sums import write_sums
 from tests.score_specs import SCORES
+from tests.thin_resnet import thin_networks
 
 JOINT = {"lambda": 0.01, "center": "epoch"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _thin_networks():
+    with thin_networks():
+        yield
 
 
 @pytest.fixture
 def saved(tmp_path):
     torch.manual_seed(0)
-    detector = build_detector("joint", Architecture(), JOINT)
+    detector = build_detector("joint", Architecture(crop_size=64), JOINT)
     detector.center.normal_()
     card = {"protocol": "demo", "best_epoch": 4, "preprocess": detector.preprocess.model_dump(mode="json")}
     save_detector(tmp_path, detector, card)

@@ -1,7 +1,6 @@
-"""Training runs on tiny images, by a network of ten layers."""
+"""Training runs on tiny images."""
 
 import pandas as pd
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from fakeforensics.images.dataset import Batch, ManifestDataset
 from fakeforensics.models.preprocess import Preprocess
@@ -11,14 +10,6 @@ from fakeforensics.training.train import Places, train_detector
 from tests.tiny_images import tiny_project
 
 LABELS = [0, 1] * 9 + [0]
-
-
-def shorten_resnet(monkeypatch):
-    """Half the layers, half the time: the runs are about the loop."""
-    monkeypatch.setattr(
-        "fakeforensics.models.backbone.zoo.get_model",
-        lambda name, weights=None, **options: ResNet(BasicBlock, [1, 1, 1, 1]),
-    )
 
 
 def places(root, name="model"):

@@ -8,7 +8,15 @@ import pytest
 
 from fakeforensics.training.live import begin_live, write_live
 from fakeforensics.training.loop import Run
+from tests.thin_resnet import thin_networks
 from tests.unit.training._runs import history, train
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _thin_networks():
+    with thin_networks():
+        yield
+
 
 FIRST = {"epoch": 0, "lr": 0.001, "train_loss": 0.7, "val_loss": 0.5, "val_accuracy": None}
 SECOND = {"epoch": 1, "lr": 0.0009, "train_loss": float("inf"), "val_loss": 0.25, "val_accuracy": None}

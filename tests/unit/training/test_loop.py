@@ -11,12 +11,14 @@ from fakeforensics.models.detector import NoSettings
 from fakeforensics.models.saving import load_detector
 from fakeforensics.params import TrainParams
 from fakeforensics.training.loop import Run, make_optimizer
-from tests.unit.training._runs import LABELS, history, plain, shorten_resnet, train
+from tests.thin_resnet import thin_networks
+from tests.unit.training._runs import LABELS, history, plain, train
 
 
-@pytest.fixture(autouse=True)
-def _a_resnet_of_ten_layers(monkeypatch):
-    shorten_resnet(monkeypatch)
+@pytest.fixture(scope="module", autouse=True)
+def _thin_networks():
+    with thin_networks():
+        yield
 
 
 @pytest.mark.parametrize("precision", ["32", pytest.param("bf16", marks=pytest.mark.slow)])

@@ -26,13 +26,15 @@ from fakeforensics.params import FacesParams
 from fakeforensics.training.loop import Run
 from fakeforensics.training.settings import load_settings
 from fakeforensics.training.train import seen_rows, train_detector
+from tests.thin_resnet import thin_networks
 from tests.tiny_images import tiny_project
-from tests.unit.training._runs import LABELS, history, places, plain, shorten_resnet, train
+from tests.unit.training._runs import LABELS, history, places, plain, train
 
 
-@pytest.fixture(autouse=True)
-def _a_resnet_of_ten_layers(monkeypatch):
-    shorten_resnet(monkeypatch)
+@pytest.fixture(scope="module", autouse=True)
+def _thin_networks():
+    with thin_networks():
+        yield
 
 
 def test_images_in_place_train_as_those_in_shards(tmp_path):

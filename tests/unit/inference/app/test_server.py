@@ -26,9 +26,9 @@ def port():
         return free.getsockname()[1]
 
 
-def test_a_stop_by_signal_leaves_nothing_behind(package, tmp_path, port):
+def test_a_stop_by_signal_leaves_nothing_behind(with_onnx, tmp_path, port):
     code = "from fakeforensics.cli import main; main()"
-    command = [sys.executable, "-c", code, "serve", "--model", package.directory, "--port", str(port)]
+    command = [sys.executable, "-c", code, "serve", "--model", with_onnx.directory, "--port", str(port)]
     # Nothing answers at the proxy: the server asks nobody whether it runs.
     environment = os.environ | {"TMPDIR": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": ""}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:

@@ -69,7 +69,7 @@ def make_case(folder: Path, package: Package, paths: list[Path]) -> str:
     return case.digest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def documented(package, tmp_path_factory) -> Package:
     """A package that knows its training data and its errors."""
     folder = shutil.copytree(package.directory, tmp_path_factory.mktemp("documented") / "joint")
@@ -90,7 +90,7 @@ def evidence(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("evidence")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def case(documented, photo, clip, evidence) -> Path:
     """A case of a photograph with a hostile name, a clip, a file that is no image, and a real photograph."""
     paths = [evidence / name for name in (HOSTILE, "clip.mp4", "broken.jpg")]

@@ -1,0 +1,32 @@
+"""A network with a twentieth of ResNet-18's weights, for tests of what trains, writes and runs networks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from torch import nn
+from torchvision import models as zoo
+from torchvision.models.resnet import BasicBlock, ResNet
+
+
+class ThinResNet(ResNet):
+    """A ResNet of one block, whose last map has the size and the channels of ResNet-18's."""
+
+    def _make_layer(self, block: Any, planes: int, blocks: int, **options: Any) -> Any:
+        if planes == 64:
+            return super()._make_layer(block, planes, blocks, **options)
+        return nn.Conv2d(64, 512, 1, stride=8) if planes == 512 else nn.Identity()
+
+
+def thin_resnet(name: str, weights: None = None, **options: Any) -> ThinResNet:
+    """Stands in for torchvision's `get_model`."""
+    return ThinResNet(BasicBlock, [1, 1, 1, 1])
+
+
+@contextmanager
+def thin_networks() -> Iterator[pytest.MonkeyPatch]:
+    """Every backbone is a `ThinResNet`; the patch that makes it so takes more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo, "get_model", thin_resnet)
+        yield patch
