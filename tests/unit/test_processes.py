@@ -1,11 +1,9 @@
 """Processes that die, stall and run out of memory, and what that costs the others."""
 
-import os
 import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,28 +12,7 @@ import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.processes import TaskLostError, TaskTimeoutError, WorkerPool
-
-
-def act(order):
-    """What a name says."""
-    if order == "crash":
-        os.abort()
-    if order == "leave":
-        os._exit(0)
-    if order == "stall":
-        time.sleep(600)
-    if (
-        order == "die answering"
-    ):  # 64 MiB do not fit into a pipe: the process dies in the middle of its answer
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGKILL)).start()
-        return bytes(2**26)
-    if order == "eat":
-        return len(bytearray(2**33))
-    if order == "refuse":
-        raise UserError("no such file", fix="look elsewhere")
-    if order == "slow":
-        time.sleep(0.5)
-    return f"{order} by {os.getpid()}"
+from tests.unit.worker_tasks import act, end, fail
 
 
 def reason(future):
@@ -96,17 +73,9 @@ def test_what_a_task_raises_comes_back_whole(pool):
     assert str(pool.submit(act, "refuse").exception()) == str(UserError("no such file", fix="look elsewhere"))
 
 
-def fail():
-    raise UserError("no landmark model", fix="install it")
-
-
 def test_processes_that_cannot_be_prepared_say_why():
     with WorkerPool(1, prepare=fail) as pool, pytest.raises(UserError, match=r"no landmark model"):
         pool.submit(act, "a").result()
-
-
-def end():
-    os._exit(1)
 
 
 def test_processes_that_die_at_once_are_no_fault_of_the_task():

@@ -1,6 +1,5 @@
 """Prediction: the same image gets the same score as in the pipeline, and the decision policy is applied."""
 
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -34,6 +33,7 @@ from fakeforensics.scoring import score_manifest
 from fakeforensics.sources.base import RawFile
 from fakeforensics.thresholds.policy import Calibrator, ConformalCut, Decision, LikelihoodRatio
 from tests.score_specs import CD, SCORES, SL
+from tests.unit.inference import worker_tasks
 from tests.unit.inference.conftest import TOY, make_model
 
 
@@ -138,17 +138,8 @@ def test_a_video_is_scored_as_the_video_level_metrics_do(package, clip):
     assert found.lost_frames == 3
 
 
-def extract_or_die(settings, item, views=0):
-    """What a worker runs, with file names that say what becomes of its process."""
-    if item.path.stem == "kills":
-        os._exit(1)
-    if item.path.stem == "large":
-        raise MemoryError
-    return FileCrops(item.path, (), f"extracted {item.path.name}")
-
-
 def test_a_file_that_kills_its_worker_costs_only_itself(package, monkeypatch):
-    monkeypatch.setattr(predict, "extract_crops", extract_or_die)
+    monkeypatch.setattr(predict, "extract_crops", worker_tasks.extract_or_die)
     names = ("kills.png", "a.png", "large.png", "b.png")
     found = score(package, [Item(Path(name), "image") for name in names])
     assert [one.reason for one in found] == [
@@ -157,12 +148,8 @@ def test_a_file_that_kills_its_worker_costs_only_itself(package, monkeypatch):
     ]
 
 
-def refuse(settings):
-    raise UserError("no landmark model", fix="install it")
-
-
 def test_a_worker_that_cannot_start_its_work_gives_the_reason(package, monkeypatch):
-    monkeypatch.setattr(predict, "load_extractors", refuse)
+    monkeypatch.setattr(predict, "load_extractors", worker_tasks.refuse)
     with pytest.raises(UserError, match=r"no landmark model(.|\n)*install it"):
         score(package, [Item(Path("a.png"), "image")])
 
