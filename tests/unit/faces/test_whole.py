@@ -206,11 +206,11 @@ def test_killed_at_any_moment_whole_images_end_as_the_same_bytes(tmp_path, in_pl
     undisturbed = make(raw, tmp_path, "undisturbed", root)
     script = (
         "from pathlib import Path\nfrom fakeforensics.faces import run\n"
-        "from tests.unit.faces import test_whole\n"
+        "from tests.unit.faces.test_run import records_of\n"
         "run._STILLS_PER_TASK['whole'] = 8\n"
         f"raw, tmp, place = Path({str(raw)!r}), Path({str(tmp_path)!r}), {root!r}\n"
         "faces = run.FacesParams(workers=" + str(workers) + ")\n"
-        "records = test_whole.records_of(raw)\n"
+        "records = records_of(raw)\n"
         "run.make_images('s', raw, records, 'whole', faces, tmp / 'out/s', tmp / 'scratch', place)\n"
     )
     scratch = tmp_path / "scratch"
