@@ -8,10 +8,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENCV_FOR_THREADS_NUM"] = "1"
 
 import hypothesis
-import torch
 from jaxtyping import install_import_hook
 
 import tests.shapes  # noqa: F401  the hook names it, and imports `tests` alone
+from fakeforensics.devices import has_gpu
 
 ROOMS = (
     "detectors",
@@ -29,7 +29,7 @@ ROOMS = (
 )
 
 # torch.compile, by which a GPU trains, cannot look through the checks, and would leave out what they guard.
-if not torch.cuda.is_available():
+if not has_gpu():
     install_import_hook([f"fakeforensics.{room}" for room in ROOMS], "tests.shapes.checked")
 
 # No test has a stopwatch: a busy machine is no failure.
