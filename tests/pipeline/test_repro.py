@@ -154,6 +154,16 @@ def test_a_recorded_model_travels_to_a_second_clone(clone, tmp_path):
         assert taken() == ["packages/demo/joint"]
 
 
+@pytest.fixture(scope="module")
+def newcomer(clone, tmp_path_factory):
+    """A clone that has no model yet, with a remote to which nothing was pushed."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    second = cloned(clone, folder / "clone")
+    (folder / "empty").mkdir()
+    second.run("dvc", "remote", "add", "empty", str(folder / "empty"))
+    return second
+
+
 @pytest.mark.parametrize(
     ("name", "origin", "message"),
     [
@@ -161,17 +171,14 @@ def test_a_recorded_model_travels_to_a_second_clone(clone, tmp_path):
         ("demo/joint", ("./nowhere.git",), "SHA256SUMS cannot be read"),
         ("demo/joint", (".", "--rev", "v9"), "unknown Git revision 'v9'"),
         ("demo/none", ("team",), "SHA256SUMS is missing"),
-        ("demo/joint", ("empty",), "SHA256SUMS cannot be read"),  # a remote to which nothing was pushed
+        ("demo/joint", ("empty",), "SHA256SUMS cannot be read"),
     ],
 )
-def test_a_model_that_cannot_be_had_is_explained(clone, tmp_path, name, origin, message):
-    second = cloned(clone, tmp_path / "second")
-    (tmp_path / "empty").mkdir()
-    second.run("dvc", "remote", "add", "empty", str(tmp_path / "empty"))
-    printed = second.run("fakeforensics", "models", "get", name, "--from", *origin, check=False)
+def test_a_model_that_cannot_be_had_is_explained(newcomer, name, origin, message):
+    printed = newcomer.run("fakeforensics", "models", "get", name, "--from", *origin, check=False)
     assert printed.startswith("error: ")
     assert message in printed
-    assert not [*second.path.glob("packages/**/SHA256SUMS")]
+    assert not [*newcomer.path.glob("packages/**/SHA256SUMS")]
 
 
 def test_with_the_run_cache_a_state_that_nobody_committed_is_pulled(clone, tmp_path):
