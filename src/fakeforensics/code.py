@@ -93,7 +93,20 @@ def direct_imports(path: Path, module: str = "") -> set[str]:
         path: The file.
         module: Its full name, which relative imports start from.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = _imported(path.read_text(encoding="utf-8"), module, path.name == "__init__.py")
+    return {name for name in imported if module_file(name)}
+
+
+@cache
+def _imported(source: str, module: str, is_package: bool) -> frozenset[str]:
+    """The modules that code may import; a name that is taken from a module may be a module itself.
+
+    Args:
+        source: The code.
+        module: Its full name.
+        is_package: Whether it is that of a package, which its relative imports start from.
+    """
+    tree = ast.parse(source)
     typing_only = {
         id(inner)
         for node in ast.walk(tree)
@@ -108,12 +121,12 @@ def direct_imports(path: Path, module: str = "") -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             package = module.split(".")
-            if path.name != "__init__.py":
+            if not is_package:
                 package = package[:-1]
             parts = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*parts, *([node.module] if node.module else [])])
             found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-    return {name for name in found if module_file(name)}
+    return frozenset(name for name in found if name.partition(".")[0] in PACKAGES)
 
 
 def module_file(name: str) -> Path | None:
