@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.models.saving import load_detector
 from stages import train
 from stages._command import run_command
+from tests.thin_resnet import thin_networks
 from tests.tiny_images import tiny_project
 
 REPOSITORY = Path(__file__).parents[2]
@@ -34,27 +36,48 @@ def run(root, detector="joint"):
     return subprocess.run(command(root, detector), cwd=REPOSITORY, capture_output=True, text=True)
 
 
-def test_it_trains_quietly_and_leaves_no_litter(tmp_path):
-    tiny_project(tmp_path, [0, 1] * 6, [0, 1] * 3, max_epochs=1)
-    here = tmp_path / "here"
-    here.mkdir()
-    done = subprocess.run(
-        [*command(tmp_path), "--params", str(REPOSITORY / "params.yaml")],
-        cwd=here,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder in which the command runs."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+OWN_PARAMS = ["--params", str(REPOSITORY / "params.yaml")]
+
+
+def check_quiet_run(root, here, lines):
+    """One line per epoch, no progress bar where there is no terminal, and no file that was not asked for."""
+    (line,) = lines
+    assert line.startswith("epoch 0, lr 0.001")
     assert list(here.iterdir()) == []
-    # one line per epoch, and no progress bar where there is no terminal
-    assert done.stderr.startswith("epoch 0, lr 0.001")
-    assert len(done.stderr.splitlines()) == 1
-    _, card = load_detector(tmp_path / "models/tiny/joint")
-    assert card["detector"]["name"] == "joint"
-    assert (tmp_path / "plots/tiny/joint/history.csv").is_file()
-    cost = json.loads((tmp_path / "metrics/tiny/joint.cost.json").read_text())
+    assert (root / "plots/tiny/joint/history.csv").is_file()
+    cost = json.loads((root / "metrics/tiny/joint.cost.json").read_text())
     assert set(cost) == {"seconds", "processor_seconds", "images"}
+
+
+def test_it_trains_quietly_and_leaves_no_litter(tmp_path, here, monkeypatch, capsys, caplog):
+    tiny_project(tmp_path, [0, 1] * 6, [0, 1] * 3, max_epochs=1)
+    monkeypatch.setattr(sys, "argv", ["train", *command(tmp_path)[3:], *OWN_PARAMS])
+    with thin_networks(), caplog.at_level(logging.INFO), pytest.raises(SystemExit) as ended:
+        run_command(train.main)
+    assert not ended.value.code
+    check_quiet_run(tmp_path, here, [*caplog.messages, *capsys.readouterr().err.splitlines()])
+    with thin_networks():
+        _, card = load_detector(tmp_path / "models/tiny/joint")
+    assert card["detector"]["name"] == "joint"
+
+
+@pytest.mark.slow
+def test_a_process_of_its_own_trains_as_quietly(tmp_path, here):
+    """Libraries that are imported for the first time say nothing either."""
+    tiny_project(tmp_path, [0, 1] * 6, [0, 1] * 3, max_epochs=1)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([*command(tmp_path), *OWN_PARAMS], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    check_quiet_run(tmp_path, here, done.stderr.splitlines())
 
 
 def test_help_needs_no_torch():
