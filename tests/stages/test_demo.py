@@ -1,15 +1,14 @@
-"""The demo stage at its smallest."""
+"""The demo stage; test_build.py makes the smallest demo."""
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from examples.demo import Recipe
+from examples.demo import Recipe, build
 from fakeforensics.errors import UserError
 from stages.demo import main
 
@@ -33,17 +32,14 @@ def arguments(folder: Path) -> list[str]:
 def test_the_stage_makes_the_data_and_says_what_it_made(
     app: Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scaled = Recipe.scaled
-    least = {"takes": 1, "frames": 2, "lessons": 1, "steps": 1}
-    monkeypatch.setattr(Recipe, "scaled", lambda recipe, scale: replace(scaled(recipe, scale), **least))
+    made = {"note": "Demo data", "files": 3, "bytes": 1_250_000}
+    asked = []
+    monkeypatch.setattr(build, "build", lambda *arguments: asked.append(arguments) or made)
     done = CliRunner().invoke(app, arguments(tmp_path), catch_exceptions=False)
     assert done.exit_code == 0
-    assert "demo data, not a benchmark" in done.output
-    summary = json.loads((tmp_path / "demo.json").read_text())
-    assert summary["seed"] == 7
-    assert summary["counts"]["DFFD/stargan/test"] == 4
-    made = sorted(path.name for path in (tmp_path / "raw").iterdir())
-    assert made == ["CNN_synth", "Celeb-DF-v2", "DFFD", "README.txt"]
+    assert asked == [(tmp_path / "raw", 7, Recipe().scaled(0.01))]
+    assert f"3 files, 1.2 MB in {tmp_path / 'raw'}: demo data, not a benchmark" in done.output
+    assert json.loads((tmp_path / "demo.json").read_text()) == made
 
 
 def test_a_missing_package_is_named(app: Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
