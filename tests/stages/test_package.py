@@ -19,6 +19,7 @@ from fakeforensics.sums import write_sums
 from stages import package
 from tests.score_specs import SCORES
 from tests.score_tables import make_scores
+from tests.thin_resnet import thin_networks
 from tests.unit.inference.conftest import CROP, make_model
 from tests.unit.splits.conftest import index, row
 
@@ -67,10 +68,12 @@ def project(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def no_export(monkeypatch):
-    """Leaves out the export, which takes seconds."""
+def no_export():
+    """Leaves out the export of ResNet-18, which takes seconds, and the network itself."""
     record = OnnxRecord(weights_sha256="0" * 64, sha256=None, reason="left out here", heat_maps=True)
-    monkeypatch.setattr(export, "add_onnx", lambda *_: record)
+    with thin_networks() as patch:
+        patch.setattr(export, "add_onnx", lambda *_: record)
+        yield
 
 
 def predict(*arguments):
@@ -109,7 +112,7 @@ def test_writes_a_folder_that_predicts_anywhere_as_in_the_project(project, tmp_p
     assert "dvc repro pipelines/p/dvc.yaml:package@p-joint" in told
 
 
-def test_a_reference_set_is_no_part_of_what_the_training_images_were_like(project, no_export):
+def test_a_reference_set_is_no_part_of_what_the_training_images_were_like(no_export, project):
     path = project / "models/p/joint/model.json"
     card = json.loads(path.read_text())
     card["counts"]["train"]["scikit-learn digits"] = {"reference": 100}  # in no manifest
@@ -120,7 +123,7 @@ def test_a_reference_set_is_no_part_of_what_the_training_images_were_like(projec
     assert training["images"] == 3
 
 
-def test_describes_protocol_and_results(project, no_export):
+def test_describes_protocol_and_results(no_export, project):
     package.main("p", "joint")
     found = Package(project / "packages/p/joint")
     assert found.about.model_dump() == {
@@ -151,7 +154,7 @@ def test_describes_protocol_and_results(project, no_export):
     assert "- `robustness.json`: " in readme
 
 
-def test_a_left_out_detector_gets_a_placeholder_that_is_no_package(project, no_export):
+def test_a_left_out_detector_gets_a_placeholder_that_is_no_package(no_export, project):
     package.main("p", "joint")
     write_json(project / "data/settings/p/bce.json", {"left_out": "the protocol does not run it"})
     package.main("p", "bce")
@@ -160,20 +163,20 @@ def test_a_left_out_detector_gets_a_placeholder_that_is_no_package(project, no_e
     assert open_package().name == "p/joint"
 
 
-def test_without_results_there_is_no_package(project, no_export):
+def test_without_results_there_is_no_package(no_export, project):
     (project / "metrics/p/joint.details.json").unlink()
     with pytest.raises(UserError, match=r"joint\.details\.json: no such file"):
         package.main("p", "joint")
     assert not (project / "packages/p/joint").exists()
 
 
-def test_a_manifest_of_another_training_is_refused(project, no_export):
+def test_a_manifest_of_another_training_is_refused(no_export, project):
     other = index([row("src", "a.png"), row("src", "b.png")]).assign(split="train", test_set="")
     write_parquet(project / "data/manifests/p/train.parquet", other)
     with pytest.raises(UserError, match=r"not the images that p/joint was trained on(.|\n)*pggan of src"):
         package.main("p", "joint")
 
 
-def test_says_why_there_is_no_network(project, no_export, capsys):
+def test_says_why_there_is_no_network(no_export, project, capsys):
     package.main("p", "joint")
     assert "p/joint: no model.onnx" in capsys.readouterr().out
