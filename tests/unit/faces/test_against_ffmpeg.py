@@ -89,8 +89,16 @@ def crops(extractor, path):
     return found, [stored_pixels(store[crop.stored.name]).astype(int) for crop in found.crops]
 
 
+@pytest.fixture(scope="module")
+def plain(extractor, base):
+    """What the plain clip gives, and its crops."""
+    return crops(extractor, base)
+
+
 @pytest.mark.parametrize("name", STORED)
-def test_frames_are_what_ffmpeg_shows_and_crops_those_of_the_plain_clip(base, tmp_path, extractor, name):
+def test_frames_are_what_ffmpeg_shows_and_crops_those_of_the_plain_clip(
+    base, plain, tmp_path, extractor, name
+):
     suffix, *how = STORED[name]
     path = tmp_path / f"a{suffix}"
     ffmpeg("-i", base, *how, path)
@@ -101,11 +109,11 @@ def test_frames_are_what_ffmpeg_shows_and_crops_those_of_the_plain_clip(base, tm
     assert len(theirs) == 24
     for frame in ours:
         assert np.abs(frame.rgb.astype(int) - theirs[frame.number]).mean() <= LEVELS, frame.number
-    _, plain = crops(extractor, base)
+    _, expected = plain
     _, found = crops(extractor, path)
-    assert len(found) == len(plain) == 6
+    assert len(found) == len(expected) == 6
     if name != "gray":
-        assert differences(found, plain)[3] <= (MOVED_LEVELS if name in MOVED else LEVELS)
+        assert differences(found, expected)[3] <= (MOVED_LEVELS if name in MOVED else LEVELS)
 
 
 # How pixels are stored, so that a display matrix must undo it: rotations by ffmpeg's filters, and the
@@ -133,7 +141,7 @@ def set_matrix(path: Path, a, b, c, d):
 
 
 @pytest.mark.parametrize("matrix", TURNED)
-def test_all_eight_orientations_give_the_crops_of_the_plain_clip(base, tmp_path, extractor, matrix):
+def test_all_eight_orientations_give_the_crops_of_the_plain_clip(base, plain, tmp_path, extractor, matrix):
     path = tmp_path / "a.mp4"
     ffmpeg("-i", base, "-vf", TURNED[matrix], *X264, path)
     set_matrix(path, *matrix)
@@ -143,17 +151,18 @@ def test_all_eight_orientations_give_the_crops_of_the_plain_clip(base, tmp_path,
     for frame in ours:
         assert frame.gray.shape == SIZE
         assert np.abs(frame.rgb.astype(int) - theirs[frame.number]).mean() <= LEVELS
-    plain, expected = crops(extractor, base)
+    of_plain, expected = plain
     extraction, found = crops(extractor, path)
     assert (extraction.metadata.width, extraction.metadata.height) == SIZE[::-1]
-    for one, other, a, b in zip(extraction.crops, plain.crops, found, expected, strict=True):
+    for one, other, a, b in zip(extraction.crops, of_plain.crops, found, expected, strict=True):
         assert np.abs(a - b).mean() <= LEVELS
         assert np.allclose(one.box, other.box, atol=3)  # in displayed pixels
 
 
 def joined(tmp_path, base, change, suffix=".webm"):
     """Two halves of the clip in one stream, the second one changed."""
-    vp8 = ("-c:v", "libvpx", "-b:v", "4M", "-g", "12", "-auto-alt-ref", "0")
+    quick = ("-deadline", "realtime", "-cpu-used", "8")
+    vp8 = ("-c:v", "libvpx", *quick, "-b:v", "4M", "-g", "12", "-auto-alt-ref", "0")
     ffmpeg("-i", base, "-frames:v", "12", *vp8, tmp_path / "a.webm")
     ffmpeg("-ss", "0.48", "-i", base, "-vf", change, *vp8, tmp_path / "b.webm")
     (tmp_path / "list.txt").write_text("file a.webm\nfile b.webm\n")
@@ -162,14 +171,14 @@ def joined(tmp_path, base, change, suffix=".webm"):
 
 
 @pytest.mark.parametrize("change", ["scale=240:180", "scale=960:720"])
-def test_a_clip_whose_frames_change_their_size_gives_crops_of_both(base, tmp_path, extractor, change):
+def test_a_clip_whose_frames_change_their_size_gives_crops_of_both(base, plain, tmp_path, extractor, change):
     path = joined(tmp_path, base, change)
     with open_clip(path) as clip:
         shapes = [frame.gray.shape for frame in clip.frames([0, 11, 12, 23])]
     assert shapes[0] == shapes[1] == SIZE
     assert shapes[2] == shapes[3] != SIZE
     found, pictures = crops(extractor, path)
-    _, expected = crops(extractor, base)
+    _, expected = plain
     assert [crop.frame for crop in found.crops] == [2, 6, 10, 14, 18, 22]
     assert {crop.track for crop in found.crops} == {0}
     assert differences(pictures, expected)[-1] <= 12  # VP8 is lossy, and one half is interpolated
