@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from matplotlib.figure import Figure
 
 from fakeforensics.inference import export
 
@@ -110,6 +111,22 @@ def leave_out_onnx(patch: pytest.MonkeyPatch) -> None:
         raise export.NotExportedError("left out here", found="a test of other things")
 
     patch.setattr(export, "_write_onnx", refuse)
+
+
+def leave_out_pictures(patch: pytest.MonkeyPatch) -> None:
+    """Let the stage evaluate make its figures and leave their files empty.
+
+    They are drawn in test_evaluate.py, and of all scales of scores in test_three_scores.py.
+    """
+    draw = Figure.savefig
+
+    def save(figure, target, **options):
+        if isinstance(target, Path):
+            target.touch()
+        else:  # a page's own
+            draw(figure, target, **options)
+
+    patch.setattr(Figure, "savefig", save)
 
 
 @pytest.fixture(scope="session")

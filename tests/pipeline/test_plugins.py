@@ -16,7 +16,7 @@ import fakeforensics.detectors
 from fakeforensics.cli import app
 from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import read_card
-from tests.pipeline.conftest import leave_out_onnx, outputs, stages
+from tests.pipeline.conftest import leave_out_onnx, leave_out_pictures, outputs, stages
 from tests.replicas import picture, write_replica
 from tests.thin_resnet import thin_networks, thin_resnet
 
@@ -71,6 +71,7 @@ def project(tmp_path_factory):
     root = tmp_path_factory.mktemp("plugins")
     prepare(root, list(SCORES))
     with thin_networks() as patch:
+        leave_out_pictures(patch)
         found = [*fakeforensics.detectors.__path__, str(Path(__file__).parent / "plugins")]
         patch.setattr(fakeforensics.detectors, "__path__", found)
         patch.chdir(root)

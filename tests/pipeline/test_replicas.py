@@ -17,7 +17,7 @@ from fakeforensics.reporting.results import read_results
 from fakeforensics.splits.protocol import load_protocol
 from fakeforensics.thesis.pilot import pilot_chapters
 from fakeforensics.thesis.tables import COLUMNS, reference_of
-from tests.pipeline.conftest import leave_out_onnx, outputs, stages
+from tests.pipeline.conftest import leave_out_onnx, leave_out_pictures, outputs, stages
 from tests.replicas import write_replicas
 from tests.thin_resnet import thin_networks
 
@@ -93,6 +93,7 @@ def project(make_clone, tmp_path_factory):
     prepare(clone, protocols)
     with thin_networks() as patch:
         leave_out_onnx(patch)
+        leave_out_pictures(patch)
         patch.chdir(clone.path)
         run_stages(load_params().sources, protocols)
         yield clone.path
