@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ from fakeforensics.errors import UserError
 from fakeforensics.sums import check_listed
 
 REPEAT = "run `dvc repro`, which writes it again"
+# Exceptions that Pillow raises on damaged files, found by changing bytes in files of each format.
+DAMAGED_IMAGE = (
+    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError, ArithmeticError),
+    struct.error,
+)
 
 
 def check_file(path: Path, fix: str = REPEAT, *, listed: bool = True) -> None:

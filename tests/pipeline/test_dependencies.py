@@ -15,7 +15,8 @@ STAGES = stages()
 # From the bottom up: a package may use those before it.
 ORDER = (
     *("errors", "names", "files", "sums", "code", "palette", "reading", "parquet"),
-    *("parsing", "yaml12", "params", "experiments", "processes", "progress", "devices", "cluster", "spread"),
+    *("parsing", "yaml12", "params", "experiments", "lookahead", "processes", "progress", "devices"),
+    *("cluster", "spread"),
     *("sources", "images", "faces"),
     *("metrics", "models", "detectors", "scoring", "splits", "training", "thresholds"),
     *("seeds", "lambda_grid"),

@@ -16,7 +16,8 @@ from PIL import ExifTags, Image, ImageCms, TiffImagePlugin, UnidentifiedImageErr
 
 from fakeforensics.faces.display import swaps_sides, upright
 from fakeforensics.faces.video import MAX_PIXELS, Frame, UnreadableError
-from fakeforensics.images.codec import DAMAGED, decode
+from fakeforensics.images.codec import decode
+from fakeforensics.reading import DAMAGED_IMAGE
 
 MAX_BYTES = 256 * 2**20
 # OpenCV reads the formats that training decodes, because training uses it too. Pillow reads all others,
@@ -145,7 +146,7 @@ def _examined(data: bytes) -> _Examined:
         raise UnreadableError(unusual_kind(data) or known) from None
     except Image.DecompressionBombError:
         raise UnreadableError(f"larger than {MAX_PIXELS // 10**6} megapixels") from None
-    except DAMAGED as error:
+    except DAMAGED_IMAGE as error:
         raise UnreadableError(f"damaged image: {error}") from None
 
 
@@ -232,7 +233,7 @@ def unusual_kind(data: bytes) -> str:
     if data[:4] in (b"II*\0", b"MM\0*"):
         try:
             return _unusual_tiff(data)
-        except DAMAGED:
+        except DAMAGED_IMAGE:
             return ""
     place = 2
     while data[:2] == b"\xff\xd8" and place + 5 <= len(data) and data[place] == 0xFF:

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import struct
-
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-# Exceptions that Pillow raises on damaged files, found by changing bytes in files of each format.
-DAMAGED = (
-    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, TypeError, LookupError, ArithmeticError),
-    struct.error,
-)
 # OpenCV's wheel holds libpng and plain zlib, which write the same bytes on every processor; faster encoders,
 # such as ISA-L's, do not. The filter "up" with run-length coding decodes fastest: docs/benchmarks.md,
 # Storage.

@@ -13,6 +13,7 @@ from pathlib import Path
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.params import SourceParams
+from fakeforensics.reading import DAMAGED_IMAGE
 from fakeforensics.sources.base import (
     IMAGE_SUFFIXES,
     LABEL_NAMES,
@@ -294,8 +295,6 @@ _Look = tuple[str, str, str, int, str]  # format, shape, problem, quantization, 
 def _look_at_image(path: Path, deep: bool) -> _Look:
     from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
-    from fakeforensics.images.codec import DAMAGED
-
     name = shape = problem = chroma = ""
     quantization = -1
     with warnings.catch_warnings():
@@ -310,7 +309,7 @@ def _look_at_image(path: Path, deep: bool) -> _Look:
                     image.load()
         except UnidentifiedImageError:
             problem = "not an image"
-        except (*DAMAGED, Image.DecompressionBombError) as error:
+        except (*DAMAGED_IMAGE, Image.DecompressionBombError) as error:
             problem = f"damaged: {error}"
     return name, shape, problem, quantization, chroma
 

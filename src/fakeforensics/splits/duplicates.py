@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fakeforensics.errors import UserError
-from fakeforensics.images.codec import DAMAGED
+from fakeforensics.reading import DAMAGED_IMAGE
 from fakeforensics.splits.assign import first_of_component, ranks
 from fakeforensics.splits.rows import first_places, group_numbers, numbered, text
 
@@ -246,7 +246,7 @@ def _read(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except (*DAMAGED, Image.DecompressionBombError) as error:
+    except (*DAMAGED_IMAGE, Image.DecompressionBombError) as error:
         raise UserError(
             f"{path} cannot be read", found=str(error), fix="restore or remove the file"
         ) from None
