@@ -17,7 +17,7 @@ from PIL import Image
 from fakeforensics.errors import UserError
 from fakeforensics.reading import DAMAGED_IMAGE
 from fakeforensics.splits.assign import first_of_component, ranks
-from fakeforensics.splits.rows import first_places, group_numbers, numbered, text
+from fakeforensics.splits.rows import first_places, group_numbers, numbered, ordered, text
 
 if TYPE_CHECKING:
     from fakeforensics.sources.base import SharedNumbers
@@ -77,16 +77,16 @@ def share_duplicates(tests: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The same number of rows, sorted by test set and key. Duplicates in different sets have the same key.
     """
-    ordered = tests.sort_values(["test_set", "key"], kind="stable").reset_index(drop=True)
-    kind = group_numbers(ordered, ["source", "label", "sha256"])
-    which = pd.DataFrame({"kind": kind, "set": group_numbers(ordered, ["test_set"])})
+    tests = ordered(tests, ["test_set", "key"])
+    kind = group_numbers(tests, ["source", "label", "sha256"])
+    which = pd.DataFrame({"kind": kind, "set": group_numbers(tests, ["test_set"])})
     number = which.groupby(["kind", "set"], sort=False).cumcount()
-    key, _ = numbered(ordered["key"])
+    key, _ = numbered(tests["key"])
     same = pd.Series(key).groupby([kind, number], sort=False).transform("min").to_numpy()
     first = np.empty(int(key.max(initial=0)) + 1, dtype=np.intp)
     first[key[::-1]] = np.arange(len(key))[::-1]
-    shared = ordered.take(first[same]).reset_index(drop=True).assign(test_set=ordered["test_set"])
-    return shared.sort_values(["test_set", "key"], kind="stable").reset_index(drop=True)
+    shared = tests.take(first[same]).reset_index(drop=True).assign(test_set=tests["test_set"])
+    return ordered(shared, ["test_set", "key"])
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def find_near_duplicates(
         seed: Seed of that sample.
     """
     files = rows.iloc[first_places(group_numbers(rows, ["split", "key"]))]
-    files = files.sort_values("key", kind="stable")
+    files = ordered(files, ["key"])
     file = pd.Series(group_numbers(files, ["split", "source", "raw_path"]))
     middle = file.groupby(file).cumcount() == file.groupby(file).transform("size") // 2
     files = files[middle.to_numpy()]

@@ -11,7 +11,7 @@ import pandas as pd
 from fakeforensics.splits.assign import assign_source, assign_undetected
 from fakeforensics.splits.duplicates import merge_groups, share_duplicates
 from fakeforensics.splits.protocol import Frames, Holdout, Protocol
-from fakeforensics.splits.rows import SPLIT, as_text, numbered, of_split, stacked, text
+from fakeforensics.splits.rows import SPLIT, as_text, numbered, of_split, ordered, stacked, text
 from fakeforensics.splits.sample import (
     Sampler,
     draw_per_class,
@@ -127,7 +127,7 @@ def build_manifests(
         val=val.reset_index(drop=True),
         test=tests,
         corrupted=draw_per_class(tests, protocol.corrupted_images, seed).reset_index(drop=True),
-        reference=reference.sort_values("key", kind="stable").reset_index(drop=True),
+        reference=ordered(reference, ["key"]),
         test_sets=tuple(protocol.test),
         dropped=dropped,
         subsampled=subsampled,

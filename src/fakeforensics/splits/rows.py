@@ -34,7 +34,7 @@ _SCHEMA = pa.schema(
 )
 _LOCATION = ("key", "source", "shard", "offset", "size", "raw_path", "sha256")
 _BLOCK = 65_536  # rows whose texts are in memory at a time
-_TEXT = pd.ArrowDtype(pa.string())  # pandas makes no Python objects of categories with this type
+_TEXT = pd.ArrowDtype(pa.string())
 SPLIT = pd.CategoricalDtype(["", "test", "train", "val"])
 
 
@@ -67,9 +67,10 @@ class Catalog:
                 columns[field.name] = values.dictionary_encode().indices.to_numpy()
             elif field.type == pa.string():
                 values = alphabetical(values)
-                columns[field.name] = pd.Categorical.from_codes(
-                    values.indices.to_numpy(), pd.Index(values.dictionary, dtype=_TEXT)
-                )
+                texts = pd.Index(values.dictionary, dtype=_TEXT)
+                # The public constructor makes Python objects of all texts, to see that they are distinct.
+                kind = pd.CategoricalDtype._from_fastpath(texts)  # type: ignore[attr-defined]
+                columns[field.name] = pd.Categorical.from_codes(values.indices.to_numpy(), dtype=kind)
             elif field.name == "detector_score":
                 # NaN becomes null, as in manifests that pandas writes.
                 values = pa.array(values.to_numpy(zero_copy_only=False), field.type, from_pandas=True)
@@ -184,6 +185,15 @@ def stacked(frames: Sequence[pd.DataFrame], columns: Iterable[str] | None = None
         else:
             made[name] = pd.concat(parts, ignore_index=True)
     return pd.DataFrame(made)
+
+
+def ordered(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Sort rows by columns, with a new row index from 0; equal rows keep their order.
+
+    `sort_values` would make Python objects of all categories.
+    """
+    order = np.lexsort([numbered(rows[name])[0] for name in reversed(names)])
+    return rows.take(order).reset_index(drop=True)
 
 
 def numbered(

@@ -20,6 +20,7 @@ from fakeforensics.splits.rows import (
     first_places,
     group_numbers,
     joined,
+    ordered,
 )
 from tests.unit.splits.conftest import index, row
 
@@ -121,3 +122,13 @@ def test_where_each_group_occurs_first(values: list[tuple[str, str]]) -> None:
     rows = pd.DataFrame(values, columns=["one", "other"], dtype="str")
     found = first_places(group_numbers(rows, ["one", "other"])).tolist()
     assert found == [values.index(value) for value in dict.fromkeys(values)]
+
+
+def test_rows_are_sorted_by_columns_and_equal_ones_keep_their_order() -> None:
+    key = pd.Categorical.from_codes([1, 0, 1, 1], categories=["a", "b"])
+    rows = pd.DataFrame({"set": ["y", "y", "x", "y"], "key": key, "place": range(4)})
+    found = ordered(rows, ["set", "key"])
+    # x before y, then a before b; the rows 0 and 3 are equal.
+    assert found["place"].tolist() == [2, 1, 0, 3]
+    assert found.index.tolist() == [0, 1, 2, 3]
+    assert ordered(rows[:0], ["set", "key"]).empty
