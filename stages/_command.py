@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import explain_full_disk
 from fakeforensics.yaml12 import read_yaml
+
+if TYPE_CHECKING:
+    from fakeforensics.params import SourceParams
 
 # torch passes on an exception of a worker process as text, with this line and the traceback before it.
 _OF_A_WORKER = re.compile(
@@ -30,17 +34,15 @@ def run_command(function: Callable[..., Any], *settings: str) -> None:
 
     Args:
         function: The command.
-        settings: Keys of params.yaml on which the stage depends, as dvc.yaml lists them; `{source}` stands
-            for the option of that name. DVC records their values when the stage ends, so the stage fails if
-            they changed while it ran.
+        settings: Keys of params.yaml on which the stage depends, as dvc.yaml lists them. DVC records their
+            values when the stage ends, so the stage fails if they changed while it ran.
     """
 
     @wraps(function)
     def command(**options: Any) -> None:
-        keys = [key.format(**options) for key in settings]
-        before = _values(keys)
+        before = _values(settings)
         function(**options)
-        _need_same(before, _values(keys))
+        _need_same(before, _values(settings))
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
@@ -50,6 +52,27 @@ def run_command(function: Callable[..., Any], *settings: str) -> None:
     except UserError as error:
         typer.secho(f"error: {_OF_A_WORKER.sub('', str(error))}", err=True, fg=typer.colors.RED)
         sys.exit(1)
+
+
+def need_recorded(path: Path, source: SourceParams) -> None:
+    """Check that a source's settings are those that the stage `code` recorded, on which DVC's stage depends.
+
+    Args:
+        path: The record, such as data/code/images/<source>.json. Outside a pipeline there may be none.
+        source: The settings that the stage begins with.
+
+    Raises:
+        UserError: If they changed after the stage `code` ran.
+    """
+    if path.is_file() and (recorded := json.loads(path.read_text(encoding="utf-8"))["source"]) != (
+        found := source.deciding()
+    ):
+        raise UserError(
+            f"{PARAMS}: the settings of {path.stem!r} changed since the stage `code` recorded them",
+            expected=json.dumps(recorded),
+            found=json.dumps(found),
+            fix="run `dvc repro`, or first `dvc repro code`",
+        )
 
 
 def _values(settings: Sequence[str]) -> dict[str, Any]:

@@ -22,11 +22,12 @@ def main(
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the hashes.")] = Path("data/code"),
 ) -> None:
-    """Write data/code/<stage>.json, data/code/sources/<layout>.json, data/code/detectors.json and more.
+    """Write data/code/<stage>.json, data/code/detectors.json and, for each source, two more files.
 
-    Each file holds hashes of the modules that the stage, the data-set adapter or the detector consists of.
-    Comments, docstrings and messages do not count. data/code/images/<source>.json holds everything that
-    determines the images of a source: settings of the group `faces`, and the code that makes the images.
+    Each file holds hashes of the modules that the stage or the detector consists of. Comments, docstrings and
+    messages do not count. data/code/inventory/<source>.json and data/code/images/<source>.json hold
+    everything that determines the list of a source's files and its images: the source's settings, those of
+    the group `faces` for the images, and the code, with the data-set adapter.
     """
     from fakeforensics.code import code_hashes, module_file
     from fakeforensics.files import atomic_directory, write_json
@@ -44,18 +45,18 @@ def main(
         for stage in modules("stages"):
             name = stage.removeprefix("stages.")
             write_json(folder / f"{name}.json", code_hashes(stage, *FOUND_BY_NAME.get(name, ())))
-        for source in modules("fakeforensics.sources"):
-            write_json(
-                folder / "sources" / f"{source.rpartition('.')[2]}.json",
-                code_hashes(source, below="fakeforensics.sources"),
-            )
         layouts = adapter_names()
         for source, configured in settings.sources.items():
+            own = {"source": configured.deciding()}
+            adapter = f"fakeforensics.sources.{configured.layout}"
+            listed = code_hashes("stages.inventory") | code_hashes(adapter, below="fakeforensics.sources")
+            write_json(folder / "inventory" / f"{source}.json", own | {"code": listed})
             if configured.layout not in layouts:
-                continue  # the stages of this source report the error, and other sources still run
-            crop, deciding = image_settings(configured, settings.faces)
-            code = code_hashes("stages.faces", without="" if crop == "faces" else FACE_CODE)
-            write_json(folder / "images" / f"{source}.json", {"settings": deciding, "code": code})
+                continue  # the inventory stage of this source reports the error, and other sources still run
+            crop, faces = image_settings(configured, settings.faces)
+            made = code_hashes("stages.faces", without="" if crop == "faces" else FACE_CODE)
+            made |= code_hashes(adapter, below="fakeforensics.sources")
+            write_json(folder / "images" / f"{source}.json", own | {"faces": faces, "code": made})
         detectors = {name: code_hashes(name) for name in modules("fakeforensics.detectors")}
         write_json(folder / "detectors.json", detectors)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fakeforensics.names import check_name
-from stages._command import run_command
+from stages._command import need_recorded, run_command
 
 
 def main(
@@ -15,6 +15,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of all sources' images.")] = Path("data/images"),
     inventory: Annotated[Path, typer.Option(help="Folder of the lists of raw files.")] = Path(
         "data/inventory"
+    ),
+    code: Annotated[Path, typer.Option(help="Folder of the settings that the stage `code` saw.")] = Path(
+        "data/code"
     ),
     scratch: Annotated[Path, typer.Option(help="Folder for the work of an interrupted run.")] = Path(
         ".scratch/faces"
@@ -33,15 +36,16 @@ def main(
     from fakeforensics.sources.inventory import is_empty
 
     settings = load_params(params)
+    configured = settings.source(source)
+    need_recorded(code / "images" / f"{source}.json", configured)
     try:
-        adapter = open_source(source, settings.source(source))
+        adapter = open_source(source, configured)
     except MissingSourceError as error:
         if not is_empty(source, inventory):
             raise
         write_missing(out / source, str(error))
         typer.secho(f"warning: no images of {source!r}: its raw data is missing", err=True, fg="yellow")
         return
-    configured = settings.source(source)
     totals = make_images(
         source,
         adapter.root,
@@ -58,4 +62,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main, "sources.{source}")
+    run_command(main)

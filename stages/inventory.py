@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from fakeforensics.names import check_name
-from stages._command import run_command
+from stages._command import need_recorded, run_command
 
 
 def main(
     source: Annotated[str, typer.Option(callback=check_name, help="A source of params.yaml.")],
     params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the lists.")] = Path("data/inventory"),
+    code: Annotated[Path, typer.Option(help="Folder of the settings that the stage `code` saw.")] = Path(
+        "data/code"
+    ),
     scratch: Annotated[Path, typer.Option(help="Folder for the work of an interrupted run.")] = Path(
         ".scratch/inventory"
     ),
@@ -26,8 +29,10 @@ def main(
     from fakeforensics.sources.hashing import UNREADABLE
     from fakeforensics.sources.inventory import read_list, write_empty, write_inventory
 
+    configured = load_params(params).source(source)
+    need_recorded(code / "inventory" / f"{source}.json", configured)
     try:
-        adapter = open_source(source, load_params(params).source(source))
+        adapter = open_source(source, configured)
     except MissingSourceError as error:
         write_empty(source, out)
         typer.secho(f"warning: {error}", err=True, fg=typer.colors.YELLOW)
@@ -41,4 +46,4 @@ def main(
 
 
 if __name__ == "__main__":
-    run_command(main, "sources.{source}")
+    run_command(main)

@@ -21,7 +21,7 @@ THEN = "4a81131"  # the commit whose figures the issue about scale names
 LISTS = ("index.parquet", "rejected.csv", "undetected.csv", "decisions.json")
 PROTOCOL = "p000"
 _STUB = 'for path; do mkdir -p "$(dirname "$path")" && echo 1 >"$path"; done\n'
-_NAMES = {"${item.protocol}": PROTOCOL, "${item}": PROTOCOL, "${item.layout}": "folder"}
+_NAMES = {"${item.protocol}": PROTOCOL, "${item}": PROTOCOL}
 
 
 def dvc(folder: Path, *arguments: str) -> str:

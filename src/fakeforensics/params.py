@@ -71,6 +71,10 @@ class SourceParams(Group):
     storage: Literal["shards", "in_place"] = "shards"
     options: dict[str, Any] = {}
 
+    def deciding(self) -> dict[str, Any]:
+        """The settings that differ from the defaults, by name."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
 
 class DemoParams(Group):
     """How much demo data is generated.

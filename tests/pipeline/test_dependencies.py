@@ -32,8 +32,9 @@ def dependencies(stage: str) -> list[str]:
 @pytest.mark.parametrize("name", [name for name in STAGES if name != "code"])
 def test_a_stage_depends_on_what_its_code_does_and_on_no_source_file(name):
     deps = dependencies(name)
-    # What makes the images of a source depends on whether faces are cut out.
-    assert ("data/code/images/${key}.json" if name == "faces" else f"data/code/{name}.json") in deps
+    # Each source has a file of its own, with its settings.
+    of_source = {"inventory": "inventory/${key}", "faces": "images/${key}"}
+    assert f"data/code/{of_source.get(name, name)}.json" in deps
     in_code = [ROOT / dep for dep in deps if dep.startswith(("src/", "stages/", "examples/"))]
     assert not [path for path in in_code if path.suffix == ".py" or [*path.rglob("*.py")]]
 

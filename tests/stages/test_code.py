@@ -45,9 +45,20 @@ def test_a_source_depends_on_the_code_that_makes_its_images(tmp_path):
     odd = {"odd": {"layout": "unknown", "root": "d"}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params | {"sources": sources | odd}))
     code.main(tmp_path / "params.yaml", tmp_path / "code")
-    written = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "code/images").iterdir()}
+    written, listed = (
+        {path.stem: json.loads(path.read_text()) for path in (tmp_path / "code" / folder).iterdir()}
+        for folder in ("images", "inventory")
+    )
     assert {*written} == {*sources}
-    assert written["dffd"]["settings"]["size"] == 256
+    assert {*listed} == {*sources, "odd"}
+    assert written["dffd"]["faces"]["size"] == 256
+    for source, settings in sources.items():
+        assert written[source]["source"] == listed[source]["source"] == settings
+        for content in (written, listed):  # the adapter, and no other one
+            adapters = {f"fakeforensics.sources.{name}" for name in ("dffd", "cnn_synth", "folder")}
+            own = f"fakeforensics.sources.{settings['layout']}"
+            assert {*content[source]["code"]} & adapters == {own}
+    assert "stages.inventory" in listed["odd"]["code"]
     found = {source: {*content["code"]} for source, content in written.items()}
     finding = {f"fakeforensics.faces.{name}" for name in ("extract", "detect", "track", "align")}
     both = {

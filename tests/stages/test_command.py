@@ -1,6 +1,7 @@
 """What all stages do: they fail if params.yaml changed under them."""
 
 import ast
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,9 @@ import pytest
 import yaml
 from typer import Option
 
-from stages._command import run_command
+from fakeforensics.errors import UserError
+from fakeforensics.params import SourceParams
+from stages._command import need_recorded, run_command
 
 ROOT = Path(__file__).parents[2]
 PARAMS = "seed: 1\nevaluate: {bootstrap: 10, workers: 2}\nsources: {a: {root: x}}\n"
@@ -26,7 +29,7 @@ def run(tmp_path, monkeypatch, capsys):
 
         Path("params.yaml").write_text(PARAMS)
         with pytest.raises(SystemExit) as ended:
-            run_command(main, "seed", "evaluate.bootstrap", "sources.{source}")
+            run_command(main, "seed", "evaluate.bootstrap", "sources.a")
         return ended.value.code, capsys.readouterr().err
 
     return run
@@ -57,9 +60,7 @@ def test_stages_compare_the_settings_that_dvc_records():
                 if not body["cmd"].startswith("python -m stages."):
                     continue
                 module = body["cmd"].split()[2].removeprefix("stages.")
-                listed.setdefault(module, set()).update(
-                    one.replace("${key}", "{source}") for one in body.get("params", ())
-                )
+                listed.setdefault(module, set()).update(body.get("params", ()))
     for name, keys in listed.items():
         calls = [
             node
@@ -67,3 +68,13 @@ def test_stages_compare_the_settings_that_dvc_records():
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "run_command"
         ]
         assert [{one.value for one in call.args[1:]} for call in calls] == [keys], name
+
+
+def test_settings_of_a_source_that_changed_after_they_were_recorded_are_refused(tmp_path):
+    recorded = SourceParams(layout="folder", root="x")
+    path = tmp_path / "mine.json"
+    need_recorded(path, recorded)  # no pipeline
+    path.write_text(json.dumps({"source": recorded.deciding()}))
+    need_recorded(path, SourceParams(layout="folder", root="x", storage="shards"))  # the default
+    with pytest.raises(UserError, match="'mine' changed since the stage `code`"):
+        need_recorded(path, SourceParams(layout="folder", root="y"))
