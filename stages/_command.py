@@ -14,6 +14,7 @@ import typer
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import explain_full_disk
+from fakeforensics.lookahead import ignore_ctrl_c_at_exit
 from fakeforensics.yaml12 import read_yaml
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def run_command(function: Callable[..., Any], *settings: str) -> None:
     except UserError as error:
         typer.secho(f"error: {_OF_A_WORKER.sub('', str(error))}", err=True, fg=typer.colors.RED)
         sys.exit(1)
+    finally:
+        ignore_ctrl_c_at_exit()
 
 
 def need_recorded(path: Path, source: SourceParams) -> None:

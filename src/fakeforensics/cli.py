@@ -16,6 +16,7 @@ from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.cli_models import app as models_app
 from fakeforensics.errors import UserError
 from fakeforensics.files import explain_full_disk
+from fakeforensics.lookahead import ignore_ctrl_c_at_exit
 from fakeforensics.names import check_name
 
 app = typer.Typer(
@@ -69,6 +70,8 @@ def main() -> None:
     except UserError as error:
         typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
         sys.exit(1)
+    finally:
+        ignore_ctrl_c_at_exit()
 
 
 @app.command()

@@ -126,9 +126,12 @@ def main() -> None:
             asked = json.loads(line)
             status = Path(asked["log"]).with_suffix(".status")
             status.unlink(missing_ok=True)
+            # Ctrl-C in the first moment must not end the new process as if it were this server.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
             pid = os.fork()
             if pid == 0:
                 _run(asked)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             statuses[pid] = status
             print(pid, flush=True)
         if statuses:
@@ -161,6 +164,7 @@ def _run(asked: dict[str, Any]) -> None:
     warnings.simplefilter("default")
     status = 0
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         if module == CLI:
             importlib.import_module(CLI).main()
         else:

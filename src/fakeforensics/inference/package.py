@@ -24,7 +24,7 @@ from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import Count, FacesParams, Flag, Group, Name
 from fakeforensics.parsing import parse
 from fakeforensics.reading import check_file, read_json
-from fakeforensics.sums import check_sums
+from fakeforensics.sums import SUMS, check_sums, read_sums
 from fakeforensics.thresholds.doubts import doubts
 from fakeforensics.thresholds.errors import ERRORS, ErrorRate
 from fakeforensics.thresholds.policy import DECISION, Decision, read_decision
@@ -288,8 +288,21 @@ def write_package(folder: Path, model: Path, results: Mapping[str, Path], about:
 
 
 def find_packages(root: Path = PACKAGES) -> list[Package]:
-    """The packages below `root`, sorted by folder, without placeholders of detectors that did not run."""
-    return [Package(path.parent) for path in sorted(root.glob(f"**/{CARD}"))]
+    """The packages below `root`, sorted by folder, without placeholders of detectors that did not run.
+
+    A package whose card is lost is among them if its list of files names the card, so that whoever opens it
+    learns which file is missing.
+    """
+    folders = {path.parent for path in root.glob(f"**/{CARD}")}
+    folders |= {path.parent for path in root.glob(f"**/{SUMS}") if _names_card(path.parent)}
+    return [Package(folder) for folder in sorted(folders)]
+
+
+def _names_card(folder: Path) -> bool:
+    try:
+        return CARD in read_sums(folder)
+    except UserError:  # a list in another form, which came with other files
+        return False
 
 
 def open_package(directory: Path | None = None, root: Path = PACKAGES) -> Package:

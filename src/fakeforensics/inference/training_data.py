@@ -87,9 +87,15 @@ def describe_training(rows: pd.DataFrame, manifests: Mapping[str, Path]) -> Trai
     Args:
         rows: The rows of the training manifest that the detector saw.
         manifests: Files of the manifests to hash, by name.
+
+    Raises:
+        UserError: If a manifest is missing, or was changed since it was written.
     """
     from fakeforensics.files import sha256_file
+    from fakeforensics.reading import check_file
 
+    for path in manifests.values():
+        check_file(path)
     hashes = {name: sha256_file(path) for name, path in manifests.items()}
     if rows.empty:
         return TrainingData(manifests=hashes)

@@ -100,6 +100,15 @@ def test_placeholders_of_left_out_detectors_are_no_packages(package, tmp_path):
     assert [one.name for one in find_packages(root)] == ["p/a"]
 
 
+def test_a_package_without_its_card_is_one_that_cannot_be_opened(package, tmp_path):
+    root = packages(tmp_path, package, a=None)
+    write_sums(root / "p/a")
+    (root / "p/a/model.json").unlink()
+    assert [one.directory for one in find_packages(root)] == [root / "p/a"]
+    with pytest.raises(UserError, match=r"p/a/model\.json: no such file"):
+        open_package(root=root)
+
+
 def test_without_a_package_the_error_names_the_way_to_one(tmp_path):
     with pytest.raises(UserError, match=r"no packaged model here(.|\n)*dvc repro"):
         open_package(root=tmp_path)

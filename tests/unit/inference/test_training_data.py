@@ -4,8 +4,10 @@ import hashlib
 
 import pytest
 
+from fakeforensics.errors import UserError
 from fakeforensics.faces.still import FileMetadata
 from fakeforensics.inference.training_data import Range, TrainingData, describe_training, find_outside
+from fakeforensics.sums import write_sums
 from tests.unit.splits.conftest import index, row
 
 KNOWN = TrainingData(
@@ -55,6 +57,15 @@ def test_training_is_described_by_its_files(tmp_path):
     assert found.jpeg_quality == Range(low=75, median=75, high=75)
     assert found.face_width.median == 100  # of 100, 50, 100
     assert found.reals == ("faces", "ffhq")
+
+
+def test_a_manifest_that_changed_since_it_was_written_is_refused(tmp_path):
+    manifest = tmp_path / "val.parquet"
+    manifest.write_bytes(b"rows")
+    write_sums(tmp_path)
+    manifest.write_bytes(b"other rows")
+    with pytest.raises(UserError, match=r"val\.parquet: changed"):
+        describe_training(index([row("s", "a.jpg")]), {"val.parquet": manifest})
 
 
 def test_a_file_like_those_of_training_is_inside():
