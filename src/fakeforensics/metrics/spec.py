@@ -61,8 +61,10 @@ class ScoreSpec(Group):
     @model_validator(mode="before")
     @classmethod
     def _fill_calibrators(cls, values: Any) -> Any:
-        if isinstance(values, dict) and "calibrators" not in values and values.get("scale") in CALIBRATORS:
-            return values | {"calibrators": CALIBRATORS[values["scale"]]}
+        scale = values.get("scale") if isinstance(values, dict) else None
+        # A faulty card may hold a list here, which cannot be looked up.
+        if isinstance(scale, str) and scale in CALIBRATORS and "calibrators" not in values:
+            return values | {"calibrators": CALIBRATORS[scale]}
         return values
 
     @model_validator(mode="after")

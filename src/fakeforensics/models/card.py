@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import Scores
-from fakeforensics.params import Count, Group, Name
+from fakeforensics.params import Count, Flag, Group, Name
 from fakeforensics.parsing import parse
 from fakeforensics.reading import read_json
 
@@ -68,6 +68,22 @@ class DetectorCard(Group):
     scores: Annotated[Scores, Field(min_length=1)]
 
 
+class _Machine(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    processor: str
+    threads: Count
+    processes: Count
+    bf16: Flag
+
+
+class _Training(BaseModel):
+    """What a card may record about training: images by split, source and method, and the machine."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    counts: dict[str, dict[str, dict[str, Count]]] = {}
+    machine: _Machine | None = None
+
+
 def detector_card(card: dict[str, Any], where: str = CARD) -> DetectorCard:
     """The detector's part of a card.
 
@@ -88,7 +104,7 @@ def seen(card: dict[str, Any]) -> str:
         card: From `read_card`.
     """
     words = SEES[detector_card(card).sees]
-    sources = card.get("counts", {}).get("train", {}).items()
+    sources = parse(_Training, card, CARD).counts.get("train", {}).items()
     named = [source for source, methods in sources if REFERENCE in methods]
     return f"{words} ({', '.join(named)})" if named else words
 
@@ -99,12 +115,12 @@ def trained_on(card: dict[str, Any]) -> str:
     Args:
         card: From `read_card`.
     """
-    machine = card.get("machine", {})
-    if not machine:
+    machine = parse(_Training, card, CARD).machine
+    if machine is None:
         return "unknown machine"
-    precision = "bfloat16" if machine["bf16"] else "float32"
-    processes = "" if machine["processes"] == 1 else f"{machine['processes']} processes of "
-    return f"{machine['processor']}, {processes}{machine['threads']} threads, {precision}"
+    precision = "bfloat16" if machine.bf16 else "float32"
+    processes = "" if machine.processes == 1 else f"{machine.processes} processes of "
+    return f"{machine.processor}, {processes}{machine.threads} threads, {precision}"
 
 
 def read_card(directory: Path) -> dict[str, Any]:
@@ -125,6 +141,7 @@ def read_card(directory: Path) -> dict[str, Any]:
             fix="train the model again, or use the version of this package that wrote it",
         )
     detector_card(card, str(path))
+    parse(_Training, card, str(path), MADE_AGAIN)
     if not isinstance(card.get("weights_sha256"), str):
         raise UserError(f"{path}: `weights_sha256` is missing", fix="train the model again")
     return card

@@ -123,6 +123,9 @@ def test_without_a_package_the_error_names_the_way_to_one(tmp_path):
         ({"images": {"crop": {"s": "half"}, "faces": {}}}, "crop.s"),
         ({"images": {"crop": {}, "faces": {"size": -1}}}, "faces.size"),
         ({"protocol": "../up"}, "protocol"),
+        ({"counts": {"train": {"src": 3}}}, r"counts\.train\.src"),
+        ({"counts": []}, "counts"),
+        ({"machine": {"processor": "P"}}, r"machine\.threads"),
         ({"format": {"name": "something", "version": 1}}, "another format"),
     ],
 )

@@ -42,6 +42,7 @@ def test_a_card_says_what_the_detector_is(tmp_path):
         ),
         ({"format": FORMAT, "weights_sha256": "f"}, r"model\.json: detector"),
         (CARD | {"detector": ABOUT | {"scores": []}}, "`scores`"),
+        (CARD | {"detector": ABOUT | {"scores": [{"scale": ["logit"]}]}}, r"`scores\.0\.scale`"),
         (CARD | {"detector": ABOUT | {"sees": "all"}}, "`sees`"),
         (CARD | {"detector": ABOUT | {"architecture": {"depth": 18}}}, "unknown key `architecture.depth`"),
         ({"format": FORMAT, "detector": ABOUT}, "`weights_sha256` is missing"),
