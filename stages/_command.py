@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -12,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from fakeforensics.commands import run_app
 from fakeforensics.errors import UserError
-from fakeforensics.files import explain_full_disk
-from fakeforensics.lookahead import ignore_ctrl_c_at_exit
 from fakeforensics.yaml12 import read_yaml
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ PARAMS = Path("params.yaml")
 
 
 def run_command(function: Callable[..., Any], *settings: str) -> None:
-    """Run `function` as a typer command; a `UserError` or a full disk ends it with a message and status 1.
+    """Run `function` as a typer command, as `run_app` does.
 
     Args:
         function: The command.
@@ -47,14 +45,7 @@ def run_command(function: Callable[..., Any], *settings: str) -> None:
 
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
-    try:
-        with explain_full_disk(Path()):
-            app()
-    except UserError as error:
-        typer.secho(f"error: {_OF_A_WORKER.sub('', str(error))}", err=True, fg=typer.colors.RED)
-        sys.exit(1)
-    finally:
-        ignore_ctrl_c_at_exit()
+    run_app(app, lambda error: _OF_A_WORKER.sub("", str(error)))
 
 
 def need_recorded(path: Path, source: SourceParams) -> None:

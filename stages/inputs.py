@@ -22,10 +22,10 @@ def main(
     A source that params.yaml does not configure gets null. The splits stage reports it.
     """
     from fakeforensics.files import write_json
-    from fakeforensics.reading import read_json
+    from fakeforensics.parsing import read_json_as
     from fakeforensics.splits.protocol import load_protocol
 
-    hashes = read_json(contents)
+    hashes = read_json_as(dict[str, dict[str, str]], contents)
     write_json(
         out / f"{protocol}.json",
         {source: hashes.get(source) for source in load_protocol(protocol, protocols).sources()},

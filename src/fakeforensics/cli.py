@@ -14,9 +14,7 @@ from typer import Argument, Option
 from fakeforensics.cli_data import app as data_app
 from fakeforensics.cli_evaluate import evaluate
 from fakeforensics.cli_models import app as models_app
-from fakeforensics.errors import UserError
-from fakeforensics.files import explain_full_disk
-from fakeforensics.lookahead import ignore_ctrl_c_at_exit
+from fakeforensics.commands import run_app
 from fakeforensics.names import check_name
 
 app = typer.Typer(
@@ -63,15 +61,8 @@ class Runtime(StrEnum):
 
 
 def main() -> None:
-    """Run the command; print a `UserError` or a full disk and exit with 1."""
-    try:
-        with explain_full_disk(Path()):
-            app()
-    except UserError as error:
-        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-        sys.exit(1)
-    finally:
-        ignore_ctrl_c_at_exit()
+    """Run the command."""
+    run_app(app)
 
 
 @app.command()

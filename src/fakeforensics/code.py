@@ -13,7 +13,7 @@ from typing import Any
 # The packages of this project. Other packages are identified by their versions, not by hashes.
 PACKAGES = ("fakeforensics", "stages", "examples")
 # A change of these does not change what is computed: docs/decisions/001-dependencies.md.
-_NO_RESULT = ("params", "yaml12", "files", "errors", "code", "progress", "devices", "lookahead")
+_NO_RESULT = ("params", "yaml12", "files", "errors", "code", "progress", "devices", "lookahead", "commands")
 PLUMBING = frozenset(
     [
         "fakeforensics",

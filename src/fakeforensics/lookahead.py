@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -73,11 +72,3 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if asked:
             signal.raise_signal(signal.SIGINT)
-
-
-def ignore_ctrl_c_at_exit() -> None:
-    """Ignore Ctrl-C while libraries clean up at the end of the process, where they would print tracebacks.
-
-    It must be called last, because the functions of `atexit` run in reverse order.
-    """
-    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)

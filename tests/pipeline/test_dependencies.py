@@ -16,7 +16,7 @@ STAGES = stages()
 ORDER = (
     *("errors", "names", "files", "sums", "code", "palette", "reading", "parquet"),
     *("parsing", "yaml12", "params", "experiments", "lookahead", "processes", "progress", "devices"),
-    *("cluster", "spread"),
+    *("commands", "cluster", "spread"),
     *("sources", "images", "faces"),
     *("metrics", "models", "detectors", "scoring", "splits", "training", "thresholds"),
     *("seeds", "lambda_grid"),

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from fakeforensics.errors import UserError
 from stages.inputs import main
 
 PROTOCOL = "title: t\ntrain: [{source: b}]\ntest: {x: [{source: a}], y: [{source: gone}]}\n"
@@ -27,3 +30,8 @@ def test_a_changed_source_changes_it(tmp_path: Path) -> None:
     ours = {"a": {"index.parquet": "1"}, "b": {"index.parquet": "2"}}
     before = inputs(tmp_path, ours)
     assert inputs(tmp_path, ours | {"a": {"index.parquet": "9"}}) != before
+
+
+def test_hashes_of_another_type_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"contents\.json: `a\.index\.parquet` should be text"):
+        inputs(tmp_path, {"a": {"index.parquet": 1}})  # type: ignore[dict-item]

@@ -1,0 +1,41 @@
+"""How commands end."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from fakeforensics.commands import run_app
+from fakeforensics.errors import UserError
+
+
+def test_an_error_for_the_user_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    def app() -> None:
+        raise UserError("no such file", fix="look elsewhere")
+
+    with pytest.raises(SystemExit) as ended:
+        run_app(app, lambda error: f"explained {error.what}")
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "error: explained no such file\n"
+
+
+def test_ctrl_c_before_the_application_looks_for_it_prints_no_traceback(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_app(lambda: signal.raise_signal(signal.SIGINT))
+    assert ended.value.code == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_ctrl_c_at_the_end_does_not_disturb_libraries_that_clean_up() -> None:
+    # A library registers its function when it is imported, thus before the command ends.
+    code = (
+        "import atexit, signal\n"
+        "from fakeforensics.commands import run_app\n"
+        "atexit.register(lambda: (signal.raise_signal(signal.SIGINT), print('cleaned up')))\n"
+        "run_app(lambda: None)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "cleaned up\n", "")
