@@ -28,9 +28,13 @@ class _Yaml(yaml.SafeLoader):
         # `<<` merges another mapping, whose keys may be repeated.
         written = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
         keys = [self.construct_object(key) for key in written]
-        if twice := [key for place, key in enumerate(keys) if key in keys[:place]]:
+        if twice := [place for place, key in enumerate(keys) if key in keys[:place]]:
+            first, again = keys.index(keys[twice[0]]), twice[0]
             raise yaml.constructor.ConstructorError(
-                None, None, f"the key {twice[0]!r} appears twice", node.start_mark
+                f"the key {keys[again]!r} appears twice, first",
+                written[first].start_mark,
+                "and again",
+                written[again].start_mark,
             )
         return self.construct_mapping(node, deep=True)
 
@@ -63,5 +67,7 @@ def read_yaml(path: Path) -> Any:
     # A tag such as `!!int abc` raises a ValueError or a KeyError.
     except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         raise UserError(
-            f"{path}: not valid YAML", found=str(error), fix="correct the file at the line named above"
+            f"{path}: not valid YAML",
+            found=str(error).replace('"<unicode string>"', Path(path).name),
+            fix="correct the file at the line named above",
         ) from None

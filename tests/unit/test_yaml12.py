@@ -45,7 +45,7 @@ def test_every_number_means_what_it_means_to_dvc(text):
 
 def test_a_key_given_twice_is_refused_with_its_line(tmp_path):
     (tmp_path / "params.yaml").write_text("seed: 0\ntrain:\n  devices: 1\n  devices: 2\n")
-    with pytest.raises(UserError, match=r"'devices' appears twice(.|\n)*line 3"):
+    with pytest.raises(UserError, match=r"'devices' appears twice(.|\n)*params.yaml, line 3(.|\n)*line 4"):
         read_yaml(tmp_path / "params.yaml")
 
 

@@ -248,8 +248,12 @@ def _check(source: str, totals: Totals, params: FacesParams, rejected: Path) -> 
         f"source {source!r}: {problem}",
         expected=f"at most {params.max_rejected:.0%} (faces.max_rejected)" if totals.images else None,
         found=totals.common_reasons(),
-        fix=f"{rejected} lists every file with its reason: fix or remove the files, or raise "
-        "faces.max_rejected; finished files are not processed again",
+        fix=f"{rejected} lists every file with its reason: fix or remove the files, or "
+        + (
+            "raise faces.max_rejected; finished files are not processed again"
+            if totals.images
+            else f"set `crop: whole` for {source!r} in params.yaml if its pictures show no faces"
+        ),
     )
 
 

@@ -116,7 +116,7 @@ def print_models(root: Path) -> None:
     if not packages:
         raise UserError(
             f"{root}/: no packaged model here, in {Path.cwd()}",
-            fix="run the command in the folder where `dvc repro` was run, or name a folder of packages",
+            fix="run `dvc repro` to its end here, or name a folder of packages",
         )
     width = max(len("MODEL"), *(len(str(package.directory)) for package in packages))
     typer.echo(f"{'MODEL':<{width}}  TAKES   {'SCORE':<{_LABEL}}  MEAN AP  CHANCE  UNSEEN AP  CHANCE")

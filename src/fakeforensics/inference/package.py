@@ -321,6 +321,10 @@ def open_package(directory: Path | None = None, root: Path = PACKAGES) -> Packag
             card is not valid.
     """
     package = Package(_default(root) if directory is None else Path(directory))
+    if not package.directory.is_dir():
+        raise UserError(
+            f"{package.directory}: no such folder", fix="`fakeforensics models` lists the packages"
+        )
     _ = package.card
     check_sums(package.directory, MADE_AGAIN)
     return package
@@ -331,7 +335,7 @@ def _default(root: Path) -> Path:
     if not packages:
         raise UserError(
             f"{root}/: no packaged model here",
-            fix="run the command where `dvc repro` was run, or name a model's folder with --model",
+            fix="run `dvc repro` to its end here, or name a model's folder with --model",
         )
     packages = [one for one in packages if not one.is_demo] or packages
     if len(packages) == 1:

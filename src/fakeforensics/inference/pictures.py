@@ -199,14 +199,14 @@ def draw_contact_sheet(images_root: Path, source: str, out: Path, number: int) -
     Args:
         images_root: The folder of all sources' images.
         source: The source's name.
-        out: The picture to write.
+        out: The picture to write; the suffix is its format, without one PNG.
         number: The maximum number of crops, divided evenly among the methods.
 
     Returns:
         A text for the user: the number of crops and of rejected files.
 
     Raises:
-        UserError: If the source has no index yet, or has no crop.
+        UserError: If the source has no index yet or no crop, or the format is unknown.
     """
     index = read_index(images_root, source)
     if index.empty:
@@ -223,8 +223,11 @@ def draw_contact_sheet(images_root: Path, source: str, out: Path, number: int) -
     with closing(ImageReader(images_root)) as reader:
         tiles = [(row, decode(reader.read_row(row))) for row in chosen.to_dict("records")]
     figure = _draw_tiles(tiles, title, foot)
+    kind, known = out.suffix[1:].lower() or "png", figure.canvas.get_supported_filetypes()
+    if kind not in known:
+        raise UserError(f"{out}: not a format of pictures", expected=", ".join(known), found=kind)
     with atomic_path(out) as temporary:
-        figure.savefig(temporary)
+        figure.savefig(temporary, format=kind)
     return f"{out}: {len(chosen)} of {len(index)} crops; {rejected.total()} files or frames were rejected"
 
 

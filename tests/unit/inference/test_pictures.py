@@ -139,6 +139,13 @@ def test_a_contact_sheet_counts_what_was_rejected(images, tmp_path):
     assert sheet.std() > 20
 
 
+def test_a_contact_sheet_is_a_png_unless_its_suffix_says_otherwise(images, tmp_path):
+    draw_contact_sheet(images, "s", tmp_path / "sheet", 60)
+    assert (tmp_path / "sheet").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UserError, match=r"sheet\.txt: not a format of pictures"):
+        draw_contact_sheet(images, "s", tmp_path / "sheet.txt", 60)
+
+
 def test_reasons_are_counted(images):
     assert rejected_reasons(images / "s/rejected.csv") == {"no face found": 1}
 
