@@ -9,6 +9,14 @@ import pytest
 from fakeforensics.lookahead import look_ahead, uninterrupted
 
 
+@pytest.fixture(autouse=True)
+def usual_ctrl_c():
+    """Python's own handler; a shell that starts the tests in the background lets them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_ctrl_c_waits_until_no_lock_is_held():
     steps = []
 
