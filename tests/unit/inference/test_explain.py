@@ -16,10 +16,13 @@ def crops(count):
 
 
 def test_heat_is_between_0_and_1_and_as_large_as_the_crop(package):
-    for heat in Explainer(package).heat(crops(3)):
+    heats = [*Explainer(package).heat(crops(12))]
+    for heat in heats:
         assert heat.shape == (CROP, CROP)
         assert heat.min() >= 0
-        assert heat.max() == pytest.approx(1)
+        # Where every place lowers the score, relu leaves nothing.
+        assert heat.max() == pytest.approx(1) or not heat.any()
+    assert any(heat.any() for heat in heats)
 
 
 def test_heat_is_grad_cam(package):
