@@ -141,7 +141,7 @@ def test_a_cluster_runs_two_at_once_on_different_devices(tmp_path, monkeypatch, 
         Task("two", ("-c", LEASING, str(tmp_path), "two", "one")),
     ]
     bad = Task("bad", ("-c", "raise SystemExit('no data')"))
-    workers = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    workers = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "dashboard_address": ":0"}
     with distributed.LocalCluster(**workers) as cluster:
         assert run_on_cluster([*leasing, bad], cluster.scheduler_address) == ["bad"]
     assert {(tmp_path / name).read_text() for name in ("one", "two")} == {"cpu-0", "cpu-1"}
