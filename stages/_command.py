@@ -13,6 +13,7 @@ import typer
 
 from fakeforensics.commands import run_app
 from fakeforensics.errors import UserError
+from fakeforensics.reading import read_json
 from fakeforensics.yaml12 import read_yaml
 
 if TYPE_CHECKING:
@@ -58,9 +59,10 @@ def need_recorded(path: Path, source: SourceParams) -> None:
     Raises:
         UserError: If they changed after the stage `code` ran.
     """
-    if path.is_file() and (recorded := json.loads(path.read_text(encoding="utf-8"))["source"]) != (
-        found := source.deciding()
-    ):
+    if not path.exists():
+        return
+    recorded, found = read_json(path, "run `dvc repro code`").get("source"), source.deciding()
+    if recorded != found:
         raise UserError(
             f"{PARAMS}: the settings of {path.stem!r} changed since the stage `code` recorded them",
             expected=json.dumps(recorded),

@@ -78,3 +78,6 @@ def test_settings_of_a_source_that_changed_after_they_were_recorded_are_refused(
     need_recorded(path, SourceParams(layout="folder", root="x", storage="shards"))  # the default
     with pytest.raises(UserError, match="'mine' changed since the stage `code`"):
         need_recorded(path, SourceParams(layout="folder", root="y"))
+    path.write_text("{")
+    with pytest.raises(UserError, match=r"mine\.json(.|\n)*dvc repro code"):
+        need_recorded(path, recorded)
