@@ -46,7 +46,7 @@ def main(
 
     from fakeforensics.files import write_json
     from fakeforensics.images.manifest import read_manifest
-    from fakeforensics.metrics.chance import chance_doubt, class_sizes
+    from fakeforensics.metrics.chance import class_sizes, evidence_against
     from fakeforensics.metrics.files import read_counts
     from fakeforensics.metrics.robustness import robustness_table, write_robustness
     from fakeforensics.metrics.summary import measure_run, read_undetected_videos, write_curves
@@ -72,7 +72,7 @@ def main(
     undetected = read_undetected_videos(counts)
     summary, details = measure_run(table, validation, scores, *bootstrap, undetected)
     precision = summary.get("validation", {}).get("ap", {})
-    if (doubt := chance_doubt(precision, *class_sizes(validation))) is not None:
+    if (doubt := evidence_against(precision, *class_sizes(validation))) is not None:
         echo(f"warning: {run}: {doubt}", err=True)
     analysis = analyze(table, validation, scores, settings.thresholds, settings.seed)
     summary |= analysis.likelihood.summary(settings.thresholds.likelihood_ratio, test_sets.unseen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -60,12 +61,49 @@ def class_sizes(table: pd.DataFrame) -> tuple[tuple[int, int], tuple[int, int]]:
     return (images[0], images[1]), (groups[0], groups[1])
 
 
-def chance_doubt(
+@dataclass(frozen=True)
+class NoEvidence:
+    """Validation does not show that a detector is better than a random order of the images.
+
+    Attributes:
+        precision: The highest average precision on validation, in percent.
+        random: The average precision of a random order, in percent.
+        limit: What a random order exceeds in 2.5% of cases, in percent.
+        groups: Numbers of independent groups of reals and of fakes.
+    """
+
+    precision: float
+    random: float
+    limit: float
+    groups: tuple[int, int]
+
+    @property
+    def has_too_few_images(self) -> bool:
+        """Whether even a perfect order of these images would not be evidence."""
+        return self.limit >= 100
+
+    def __str__(self) -> str:
+        """The warning, in sentences."""
+        if self.has_too_few_images:
+            return (
+                "Validation has too few images to say whether the detector works (independent real images: "
+                f"{self.groups[0]}, independent fakes: {self.groups[1]}). Its average precision there is "
+                f"{self.precision:.1f}, but a random order of so few ranks them perfectly in more than 2.5% "
+                "of cases. Put at least 10 independent images of each class into validation."
+            )
+        return (
+            f"The average precision on validation, {self.precision:.1f}, is no better than chance: a random "
+            f"order of these images has about {self.random:.1f}, and up to {self.limit:.1f} in 97.5% of "
+            "cases. The detector does not tell even the methods that it was trained on from real images."
+        )
+
+
+def evidence_against(
     precision: Mapping[str, float],
     images: tuple[int, int],
     groups: tuple[int, int] | None = None,
-) -> str | None:
-    """A warning if a detector is no better than chance on validation, in words.
+) -> NoEvidence | None:
+    """Compare a detector with chance on validation.
 
     Args:
         precision: Average precision on validation by score, as fractions; empty if it was not measured.
@@ -73,16 +111,12 @@ def chance_doubt(
         groups: Numbers of independent groups of reals and of fakes; None counts each image as a group.
 
     Returns:
-        The warning; None if the detector is better than chance, or nothing was measured.
+        None if the detector is better than chance, or nothing was measured.
     """
     if not precision or not all(images):
         return None
     limit = 100 * chance_limit(*images, *(groups or images))
-    best, chance = 100 * max(precision.values()), 100 * images[1] / sum(images)
+    best = 100 * max(precision.values())
     if best > limit:
         return None
-    return (
-        f"The average precision on validation, {best:.1f}, is no better than chance: a random order of "
-        f"these images has about {chance:.1f}, and up to {limit:.1f} in 97.5% of cases. The detector does "
-        "not tell even the methods that it was trained on from real images."
-    )
+    return NoEvidence(best, 100 * images[1] / sum(images), limit, groups or images)

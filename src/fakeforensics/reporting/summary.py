@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from scipy.special import expit
 
+from fakeforensics.metrics.chance import NoEvidence
 from fakeforensics.metrics.table import has_both_classes
 from fakeforensics.reporting.blocks import Block, Cell, Column, Facts, Row, Table, Text
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
 from fakeforensics.reporting.tables import mean
 from fakeforensics.thresholds.advice import SetRates, set_rates
-from fakeforensics.thresholds.doubts import doubts
+from fakeforensics.thresholds.doubts import doubts, no_evidence
 from fakeforensics.thresholds.policy import Decision
 
 _ENDS = (
@@ -32,6 +33,7 @@ class Pick:
         decision: Its policy; None if there is none.
         rates: The error rates of its threshold on each test set with both classes.
         doubts: Reasons not to use it, in sentences.
+        no_evidence: Set if validation does not show that it is better than chance.
     """
 
     column: ScoreColumn
@@ -39,6 +41,7 @@ class Pick:
     decision: Decision | None
     rates: tuple[SetRates, ...] = ()
     doubts: tuple[str, ...] = ()
+    no_evidence: NoEvidence | None = None
 
     @property
     def threshold(self) -> str:
@@ -81,8 +84,8 @@ def pick(results: ProtocolResults) -> Pick | None:
         found_rates = set_rates(both, column.spec.column, decision.threshold) if len(both) else ()
         order = {test_set: place for place, test_set in enumerate(results.protocol.test)}
         rates = tuple(sorted(found_rates, key=lambda one: order.get(one.test_set, len(order))))
-    against = doubts(results.cards[name], results.metrics[name], decision)
-    return Pick(column, 100 * found[name], decision, rates, tuple(against))
+    known = results.cards[name], results.metrics[name], decision
+    return Pick(column, 100 * found[name], decision, rates, tuple(doubts(*known)), no_evidence(*known))
 
 
 def short_blocks(results: ProtocolResults, chosen: Pick | None) -> list[Block]:
@@ -134,7 +137,9 @@ def _trained(results: ProtocolResults) -> str:
 def _use(chosen: Pick | None) -> str:
     if chosen is None:
         return "Nothing can be recommended: validation lacks real images or fakes, so it cannot choose."
-    if any("no better than chance" in doubt for doubt in chosen.doubts):
+    if chosen.no_evidence is not None and chosen.no_evidence.has_too_few_images:
+        return f"Nobody can tell: validation has too few images. {chosen.column.name} is the best on them."
+    if chosen.no_evidence is not None:
         return (
             f"None of these detectors. {chosen.column.name} is the best on validation, but no better than a "
             "random guess."

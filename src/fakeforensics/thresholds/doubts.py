@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fakeforensics.metrics.chance import chance_doubt
+from fakeforensics.metrics.chance import NoEvidence, evidence_against
 from fakeforensics.metrics.spec import VALIDATION
 from fakeforensics.models.card import REFERENCE
 from fakeforensics.models.doubts import epoch_doubt
@@ -21,11 +21,18 @@ def doubts(card: Mapping[str, Any], metrics: Mapping[str, Any], decision: Decisi
         decision: The detector's policy, which records the numbers of validation images and groups; None if
             there is none.
     """
+    found = epoch_doubt(card), no_evidence(card, metrics, decision)
+    return [str(doubt) for doubt in found if doubt is not None]
+
+
+def no_evidence(
+    card: Mapping[str, Any], metrics: Mapping[str, Any], decision: Decision | None
+) -> NoEvidence | None:
+    """What speaks against a detector that is not better than chance on validation; see `doubts`."""
     precision = metrics.get("validation", {}).get("ap") or {}
     ratio = None if decision is None else decision.likelihood_ratio
     groups = None if ratio is None else (ratio.reals, ratio.fakes)
-    found = (epoch_doubt(card), chance_doubt(precision, _validation_images(card, decision), groups))
-    return [doubt for doubt in found if doubt is not None]
+    return evidence_against(precision, _validation_images(card, decision), groups)
 
 
 def _validation_images(card: Mapping[str, Any], decision: Decision | None) -> tuple[int, int]:

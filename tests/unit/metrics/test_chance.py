@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakeforensics.metrics.chance import chance_limit, class_sizes
+from fakeforensics.metrics.chance import chance_limit, class_sizes, evidence_against
 
 
 def test_one_real_and_one_fake_have_two_orders():
@@ -41,3 +41,26 @@ def test_images_and_their_groups_are_counted_by_class():
     table = pd.DataFrame({"label": [0, 0, 0, 1, 1], "group": ["a", "a", "", "b", "b"], "key": list("vwxyz")})
     # A real without a group stands for itself.
     assert class_sizes(table) == ((3, 2), (2, 1))
+
+
+def test_a_perfect_order_of_two_and_two_is_no_evidence_but_one_of_four_and_four_is():
+    # 2 of each have 6 orders, 4 of each 70: a random one is perfect in 17 % and 1.4 % of cases.
+    found = evidence_against({"sl": 1.0}, (2, 2))
+    assert found is not None
+    assert found.has_too_few_images
+    assert "too few images" in str(found)
+    assert evidence_against({"sl": 1.0}, (4, 4)) is None
+
+
+def test_many_images_of_few_groups_are_few():
+    found = evidence_against({"sl": 1.0}, (500, 500), (2, 2))
+    assert found is not None
+    assert found.has_too_few_images
+
+
+def test_a_low_precision_on_many_images_is_no_better_than_chance():
+    found = evidence_against({"sl": 0.5, "cd": 0.3}, (100, 100))
+    assert found is not None
+    assert (found.precision, found.random) == (50, 50)
+    assert not found.has_too_few_images
+    assert "no better than chance" in str(found)

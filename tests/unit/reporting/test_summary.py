@@ -93,6 +93,13 @@ def test_a_detector_at_chance_on_validation_is_not_recommended(decided):
     )
 
 
+def test_with_too_few_validation_images_nobody_can_tell(decided):
+    decide(decided, measured_on={"reals": 2, "fakes": 2, "images": "validation"})
+    results = decided.results()
+    assert dict(facts(results, pick(results)))["Use"].startswith("Nobody can tell")
+    assert any("BCE: Validation has too few images" in one for one in warnings(results))
+
+
 def test_the_first_epoch_as_the_best_is_warned_of(decided):
     decided.card("bce", epochs=5, best_epoch=0)
     (warning,) = warnings(decided.results())
