@@ -147,15 +147,17 @@ def _upper_limit(rate: float | None, images: int) -> float | None:
 
 def share_text(adapted: Adapted) -> str:
     """The estimated share of fakes among the files; if unknown, the rule that chose the threshold."""
-    share = "Share of fakes among the files: "
-    if adapted.fake_share is None or adapted.fake_share_interval is None:
-        share += "unknown"
-    else:
-        low, high = adapted.fake_share_interval
-        share += f"about {100 * adapted.fake_share:.0f}%, 95% interval {100 * low:.1f}% to {100 * high:.1f}%"
-    if not adapted.fallback:
-        return share
-    return f"{share}; {adapted.fallback}, so the threshold is the conformal one of the known reals alone"
+    share, assumed = "Share of fakes among the files: unknown", ""
+    if adapted.fake_share is not None and adapted.fake_share_interval is not None:
+        low, high = (100 * end for end in adapted.fake_share_interval)
+        share = (
+            f"Share of fakes among the files: about {100 * adapted.fake_share:.0f}%, "
+            f"95% interval {low:.1f}% to {high:.1f}%"
+        )
+        assumed = ". The interval assumes that the detector ranks these fakes well (AUC of at least 0.8)"
+    if adapted.fallback:
+        share += f"; {adapted.fallback}, so the threshold is the conformal one of the known reals alone"
+    return share + assumed
 
 
 def cut_text(decision: Decision) -> str:
