@@ -6,12 +6,15 @@ import atexit
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import explain_full_disk
+
+_LATER = 0.01  # seconds
 
 
 def run_app(app: Callable[[], None], explain: Callable[[UserError], str] = str) -> None:
@@ -24,6 +27,8 @@ def run_app(app: Callable[[], None], explain: Callable[[UserError], str] = str) 
     Raises:
         SystemExit: When it has ended; the status is 1 after an error, a full disk or Ctrl-C.
     """
+    before = sys.unraisablehook
+    sys.unraisablehook = partial(_interrupt_again, before)
     try:
         with explain_full_disk(Path()):
             app()
@@ -34,6 +39,27 @@ def run_app(app: Callable[[], None], explain: Callable[[UserError], str] = str) 
         typer.echo("Aborted.", err=True)
         sys.exit(1)
     finally:
+        sys.unraisablehook = before
         # Libraries that clean up at the end of the process would print tracebacks. The functions of `atexit`
         # run in reverse order, so this one is registered last.
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
+        atexit.register(_ignore_interrupts)
+
+
+def _interrupt_again(
+    otherwise: Callable[[sys.UnraisableHookArgs], object], raised: sys.UnraisableHookArgs
+) -> None:
+    """Interrupt the main thread a little later, if Python drops a KeyboardInterrupt.
+
+    Python drops exceptions of finalizers and of callbacks, such as those of its import system. The command
+    would go on after Ctrl-C.
+    """
+    if not issubclass(raised.exc_type, KeyboardInterrupt):
+        otherwise(raised)
+        return
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, _LATER)
+
+
+def _ignore_interrupts() -> None:
+    for number in (signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)

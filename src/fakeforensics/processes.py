@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -52,7 +52,13 @@ def start_server(*preload: str) -> None:
         preload: Names of modules to import there, as for `WorkerPool`.
     """
     _CONTEXT.set_forkserver_preload([__name__, *preload])
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # the server needs it, and its start would unblock Ctrl-C
+    # The server inherits the block. Without it, Ctrl-C would end its imports with a traceback.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class WorkerPool:
@@ -79,7 +85,7 @@ class WorkerPool:
         preload: Sequence[str] = (),
         fresh: bool = False,
     ) -> None:
-        _CONTEXT.set_forkserver_preload([__name__, *preload])
+        start_server(*preload)
         self.workers = workers or os.cpu_count() or 1
         start = partial(
             ProcessPool,

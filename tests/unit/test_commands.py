@@ -48,3 +48,33 @@ def test_ctrl_c_at_the_end_does_not_disturb_libraries_that_clean_up() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "cleaned up\n", "")
+
+
+def test_ctrl_c_that_python_drops_in_a_finalizer_still_ends_the_command() -> None:
+    code = (
+        "import signal, time\n"
+        "from fakeforensics.commands import run_app\n"
+        "class Dropped:\n"
+        "    def __del__(self):\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "def app():\n"
+        "    Dropped()\n"
+        "    time.sleep(60)\n"
+        "    print('went on')\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "run_app(app)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "Aborted.\n")
+
+
+def test_what_else_python_drops_is_told() -> None:
+    code = (
+        "from fakeforensics.commands import run_app\n"
+        "class Broken:\n"
+        "    def __del__(self):\n"
+        "        raise ValueError('not closed')\n"
+        "run_app(lambda: Broken() and None)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "not closed" in ended.stderr

@@ -1,5 +1,6 @@
 """Processes that die, stall and run out of memory, and what that costs the others."""
 
+import os
 import re
 import signal
 import subprocess
@@ -127,6 +128,27 @@ def test_no_worker_outlives_the_main_process(number, tmp_path):
     while (alive := [pid for pid in workers if _runs(pid)]) and time.monotonic() < end:
         time.sleep(0.05)
     assert alive == []
+
+
+def test_ctrl_c_does_not_end_the_imports_of_the_server(tmp_path):
+    (tmp_path / "interrupted.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    (tmp_path / "main.py").write_text(
+        "import signal\n"
+        "from fakeforensics.processes import WorkerPool\n"
+        "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
+        "    with WorkerPool(1, preload=['interrupted']) as pool:\n"
+        "        print(pool.submit(abs, -1).result())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "main.py"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "1\n", "")
 
 
 def test_no_other_pool_is_used():
