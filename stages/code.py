@@ -32,7 +32,7 @@ def main(
     from fakeforensics.code import code_hashes, module_file
     from fakeforensics.files import atomic_directory, write_json
     from fakeforensics.params import load_params
-    from fakeforensics.sources.base import adapter_names
+    from fakeforensics.sources.registry import adapter_names
 
     settings = load_params(params)
 
@@ -63,7 +63,8 @@ def main(
 
 def image_settings(source: SourceParams, faces: FacesParams) -> tuple[str, dict[str, Any]]:
     """Whether the faces of a source are cropped (`faces`) or not (`whole`), and the settings that matter."""
-    from fakeforensics.sources.base import VIDEO_SUFFIXES, adapter_class
+    from fakeforensics.sources.base import VIDEO_SUFFIXES
+    from fakeforensics.sources.registry import adapter_class
 
     adapter = adapter_class(source.layout)
     crop = source.crop or adapter.crop

@@ -32,8 +32,9 @@ def main(
     from fakeforensics.faces.run import make_images
     from fakeforensics.images.index import REJECTED_FILE, write_missing
     from fakeforensics.params import load_params
-    from fakeforensics.sources.base import MissingSourceError, open_source, read_records
+    from fakeforensics.sources.base import read_records
     from fakeforensics.sources.inventory import is_empty
+    from fakeforensics.sources.registry import MissingSourceError, open_source
 
     settings = load_params(params)
     configured = settings.source(source)

@@ -25,9 +25,9 @@ def main(
     If the source's folder is missing, the list is empty. Protocols that use the source then fail at splits.
     """
     from fakeforensics.params import load_params
-    from fakeforensics.sources.base import MissingSourceError, open_source
     from fakeforensics.sources.hashing import UNREADABLE
     from fakeforensics.sources.inventory import read_list, write_empty, write_inventory
+    from fakeforensics.sources.registry import MissingSourceError, open_source
 
     configured = load_params(params).source(source)
     need_recorded(code / "inventory" / f"{source}.json", configured)

@@ -42,9 +42,9 @@ def check(
       fakeforensics data check celeb_df --update
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.params import load_params
-    from fakeforensics.sources.base import open_source
     from fakeforensics.sources.check import check_sources, render
     from fakeforensics.sources.inventory import digest_path, write_inventory
+    from fakeforensics.sources.registry import open_source
 
     settings = load_params(params)
     chosen = {name: settings.source(name) for name in sources or settings.sources}
@@ -153,7 +153,7 @@ def fetch(
       fakeforensics data fetch cnn_synth --part test --root /data/CNN_synth
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.sources import download
-    from fakeforensics.sources.base import adapter_class
+    from fakeforensics.sources.registry import adapter_class
 
     adapter = adapter_class(name)
     parts = [archive.part for archive in adapter.archives]

@@ -1,22 +1,17 @@
-"""The base class of data-set adapters. `layout` in params.yaml is the name of an adapter's module."""
+"""The base class of data-set adapters, and what they say of a file."""
 
 from __future__ import annotations
 
 import os
-import pkgutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
-from inspect import isabstract
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from fakeforensics import sources
 from fakeforensics.errors import UserError
-from fakeforensics.files import expand
-from fakeforensics.params import Flag, Group, SourceParams
+from fakeforensics.params import Flag, Group
 from fakeforensics.parsing import parse
 from fakeforensics.sources.split_folders import Split, split_of
 
@@ -293,60 +288,6 @@ class DatasetAdapter(ABC):
                 )
 
 
-class MissingSourceError(UserError):
-    """The folder of a configured source does not exist."""
-
-
-def adapter_names() -> list[str]:
-    """The modules of this package that hold an adapter, sorted."""
-    return sorted(module.name for module in pkgutil.iter_modules(sources.__path__) if _adapters(module.name))
-
-
-def adapter_class(name: str, context: str = "") -> type[DatasetAdapter]:
-    """The adapter in the module with a given name.
-
-    Args:
-        name: The module's name.
-        context: Where the name was given, as the beginning of an error message.
-
-    Raises:
-        UserError: If there is no such module, or it does not define exactly one adapter.
-    """
-    is_module = any(module.name == name for module in pkgutil.iter_modules(sources.__path__))
-    found = _adapters(name) if is_module else []
-    if len(found) != 1:
-        raise UserError(
-            f"{context}unknown layout {name!r}",
-            expected="one of " + ", ".join(adapter_names()),
-            found=f"{len(found)} subclasses of DatasetAdapter in its module" if is_module else None,
-            fix=f"correct the name, or add the module src/fakeforensics/sources/{name}.py (docs/data.md)",
-        )
-    return found[0]
-
-
-def open_source(name: str, source: SourceParams) -> DatasetAdapter:
-    """The adapter of a source in params.yaml; `$VARIABLES` and `~` in its root are expanded.
-
-    Args:
-        name: The source's name.
-        source: Its settings.
-
-    Raises:
-        MissingSourceError: If the root does not exist, or a variable in it is not set.
-        UserError: If the layout is unknown or an option is wrong.
-    """
-    adapter = adapter_class(source.layout, f"params.yaml: sources.{name}.layout: ")
-    root = _expanded(name, source.root)
-    if not root.is_dir():
-        raise MissingSourceError(
-            f"source {name!r}: the folder {root} does not exist",
-            expected=f"a data set of layout {source.layout}:\n{adapter.instructions.tree}",
-            fix=f"docs/data.md says how to get it; then set sources.{name}.root in params.yaml, "
-            "or remove the source there",
-        )
-    return adapter(name, root, source.options)
-
-
 def read_records(adapter: DatasetAdapter) -> list[RawFile]:
     """All files of a source; fakes in groups without a real file are marked in their `rules`.
 
@@ -378,28 +319,6 @@ def decisions(records: Iterable[RawFile]) -> dict[str, dict[str, int]]:
         counts["label"][record.rules.label or UNNAMED] += 1
         counts["doubts"].update(record.rules.doubts)
     return {name: dict(sorted(counter.items())) for name, counter in counts.items()}
-
-
-def _adapters(name: str) -> list[type[DatasetAdapter]]:
-    module = import_module(f"{sources.__name__}.{name}")
-    return [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, DatasetAdapter)
-        and value.__module__ == module.__name__
-        and not isabstract(value)
-    ]
-
-
-def _expanded(name: str, root: str) -> Path:
-    expanded, unset = expand(root)
-    if unset:
-        raise MissingSourceError(
-            f"source {name!r}: the environment variable {unset} in its root {root} is not set",
-            fix=f"export {unset}=…, or write the folder itself into sources.{name}.root",
-        )
-    return expanded
 
 
 def _walk(root: Path) -> Iterator[PurePosixPath]:

@@ -22,13 +22,11 @@ from fakeforensics.sources.base import (
     DatasetAdapter,
     RawFile,
     SharedNumbers,
-    adapter_class,
-    adapter_names,
     decisions,
-    open_source,
     read_records,
 )
 from fakeforensics.sources.hashing import map_in_order
+from fakeforensics.sources.registry import adapter_class, adapter_names, open_source
 
 SHOWN = 5
 SAMPLE_BYTES = 4096

@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import scratch_directory, sha256_file
-from fakeforensics.sources.base import Archive, CountCheck, DatasetAdapter, adapter_class
+from fakeforensics.sources.base import Archive, CountCheck, DatasetAdapter
+from fakeforensics.sources.registry import adapter_class
 
 SEVEN_ZIP = ("7zz", "7z", "7za")
 Report = Callable[[str], None]

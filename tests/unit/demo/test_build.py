@@ -10,7 +10,7 @@ import pytest
 from examples.demo import Recipe, celeb_df, dffd
 from examples.demo.build import build, summarize
 from fakeforensics.params import SourceParams
-from fakeforensics.sources.base import open_source
+from fakeforensics.sources.registry import open_source
 
 TINY = Recipe(
     celebrities=2,

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import yaml
 
-from fakeforensics.sources.base import RawFile, adapter_class
+from fakeforensics.sources.base import RawFile
 from fakeforensics.sources.cnn_synth import TEST_COUNTS
 from fakeforensics.sources.dffd import MANY_FAKE_FACES
+from fakeforensics.sources.registry import adapter_class
 
 TABLES = Path(__file__).parents[3] / "src/fakeforensics/thesis/tables.yaml"
 

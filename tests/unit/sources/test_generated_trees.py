@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from fakeforensics.errors import UserError
 from fakeforensics.params import SourceParams
-from fakeforensics.sources.base import open_source, read_records
+from fakeforensics.sources.base import read_records
+from fakeforensics.sources.registry import open_source
 from fakeforensics.splits.assign import assign_source
 from fakeforensics.splits.protocol import Holdout
 from fakeforensics.splits.select import check_leaks

@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from fakeforensics.params import SourceParams
-from fakeforensics.sources.base import FAKES_ONLY, open_source, read_records
+from fakeforensics.sources.base import FAKES_ONLY, read_records
 from fakeforensics.sources.check import check_sources
+from fakeforensics.sources.registry import open_source
 from fakeforensics.splits.assign import assign_source
 from fakeforensics.splits.protocol import Holdout
 from fakeforensics.splits.select import check_leaks

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from fakeforensics.sources.base import DatasetAdapter, adapter_class
+from fakeforensics.sources.base import DatasetAdapter
+from fakeforensics.sources.registry import adapter_class
 from fakeforensics.splits.counts import count
 from fakeforensics.splits.manifest import Manifests, build_manifests
 from fakeforensics.splits.protocol import load_protocol
