@@ -1,7 +1,9 @@
 """Stages and `dvc repro` that are killed at a random moment: the same command again gives the same bytes."""
 
 import signal
+import subprocess
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +27,8 @@ GRACE = 30.0  # seconds until what was killed must be gone, on a busy machine
 LONGEST = 600.0  # seconds that a stage may take
 # What the second run of DVC says while the first, or the stage that it started, is at work.
 UNDER_WAY = ("already running", "Unable to acquire lock")
+# DVC writes its list of locks in place, so a kill can empty it: findings/dvc-rwlock-written-in-place.sh.
+CUT_LIST, LIST = "Unable to read RWLock-file", Path(".dvc/tmp/rwlock")
 
 
 def whole_or_missing(root: Path, base: Path, stage) -> list[str]:
@@ -53,9 +57,18 @@ def disturbed(root, base, stage, start, number, moment, *, to_all, keeps_on, loa
         return "", f"traceback: {first.printed[-1500:]}"
     if not keeps_on and (half := whole_or_missing(root, base, stage)):
         return "", f"half an output: {', '.join(half)}"
+    if keeps_on:
+        with suppress(
+            subprocess.TimeoutExpired
+        ):  # until its parent asks, DVC takes what it killed for running
+            first.process.wait(1)
     again = start()
     if not again.gone(LONGEST):
         return "", "the run after the kill does not end"
+    if is_cut := again.process.returncode != 0 and CUT_LIST in again.printed:
+        (root / LIST).unlink()
+        again = start()
+        again.gone(LONGEST)
     if keeps_on:
         # What DVC started outlives it, and the second run either follows it or says that it is under way.
         if not first.gone(LONGEST):
@@ -70,7 +83,7 @@ def disturbed(root, base, stage, start, number, moment, *, to_all, keeps_on, loa
     elif TRACE in first.printed:
         how = "interrupted while Python loaded modules"
     else:
-        how = "killed"
+        how = "killed while DVC wrote its list of locks, which was removed" if is_cut else "killed"
     return how, wrong(root, base, stage)
 
 
