@@ -20,6 +20,7 @@ def main(
     from fakeforensics.metrics.compare import compare_with_baseline
     from fakeforensics.metrics.table import read_scores, read_test_sets
     from fakeforensics.params import load_params
+    from fakeforensics.sums import write_list
     from stages._left_out import left_out
 
     settings = load_params(params)
@@ -36,7 +37,9 @@ def main(
         settings.seed,
         settings.evaluate.bootstrap,
     )
-    write_json(Path(f"metrics/{protocol}/comparison.json"), found)
+    out = Path(f"metrics/{protocol}/comparison.json")
+    write_json(out, found)
+    write_list([out])
 
 
 if __name__ == "__main__":

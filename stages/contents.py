@@ -19,6 +19,7 @@ def main(
     """
     from fakeforensics.files import sha256_file, write_json
     from fakeforensics.params import load_params
+    from fakeforensics.sums import write_list
 
     def files(source: str) -> dict[str, str]:
         found = sorted(path for path in (images / source).rglob("*") if path.is_file())
@@ -29,6 +30,7 @@ def main(
         }
 
     write_json(out, {source: files(source) for source in sorted(load_params(params).sources)})
+    write_list([out])
 
 
 if __name__ == "__main__":

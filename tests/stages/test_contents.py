@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fakeforensics.errors import UserError
+from fakeforensics.reading import read_json
 from stages.contents import main
 
 
@@ -35,6 +37,14 @@ def test_each_source_has_the_hashes_of_its_index_and_lists(project: Path) -> Non
     assert list(found) == ["a", "b"]  # whatever the order in params.yaml
     digest = hashlib.sha256(b"index of a").hexdigest()
     assert found["a"] == {"index.parquet": digest, "rejected.csv": hashlib.sha256(b"").hexdigest()}
+
+
+def test_a_lost_source_is_noticed_by_whoever_reads_the_hashes(project: Path) -> None:
+    contents(project)
+    path = project / "contents.json"
+    path.write_text('{"a": {}}')
+    with pytest.raises(UserError, match=r"contents\.json: changed"):
+        read_json(path)
 
 
 def test_a_changed_index_changes_its_own_source_alone(project: Path) -> None:
