@@ -165,6 +165,9 @@ def _run(asked: dict[str, Any]) -> None:
     status = 0
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    except KeyboardInterrupt:  # it came before there was a command
+        os._exit(1)
+    try:
         if module == CLI:
             importlib.import_module(CLI).main()
         else:
