@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.project import hasten, shorten, shrink
+from tests.faults.project import shorten, shrink
 from tests.faults.warm import Warm
-from tests.pipeline.conftest import make_clone  # noqa: F401  a fixture
+from tests.pipeline.conftest import hasten_demo, make_clone  # noqa: F401  a fixture
 
 
 def pytest_collection_modifyitems(items):
@@ -37,7 +37,7 @@ def base(make_clone, tmp_path_factory):  # noqa: F811  the fixture
     clone = make_clone(tmp_path_factory.mktemp("faults") / "base")
     clone.edit("params.yaml", shrink)
     clone.edit("protocols/demo.yaml", shorten)
-    hasten(clone.path)
+    hasten_demo(clone.path)
     clone.commit()
     clone.run("dvc", "repro")
     return clone.path

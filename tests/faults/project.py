@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -65,15 +64,6 @@ def shrink(params) -> None:
     params["detectors"] = ["bce"]
     params["evaluate"] |= {"bootstrap": 100, "corruptions": ["blur_2"]}
     params["thresholds"] |= {"bootstrap": 100, "known_reals": [5], "draws": 5}
-
-
-def hasten(root: Path) -> None:
-    """Let the demo's generators of fakes learn for two steps: what they make matters here to nobody."""
-    path = root / "examples/demo/__init__.py"
-    text = path.read_text()
-    found = re.sub(r"steps: int = \d+", "steps: int = 2", text)
-    assert found != text
-    path.write_text(found)
 
 
 def shorten(protocol) -> None:

@@ -1,6 +1,7 @@
 """A temporary clone in which the pipeline really runs."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -102,6 +103,20 @@ def outputs(sources, protocols, detectors):
                 listed |= {path} if name not in ("code", "demo") else set()
     assert not [path for path in listed if "$" in path]
     return listed
+
+
+def leave_out_demo(pipeline) -> None:
+    """Let the stage demo, which takes a minute, make no data: for pipelines that use none of them."""
+    pipeline["stages"]["demo"]["cmd"] = "mkdir -p data/raw/demo && echo '{}' >data/demo.json"
+
+
+def hasten_demo(root: Path) -> None:
+    """Let the demo's generators of fakes learn for two steps, where what they make does not matter."""
+    path = root / "examples/demo/__init__.py"
+    text = path.read_text()
+    found = re.sub(r"steps: int = \d+", "steps: int = 2", text)
+    assert found != text
+    path.write_text(found)
 
 
 def leave_out_onnx(patch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.pipeline.conftest import ROOT
+from tests.pipeline.conftest import ROOT, leave_out_demo
 
 pytestmark = pytest.mark.slow
 
@@ -19,11 +19,6 @@ BLOCK = re.compile(r"^<!-- runs -->\n```sh\n(.*?)^```$", re.DOTALL | re.MULTILIN
 def commands(page: str) -> list[str]:
     """The blocks of a page that are marked as runnable, in their order."""
     return BLOCK.findall((ROOT / page).read_text())
-
-
-def leave_out_demo(pipeline):
-    """The tutorials use none of the demo's data, which take a minute."""
-    pipeline["stages"]["demo"]["cmd"] = "mkdir -p data/raw/demo && echo '{}' >data/demo.json"
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from fakeforensics.reporting.results import read_results
 from fakeforensics.splits.protocol import load_protocol
 from fakeforensics.thesis.pilot import pilot_chapters
 from fakeforensics.thesis.tables import COLUMNS, reference_of
-from tests.pipeline.conftest import leave_out_onnx, leave_out_pictures, outputs, stages
+from tests.pipeline.conftest import leave_out_demo, leave_out_onnx, leave_out_pictures, outputs, stages
 from tests.replicas import write_replicas
 from tests.thin_resnet import thin_networks
 
@@ -234,7 +234,6 @@ def test_dvc_resolves_all_protocols_and_a_grid_of_lambda_is_in_the_report(make_c
 
     def reduce(params):
         params |= {"detectors": ["joint"], "compare": {"baseline": "joint"}, "protocols": ["demo"]}
-        params["demo"]["scale"] = 0.05
 
     for one in NAMES:
         clone.run("python", "-m", "stages.pipeline", "--protocol", one, "--no-run")
@@ -252,6 +251,7 @@ def test_dvc_resolves_all_protocols_and_a_grid_of_lambda_is_in_the_report(make_c
 
     prepare(clone, [name])
     clone.edit("params.yaml", reduce)
+    clone.edit("dvc.yaml", leave_out_demo)
     clone.commit()
     # The environment is there already: make need not build it.
     clone.run("make", "--old-file", ".venv/.installed", "lambda-grid", f"PROTOCOL={name}", "LAMBDAS=0.01,1")
