@@ -19,9 +19,9 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 HEAVY = (
     *("cv2", "dlib", "matplotlib.pyplot", "onnx", "onnxruntime", "pandas", "pyarrow.parquet"),
@@ -106,8 +106,8 @@ class Forked:
         return self.returncode
 
 
-def main() -> None:
-    """Import all modules, then fork what standard input asks for, and write down how each command ended."""
+def load_everything() -> None:
+    """Import all modules of the project, and the libraries that they load where they need them."""
     import fakeforensics
     import stages
 
@@ -116,6 +116,11 @@ def main() -> None:
             importlib.import_module(module.name)
     for name in HEAVY:
         importlib.import_module(name)
+
+
+def main() -> None:
+    """Import all modules, then fork what standard input asks for, and write down how each command ended."""
+    load_everything()
     statuses: dict[int, Path] = {}
     print("ready", flush=True)
     while True:
@@ -148,7 +153,7 @@ def _reap(statuses: dict[int, Path]) -> None:
         unfinished.replace(path)
 
 
-def _run(asked: dict[str, Any]) -> None:
+def _run(asked: dict[str, Any]) -> NoReturn:
     """Be the command; does not return."""
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -160,10 +165,8 @@ def _run(asked: dict[str, Any]) -> None:
         os.dup2(source, target)
     sys.stdin = open(0)  # noqa: SIM115  the one before holds what the server has read ahead
     module, *sys.argv = [asked["command"][0], *asked["command"]]
-    warnings.resetwarnings()
-    warnings.simplefilter("default")
-    status = 0
-    try:
+
+    def run() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     except KeyboardInterrupt:  # it came before there was a command
         os._exit(1)
@@ -172,6 +175,17 @@ def _run(asked: dict[str, Any]) -> None:
             importlib.import_module(CLI).main()
         else:
             importlib.import_module("stages._command").run_command(importlib.import_module(module).main)
+
+    run_and_exit(run)
+
+
+def run_and_exit(run: Callable[[], object]) -> NoReturn:
+    """Call a program's function and end this forked process as the interpreter ends."""
+    warnings.resetwarnings()
+    warnings.simplefilter("default")
+    status = 0
+    try:
+        run()
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # noqa: BLE001  as the interpreter prints it

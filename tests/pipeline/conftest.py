@@ -14,6 +14,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from fakeforensics.inference import export
+from tests.pipeline.warm import WarmPython
 
 ROOT = Path(__file__).parents[2]
 DEMO = "pipelines/demo/dvc.yaml:"  # begins the addresses of the demo's own stages
@@ -29,15 +30,22 @@ def stages() -> dict[str, dict]:
 
 @dataclass(frozen=True)
 class Clone:
-    """A copy of the project as it stands, a Git and DVC repository of its own."""
+    """A copy of the project as it stands, a Git and DVC repository of its own.
+
+    Attributes:
+        path: The folder.
+        python: A folder with another `python`, as `warm_python` has one; None: this interpreter.
+    """
 
     path: Path
+    python: Path | None = None
 
     @property
     def environment(self) -> dict[str, str]:
-        """In which commands find this interpreter and the copy's own code."""
+        """In which commands find the interpreter and the copy's own code."""
+        programs = [*filter(None, [self.python]), Path(sys.executable).parent, os.environ["PATH"]]
         return os.environ | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": os.pathsep.join(map(str, programs)),
             "PYTHONPATH": str(self.path / "src"),
             "PYTHONWARNINGS": "default",
         }
@@ -145,10 +153,18 @@ def leave_out_pictures(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
+def warm_python(tmp_path_factory):
+    """A folder with a `python` that forks stages: one for all pipelines of a test process."""
+    python = WarmPython(tmp_path_factory.mktemp("python"))
+    yield python.folder
+    python.close()
+
+
+@pytest.fixture(scope="session")
 def make_clone():
     """Copies the tracked files, as they are in the working tree, into a new repository."""
 
-    def make(path: Path) -> Clone:
+    def make(path: Path, python: Path | None = None) -> Clone:
         tracked = subprocess.run(
             ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout.split("\0")
@@ -158,7 +174,7 @@ def make_clone():
                 shutil.copy2(ROOT / name, path / name)
         for lock in (path / "dvc.lock", *path.glob("pipelines/*/dvc.lock")):
             lock.unlink(missing_ok=True)
-        clone = Clone(path)
+        clone = Clone(path, python)
         clone.run("git", "init", "--quiet")
         clone.run("git", "config", "user.name", "Test")
         clone.run("git", "config", "user.email", "test@example.org")

@@ -227,9 +227,9 @@ def test_the_report_is_complete_and_stands_alone(project):
         assert f'href="{name}/index.html"' in index
 
 
-def test_dvc_resolves_all_protocols_and_a_grid_of_lambda_is_in_the_report(make_clone, tmp_path):
+def test_dvc_resolves_all_protocols_and_a_grid_of_lambda_is_in_the_report(make_clone, warm_python, tmp_path):
     name = "mff_4_4"
-    clone = make_clone(tmp_path / "clone")
+    clone = make_clone(tmp_path / "clone", warm_python)
     prepare(clone, NAMES)
 
     def reduce(params):

@@ -1,4 +1,4 @@
-"""`dvc repro`, `dvc exp run` and a shared remote in a temporary clone, on a small demo."""
+"""`dvc repro`, `dvc exp run` and a shared remote in a temporary clone, on a small demo and a thin network."""
 
 import hashlib
 import json
@@ -34,9 +34,9 @@ def shorten(protocol):
 
 
 @pytest.fixture(scope="module")
-def clone(make_clone, tmp_path_factory):
+def clone(make_clone, warm_python, tmp_path_factory):
     """A clone in which everything ran, with a remote in a folder to which it was pushed."""
-    clone = make_clone(tmp_path_factory.mktemp("clone"))
+    clone = make_clone(tmp_path_factory.mktemp("clone"), warm_python)
     clone.edit("params.yaml", shrink)
     clone.edit("protocols/demo.yaml", shorten)
     hasten_demo(clone.path)
@@ -113,7 +113,7 @@ def test_lambda_retrains_joint_alone_and_going_back_trains_nothing(clone):
 def cloned(clone, path):
     """A clone from it by Git, as a colleague makes one."""
     subprocess.run(("git", "clone", "--quiet", str(clone.path), str(path)), check=True)
-    return Clone(path)
+    return Clone(path, clone.python)
 
 
 def test_a_second_clone_pulls_what_the_first_computed(clone, tmp_path):
