@@ -1,10 +1,6 @@
-"""Validates a given detector, by as many processes as torchrun started; the first writes what came out.
-
-Run as `python -m tests.unit.training.validate_shares PROJECT CHECKPOINT OUT`.
-"""
+"""Validates a given detector, by as many processes as torchrun started; the first writes what came out."""
 
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -40,7 +36,3 @@ def main(project: Path, checkpoint: Path, out: Path) -> None:
     row = run.validate(0)
     if fabric.is_global_zero:
         out.write_text(json.dumps({"center": detector.center.tolist(), "world": fabric.world_size} | row))
-
-
-if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
