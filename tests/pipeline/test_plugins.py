@@ -18,7 +18,7 @@ from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import read_card
 from tests.pipeline.conftest import leave_out_onnx, leave_out_pictures, outputs, stages
 from tests.replicas import picture, write_replica
-from tests.thin_resnet import thin_networks, thin_resnet
+from tests.thin_resnet import few_blocks, thin_networks, thin_resnet
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = """
@@ -190,6 +190,8 @@ def test_one_class_detectors_train_on_a_protocol_without_fakes_and_others_are_le
 @pytest.mark.slow
 def test_a_backbone_of_another_family_needs_a_name_alone(tmp_path, monkeypatch):
     prepare(tmp_path, ["bce", "joint"], backbone="convnext_tiny")
+    few_blocks(monkeypatch)
+    leave_out_pictures(monkeypatch)
     monkeypatch.chdir(tmp_path)
     run_stages(["bce", "joint"])
     card = read_card(tmp_path / "models/p/joint")

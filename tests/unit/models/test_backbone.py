@@ -5,7 +5,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torchvision import models as zoo
-from torchvision.models import convnext, vision_transformer
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
@@ -17,6 +16,7 @@ from fakeforensics.models.backbone import (
     start_backbone,
 )
 from fakeforensics.models.card import Architecture
+from tests.thin_resnet import few_blocks
 
 FAMILIES = {"resnet18": 512, "convnext_tiny": 768, "efficientnet_b0": 1280, "vit_b_16": 768}
 
@@ -33,17 +33,7 @@ def start(network, facts, weights, sha256=None, crop_size=64):
 @pytest.fixture
 def shallow(monkeypatch):
     """Families of hundreds of megabytes, with one block where they have up to twelve."""
-    convnext_of, transformer_of = convnext._convnext, vision_transformer._vision_transformer
-
-    def few_blocks(blocks, *others, **options):
-        single = [convnext.CNBlockConfig(one.input_channels, one.out_channels, 1) for one in blocks]
-        return convnext_of(single, *others, **options)
-
-    def one_layer(**options):
-        return transformer_of(**options | {"num_layers": 1})
-
-    monkeypatch.setattr(convnext, "_convnext", few_blocks)
-    monkeypatch.setattr(vision_transformer, "_vision_transformer", one_layer)
+    few_blocks(monkeypatch)
 
 
 @pytest.mark.usefixtures("shallow")
