@@ -58,8 +58,13 @@ PYTEST := pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 test: $(INSTALLED) lint ## Run the linters and the quick tests
 	$(PYTEST)
 
+# Other files are not imported. The longest begin first, so that no process is left with one at the end.
+LONGEST := $(addprefix tests/pipeline/,test_replicas.py test_repro.py test_documented_commands.py)
+LONGEST += tests/unit/training/test_distributed.py
+SLOW = $(LONGEST) $(filter-out $(LONGEST),$(sort $(shell grep -rl --include='*.py' 'mark\.slow' tests)))
+
 test-full: $(INSTALLED) ## Run what is slow: the whole pipeline, replicas of every data set, kill tests
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow $(SLOW)
 
 SEED ?= 0
 KILLS ?= 14
