@@ -167,10 +167,10 @@ def _run(asked: dict[str, Any]) -> NoReturn:
     module, *sys.argv = [asked["command"][0], *asked["command"]]
 
     def run() -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    except KeyboardInterrupt:  # it came before there was a command
-        os._exit(1)
-    try:
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        except KeyboardInterrupt:  # it came before there was a command
+            os._exit(1)
         if module == CLI:
             importlib.import_module(CLI).main()
         else:
