@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 export PATH := $(BIN):$(PATH)
 INSTALLED := $(VENV)/.installed
+# Python keeps compiled modules, also where the environment forbids it: each of many processes would compile them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install repro sample lambda-grid seeds systems test test-full test-faults lint format docs
