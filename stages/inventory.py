@@ -38,7 +38,7 @@ def main(
         typer.secho(f"warning: {error}", err=True, fg=typer.colors.YELLOW)
         return
     digest = write_inventory(adapter, out, scratch=scratch)
-    typer.echo(f"{source}: {digest.files} files, {digest.bytes / 2**20:.1f} MiB")
+    typer.echo(f"{source}: {digest.files} file{'s' * (digest.files != 1)}, {digest.bytes / 2**20:.1f} MiB")
     if digest.unreadable:
         rows = read_list(source, out)
         first = rows.loc[rows["sha256"] == UNREADABLE, "path"].iloc[0]

@@ -63,10 +63,14 @@ def check(
             new := _what_is_new(report, open_source(report.name, chosen[report.name]), lists)
         ):
             is_current = False
+            command = f"fakeforensics data check {report.name} --update"
+            fix = f"to update it: {command}"
+            if not report.is_good:
+                fix = f"to update it: repair or remove what the errors above name, then run {command}"
             typer.echo(
                 f"  {digest_path(report.name, lists)} is out of date, and `dvc repro` depends on it:\n"
                 f"    {new}\n"
-                f"  to update it: fakeforensics data check {report.name} --update"
+                f"  {fix}"
             )
     if not is_current or not all(report.is_good for report in reports):
         raise typer.Exit(1)

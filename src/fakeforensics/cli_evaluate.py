@@ -8,6 +8,15 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+# The terms of the tables that `render` makes.
+LEGEND = """\
+AP: average precision; AUC: area under the ROC curve; EER: equal error rate; fpr: share of the reals called
+fake; fnr: share of the fakes called real; oracle: chosen with the test labels, so it cannot be deployed;
+gap closed: how much of the accuracy between validation's threshold and the oracle's a rule gains; Cllr:
+cost of the likelihood ratio in bits (0 is perfect, 1 as good as no answer), Cllr_min: after calibration
+on the set itself.
+"""
+
 
 def evaluate(
     scores: Annotated[
@@ -56,6 +65,6 @@ def evaluate(
 
     params = ThresholdsParams(bootstrap=bootstrap)
     report = evaluate_scores(scores, out, against or (), params, seed, score, fpr)
-    typer.echo(render(report))
+    typer.echo(f"{LEGEND}\n{render(report)}")
     if out is not None:
         typer.echo(f"\nwritten to {out}")

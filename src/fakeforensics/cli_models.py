@@ -79,7 +79,10 @@ def get(
       fakeforensics models get demo/joint --from /media/usb/demo/joint
     """  # noqa: D301 (\b keeps the lines of the examples)
     from fakeforensics.inference.obtain import obtain
+    from fakeforensics.wording import counted
 
     done = obtain(name, origin, rev, sha256)
-    typer.echo(f"{done.package.directory}: {done.files} files, {done.size / 2**20:.1f} MiB, all as listed")
+    typer.echo(
+        f"{done.package.directory}: {counted(done.files, 'file')}, {done.size / 2**20:.1f} MiB, all as listed"
+    )
     typer.echo(f"SHA-256 of its file SHA256SUMS: {done.digest}")

@@ -27,6 +27,7 @@ from fakeforensics.reading import check_file
 from fakeforensics.thresholds.advice import Advice, advise
 from fakeforensics.thresholds.analysis import Analysis, analyze, threshold_table, write_analysis
 from fakeforensics.thresholds.pictures import draw_thresholds
+from fakeforensics.wording import counted, percent
 
 SCORES = (EXTERNAL,)  # a table of the pipeline is treated like any other score file
 NAME = EXTERNAL.name
@@ -216,10 +217,11 @@ def render(report: Report) -> str:
         lines += ["", "rule                      sets  mean accuracy  gap closed  worst set"]
         for row in report.selectors:
             if row["fake_share"] == "own":
-                closed = "–" if row["gap_closed"] is None else f"{100 * row['gap_closed']:.0f}%"
+                closed = "–" if row["gap_closed"] is None else percent(row["gap_closed"], digits=0)
                 leaning = "  (depends on the share of fakes)" if row["leans_on_fake_share"] else ""
                 if row["fallbacks"]:
-                    leaning += f"  (finds no threshold on {row['fallbacks']} sets; uses that of validation)"
+                    absent = counted(row["fallbacks"], "set")
+                    leaning += f"  (finds no threshold on {absent}; uses that of validation)"
                 lines.append(
                     f"{row['rule']:24}  {row['sets']:>4}  {row['accuracy']:13.4f}  {closed:>10}  "
                     f"{row['worst_set']} {row['worst_accuracy']:.4f}{leaning}"
@@ -237,7 +239,7 @@ def render(report: Report) -> str:
     for metric, label in labels.items():
         if "over_runs" in metrics:
             runs = metrics["over_runs"]
-            heading = f"{label} over {runs['runs']} runs [95% interval], deviation"
+            heading = f"{label} over {counted(runs['runs'], 'run')} [95% interval], deviation"
             lines += ["", f"{'test set':{widest}}  {heading}"]
             for name, one in runs[metric].items():
                 mean = _with_bounds(one["mean"], runs[f"{metric}_interval"][name])

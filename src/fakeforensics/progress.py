@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 SHORT = 1.0  # seconds; shorter work shows no bar
 EVERY = 60.0  # seconds between lines if there is no terminal: in a log, a batch system, DVC's queue
-_LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} so far, {remaining} left"
+_LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} so far, {remaining} left for these {unit}"
 
 
 class Progress:

@@ -36,6 +36,19 @@ def test_check_passes_a_sound_source_and_fails_with_a_missing_one(params: Path) 
     assert "how to get it: apply at" in both.output
 
 
+def test_an_unreadable_file_must_be_repaired_before_the_list_is_updated(
+    params: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(params.parent)
+    check = ["data", "check", "mine", "--update", "--params", str(params)]
+    assert CliRunner().invoke(app, check).exit_code == 0
+    (params.parent / "mine/0_real/b.png").write_bytes(b"not a picture")
+    shown = CliRunner().invoke(app, check)
+    assert shown.exit_code == 1
+    assert "repair or remove what the errors above name, then run" in shown.output
+    assert "1 file cannot be read" in shown.output
+
+
 def test_check_compares_images_whose_names_bear_the_same_number(params: Path) -> None:
     rng = np.random.default_rng(0)
     for number in range(25):

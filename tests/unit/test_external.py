@@ -334,7 +334,7 @@ def test_a_rule_without_an_answer_says_so(tmp_path):
     report = evaluate_scores([path], tmp_path / "out", params=QUICK)
     lines = {line.split()[0]: line for line in render(report).splitlines() if line}
     # Without overlap the classes of the other set have two peaks, those of stargan lie in one bin.
-    assert "finds no threshold on 1 sets; uses that of validation" in lines["mixture"]
+    assert "finds no threshold on 1 set; uses that of validation" in lines["mixture"]
     assert "finds no threshold" not in lines["universal_mean"]
     rules = pd.read_csv(tmp_path / "out/rules.csv").query("rule == 'mixture' and fake_share == 'own'")
     assert rules.set_index("test_set")["note"]["stargan"] == "finds no threshold: validation's is used"

@@ -37,7 +37,7 @@ def test_elsewhere_there_are_lines_without_control_characters(at_once, capsys):
     lines = said.err.splitlines()
     assert lines[1].startswith("scoring: 1 of 4 images, ")
     assert lines[4].startswith("scoring: 4 of 4 images, ")
-    assert lines[4].endswith(" left")
+    assert lines[4].endswith(" left for these images")
     assert not {"\r", "\x1b"} & {*said.err}
 
 

@@ -48,7 +48,7 @@ class Explainer:
         layer = detector.heat_layer
         if layer is None:
             raise UserError(
-                f"the detector {detector.name} has no layer with a feature map, so there are no heat maps",
+                f"the detector {detector.name} has no layer with a feature map, which heat maps need",
                 fix="leave out --explain",
             )
 

@@ -21,6 +21,7 @@ from fakeforensics.inference.model_card import cut_text, score_name, share_text
 from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Package, find_packages, repro_command
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.metrics.spec import Scores, find_score
+from fakeforensics.wording import counted, percent
 
 Style = Literal["table", "json", "csv"]
 CsvPer = Literal["face", "file"]
@@ -29,7 +30,7 @@ _VERDICT_COLORS = {
     "real": typer.colors.GREEN,
     "inconclusive": typer.colors.YELLOW,
 }
-_FACE, _NUMBER, _LABEL = 17, 11, 8
+_FACE, _NUMBER, _LABEL = 20, 11, 8
 # Parameters of the fitted curves, which people do not need; decision.json has them.
 _CURVES: Any = {"calibrator": True, "likelihood_ratio": {"slope", "intercept", "x", "y"}}
 _AS_IS_WARNING = (
@@ -71,7 +72,7 @@ def print_predictions(
     if not inputs.items:
         raise UserError(
             "there is nothing to score",
-            found=f"{inputs.ignored} files, none of them an image or a video by its suffix",
+            found=f"{counted(inputs.ignored, 'file')}, none of them an image or a video by its suffix",
             fix="name images, videos or folders that hold some",
         )
     if why_not_onnx is not None:
@@ -89,20 +90,20 @@ def print_predictions(
         typer.secho(_AS_IS_WARNING, err=True, fg=typer.colors.YELLOW)
     failed = 0
 
-    def counted() -> Iterator[Prediction]:
+    def watched() -> Iterator[Prediction]:
         nonlocal failed
         for prediction in predictions:
             failed += prediction.reason is not None
             yield prediction
 
-    lines: Iterable[str] = table_lines(inputs.items, counted())
+    lines: Iterable[str] = table_lines(inputs.items, watched())
     if style != "table":
         as_csv = partial(csv_lines, scores=package.scores, per=csv_per)
-        lines = as_csv(counted()) if style == "csv" else as_json(package, counted())
+        lines = as_csv(watched()) if style == "csv" else as_json(package, watched())
     for line in lines:
         typer.echo(line)
     if inputs.ignored:
-        typer.echo(f"skipped {inputs.ignored} other files in these folders", err=True)
+        typer.echo(f"skipped {counted(inputs.ignored, 'other file')} in these folders", err=True)
     return failed == 0
 
 
@@ -264,15 +265,15 @@ def table_lines(items: Sequence[Item], predictions: Iterable[Prediction]) -> Ite
             continue
         counts[prediction.most_suspicious()[1].verdict or "without verdict"] += 1
         for face, one in _rows(prediction):
-            probability = "-" if one.probability is None else f"{one.probability:.3f}"
+            probability = "-" if one.probability is None else percent(one.probability)
             verdict = typer.style(one.verdict or "-", fg=_VERDICT_COLORS.get(one.verdict or ""))
             ratio = "-" if one.log10_lr is None else f"{one.log10_lr:.2f}"
             yield _table_line(name, face, f"{one.score:.4f}", probability, ratio, verdict)
             name = " " * width
         yield from _outside_lines(prediction)
     order = ("fake", "inconclusive", "real", "without verdict", "failed")
-    total, listed = counts.total(), ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
-    yield f"{total} file{'' if total == 1 else 's'}: {listed}"
+    listed = ", ".join(f"{counts[name]} {name}" for name in order if counts[name])
+    yield f"{counted(counts.total(), 'file')}: {listed}"
 
 
 def printable_name(path: Path) -> str:
@@ -297,7 +298,10 @@ def _outside_lines(prediction: Prediction) -> Iterator[str]:
 def _rows(prediction: Prediction) -> list[tuple[str, Assessment]]:
     if prediction.kind == "video":
         frames = Counter(face.crop.face for face in prediction.faces)
-        return [(f"{person} in {frames[person]} frames", one) for person, one in prediction.people.items()]
+        return [
+            (f"{person}, mean of {counted(frames[person], 'frame')}", one)
+            for person, one in prediction.people.items()
+        ]
     return [(str(face.crop.face) if face.crop.box else "whole", face.assessment) for face in prediction.faces]
 
 

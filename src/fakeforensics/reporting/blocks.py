@@ -24,7 +24,7 @@ class Cell:
 
     Args:
         text: The value.
-        interval: Its 95 % interval, or other small print below it.
+        interval: Its 95% interval, or other small print below it.
         reference: The published value.
         difference: Ours minus the published value, in percentage points.
         best: Whether it is set in bold.

@@ -109,7 +109,7 @@ def ap_figure(results: ProtocolResults) -> list[Figure]:
     return [
         Figure(
             name="average-precision",
-            caption="Average precision with 95 % intervals. Short bars mark chance: a score whose interval "
+            caption="Average precision with 95% intervals. Short bars mark chance: a score whose interval "
             "reaches its bar cannot be distinguished from a guess. The further the unseen sets lie to the "
             f"left of the seen sets, the less the detector generalizes to new methods.{hollow}",
             alt=f"Dots with intervals: the average precision of each score on {len(results.ranked)} test "

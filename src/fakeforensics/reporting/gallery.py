@@ -16,6 +16,7 @@ from fakeforensics.images.reader import ImageReader, Place
 from fakeforensics.reporting.blocks import ContactSheet, Gallery, Samples, Strip, Thumbnail
 from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.reporting.threshold_tables import thresholds_of
+from fakeforensics.wording import percent
 
 COUNT = 8  # images per strip
 SAMPLES = 4  # images per class and set in a contact sheet
@@ -71,7 +72,7 @@ def _share(rows: pd.DataFrame, label: int, threshold: float | None, shown: Seque
     mine = rows[rows["label"] == label]
     wrong = int(((mine["value"] >= threshold) != (label == 1)).sum())
     images, called = _CLASSES[label]
-    share = f"{wrong:,} of the set's {len(mine):,} {images} ({100 * wrong / len(mine):.0f} %) are {called}"
+    share = f"{wrong:,} of the set's {len(mine):,} {images} ({percent(wrong / len(mine))}) are {called}"
     return f"{share}; {sum(one.wrong for one in shown)} of them are among the {len(shown)} shown"
 
 

@@ -148,7 +148,7 @@ def _protocol_table(entries: Sequence[Entry]) -> list[Block]:
     )
     notes = (
         "Use: the detector with the highest average precision on validation. AP: its mean average precision "
-        "over the unseen and over the seen test sets, in percent, with the 95 % interval. Chance: the AP of "
+        "over the unseen and over the seen test sets, in percent, with the 95% interval. Chance: the AP of "
         "a random guess on the unseen sets. Threshold: chosen on validation. The last column is the largest "
         "share of a test set's reals that the threshold calls fake, in percent, and that set.",
         "In doubt: training or validation give reasons to doubt the detector, which its page states. File "

@@ -7,6 +7,7 @@ from typing import Any
 
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
 from fakeforensics.reporting.results import ProtocolResults
+from fakeforensics.wording import percent
 
 _LONGEST = 64  # the most characters of a setting's value that are shown
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
@@ -256,7 +257,7 @@ def format_table(formats: Formats) -> Table:
         notes.append(f"The same in all files: {', '.join(left_out)}.")
     if any(cell.best for row in rows for cell in row.cells):
         notes.append(
-            "Bold: more than 5 % of the files differ from the real images of the same source and domain. The "
+            "Bold: more than 5% of the files differ from the real images of the same source and domain. The "
             "p-values show whether that is more than chance."
         )
     columns = (Column("Files"), *(Column(_title(name), numeric=False) for name in shown))
@@ -278,7 +279,7 @@ def _format_row(formats: Formats, name: str, shown: list[str]) -> Row:
 
 
 def _shares(counts: dict[str, int], files: int) -> str:
-    """`95 (88 %), 75 (12 %)`; a single value without its share."""
+    """`95 (88%), 75 (12%)`; a single value without its share."""
     if len(counts) == 1:
         return _property(next(iter(counts)))
     values = sorted((item for item in counts.items() if item[0] != _OTHERS), key=lambda item: -item[1])
@@ -292,8 +293,8 @@ def _property(value: str) -> str:
 
 
 def _percent(part: int, files: int) -> str:
-    share = 100 * part / files
-    return "<1 %" if 0 < share < 1 else f"{share:.0f} %"
+    share = part / files
+    return "<1%" if 0 < share < 0.01 else percent(share, digits=0)
 
 
 def _apart(one: dict[str, Any], other: dict[str, Any], key: str) -> float:

@@ -182,7 +182,7 @@ class ProtocolResults:
         return float(value) if isinstance(value, int | float) else None
 
     def interval(self, metric: str, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
-        """The 95 % interval of a metric on a test set, `mean` or `mean_unseen`, or None."""
+        """The 95% interval of a metric on a test set, `mean` or `mean_unseen`, or None."""
         by_score = self.details.get(column.detector, {}).get(f"{metric}_interval", {})
         bounds = by_score.get(column.spec.name, {}).get(test_set)
         return None if bounds is None else (float(bounds[0]), float(bounds[1]))
@@ -192,7 +192,7 @@ class ProtocolResults:
         return _percent(self.value("ap", column, test_set))
 
     def ap_interval(self, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
-        """The 95 % interval of average precision in percent, or None."""
+        """The 95% interval of average precision in percent, or None."""
         return _percents(self.interval("ap", column, test_set))
 
     def published_ap(self, column: ScoreColumn, test_set: str) -> float | None:
@@ -206,7 +206,7 @@ class ProtocolResults:
         return _percent(next((value for value in found if value is not None), None))
 
     def fake_accuracy_interval(self, column: ScoreColumn, test_set: str) -> tuple[float, float] | None:
-        """The 95 % interval of `fake_accuracy`, in percent, or None."""
+        """The 95% interval of `fake_accuracy`, in percent, or None."""
         for row in self.details.get(column.detector, {}).get("fakes_alone", ()):
             if (row["score"], row["test_set"]) == (column.spec.name, test_set):
                 return _percents(row["accuracy_interval"])

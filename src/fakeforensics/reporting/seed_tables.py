@@ -132,7 +132,7 @@ def _table(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranked
     seeds = ", ".join(map(str, found["seeds"]))
     caption = f"Average precision over the seeds {seeds}, in percent, best first by the first mean."
     notes = (
-        "A value is the mean over seeds ± their standard deviation. Below it: its 95 % interval from a "
+        "A value is the mean over seeds ± their standard deviation. Below it: its 95% interval from a "
         f"bootstrap over groups and seeds. Against {label}: the paired difference in the mean, in percentage "
         "points.",
         "Training: processor time in seconds. Work that several detectors share is counted for the first of "
@@ -164,7 +164,7 @@ def _claims(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranke
             verdict = "is better than" if low > 0 else "is worse than" if high < 0 else "does not differ from"
             yield Text(
                 f"{one.label} {verdict} BCE on {where}: {100 * difference['difference']:+.1f} percentage "
-                f"points, 95 % interval {100 * low:+.1f} to {100 * high:+.1f}."
+                f"points, 95% interval {100 * low:+.1f} to {100 * high:+.1f}."
             )
     names = [name for name in results.ranked if main == _ALL or name in results.protocol.unseen]
     counts = [(results.counts or {}).get("test", {}).get(name) for name in names]

@@ -12,12 +12,13 @@ from fakeforensics.metrics.table import has_both_classes
 from fakeforensics.reporting.blocks import Block, Cell, Column, Facts, Row, Table, Text
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
 from fakeforensics.reporting.tables import mean
-from fakeforensics.thresholds.advice import SetRates, set_rates
+from fakeforensics.thresholds.advice import SetRates, rates_text, set_rates
 from fakeforensics.thresholds.doubts import doubts, no_evidence
 from fakeforensics.thresholds.policy import Decision
+from fakeforensics.wording import percent
 
 _ENDS = (
-    "Below the share of reals called fake: its 95 % interval (Clopper-Pearson), which counts a video, or a "
+    "Below the share of reals called fake: its 95% interval (Clopper-Pearson), which counts a video, or a "
     "photograph with its edits, as one image. The threshold was chosen on validation images; no test set was "
     "used."
 )
@@ -146,7 +147,7 @@ def _use(chosen: Pick | None) -> str:
         )
     why = (
         "Of these detectors it has the highest average precision on validation "
-        f"({chosen.precision:.1f} %), whose fakes are made by the methods of training."
+        f"({chosen.precision:.1f}%), whose fakes are made by the methods of training."
     )
     if chosen.decision is None:
         return f"{chosen.column.name}. {why} It has no threshold, so there are scores but no verdicts."
@@ -160,25 +161,15 @@ def _expect(results: ProtocolResults, chosen: Pick, decision: Decision) -> str:
     parts = []
     if decision.expected_fpr is not None:
         upper = decision.expected_fpr_upper
-        most = "" if upper is None else f" (at most {100 * upper:.1f} %)"
+        most = "" if upper is None else f" (at most {percent(upper)})"
         missed = decision.expected_fnr
-        fakes = "" if missed is None else f", and {100 * missed:.1f} % of the fakes called real"
+        fakes = "" if missed is None else f", and {percent(missed)} of the fakes called real"
         parts.append(
-            f"On images like validation's: {100 * decision.expected_fpr:.1f} % of the reals called "
+            f"On images like validation's: {percent(decision.expected_fpr)} of the reals called "
             f"fake{most}{fakes}."
         )
     if chosen.rates:
-        few, many = (choose(chosen.rates, key=lambda one: (one.fpr, one.test_set)) for choose in (min, max))
-        least, most_ = (
-            choose(chosen.rates, key=lambda one: (one.recall, one.test_set)) for choose in (min, max)
-        )
-        label = results.label
-        parts.append(
-            f"On the test sets: from {100 * few.fpr:.0f} % of the reals called fake ({label(few.test_set)}) "
-            f"to {100 * many.fpr:.0f} % ({label(many.test_set)}; 95 % interval {100 * many.low:.0f} to "
-            f"{100 * many.high:.0f} %), and from {100 * least.recall:.0f} % of the fakes found "
-            f"({label(least.test_set)}) to {100 * most_.recall:.0f} % ({label(most_.test_set)})."
-        )
+        parts.append(rates_text(chosen.rates, results.label))
     return " ".join(parts) or "No error rate was measured."
 
 
@@ -190,9 +181,14 @@ def _precision(results: ProtocolResults, column: ScoreColumn, sets: Sequence[str
         return ""
     bounds = results.ap_interval(column, kind) if len(sets) > 1 else results.ap_interval(column, sets[0])
     chance = results.chance(sets)
-    within = "" if bounds is None else f" (95 % interval {bounds[0]:.1f} to {bounds[1]:.1f})"
-    guess = "" if chance is None else f"; a random guess has {chance:.1f} %"
-    text = f"{column.name} has an average precision of {average:.1f} %{within}{guess}."
+    within = ""
+    if bounds is not None:
+        low, high = (f"{bound:.1f}%" for bound in bounds)
+        within = f" (95% interval {low} to {high})"
+        if low == high:
+            within = " (the same in at least 95% of the resamples)"
+    guess = "" if chance is None else f"; a random guess has {chance:.1f}%"
+    text = f"{column.name} has an average precision of {average:.1f}%{within}{guess}."
     if len(sets) > 1:
         by_value = sorted(sets, key=lambda name: values[name] or 0.0)
         worst, best = by_value[0], by_value[-1]
@@ -200,8 +196,8 @@ def _precision(results: ProtocolResults, column: ScoreColumn, sets: Sequence[str
             f"{guess}.", f" over {len(sets)} test sets{guess}."
         )
         text += (
-            f" Worst: {results.label(worst)} with {values[worst]:.1f} %; best: {results.label(best)} with "
-            f"{values[best]:.1f} %."
+            f" Worst: {results.label(worst)} with {values[worst]:.1f}%; best: {results.label(best)} with "
+            f"{values[best]:.1f}%."
         )
     if bounds is not None and chance is not None and bounds[0] <= chance:
         text += " This cannot be distinguished from chance."

@@ -20,7 +20,7 @@ _CORRUPTIONS = {
     "noise": "noise, σ {}",
 }
 _INTERVALS = (
-    "Below a value: its 95 % interval from a bootstrap over groups (a video with its frames, a photograph "
+    "Below a value: its 95% interval from a bootstrap over groups (a video with its frames, a photograph "
     "with its edits). It shows how much another sample of test images would change the value."
 )
 
@@ -283,7 +283,7 @@ def _corruption_table(found: dict[ScoreColumn, Corrupted], metric: str, mean: st
         rows.append(Row(corruption_name(name), cells))
     if all(cell.text == EMPTY for row in rows for cell in row.cells):
         return None
-    paired = "Below a value: the 95 % interval of the loss against clean images, from a paired bootstrap."
+    paired = "Below a value: the 95% interval of the loss against clean images, from a paired bootstrap."
     has_losses = any(cell.interval for row in rows for cell in row.cells)
     return Table(
         caption=f"Mean {metric_title(metric)} over {MEANS[mean]}{scale_of(metric)[2]}, by corruption.",

@@ -10,6 +10,7 @@ from fakeforensics.metrics.spec import FUSED
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
 from fakeforensics.reporting.reference import Reference, ThresholdReference
 from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
+from fakeforensics.wording import percent
 
 _BEST, _VALIDATION = "Best on this set (oracle)", "From validation"
 _LEFT = (
@@ -185,13 +186,13 @@ def _threshold(row: dict[str, Any]) -> str:
 
 
 def rule_name(rule: str) -> str:
-    """The name of a rule in words, such as `5 % false alarms on 50 known reals` for `reals_k50_fpr5`."""
+    """The name of a rule in words, such as `5% false alarms on 50 known reals` for `reals_k50_fpr5`."""
     if rule in _RULES:
         return _RULES[rule]
     kind, _, number = rule.partition("_k")
     known, _, rate = number.partition("_fpr")
     if kind == "reals" and rate:
-        return f"{rate} % false alarms on {known} known reals"
+        return f"{rate}% false alarms on {known} known reals"
     return f"{known} known reals and the set's scores" if kind == "any_share" else rule.replace("_", " ")
 
 
@@ -275,12 +276,12 @@ def _method_tables(results: ProtocolResults) -> list[Block]:
             if row["false_positive_rate"] == shown
         )
         of_rate = {row["false_positive_rate"]: row for row in mine}
-        columns = tuple(Column(f"at {100 * rate:g} %{_attained(of_rate[rate])}") for rate in rates)
+        columns = tuple(Column(f"at {100 * rate:g}%{_attained(of_rate[rate])}") for rate in rates)
         pooled = [row for row in analysis.get("pooled_auc", ()) if row["score"] == column.spec.name]
         caption = (
             f"{column.name}: recall of each forgery method in percent, with one threshold for all test sets. "
             "The heading of a column states the share of the validation reals that its threshold calls fake. "
-            f"Methods are sorted by their recall at {100 * shown:g} %, lowest first."
+            f"Methods are sorted by their recall at {100 * shown:g}%, lowest first."
         )
         notes = tuple(
             f"AUC of all sets together, with one threshold for all: {100 * row['auc']:.1f}{_mean_auc(row)}."
@@ -291,7 +292,7 @@ def _method_tables(results: ProtocolResults) -> list[Block]:
 
 
 def _attained(row: dict[str, Any]) -> str:
-    return "" if row["fpr"] is None else f" (test reals: {100 * row['fpr']:.1f} %)"
+    return "" if row["fpr"] is None else f" (test reals: {percent(row['fpr'])})"
 
 
 def _mean_auc(row: dict[str, Any]) -> str:
@@ -304,7 +305,7 @@ def _recall_cell(row: dict[str, Any]) -> Cell:
 
 
 def _share_title(share: str) -> str:
-    return "as it is" if share == _OWN_SHARE else f"{100 * float(share):g} %"
+    return "as it is" if share == _OWN_SHARE else f"{100 * float(share):g}%"
 
 
 def _any_share_cell(rows: list[dict[str, Any]]) -> Cell:
@@ -315,7 +316,7 @@ def _any_share_cell(rows: list[dict[str, Any]]) -> Cell:
     mean, low, high = (
         100 * sum(row[f"estimate_{name}"] for row in rows) / len(rows) for name in ("mean", "low", "high")
     )
-    remarks = [f"closes {100 * sum(won) / gap:.0f} %"] if gap > _NO_GAP * len(rows) else []
+    remarks = [f"closes {percent(sum(won) / gap, digits=0)}"] if gap > _NO_GAP * len(rows) else []
     remarks += [f"worst set {100 * min(won):+.1f}", f"estimated {mean:.0f} ({low:.0f} … {high:.0f}) %"]
     return Cell(f"{100 * sum(row['accuracy'] for row in rows) / len(rows):.1f}", ",\n".join(remarks))
 
@@ -328,7 +329,7 @@ def _rule_cell(row: dict[str, Any] | None) -> Cell:
     if row["sets"] != row["of_sets"]:
         remarks.append(f"{row['sets']} of {row['of_sets']} sets")
     if row["gap_closed"] is not None and row["rule"] not in ("validation", _ORACLE):
-        remarks.append(f"closes {100 * row['gap_closed']:.0f} %")
+        remarks.append(f"closes {percent(row['gap_closed'], digits=0)}")
     if row["leans_on_fake_share"]:
         remarks.append("sensitive")
     return Cell(f"{100 * row['accuracy']:.1f}", ",\n".join(remarks))

@@ -27,6 +27,7 @@ from fakeforensics.sources.base import (
 )
 from fakeforensics.sources.hashing import map_in_order
 from fakeforensics.sources.registry import adapter_class, adapter_names, open_source
+from fakeforensics.wording import counted
 
 SHOWN = 5
 SAMPLE_BYTES = 4096
@@ -146,7 +147,7 @@ def _check(name: str, source: SourceParams, deep: bool, workers: int) -> SourceR
     report.files = list(map_in_order(probe, records, workers))
     unreadable = [f"{file.record.path}: {file.problem}" for file in report.files if file.problem]
     if unreadable:
-        report.errors.append(_listed(f"{len(unreadable)} files cannot be read", unreadable))
+        report.errors.append(_listed(f"{counted(len(unreadable), 'file')} cannot be read", unreadable))
     _report_formats(report)
     return report
 
@@ -170,8 +171,8 @@ def _report_left_out(report: SourceReport, adapter: DatasetAdapter, records: Seq
     lost = [str(path) for path in paths if len(path.parts) > 1 and path.suffix.lower() not in known]
     if lost:
         headline = (
-            f"{len(lost)} files are left out for their suffix; convert them, or name it in "
-            f"sources.{report.name}.options.leave_out"
+            f"{counted(len(lost), 'file is', 'files are')} left out for their suffix; convert them, or "
+            f"name it in sources.{report.name}.options.leave_out"
         )
         report.errors.append(_listed(headline, lost))
 
@@ -201,8 +202,7 @@ def _report_duplicates(reports: Mapping[str, SourceReport]) -> None:
             findings[source, where, is_error].append(line)
     for (source, where, is_error), lines in findings.items():
         target = reports[source].errors if is_error else reports[source].warnings
-        times = f"{len(lines)} time{'s' * (len(lines) > 1)}"
-        target.append(_listed(f"the same bytes {where}, {times}", lines))
+        target.append(_listed(f"the same bytes {where}, {counted(len(lines), 'time')}", lines))
 
 
 def _judge_duplicates(group: Sequence[ProbedFile]) -> tuple[str, bool]:
@@ -237,7 +237,7 @@ def _listed(headline: str, lines: Sequence[str]) -> str:
 def render(report: SourceReport) -> str:
     """A report as text."""
     size = sum(file.size for file in report.files)
-    lines = [f"{report.name} ({report.layout}): {len(report.files):,} files, {size / 1e9:.2f} GB"]
+    lines = [f"{report.name} ({report.layout}): {counted(len(report.files), 'file')}, {size / 1e9:.2f} GB"]
     for label, name in enumerate(LABEL_NAMES):
         some = [file for file in report.files if file.record.label == label]
         if some:

@@ -96,8 +96,8 @@ class DFFD(DatasetAdapter):
     r"""Diverse Fake Face Dataset: its images, from which Many Fake Faces is sampled.
 
     Real images are from FFHQ and CelebA. Fakes are FaceApp edits of FFHQ, StarGAN edits of CelebA, StyleGAN
-    images in the style of either, and PGGAN images in the style of CelebA. The official split is 50 %
-    training, 5 % validation and 45 % test with disjoint identities. The tree of the archive differs between
+    images in the style of either, and PGGAN images in the style of CelebA. The official split is 50%
+    training, 5% validation and 45% test with disjoint identities. The tree of the archive differs between
     copies; `options.folders` in params.yaml says what each folder holds, for example
 
         folders: {FaceAPP: {method: faceapp, domain: ffhq, photos: ffhq}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from fakeforensics.metrics.operating import outcome, validation_threshold
 from fakeforensics.metrics.table import by_test_set, has_both_classes
 from fakeforensics.thresholds.conformal import conformal_cuts
 from fakeforensics.thresholds.errors import exact_interval
+from fakeforensics.wording import percent
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,7 @@ class Advice:
         return {"threshold": self.threshold, "chosen": self.chosen, "sets": rates}
 
     def __str__(self) -> str:
-        few, many = min(self.sets, key=lambda one: one.fpr), max(self.sets, key=lambda one: one.fpr)
-        ends = [few] if len(self.sets) == 1 else [few, many]
-        alarms = " to ".join(
-            f"{one.fpr:.1%} on {one.test_set} [{one.low:.1%}, {one.high:.1%}]" for one in ends
-        )
-        ends = sorted(ends, key=lambda one: one.recall)
-        found = " to ".join(f"{one.recall:.1%} on {one.test_set}" for one in ends)
-        use = f"Use {self.threshold:.9g}: {self.chosen}."
-        return f"{use} Expect false alarms of {alarms}; fakes found: {found}."
+        return f"Use {self.threshold:.9g}: {self.chosen}. {rates_text(self.sets)}"
 
 
 def advise(
@@ -115,6 +109,33 @@ def set_rates(test: pd.DataFrame, column: str, threshold: float) -> tuple[SetRat
         low, high = exact_interval(rates.fpr, _count_groups(rows[rows["label"] == 0]))
         sets.append(SetRates(str(name), rates.fpr, low, high, rates.recall))
     return tuple(sets)
+
+
+def rates_text(sets: Sequence[SetRates], label: Callable[[str], str] = str) -> str:
+    """The range of the error rates over the test sets, in a sentence.
+
+    Args:
+        sets: The rates of at least one test set.
+        label: The name to show for a test set.
+    """
+    worst = max(sets, key=lambda one: (one.fpr, one.high, one.test_set))
+    where, of = f"the {len(sets)} test sets", f" for {label(worst.test_set)}"
+    if len(sets) == 1:
+        where, of = f"the test set {label(worst.test_set)}", ""
+    called = _range([(one.fpr, label(one.test_set)) for one in sets])
+    found = _range([(one.recall, label(one.test_set)) for one in sets])
+    return (
+        f"On {where}: {called} of the reals called fake (95% interval{of}: {percent(worst.low)} to "
+        f"{percent(worst.high)}), and {found} of the fakes found."
+    )
+
+
+def _range(shares: Sequence[tuple[float, str]]) -> str:
+    """The lowest and the highest share with their names; one share without a name if all read the same."""
+    low, high = min(shares), max(shares)
+    if percent(low[0]) == percent(high[0]):
+        return percent(low[0])
+    return f"{percent(low[0])} ({low[1]}) to {percent(high[0])} ({high[1]})"
 
 
 def _threshold_at(validation: pd.DataFrame, column: str, fpr: float) -> float:

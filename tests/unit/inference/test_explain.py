@@ -53,5 +53,5 @@ def test_the_deciding_score_is_explained(tmp_path):
 
 def test_a_detector_without_a_feature_map_has_no_heat_maps(package, monkeypatch):
     monkeypatch.setattr(Detector, "heat_layer", None)
-    with pytest.raises(UserError, match=r"no heat maps(.|\n)*leave out --explain"):
+    with pytest.raises(UserError, match=r"no layer with a feature map(.|\n)*leave out --explain"):
         Explainer(package)

@@ -53,9 +53,9 @@ def test_the_table_has_a_line_for_each_face_person_and_failure():
     lines = list(table_lines([Item(one.path, one.kind) for one in ALL], ALL))
     assert len(lines) == 6
     assert lines[0].split() == ["FILE", "FACE", "SCORE", "PROBABILITY", "LOG10", "LR", "VERDICT"]
-    assert lines[1].split()[:5] == ["a.png", "0", "-2.0000", "0.119", "-"]  # σ(-2) = 0.1192
+    assert lines[1].split()[:5] == ["a.png", "0", "-2.0000", "11.9%", "-"]  # σ(-2) = 0.1192
     assert lines[2].split()[:2] == ["1", "1.0000"]
-    assert lines[3].startswith("b.mp4  0 in 2 frames")
+    assert lines[3].startswith("b.mp4  0, mean of 2 frames")
     assert "failed: no face found" in lines[4]
     assert lines[5] == "3 files: 1 fake, 1 real, 1 failed"
 
@@ -252,7 +252,7 @@ def test_scores_of_any_scale_go_through_table_json_and_csv(deciding, score, prob
     verdict = "real" if deciding == "edge" else "fake"
 
     _, line, _ = table_lines([Item(prediction.path, "image")], [prediction])
-    shown_probability = "-" if probability is None else "0.250"
+    shown_probability = "-" if probability is None else "25.0%"
     assert line.split()[:5] == ["a.png", "whole", f"{score:.4f}", shown_probability, f"{log10_lr:.2f}"]
     assert verdict in line
 

@@ -51,7 +51,7 @@ def test_a_whole_image_is_framed():
 
 
 def test_captions():
-    assert caption(Assessment(1.0, 0.756, 2.0, "fake")) == "fake p 0.76"
+    assert caption(Assessment(1.0, 0.756, 2.0, "fake")) == "fake p 75.6%"
     assert caption(Assessment(3.14159, None, None, None)) == "3.14"
 
 

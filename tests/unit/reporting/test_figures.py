@@ -74,10 +74,10 @@ def test_the_worst_errors_come_first_one_per_group(full):
     assert [item.wrong for item in misses.thumbnails] == [True, False]
     # Of each set's four reals the numbers 0, 2, 4, 6 score 10^-3.5 to 10^2.5: 6 alone reaches 10.
     assert alarms.note == (
-        "1 of the set's 4 real images (25 %) are called fake; 1 of them are among the 2 shown"
+        "1 of the set's 4 real images (25.0%) are called fake; 1 of them are among the 2 shown"
     )
     # Of the fakes 1, 3, 5, 7 only 7 does, at 10^3.5, and 5 is at 10^1.5: two of four are missed.
-    assert misses.note.startswith("2 of the set's 4 fakes (50 %) are called real")
+    assert misses.note.startswith("2 of the set's 4 fakes (50.0%) are called real")
 
 
 def test_the_worst_crops_are_the_stored_images(full):

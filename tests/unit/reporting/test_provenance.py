@@ -133,16 +133,16 @@ def test_each_class_stands_below_its_real_images_and_differences_are_bold():
     ]
     texts = [cell.text for cell in table.rows[1].cells]
     # 106 of 120 and 14 of 120: 12% of the files differ from the real ones.
-    assert texts == ["120", "JPEG", "600 × 400", "4:2:0", "95 (88 %), 75 (12 %)"]
+    assert texts == ["120", "JPEG", "600 × 400", "4:2:0", "95 (88%), 75 (12%)"]
     assert "Codec profile" not in [column.title for column in table.columns]  # none has one
-    assert [cell.text for row in table.rows for cell in row.cells if cell.best] == ["95 (88 %), 75 (12 %)"]
+    assert [cell.text for row in table.rows for cell in row.cells if cell.best] == ["95 (88%), 75 (12%)"]
     assert [cell.text for cell in table.rows[3].cells][3:] == [EMPTY, EMPTY]
 
 
 def test_the_long_tail_of_a_distribution_is_summed_up():
     sizes = {f"{n}x{n}": 50 - n for n in range(1, 5)} | {"others": 9}  # 49 + 48 + 47 + 46 + 9
     (row,) = format_table({"s/d/real": coded(199, 0, {"95": 199}) | {"size": sizes}}).rows
-    assert row.cells[2].text == "1 × 1 (25 %), 2 × 2 (24 %), 3 × 3 (24 %), others (28 %)"
+    assert row.cells[2].text == "1 × 1 (25%), 2 × 2 (24%), 3 × 3 (24%), others (28%)"
 
 
 def test_duplicates_within_and_across_splits(audited):

@@ -61,14 +61,14 @@ def test_the_answers_are_sentences(decided):
         "BCE. Call an image fake if its score is at least 1 (a sigmoid of 0.731), the threshold with highest"
     )
     assert said["Expect"].startswith(
-        "On images like validation's: 1.5 % of the reals called fake (at most 7.0 %), and 1.2 % of the fakes"
+        "On images like validation's: 1.5% of the reals called fake (at most 7.0%), and 1.2% of the fakes"
     )
-    assert "from 25 % of the reals called fake (faceapp_ffhq)" in said["Expect"]
+    assert "25.0% of the reals called fake" in said["Expect"]
     # The one unseen set: 60 with 2 points either way, of 60 real and 40 fake images.
     assert said["Unseen methods"] == (
-        "BCE has an average precision of 60.0 % (95 % interval 58.0 to 62.0); a random guess has 40.0 %."
+        "BCE has an average precision of 60.0% (95% interval 58.0% to 62.0%); a random guess has 40.0%."
     )
-    assert "99.0 %" in said["Seen methods"]
+    assert "99.0%" in said["Seen methods"]
 
 
 def test_the_other_scores_are_compared_with_the_baseline(decided):

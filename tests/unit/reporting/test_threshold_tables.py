@@ -82,11 +82,11 @@ def test_rules_are_compared_on_the_test_sets_as_they_are(project):
     }
     assert "the saw of validation" in table.rows[1].detail
     assert table.rows[1].cells[1].interval == "69.0 … 71.0"
-    assert table.rows[2].cells[1].interval == "74.0 … 76.0,\n1 of 2 sets,\ncloses 50 %,\nsensitive"
+    assert table.rows[2].cells[1].interval == "74.0 … 76.0,\n1 of 2 sets,\ncloses 50%,\nsensitive"
 
 
 def test_every_rule_has_a_name_in_words():
-    assert rule_name("reals_k50_fpr5") == "5 % false alarms on 50 known reals"
+    assert rule_name("reals_k50_fpr5") == "5% false alarms on 50 known reals"
     assert rule_name("any_share_k10") == "10 known reals and the set's scores"
     named = ["oracle", "validation", *METHODS, *(f"universal_{aim}" for aim in AIMS)]
     assert not [rule for rule in named if rule_name(rule) == rule.replace("_", " ")]

@@ -63,7 +63,7 @@ def test_cut_files_are_found(root: Path, length: int) -> None:
     broken.write_bytes(broken.read_bytes()[:length])
     report = check(root)
     assert len(report.errors) == 1
-    assert "1 files cannot be read" in report.errors[0]
+    assert "1 file cannot be read" in report.errors[0]
     assert "train/0_real/r1.png" in report.errors[0]
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from fakeforensics.errors import UserError
-from fakeforensics.thresholds.advice import advise
+from fakeforensics.thresholds.advice import SetRates, advise, rates_text
 
 
 def table(reals, fakes, test_set="a", group=""):
@@ -27,7 +27,20 @@ def test_the_highest_accuracy_on_validation_is_advised_by_default():
     # Clopper and Pearson, 1 of 4 and 0 of 2: 1 - 0.975^(1/4), and 1 - 0.025^(1/2).
     assert first.low == pytest.approx(0.006309, abs=1e-6)
     assert second.high == pytest.approx(1 - 0.025**0.5)
-    assert "25.0% on a" in str(advice)
+    assert "0.0% (b) to 25.0% (a)" in str(advice)
+
+
+def test_equal_rates_are_said_once():
+    same = [SetRates("a", 0.0, 0.0, 0.6, 1.0), SetRates("b", 0.0, 0.0, 0.8, 1.0)]
+    text = rates_text(same, str.upper)
+    # Of equal shares, the interval of the set with fewer images is the wider one.
+    assert "interval for B: 0.0% to 80.0%" in text
+    assert text.count("0.0% of") == 2  # of the reals 0.0%, of the fakes 100.0%
+    assert "(A)" not in text
+
+
+def test_one_test_set_is_named_once():
+    assert rates_text([SetRates("a", 0.25, 0.1, 0.5, 0.5)]).count(" a:") == 1
 
 
 def test_a_false_positive_rate_is_kept_by_reals_like_validations():

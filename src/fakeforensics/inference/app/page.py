@@ -17,6 +17,7 @@ from fakeforensics.inference.pictures import VERDICT_COLORS, caption
 from fakeforensics.inference.predict import Prediction
 from fakeforensics.palette import COLORS, series_color
 from fakeforensics.thresholds.policy import Decision
+from fakeforensics.wording import counted, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,11 +136,11 @@ def summary(prediction: Prediction) -> str:
     rows = prediction.by_face()
     text = f"{'This video' if prediction.kind == 'video' else 'This image'}: score {one.score:.3g}"
     if one.probability is not None:
-        text += f", probability of fake {100 * one.probability:.1f}%"
+        text += f", probability of fake {percent(one.probability)}"
     if one.log10_lr is not None:
         text += f", log10 likelihood ratio {one.log10_lr:+.2f}"
     if prediction.kind == "video":
-        text += f", mean over {len({scored.frame for scored in prediction.faces})} frames"
+        text += f", mean over {counted(len({scored.frame for scored in prediction.faces}), 'frame')}"
         if prediction.lost_frames:
             text += f" ({prediction.lost_frames} more without a face)"
     text = f"## {_HEADLINES[one.verdict]}\n\n{text}"

@@ -32,13 +32,14 @@ from fakeforensics.reporting.blocks import (
 from fakeforensics.reporting.provenance import flatten
 from fakeforensics.reporting.tables import corruption_name
 from fakeforensics.thresholds.errors import CLEAN, ErrorRate
+from fakeforensics.wording import counted, percent
 
 ASSESSMENT = (Column("Verdict", numeric=False), Column("Score"), Column("Probability"), Column("log10 LR"))
 _SHOWN_FRAMES = 12  # how many crops of a video the page shows; the folder has all of them
 _NOT_STATED = ("", -1, 0.0)  # values in a file's metadata that mean "unknown"
 _FACT = (Column("", numeric=False),)
 _INTERVAL = (
-    "Below each rate: its 95 % interval (Clopper-Pearson), as if each video or photograph with its edits "
+    "Below each rate: its 95% interval (Clopper-Pearson), as if each video or photograph with its edits "
     "counted once."
 )
 
@@ -142,7 +143,7 @@ def _face_tables(file: FileRecord) -> Iterator[Block]:
             Row(
                 f"person {one.face}",
                 assessment_cells(one.assessment),
-                f"mean over {frames[one.face]} frames",
+                f"mean over {counted(frames[one.face], 'frame')}",
             )
             for one in file.people
         )
@@ -323,7 +324,7 @@ def assessment_cells(one: AssessmentRecord) -> tuple[Cell, ...]:
     return (
         Cell(_verdict_word(one), best=True),
         Cell(f"{one.score:.4g}"),
-        Cell(EMPTY if one.probability is None else f"{100 * one.probability:.1f}"),
+        Cell(EMPTY if one.probability is None else percent(one.probability)),
         Cell(EMPTY if one.log10_lr is None else f"{one.log10_lr:+.2f}"),
     )
 

@@ -37,6 +37,7 @@ from fakeforensics.reporting.provenance import flatten
 from fakeforensics.sums import SUMS
 from fakeforensics.thresholds.errors import CLEAN
 from fakeforensics.thresholds.policy import DECISION
+from fakeforensics.wording import counted
 
 
 def case_page(case: Case, package: Package, folder: Path) -> str:
@@ -48,13 +49,12 @@ def case_page(case: Case, package: Package, folder: Path) -> str:
         folder: The case folder.
     """
     files = [file_chapter(number, file, case, package, folder) for number, file in enumerate(case.files, 1)]
-    judged = f"{len(case.files)} file{'' if len(case.files) == 1 else 's'}"
     return render(
         Report(
             title="Evidence: is it real or fake?",
-            lead=f"The verdict of the detector {case.model.name} on {judged}, and everything that is needed "
-            f"to check it. Scored from {case.started} to {case.finished} (UTC). The record of this page is "
-            f"`{CASE}`, SHA-256 `{sha256_file(folder / CASE)}`.",
+            lead=f"The verdict of the detector {case.model.name} on {counted(len(case.files), 'file')}, and "
+            f"everything that is needed to check it. Scored from {case.started} to {case.finished} (UTC). "
+            f"The record of this page is `{CASE}`, SHA-256 `{sha256_file(folder / CASE)}`.",
             chapters=(_result(case, package), *files, _detector(package), _making(case)),
         )
     )
@@ -73,7 +73,7 @@ def _result(case: Case, package: Package) -> Chapter:
         detail = f"outside of the training data: {listed}" if listed else ""
         rows.append(Row(plain(file.name), cells, detail=plain(detail), link=f"#{file_anchor(number)}"))
     notes = (
-        "A higher score is more likely fake. Probability: the probability of fake, in percent. LR: the "
+        "A higher score is more likely fake. Probability: the probability of fake. LR: the "
         "likelihood ratio, how many times more often fakes than reals have such a score; its log10 is 0 if "
         "the score says nothing.",
         "If a file has several faces, the one with the highest score counts for the file.",

@@ -50,7 +50,7 @@ def test_several_faces_are_listed_and_the_most_suspicious_decides():
     text = summary(predicted("image", (-1, 0, -2.0), (-1, 1, 1.0)))
     assert text.startswith("## Fake")
     assert "face 1 is the most suspicious of 2" in text
-    assert text.endswith("- face 0: real p 0.12, score -2\n- face 1: fake p 0.73, score 1")  # σ(-2), σ(1)
+    assert text.endswith("- face 0: real p 11.9%, score -2\n- face 1: fake p 73.1%, score 1")  # σ(-2), σ(1)
 
 
 def test_the_likelihood_ratio_is_stated_with_its_meaning_or_why_there_is_none():
@@ -113,14 +113,14 @@ def test_each_crop_stands_before_its_heat_map():
     crop, heat = (np.full((8, 8, 3), value, np.uint8) for value in (1, 2))
     both = gallery(UploadResult(prediction, (), [ExplainedFace(prediction.faces[0], crop, heat)]))
     assert [(pixels[0, 0, 0], text) for pixels, text in both] == [
-        (1, "face 0: fake p 0.73"),
+        (1, "face 0: fake p 73.1%"),
         (2, "heat map"),
     ]
     alone = gallery(UploadResult(prediction, (), [ExplainedFace(prediction.faces[0], crop, None)]))
     assert len(alone) == 1
     clip = predicted("video", (7, 0, -2.0))
     ((_, text),) = gallery(UploadResult(clip, (), [ExplainedFace(clip.faces[0], crop, None)]))
-    assert text == "frame 7: real p 0.12"  # σ(-2)
+    assert text == "frame 7: real p 11.9%"  # σ(-2)
 
 
 def test_the_timeline_has_a_series_per_person_and_one_for_the_threshold():

@@ -1,0 +1,25 @@
+"""Tests of `fakeforensics.wording`."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakeforensics.wording import counted, percent
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 files"), (1, "1 file"), (2, "2 files"), (1200, "1,200 files")]
+)
+def test_counts_agree_with_their_noun(number: int, text: str) -> None:
+    assert counted(number, "file") == text
+
+
+def test_an_irregular_plural_is_given() -> None:
+    assert counted(1, "batch", "batches") == "1 batch"
+    assert counted(3, "batch", "batches") == "3 batches"
+
+
+def test_shares_are_percentages_without_a_space() -> None:
+    assert percent(0.975) == "97.5%"
+    assert percent(0.0) == "0.0%"
+    assert percent(0.25, digits=0) == "25%"
