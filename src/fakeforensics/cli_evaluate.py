@@ -51,8 +51,9 @@ def evaluate(
     """Measure the scores of any detector, with intervals, and choose thresholds.
 
     The metrics include average precision (AP), area under the ROC curve (AUC) and equal error rate (EER). A
-    higher score must mean more likely fake; label 0 is real, 1 is fake. Rows whose split is val choose the
-    thresholds, one of which is advised. Rows of one group are resampled together.
+    higher score must mean more likely fake; the label is 0 or real, 1 or fake. Rows whose split is val or
+    validation choose the thresholds, one of which is advised; the other rows have the split test. Rows of one
+    group are resampled together.
 
     \b
     Examples:

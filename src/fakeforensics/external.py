@@ -16,14 +16,14 @@ import pandas as pd
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import write_json
-from fakeforensics.metrics.bootstrap import group_names
 from fakeforensics.metrics.compare import Model, Run, compare, compared, interval_over_runs
+from fakeforensics.metrics.ranking import roc_auc
 from fakeforensics.metrics.registry import METRICS
 from fakeforensics.metrics.spec import EXTERNAL, VALIDATION
 from fakeforensics.metrics.summary import DIGITS, measure_run, summarize, write_curves
-from fakeforensics.metrics.table import TAKEN, has_both_classes, need_one_label, read_scores
+from fakeforensics.metrics.table import has_both_classes
 from fakeforensics.params import ThresholdsParams
-from fakeforensics.reading import check_file
+from fakeforensics.score_file import read_score_file
 from fakeforensics.thresholds.advice import Advice, advise
 from fakeforensics.thresholds.analysis import Analysis, analyze, threshold_table, write_analysis
 from fakeforensics.thresholds.pictures import draw_thresholds
@@ -31,13 +31,6 @@ from fakeforensics.wording import counted, percent
 
 SCORES = (EXTERNAL,)  # a table of the pipeline is treated like any other score file
 NAME = EXTERNAL.name
-NEEDED = ("score", "label", "test_set")
-OPTIONAL = ("group", "split", "key", "video")
-SPLITS = {"test": "test", "": "test", "val": "val", "validation": "val"}
-LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "real": 0, "fake": 1}
-LARGEST = 1e150  # a larger score stands for a missing value, and its square may overflow
-FEW = 10  # with fewer groups of a class, an interval is too narrow
-SATURATED = 0.01  # with a larger share of scores that are exactly 0 or 1, the report has a remark
 
 
 @dataclass(frozen=True)
@@ -55,6 +48,7 @@ class Report:
         advice: The threshold to use and the errors to expect; None without validation scores.
         comparison: Paired differences by metric; empty without a second detector.
         remarks: Sentences about the data that the reader should know.
+        warning: Why no threshold is advised although there are validation scores; else empty.
     """
 
     metrics: dict[str, Any]
@@ -64,6 +58,7 @@ class Report:
     advice: Advice | None
     comparison: dict[str, list[dict[str, Any]]]
     remarks: list[str]
+    warning: str = ""
 
 
 def evaluate_scores(
@@ -97,11 +92,16 @@ def evaluate_scores(
     remarks: list[str] = []
     runs = [_read_run(path, score, remarks) for path in paths]
     table, validation = runs[0]
-    advice = advise(table, validation, EXTERNAL.column, fpr)
     metrics, more = measure_run(table, validation, SCORES, (), seed, params.bootstrap)
     metrics |= more
-    if metrics["auc_interval"][NAME]["mean"][1] < 0.5:
-        remarks.append("fakes score lower than reals: if a higher score means real, change its sign")
+    warning, advice = "", None
+    if _falls(validation) or metrics["auc_interval"][NAME]["mean"][1] < 0.5:
+        warning = (
+            "fakes score lower than reals, so no threshold is advised. If a higher score means real, change "
+            "the sign of the scores"
+        )
+    else:
+        advice = advise(table, validation, EXTERNAL.column, fpr)
     model = Model("first", runs, EXTERNAL)
     if len(runs) > 1:
         metrics["over_runs"] = _over_runs(runs) | {
@@ -111,7 +111,10 @@ def evaluate_scores(
         }
     comparison: dict[str, list[dict[str, Any]]] = {}
     if against:
-        other = Model("second", [_read_run(path, score, remarks) for path in against], EXTERNAL)
+        others = [_read_run(path, score, remarks) for path in against]
+        for path, one in zip(against, others, strict=True):
+            _need_same_images(paths[0], table, path, one.test)
+        other = Model("second", others, EXTERNAL)
         comparison = compare([(model, other)], (), seed, params.bootstrap)
         metrics |= comparison
     if out is not None:
@@ -131,7 +134,29 @@ def evaluate_scores(
         write_json(out / "metrics.json", metrics)  # last: if it exists, the other files do too
     selectors = analysis.summary if analysis else []
     likelihood = analysis.likelihood.rows if analysis else []
-    return Report(metrics, thresholds, selectors, likelihood, advice, comparison, remarks)
+    return Report(metrics, thresholds, selectors, likelihood, advice, comparison, remarks, warning)
+
+
+def _falls(validation: pd.DataFrame | None) -> bool:
+    """Whether the fakes of validation score lower than its reals."""
+    if validation is None or not has_both_classes(validation):
+        return False
+    return roc_auc(validation[EXTERNAL.column].to_numpy(), validation["label"].to_numpy()) < 0.5
+
+
+def _need_same_images(path: Path, test: pd.DataFrame, other_path: Path, other: pd.DataFrame) -> None:
+    """Raise a UserError unless two files score the same images in the same test sets."""
+    mine, theirs = (set(zip(one["test_set"], one["key"], strict=True)) for one in (test, other))
+    if mine == theirs:
+        return
+    shared, example = len(mine & theirs), min(mine ^ theirs)
+    raise UserError(
+        f"{other_path}: not the same images as in {path}",
+        expected=f"the same {len(mine)} pairs of test_set and key",
+        found=f"{len(theirs)} pairs, {shared} of them the same; only one has {example[1]!r} of {example[0]}",
+        fix="score the same images, and name each by the same key in both files (without the column key, "
+        "images are matched by line)",
+    )
 
 
 def _analyze_thresholds(
@@ -154,7 +179,7 @@ def _analyze_thresholds(
 
 def _read_run(path: Path, score: str | None, remarks: list[str]) -> Run:
     """Read the test sets with both classes, and the validation scores; adds new remarks to `remarks`."""
-    table, validation, found = read_external(path, score)
+    table, validation, found = read_score_file(path, score)
     remarks += [remark for remark in found if remark not in remarks]
     kept = table.groupby("test_set", sort=False).filter(has_both_classes).reset_index(drop=True)
     if kept.empty:
@@ -186,7 +211,7 @@ def render(report: Report) -> str:
     metrics = report.metrics
     shown = [metric for metric in METRICS if "summary" in metric.where and metric.name in metrics]
     sets = metrics[shown[0].name][NAME]
-    widest = max(map(len, ["test set", *sets]))
+    widest = max(map(len, ["test set", *sets, *([VALIDATION] if report.likelihood else [])]))
     columns = [
         [
             _with_bounds(value, metrics.get(f"{metric.name}_interval", {}).get(NAME, {}).get(name))
@@ -199,7 +224,8 @@ def render(report: Report) -> str:
         for metric in shown
     ]
     cells = [heading.center(len(column[0])) for heading, column in zip(headings, columns, strict=True)]
-    lines = [f"{'test set':{widest}}  " + "  ".join(cells)]
+    lines = [f"warning: {report.warning}", ""] if report.warning else []
+    lines += [f"{'test set':{widest}}  " + "  ".join(cells)]
     lines += [
         f"{name:{widest}}  " + "  ".join(row)
         for name, row in zip(sets, zip(*columns, strict=True), strict=True)
@@ -256,156 +282,3 @@ def render(report: Report) -> str:
 
 def _with_bounds(value: float, bounds: list[float] | None) -> str:
     return f"{value:.4f}" + (f" [{bounds[0]:.4f}, {bounds[1]:.4f}]" if bounds else "")
-
-
-def read_external(
-    path: Path, score: str | None = None
-) -> tuple[pd.DataFrame, pd.DataFrame | None, list[str]]:
-    """Read a score file.
-
-    Needed columns: `score` (a finite number; higher is more likely fake), `label` (0 or real, 1 or fake) and
-    `test_set`. Optional columns: `group` (rows of one group are resampled together: a video, or a photograph
-    with its edits), `split` (`test` or `val`; test by default), `key` (identifies an image, also one that is
-    in several test sets) and `video`. Other columns are ignored.
-
-    Args:
-        path: A CSV file, or a table of the pipeline: `data/scores/<protocol>/<detector>.parquet`.
-        score: Name of the score to read, if a table of the pipeline has several; otherwise ignored.
-
-    Returns:
-        The test scores, with test sets in order of appearance; the validation scores or None; remarks for
-        the reader.
-
-    Raises:
-        UserError: If the file is missing, is not CSV, lacks a column or a value, or has no test rows.
-    """
-    raw = _read_own(path, score) if path.suffix == ".parquet" else _read_csv(path)
-    if missing := [name for name in NEEDED if name not in raw]:
-        raise UserError(
-            f"{path}: the column {missing[0]} is missing",
-            expected=", ".join(NEEDED) + "; optionally " + ", ".join(OPTIONAL),
-            found=", ".join(map(str, raw.columns)) or "no column at all",
-        )
-    for name in (one for one in NEEDED[1:] + OPTIONAL if one in raw):
-        raw[name] = raw[name].str.strip()
-        # An unpaired quote merges several lines into one value.
-        unprintable = ~raw[name].map(str.isprintable).to_numpy(dtype=bool)
-        _refuse(path, raw, name, unprintable, "text in one line, without control characters")
-    values = pd.to_numeric(raw["score"], errors="coerce").to_numpy(dtype=np.float64)
-    _refuse(path, raw, "score", ~(np.abs(values) < LARGEST), "a finite number with a decimal point")
-    label = raw["label"].str.lower().map(LABELS)
-    _refuse(path, raw, "label", label.isna().to_numpy(), "0 for real or 1 for fake")
-    split = raw["split"].str.lower() if "split" in raw else pd.Series("test", index=raw.index)
-    _refuse(path, raw, "split", ~split.isin(list(SPLITS)).to_numpy(), "test or val")
-    split = split.map(SPLITS)
-    is_test = (split == "test").to_numpy()
-    unnamed = is_test & raw["test_set"].str.lower().isin(["", *TAKEN]).to_numpy()
-    _refuse(path, raw, "test_set", unnamed, f"a name other than {', '.join(TAKEN)}")
-    own = pd.Series([f"row {number + 2}" for number in range(len(raw))])
-    table = pd.DataFrame({"test_set": raw["test_set"].where(is_test, VALIDATION)}).assign(
-        key=raw["key"].where(raw["key"] != "", own) if "key" in raw else own,
-        label=label.astype(np.int8),
-        score=values,
-        frame=-1,
-        **{name: raw.get(name, "") for name in ("group", "video")},
-        **dict.fromkeys(("method", "domain", "source"), ""),
-    )
-    test = table[is_test].reset_index(drop=True)
-    if test.empty:
-        raise UserError(f"{path}: there is no row with split test", expected="at least one test set")
-    twice = test.duplicated(["test_set", "key"])
-    if twice.any():
-        row = test[twice].iloc[0]
-        raise UserError(f"{path}: the key {row['key']!r} appears twice in the test set {row['test_set']!r}")
-    for columns in (["key"], ["test_set", "source", "video"]):
-        need_one_label(table, *columns, where=f"{path}: ")
-    validation = table[~is_test].reset_index(drop=True)
-    own_sets = table[~is_test].assign(test_set=raw.loc[~is_test, "test_set"])
-    if (again := own_sets[own_sets.duplicated(["test_set", "key"])]).size:
-        raise UserError(f"{path}: the key {again['key'].iloc[0]!r} appears twice in the validation rows")
-    return test, (None if validation.empty else validation), _remarks(raw, test, validation)
-
-
-def _read_own(path: Path, name: str | None) -> pd.DataFrame:
-    """Read a score table of the pipeline into the columns of a CSV file, as text.
-
-    The validation scores come from `<name>.val.parquet` in the same folder, if that file exists. Scores are
-    converted to their working scale, on which the pipeline chooses thresholds.
-    """
-    own = path.with_suffix(".val.parquet")
-    parts = {"test": read_scores(path)} | ({"val": read_scores(own)} if own.is_file() else {})
-    scores = parts["test"].scores
-    chosen = scores if len(scores) == 1 else tuple(score for score in scores if score.name == name)
-    if not chosen:
-        raise UserError(
-            f"{path}: the table has several scores; choose one",
-            expected=" or ".join(score.name for score in scores),
-            found=name or "no name",
-            fix=f"add --score {scores[0].name}",
-        )
-    tables = []
-    for split, (rows, of_split, _) in parts.items():
-        if chosen[0] not in of_split:
-            problem = f"{own}: lacks the score {chosen[0].name} of {path.name}"
-            raise UserError(problem, fix="run the score stage again")
-        kept = rows[["key", "test_set", "label", "group", "video"]]
-        tables.append(kept.assign(score=chosen[0].to_working(rows[chosen[0].column]), split=split))
-    return pd.concat(tables, ignore_index=True).astype(str)
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    check_file(path, "name a CSV file; write the output of a pipe to a file first")
-    try:
-        # The header is read as a row, so that pandas refuses longer rows, such as those with a score 0,91.
-        cells = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not text in UTF-8", expected="a CSV file", found=error.reason) from None
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        expected = "fields separated by commas, and numbers with a decimal point, such as 0.91"
-        raise UserError(f"{path}: not a CSV file", expected=expected, found=str(error)) from None
-    header = list(cells.iloc[0])
-    plain = [name.strip().lower() for name in header]
-    if twice := [name for name in NEEDED + OPTIONAL if name in header and plain.count(name) > 1]:
-        raise UserError(f"{path}: the column {twice[0]} appears twice", expected="each column once")
-    return cells[1:].set_axis(header, axis=1).reset_index(drop=True)
-
-
-def _refuse(path: Path, raw: pd.DataFrame, column: str, bad: np.ndarray, expected: str) -> None:
-    if bad.any():
-        first = int(np.argmax(bad))
-        raise UserError(
-            f"{path}, line {first + 2}: {column} is {raw[column].iloc[first]!r}",
-            expected=expected,
-            found=f"{int(bad.sum())} such rows of {len(bad)}",
-        )
-
-
-def _remarks(raw: pd.DataFrame, test: pd.DataFrame, validation: pd.DataFrame) -> list[str]:
-    ends = float(test["score"].isin([0.0, 1.0]).mean())
-    is_probability = pd.concat([test["score"], validation["score"]]).between(0, 1).all()
-    about_all = {
-        "no rows with split val: the thresholds shown are oracles, chosen with the test labels; none of them "
-        "could be deployed": validation.empty,
-        "no column group: intervals treat every row as independent of all others": "group" not in raw,
-        f"{ends:.0%} of the scores are exactly 0 or 1: ties cost precision; use logits instead": ends
-        > SATURATED
-        and is_probability,
-    } | {
-        f"validation and test share {rows[column].nunique()} of the column {column} (such as "
-        f"{rows[column].iloc[0]!r}; {len(rows)} test rows): thresholds look better than they are": True
-        for column in ("key", "group", "video")
-        if len(rows := test[test[column].isin({*validation[column]} - {""})])
-    }
-    groups = test.assign(unit=group_names(test)).groupby(["test_set", "label"], sort=False)["unit"].nunique()
-    by_set = test.groupby("test_set", sort=False)
-    about_sets = {
-        "test sets with one class have no metrics": by_set["label"].nunique() == 1,
-        "all scores are equal, so the metrics say nothing": by_set["score"].nunique() == 1,
-        f"fewer than {FEW} groups of a class make intervals too narrow": groups.groupby("test_set").min()
-        < FEW,
-    }
-    return [remark for remark, is_so in about_all.items() if is_so] + [
-        f"{remark}: {', '.join(map(str, is_so.index[is_so]))}"
-        for remark, is_so in about_sets.items()
-        if is_so.any()
-    ]

@@ -44,10 +44,10 @@ def read_clip(path: Path) -> str:
 
 def read_csv(path: Path) -> str:
     """Read scores as `fakeforensics evaluate` does."""
-    from fakeforensics.external import read_external
+    from fakeforensics.score_file import read_score_file
 
     try:
-        read_external(path)
+        read_score_file(path)
     except UserError:
         return "refused"
     return "read"

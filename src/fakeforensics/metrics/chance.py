@@ -92,9 +92,9 @@ class NoEvidence:
                 "of cases. Put at least 10 independent images of each class into validation."
             )
         return (
-            f"The average precision on validation, {self.precision:.1f}, is no better than chance: a random "
-            f"order of these images has about {self.random:.1f}, and up to {self.limit:.1f} in 97.5% of "
-            "cases. The detector does not tell even the methods that it was trained on from real images."
+            f"The average precision on validation, {self.precision:.1f}, cannot be told from chance: a "
+            f"random order of its {sum(self.groups):,} independent images has about {self.random:.1f}, and "
+            f"up to {self.limit:.1f} in 97.5% of cases. Train longer, or put more images into validation."
         )
 
 

@@ -142,8 +142,8 @@ def _use(chosen: Pick | None) -> str:
         return f"Nobody can tell: validation has too few images. {chosen.column.name} is the best on them."
     if chosen.no_evidence is not None:
         return (
-            f"None of these detectors. {chosen.column.name} is the best on validation, but no better than a "
-            "random guess."
+            f"None of these detectors. {chosen.column.name} is the best on validation, but cannot be told "
+            "from a random guess there."
         )
     why = (
         "Of these detectors it has the highest average precision on validation "

@@ -63,4 +63,4 @@ def test_a_low_precision_on_many_images_is_no_better_than_chance():
     assert found is not None
     assert (found.precision, found.random) == (50, 50)
     assert not found.has_too_few_images
-    assert "no better than chance" in str(found)
+    assert "cannot be told from chance" in str(found)

@@ -89,7 +89,7 @@ def test_a_detector_at_chance_on_validation_is_not_recommended(decided):
     results = decided.results()
     assert dict(facts(results, pick(results)))["Use"].startswith("None of these detectors")
     assert any(
-        "BCE: The average precision on validation, 55.0, is no better" in one for one in warnings(results)
+        "BCE: The average precision on validation, 55.0, cannot be told" in one for one in warnings(results)
     )
 
 
