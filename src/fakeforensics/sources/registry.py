@@ -13,6 +13,8 @@ from fakeforensics.files import expand
 from fakeforensics.params import SourceParams
 from fakeforensics.sources.base import DatasetAdapter
 
+DEMO = "data/raw/demo/"  # where the stage `demo` puts its data sets
+
 
 class MissingSourceError(UserError):
     """The folder of a configured source does not exist."""
@@ -59,11 +61,11 @@ def open_source(name: str, source: SourceParams) -> DatasetAdapter:
     adapter = adapter_class(source.layout, f"params.yaml: sources.{name}.layout: ")
     root = _expanded(name, source.root)
     if not root.is_dir():
+        fix = f"docs/data.md says how to get it; set sources.{name}.root in params.yaml, or remove the source"
         raise MissingSourceError(
             f"source {name!r}: the folder {root} does not exist",
             expected=f"a data set of layout {source.layout}:\n{adapter.instructions.tree}",
-            fix=f"docs/data.md says how to get it; then set sources.{name}.root in params.yaml, "
-            "or remove the source there",
+            fix="run `dvc repro demo`, which makes it" if source.root.startswith(DEMO) else fix,
         )
     return adapter(name, root, source.options)
 

@@ -1,5 +1,8 @@
 """The contract, by detectors that are not the package's own."""
 
+import re
+import textwrap
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -102,3 +105,17 @@ def test_room_is_made_for_what_only_fitting_knew():
     head.prepare(state)
     head.load_state_dict(state)
     assert head.fitted["mean"].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_the_network_that_the_page_shows_trains_and_scores():
+    page = (Path(__file__).parents[3] / "docs/detectors.md").read_text(encoding="utf-8")
+    block = re.search(r"(?:^    .*\n|^\n)*^    class TinyCnn.*\n(?:^    .*\n|^\n)*", page, flags=re.MULTILINE)
+    assert block is not None
+    found = {}
+    exec(textwrap.dedent(block[0]), found)
+    detector = found["TinyCnn"](Architecture(crop_size=32), NoSettings())
+    images, labels = torch.rand(4, 3, 32, 32), torch.tensor([0.0, 1, 0, 1])
+    output = detector(images)
+    assert detector.losses(images, output, labels).shape == (4,)
+    (score,) = detector.scores
+    assert detector.read(images, output)[score.column].shape == (4,)
