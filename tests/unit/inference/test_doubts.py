@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from fakeforensics.inference.app.page import header
+from fakeforensics.inference.inputs import UploadLimits
 from fakeforensics.inference.model_card import model_card
 from fakeforensics.inference.output import print_models
 from fakeforensics.inference.package import Package
@@ -33,8 +35,8 @@ def test_a_detector_at_chance_or_of_its_first_epoch_is_doubted(package, tmp_path
     rewrite(folder, "metrics.json", metrics | {"validation": {"ap": {"sl": ap, "cd": 0.1}}})
     found = Package(folder).doubts
     assert len(found) == expected
-    text = model_card(Package(folder))
-    assert all(doubt in text for doubt in found)
+    for text in (model_card(Package(folder)), header(Package(folder), UploadLimits())):
+        assert all(doubt in text for doubt in found)
 
 
 def test_models_names_a_doubted_detector(package, tmp_path, capsys):

@@ -99,12 +99,12 @@ def build_page(
 def header(package: Package, limits: UploadLimits) -> str:
     """The introduction of the page: what it does, its model and its limits."""
     takes = "each face is scored" if package.crop == "faces" else "the whole image is scored"
-    demo = f"\n\n> ⚠ {DEMO_WARNING}" if package.is_demo else ""
+    warnings = [*([DEMO_WARNING] if package.is_demo else []), *package.doubts]
     return (
         f"# Real or fake?\nUpload an image or a short video: {takes}. Model **{package.name}**: "
         f"{package.title}. At most {limits.max_mb} MB and {limits.max_seconds:g} seconds of processing. "
         "Uploads are deleted after they are scored, and the pictures below within "
-        f"{KEEP_SECONDS // 60 * 2} minutes.{demo}"
+        f"{KEEP_SECONDS // 60 * 2} minutes." + "".join(f"\n\n> ⚠ {warning}" for warning in warnings)
     )
 
 

@@ -87,8 +87,10 @@ def _result(case: Case, package: Package) -> Chapter:
                 [(plain(one.name), f"{one.score:.6g}, {code(one.sha256)}") for one in case.known_reals],
             )
         )
+    doubts = [Text(doubt, "warning") for doubt in package.doubts]
+    verdicts = Table("The verdict on each file.", "File", ASSESSMENT, tuple(rows), notes)
     sections = (
-        Section("Result", [Table("The verdict on each file.", "File", ASSESSMENT, tuple(rows), notes)]),
+        Section("Result", [*doubts, verdicts]),
         Section("What decides", decided),
         Section("What a verdict does not mean", [Text(limit) for limit in LIMITS]),
     )

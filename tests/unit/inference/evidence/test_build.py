@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 from html.parser import HTMLParser
 
@@ -15,8 +16,9 @@ from fakeforensics.inference.crops import cut_faces
 from fakeforensics.inference.evidence.build import REENCODINGS, case_folder, pixel_digest
 from fakeforensics.inference.evidence.case import read_case
 from fakeforensics.inference.inputs import Item
+from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import Predictor
-from tests.unit.inference.conftest import FACES
+from tests.unit.inference.conftest import FACES, rewrite
 from tests.unit.inference.evidence.conftest import HOSTILE, make_case
 
 
@@ -103,6 +105,16 @@ def test_the_page_needs_nothing_else_and_shows_names_as_text(case):
     for file in read_case(case).files:
         assert file.sha256 in page
     assert page.count("12.5") >= 1  # the error rate of the unseen method
+
+
+def test_a_doubted_detector_is_doubted_on_the_page(documented, tmp_path):
+    folder = tmp_path / "joint"
+    shutil.copytree(documented.directory, folder)
+    rewrite(folder, "model.json", documented.raw_card | {"epochs": 5, "best_epoch": 0})
+    (tmp_path / "broken.jpg").write_bytes(b"not an image")
+    make_case(tmp_path / "case", Package(folder), [tmp_path / "broken.jpg"])
+    (doubt,) = Package(folder).doubts
+    assert doubt in (tmp_path / "case/report.html").read_text()
 
 
 def test_an_existing_folder_is_not_overwritten(documented, tmp_path):
