@@ -14,13 +14,23 @@ ROOT = Path(__file__).parents[2]
 STAGES = stages()
 # From the bottom up: a package may use those before it.
 ORDER = (
-    *("errors", "names", "files", "sums", "code", "palette", "reading", "parquet"),
+    *("errors", "names", "wording", "files", "sums", "code", "palette", "reading", "parquet"),
     *("parsing", "yaml12", "params", "experiments", "lookahead", "processes", "progress", "devices"),
     *("commands", "cluster", "spread"),
     *("sources", "images", "faces"),
     *("metrics", "models", "detectors", "scoring", "splits", "training", "thresholds"),
     *("seeds", "lambda_grid"),
-    *("external", "reporting", "thesis", "inference", "cli_data", "cli_evaluate", "cli_models", "cli"),
+    *(
+        "score_file",
+        "external",
+        "reporting",
+        "thesis",
+        "inference",
+        "cli_data",
+        "cli_evaluate",
+        "cli_models",
+        "cli",
+    ),
 )
 
 

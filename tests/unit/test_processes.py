@@ -105,7 +105,7 @@ def test_no_worker_outlives_the_main_process(number, tmp_path):
         "import os, signal, sys, time\n"
         "from fakeforensics.processes import WorkerPool\n"
         "def stall(_):\n"
-        "    print(os.getpid(), flush=True)\n"
+        "    os.write(1, f'{os.getpid()}\\n'.encode())\n"  # whole, whatever else is written meanwhile
         "    time.sleep(600)\n"
         "if __name__ == '__main__':\n"
         "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
@@ -115,8 +115,8 @@ def test_no_worker_outlives_the_main_process(number, tmp_path):
     with subprocess.Popen(
         [sys.executable, tmp_path / "busy.py"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        workers = [int(process.stdout.readline()) for _ in range(2)]
         try:
+            workers = [int(process.stdout.readline()) for _ in range(2)]
             for _ in range(3):  # on a very busy machine one Ctrl-C was not enough: docs/reliability.md
                 process.send_signal(number)
                 with suppress(subprocess.TimeoutExpired):
