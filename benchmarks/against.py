@@ -76,7 +76,7 @@ def _start_over(clone: Path, precision: str) -> None:
     subprocess.run(["git", "clean", "-qfdx", "-e", ".venv", "-e", "*.egg-info"], cwd=clone, check=True)
     shutil.rmtree(clone / ".dvc/cache", ignore_errors=True)
     params = clone / "params.yaml"
-    text, count = PRECISION.subn(rf"\1 {precision}", params.read_text(encoding="utf-8"))
+    text, count = PRECISION.subn(rf"\1 '{precision}'", params.read_text(encoding="utf-8"))
     if count != 1:
         raise ValueError(f"{params}: expected one line `  precision: …`, found {count}")
     params.write_text(text, encoding="utf-8")
