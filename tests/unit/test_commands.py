@@ -19,6 +19,11 @@ def usual_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a process of its own."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
 def test_an_error_for_the_user_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     def app() -> None:
         raise UserError("no such file", fix="look elsewhere")
@@ -46,7 +51,7 @@ def test_ctrl_c_at_the_end_does_not_disturb_libraries_that_clean_up() -> None:
         "atexit.register(lambda: (signal.raise_signal(signal.SIGINT), print('cleaned up')))\n"
         "run_app(lambda: None)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    ended = run(code)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "cleaned up\n", "")
 
 
@@ -64,7 +69,7 @@ def test_ctrl_c_that_python_drops_in_a_finalizer_still_ends_the_command() -> Non
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "run_app(app)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    ended = run(code)
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "Aborted.\n")
 
 
@@ -76,5 +81,5 @@ def test_what_else_python_drops_is_told() -> None:
         "        raise ValueError('not closed')\n"
         "run_app(lambda: Broken() and None)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    ended = run(code)
     assert "not closed" in ended.stderr
