@@ -317,7 +317,7 @@ def _any_share_cell(rows: list[dict[str, Any]]) -> Cell:
         100 * sum(row[f"estimate_{name}"] for row in rows) / len(rows) for name in ("mean", "low", "high")
     )
     remarks = [f"closes {percent(sum(won) / gap, digits=0)}"] if gap > _NO_GAP * len(rows) else []
-    remarks += [f"worst set {100 * min(won):+.1f}", f"estimated {mean:.0f} ({low:.0f} … {high:.0f}) %"]
+    remarks += [f"worst set {100 * min(won):+.1f}", f"estimated {mean:.0f}% ({low:.0f}% … {high:.0f}%)"]
     return Cell(f"{100 * sum(row['accuracy'] for row in rows) / len(rows):.1f}", ",\n".join(remarks))
 
 
