@@ -23,6 +23,7 @@ from fakeforensics.progress import track
 Statistic = Callable[[Integer[np.ndarray, " groups"]], float]
 ROUNDING = 1e-9  # largest rounding error of a sum over images
 BLOCK = 2**16  # values of a 16-bit random number
+BATCH = 10  # replicates of a task: with fewer, threads wait for the next task as long as small sets take
 CHUNK = 50  # replicates at a time, so that memory is linear in the number of groups
 
 
@@ -255,17 +256,17 @@ def replicate(
         One row per draw, one column per statistic.
     """
 
-    def one(number: int) -> list[float]:
-        counts = resampling.draw(number)
-        return [statistic(counts) for statistic in statistics]
+    def some(begin: int) -> list[list[float]]:
+        draws = map(resampling.draw, range(begin, min(begin + BATCH, replicates)))
+        return [[statistic(counts) for statistic in statistics] for counts in draws]
 
     # NumPy releases the interpreter lock in its long loops, so threads run in parallel and share the arrays.
     count = workers or os.cpu_count() or 1
+    begins = range(0, replicates, BATCH)
     with ThreadPoolExecutor(count) as pool:
-        draws = look_ahead(
-            lambda number: pool.submit(one, number), range(replicates), 2 * count, ordered=True
-        )
-        rows = [done.result() for _, done in track(draws, "bootstrap", "draws", replicates)]
+        batches = look_ahead(lambda begin: pool.submit(some, begin), begins, 2 * count, ordered=True)
+        tracked = track(batches, "bootstrap", f"times {BATCH} draws", len(begins))
+        rows = [row for _, done in tracked for row in done.result()]
     return np.array(rows, dtype=np.float64).reshape(replicates, len(statistics))
 
 
