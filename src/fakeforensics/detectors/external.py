@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,7 @@ from fakeforensics.files import sha256_file
 from fakeforensics.metrics.spec import Scores, ScoreSpec
 from fakeforensics.models.card import Architecture, Sees
 from fakeforensics.models.detector import ForeignDetector, Values
+from fakeforensics.models.onnx_session import run_session
 from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import Flag, Group, Number
 
@@ -79,7 +81,6 @@ class External(ForeignDetector):
     sees: ClassVar[Sees] = "elsewhere"
     scores: ClassVar[Scores] = (S_EXT,)
     Settings: ClassVar[type[Group]] = ExternalSettings
-    has_onnx_form: ClassVar[bool] = False
     settings: ExternalSettings
 
     def __init__(self, architecture: Architecture, settings: Group) -> None:
@@ -122,6 +123,61 @@ class External(ForeignDetector):
             )
         values = torch.from_numpy(found.reshape(-1)).to(images.device)
         return {S_EXT.column: values if self.settings.higher_is_fake else -values}
+
+    def write_onnx(self, path: Path) -> None:
+        """Write the given ONNX file as a network from 8-bit crops to the score, with all weights in one file.
+
+        Args:
+            path: The file to write. Its input `images` is UInt8[batch, 3, crop size, crop size], RGB; its
+                output, named like the score's column, a number per image; higher is more likely fake.
+
+        Raises:
+            UserError: If the given file is missing or is not one that `score` can use.
+        """
+        import onnx
+        from onnx import TensorProto, compose, helper, numpy_helper
+
+        given = _open(_file(self.settings), self.settings)
+        model = compose.add_prefix(onnx.load(given.path), "given/")
+        if not any(one.domain in ("", "ai.onnx") for one in model.opset_import):
+            model.opset_import.append(helper.make_opsetid("", 17))
+        graph, node = model.graph, helper.make_node
+        (taken,) = (one for one in graph.input if one.name == f"given/{given.input.name}")
+        batch, *_ = given.input.shape
+        side = self.architecture.crop_size
+        before, last = [], "images"
+        if not given.takes_bytes:
+            channels = {"mean": self.settings.mean, "std": self.settings.std}
+            constants = {key: np.array(of).reshape(1, 3, 1, 1) for key, of in channels.items()}
+            for name, value in (constants | {"255": np.array(255.0)}).items():
+                graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
+            before = [
+                node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
+                node("Div", ["numbers", "255"], ["fractions"]),
+                node("Sub", ["fractions", "mean"], ["centered"]),
+                node("Div", ["centered", "std"], ["normalized"]),
+                node("Cast", ["normalized"], ["typed"], to=taken.type.tensor_type.elem_type),
+            ]
+            last = "typed"
+        before.append(
+            node("Transpose", [last], [taken.name], perm=[0, 2, 3, 1])
+            if given.channels_last
+            else node("Identity", [last], [taken.name])
+        )
+        graph.initializer.append(numpy_helper.from_array(np.array([-1]), "all"))
+        after = [
+            node("Cast", [f"given/{given.output}"], ["float"], to=TensorProto.FLOAT),
+            node("Reshape", ["float", "all"], ["flat"]),
+            node("Identity" if self.settings.higher_is_fake else "Neg", ["flat"], [S_EXT.column]),
+        ]
+        nodes = [*before, *graph.node, *after]
+        del graph.node[:], graph.output[:]
+        graph.input.remove(taken)
+        graph.node.extend(nodes)
+        info = helper.make_tensor_value_info
+        graph.input.insert(0, info("images", TensorProto.UINT8, [batch or "batch", 3, side, side]))
+        graph.output.append(info(S_EXT.column, TensorProto.FLOAT, [batch or "batch"]))
+        onnx.save(model, path)
 
     @property
     def _where(self) -> str:
@@ -187,7 +243,28 @@ def _function(call: str) -> Callable[[np.ndarray], Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _onnx(path: Path, settings: ExternalSettings) -> Callable[[np.ndarray], Any]:
+@dataclass(frozen=True)
+class _GivenFile:
+    """An ONNX file that can be used: what it takes and gives.
+
+    Attributes:
+        path: The file.
+        session: ONNX Runtime's session of it.
+        input: Its only input.
+        output: The name of the output that is the score.
+        channels_last: Whether it takes batch, height, width, channel.
+        takes_bytes: Whether it takes 8-bit pixels; if not, it takes normalized floating-point numbers.
+    """
+
+    path: Path
+    session: Any
+    input: Any
+    output: str
+    channels_last: bool
+    takes_bytes: bool
+
+
+def _open(path: Path, settings: ExternalSettings) -> _GivenFile:
     try:
         import onnxruntime
     except ModuleNotFoundError:
@@ -210,20 +287,25 @@ def _onnx(path: Path, settings: ExternalSettings) -> Callable[[np.ndarray], Any]
         raise UserError(f"{path}: no output {output!r}", expected=", ".join(outputs))
     (only,) = inputs
     last = len(only.shape) == 4 and only.shape[3] == 3 and only.shape[1] != 3
+    return _GivenFile(path, session, only, output, last, only.type == "tensor(uint8)")
+
+
+def _onnx(path: Path, settings: ExternalSettings) -> Callable[[np.ndarray], Any]:
+    given = _open(path, settings)
     mean, std = (np.asarray(values, dtype=np.float32) for values in (settings.mean, settings.std))
 
     def run(pixels: np.ndarray) -> Any:
         batch = pixels
-        if only.type != "tensor(uint8)":
+        if not given.takes_bytes:
             batch = (pixels.astype(np.float32) / 255 - mean) / std
-            batch = batch.astype(np.float16 if only.type == "tensor(float16)" else np.float32)
-        batch = batch if last else np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
+            batch = batch.astype(np.float16 if given.input.type == "tensor(float16)" else np.float32)
+        batch = batch if given.channels_last else np.ascontiguousarray(batch.transpose(0, 3, 1, 2))
         try:
-            return session.run([output], {only.name: batch})[0]
+            return run_session(given.session, [given.output], batch)[0]
         except Exception as error:
             raise UserError(
                 f"{path}: ONNX Runtime fails on a batch of shape {batch.shape}",
-                expected=f"{only.name}: {only.type} of shape {only.shape}",
+                expected=f"{given.input.name}: {given.input.type} of shape {given.input.shape}",
                 found=str(error),
                 fix="detector_settings: {external: {train: {crop_size: …}}} sets the size of the crops",
             ) from error

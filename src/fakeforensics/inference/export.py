@@ -22,9 +22,9 @@ from fakeforensics.inference.model_card import README, model_card
 from fakeforensics.inference.onnx_record import ONNX, RECORD, OnnxRecord
 from fakeforensics.inference.package import Package
 from fakeforensics.models.card import CARD
-from fakeforensics.models.detector import Detector
+from fakeforensics.models.detector import Detector, ForeignDetector
+from fakeforensics.models.onnx_session import run_session
 from fakeforensics.models.preprocess import Preprocess
-from fakeforensics.models.registry import detector_class
 from fakeforensics.models.saving import load_detector
 from fakeforensics.sums import write_sums
 from fakeforensics.thresholds.policy import DECISION
@@ -95,7 +95,7 @@ def export_model(package: Package, out: Path, kind: Literal["onnx", "torch"], im
     images, origin = check_images(package, package.preprocess, images_root)
     path = out / (ONNX if kind == "onnx" else "model.pt2")
     out.mkdir(parents=True, exist_ok=True)
-    difference = _write_checked(network, images, path, _write_onnx if kind == "onnx" else _write_torch)
+    difference = _write_checked(network, images, path, _writer(detector, kind))
     shutil.copyfile(package.directory / CARD, out / CARD)
     if package.decision is not None:
         write_text(out / DECISION, package.decision.model_dump_json(indent=2) + "\n")
@@ -120,23 +120,21 @@ def add_onnx(package: Package, images_root: Path) -> OnnxRecord:
         UserError: If a Python package is missing, or the model is damaged.
     """
     reason = None
-    kind = detector_class(package.detector.name)
-    if not kind.has_onnx_form:
-        reason, heat_maps = f"the detector {kind.name} has no ONNX form", False
+    detector, _ = load_detector(package.directory, run_code=True)  # nothing runs before it scores
+    if detector.runs_code:
+        reason = "a Python function, which a package does not hold, computes the scores"
     else:
-        detector, _ = load_detector(package.directory)
-        heat_maps = detector.heat_layer is not None
         images, _ = check_images(package, package.preprocess, images_root)
         network = Exported(detector, package.preprocess).eval()
         try:
-            _write_checked(network, images, package.directory / ONNX, _write_onnx)
+            _write_checked(network, images, package.directory / ONNX, _writer(detector, "onnx"))
         except NotExportedError as error:
             reason = f"{error.what}; found: {error.found}"
     record = OnnxRecord(
         weights_sha256=package.raw_card["weights_sha256"],
         sha256=None if reason is not None else sha256_file(package.directory / ONNX),
         reason=reason,
-        heat_maps=heat_maps,
+        heat_maps=detector.heat_layer is not None,
     )
     write_json(package.directory / RECORD, record.model_dump(mode="json"))
     write_sums(package.directory)
@@ -215,10 +213,24 @@ def check_images(package: Package, preprocess: Preprocess, images_root: Path) ->
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous(), origin
 
 
+def _writer(detector: Detector, kind: Literal["onnx", "torch"]) -> Write:
+    """What writes a detector in that form."""
+    if kind == "torch":
+        return _write_torch
+    if not isinstance(detector, ForeignDetector):
+        return _write_onnx
+
+    def write(network: Exported, images: Images, path: Path) -> Run:  # noqa: ARG001
+        detector.write_onnx(path)
+        return _runs_onnx(network, path)
+
+    return write
+
+
 def _write_onnx(network: Exported, images: Images, path: Path) -> Run:
     try:
         import onnx
-        import onnxruntime
+        import onnxruntime  # noqa: F401 (what checks it)
         import onnxscript  # noqa: F401 (what torch.onnx builds on)
     except ModuleNotFoundError as error:
         raise UserError(
@@ -247,10 +259,16 @@ def _write_onnx(network: Exported, images: Images, path: Path) -> Run:
     for node in model.graph.node:
         del node.metadata_props[:]  # the exporter notes where each line of code lies on this machine
     onnx.save(model, path)
+    return _runs_onnx(network, path)
+
+
+def _runs_onnx(network: Exported, path: Path) -> Run:
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
     def run(batch: Images) -> dict[str, np.ndarray]:
-        values = session.run(list(network.outputs), {"images": batch.numpy()})
+        values = run_session(session, network.outputs, batch.numpy())
         return dict(zip(network.outputs, values, strict=True))
 
     return run

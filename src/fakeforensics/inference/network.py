@@ -17,6 +17,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.inference.onnx_record import ONNX, RECORD, OnnxRecord
 from fakeforensics.inference.package import Package, rebuild_command
+from fakeforensics.models.onnx_session import run_session
 from fakeforensics.models.processor import processor_name
 
 Runtime = Literal["onnxruntime", "torch"]
@@ -92,7 +93,7 @@ class OnnxNetwork(Network):
     def score(self, crops: Crops) -> dict[str, list[float]]:
         """The scores of crops by column, in their order."""
         images = np.ascontiguousarray(np.stack(crops).transpose(0, 3, 1, 2))
-        values = self._session.run(self._columns, {"images": images})
+        values = run_session(self._session, self._columns, images)
         return {column: one.tolist() for column, one in zip(self._columns, values, strict=True)}
 
 
@@ -100,7 +101,8 @@ def choose_runtime(package: Package, wanted: Wanted = "auto") -> Choice:
     """Choose the library that computes the scores.
 
     `auto` takes ONNX Runtime, which starts in a fraction of torch's time. It takes torch if the package has
-    no `model.onnx`, if onnxruntime is not installed, or if the machine has a GPU.
+    no `model.onnx`, if onnxruntime is not installed, or if the machine has a GPU and the model was trained
+    here.
 
     Raises:
         UserError: If onnxruntime is wanted but not possible, or `onnx.json` is damaged.
@@ -109,7 +111,9 @@ def choose_runtime(package: Package, wanted: Wanted = "auto") -> Choice:
         return Choice("torch", None)
     why_not = _why_not_onnx(package)
     if why_not is None:
-        return Choice("torch" if wanted == "auto" and has_gpu() else "onnxruntime", None)
+        # The package of a detector that was trained elsewhere holds its network in this form alone.
+        on_gpu = wanted == "auto" and package.detector.sees != "elsewhere" and has_gpu()
+        return Choice("torch" if on_gpu else "onnxruntime", None)
     if wanted == "onnxruntime":
         raise UserError(f"{package.directory}: cannot run on onnxruntime", found=why_not, fix="use torch")
     return Choice("torch", why_not)

@@ -114,7 +114,12 @@ def trained_on(card: dict[str, Any]) -> str:
 
     Args:
         card: From `read_card`.
+
+    Returns:
+        The processor, threads and precision, or `elsewhere` if this pipeline did not train the model.
     """
+    if detector_card(card).sees == "elsewhere":
+        return "elsewhere"
     machine = parse(_Training, card, CARD).machine
     if machine is None:
         return "unknown machine"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -51,7 +52,6 @@ class Detector(nn.Module, ABC):
             `train` and `augment` in `detector_settings`, replace the recipe.
         backbone: f, if the detector called `use_backbone`.
         runs_code: Whether loading it runs code that its card names; only the pipeline does so.
-        has_onnx_form: Whether torch.onnx can try to export it: only if torch computes its scores.
     """
 
     name: ClassVar[str]
@@ -65,7 +65,6 @@ class Detector(nn.Module, ABC):
     backbone: nn.Module
     facts: BackboneFacts | None = None
     runs_code: bool = False
-    has_onnx_form: ClassVar[bool] = True
 
     def __init__(self, architecture: Architecture, settings: Group) -> None:
         super().__init__()
@@ -283,3 +282,11 @@ class ForeignDetector(Detector):
     def start_from(self, weights: str, sha256: str | None) -> dict[str, str]:  # noqa: ARG002
         """Load nothing: `train.weights` are for networks that are trained here."""
         return {"weights": "elsewhere"}
+
+    @abstractmethod
+    def write_onnx(self, path: Path) -> None:
+        """Write it as one ONNX file; its input is `images`, 8-bit RGB crops, channels first.
+
+        Its outputs are named by the columns of the scores, a number per image each. A detector that runs code
+        need not have this form.
+        """

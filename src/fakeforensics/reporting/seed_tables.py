@@ -47,7 +47,8 @@ class Ranked(NamedTuple):
 
 def seed_blocks(results: ProtocolResults) -> list[Block]:
     """The machines of training, the ranking of the detectors over seeds, and the two claims; or a note."""
-    machines = dict.fromkeys(trained_on(card) for card in results.cards.values())
+    cards = [results.cards[name] for name, card in results.detectors.items() if card.sees != "elsewhere"]
+    machines = dict.fromkeys(map(trained_on, cards))
     if not machines:
         return []
     text = f"Trained on: {'; '.join(machines)}. On another processor the last bits and the models differ. "

@@ -124,15 +124,22 @@ def facts(results: ProtocolResults, chosen: Pick | None) -> Iterator[tuple[str, 
 
 
 def _trained(results: ProtocolResults) -> str:
-    labels = listed([card.label for card in results.detectors.values()])
+    cards = results.detectors.values()
+    ours = [card.label for card in cards if card.sees != "elsewhere"]
+    foreign = [card.label for card in cards if card.sees == "elsewhere"]
     counts = (results.counts or {}).get("train")
-    if not counts:
-        return f"{labels}."
-    methods = [
-        name.rpartition("/")[2] for name in counts.get("methods", {}) if name.rpartition("/")[2] != "real"
-    ]
-    by = f" made by {listed(list(dict.fromkeys(methods)))}" if methods else ""
-    return f"{labels}, on {counts['real']:,} real images and {counts['fake']:,} fakes{by}."
+    parts = []
+    if ours and counts:
+        methods = [
+            name.rpartition("/")[2] for name in counts.get("methods", {}) if name.rpartition("/")[2] != "real"
+        ]
+        by = f" made by {listed(list(dict.fromkeys(methods)))}" if methods else ""
+        parts.append(f"{listed(ours)}, on {counts['real']:,} real images and {counts['fake']:,} fakes{by}.")
+    elif ours:
+        parts.append(f"{listed(ours)}.")
+    if foreign:
+        parts.append(f"Trained elsewhere, on images that are not known here: {listed(foreign)}.")
+    return " ".join(parts)
 
 
 def _use(chosen: Pick | None) -> str:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pandas as pd
 import pytest
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
-from fakeforensics.models.card import Architecture
+from fakeforensics.models.card import Architecture, trained_on
+from fakeforensics.models.onnx_session import run_session
 from fakeforensics.models.registry import build_detector, detector_class
 from fakeforensics.models.saving import load_detector
 from fakeforensics.params import FacesParams, Params
@@ -89,6 +91,62 @@ def test_a_file_gets_normalized_numbers_or_bytes_in_its_own_layout(tmp_path, sha
     assert score(onnx=floats, mean=(0.4,) * 3, std=(0.2,) * 3) == pytest.approx([-1, 2], abs=1e-5)
     bytes_ = network(tmp_path / "bytes.onnx", TensorProto.UINT8, shape)
     assert score(onnx=bytes_) == pytest.approx([51, 204])
+
+
+def test_a_file_that_takes_three_images_gets_three_at_a_time(tmp_path):
+    path = network(tmp_path / "three.onnx", TensorProto.UINT8, shape=(3, 3, 32, 32))
+    detector = build_detector("external", Architecture(crop_size=32), {"onnx": path})
+    images = torch.linspace(0, 1, 256)[[0, 51, 102, 204]].view(4, 1, 1, 1).expand(4, 3, 32, 32)
+    assert detector.score(images)["score_ext"].tolist() == pytest.approx([0, 51, 102, 204])
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8])
+@pytest.mark.parametrize("shape", [("n", 3, 32, 32), ("n", 32, 32, 3), (1, 3, 32, 32)])
+@pytest.mark.parametrize("higher_is_fake", [True, False])
+def test_it_is_written_as_a_network_from_bytes_to_its_score(tmp_path, kind, shape, higher_is_fake):
+    path = network(tmp_path / "given.onnx", kind, shape)
+    settings = {
+        "onnx": path,
+        "mean": (0.4, 0.5, 0.6),
+        "std": (0.2, 0.3, 0.4),
+        "higher_is_fake": higher_is_fake,
+    }
+    detector = build_detector("external", Architecture(crop_size=32), settings)
+    detector.write_onnx(tmp_path / "written.onnx")
+    Path(path).unlink()
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32), dtype=np.uint8)
+    session = onnxruntime.InferenceSession(tmp_path / "written.onnx")
+    (found,) = run_session(session, ["score_ext"], pixels)
+    given = pixels.astype(np.float64)
+    if kind != TensorProto.UINT8:
+        mean, std = (np.reshape(settings[name], (1, 3, 1, 1)) for name in ("mean", "std"))
+        given = (given / 255 - mean) / std
+    expected = given.mean(axis=(1, 2, 3)) * (1 if higher_is_fake else -1)
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-3 if kind == TensorProto.FLOAT16 else 1e-5)
+
+
+def test_weights_beside_the_given_file_are_written_into_one(tmp_path):
+    path = tmp_path / "given.onnx"
+    weights = numpy_helper.from_array(np.full((1, 3, 32, 32), 2, np.float32), "weights")
+    nodes = [
+        helper.make_node("Mul", ["x", "weights"], ["product"]),
+        helper.make_node("Flatten", ["product"], ["y"]),
+    ]
+    nodes.append(helper.make_node("ReduceMean", ["y"], ["score"], axes=[1], keepdims=1))
+    inputs, outputs = (
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
+        for name, shape in (("x", ("n", 3, 32, 32)), ("score", ("n", 1)))
+    )
+    graph = helper.make_graph(nodes, "twice", inputs, outputs, [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert (tmp_path / "weights.bin").is_file()
+    settings = {"onnx": str(path), "mean": (0.0,) * 3, "std": (1.0,) * 3}
+    build_detector("external", Architecture(crop_size=32), settings).write_onnx(tmp_path / "written.onnx")
+    (tmp_path / "weights.bin").unlink()
+    session = onnxruntime.InferenceSession(tmp_path / "written.onnx")
+    (found,) = run_session(session, ["score_ext"], np.full((2, 3, 32, 32), 51, np.uint8))
+    assert found == pytest.approx([0.4, 0.4])  # twice 51 / 255
 
 
 def test_one_of_several_outputs_is_named(tmp_path):
@@ -175,6 +233,7 @@ def test_it_is_scored_through_the_stages_and_trained_on_nothing(code):
     card = json.loads((root / "model/model.json").read_text())
     assert card["detector"]["sees"] == detector_class("external").sees == "elsewhere"
     assert card["counts"] == {"train": {}, "val": {}}
+    assert trained_on(card) == "elsewhere"
     assert card["images"]["crop"] == {"src_train": "whole"}
     manifest = pd.read_parquet(root / "data/manifests/tiny/val.parquet")
     needed = {"domain": "d", "group": manifest["key"], "video": "", "frame": -1}

@@ -15,6 +15,7 @@ from fakeforensics.inference.export import add_onnx
 from fakeforensics.inference.package import About, Package, write_package
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.models.card import Architecture
+from fakeforensics.models.latent import LatentDetector
 from fakeforensics.models.registry import build_detector
 from fakeforensics.models.saving import save_detector
 from fakeforensics.params import FacesParams
@@ -32,11 +33,12 @@ TOY = (
 )
 
 
-def make_model(folder: Path, name="joint", crop="faces", protocol="p", seed=0) -> Path:
+def make_model(folder: Path, name="joint", crop="faces", protocol="p", seed=0, own=None) -> Path:
     """An untrained detector whose logits and distances are of ordinary size."""
     torch.manual_seed(seed)
-    detector = build_detector(name, Architecture(crop_size=CROP), SETTINGS.get(name, {}))
-    detector.center.normal_()
+    detector = build_detector(name, Architecture(crop_size=CROP), own or SETTINGS.get(name, {}))
+    if isinstance(detector, LatentDetector):
+        detector.center.normal_()
     card = {
         "protocol": protocol,
         "preprocess": detector.preprocess.model_dump(mode="json"),

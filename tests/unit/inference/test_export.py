@@ -8,6 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from onnx import helper
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
@@ -23,10 +24,11 @@ from fakeforensics.inference.export import (
     export_model,
     largest_difference,
 )
+from fakeforensics.inference.network import open_network
 from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import LoadedModel
 from fakeforensics.models.saving import load_detector
-from tests.unit.inference.conftest import CROP, make_model, rewrite
+from tests.unit.inference.conftest import CROP, make_model, make_package
 from tests.unit.splits.conftest import row
 
 NOWHERE = Path("/nowhere")  # without crops to check on
@@ -100,12 +102,35 @@ def test_an_operator_that_onnx_lacks_is_a_reason(package, tmp_path, monkeypatch)
     assert add_onnx(Package(folder), NOWHERE).reason.endswith("found: no operator for it")
 
 
-def test_somebody_elses_detector_is_not_exported(package, tmp_path):
-    folder = shutil.copytree(package.directory, tmp_path / "external")
-    card = json.loads((folder / "model.json").read_text())
-    card["detector"] |= {"name": "external", "settings": {"call": "theirs:score"}}  # of code that is not run
-    rewrite(folder, "model.json", card)
-    assert add_onnx(Package(folder), NOWHERE).reason == "the detector external has no ONNX form"
+def external(tmp_path, own):
+    """A package of a detector that was trained elsewhere."""
+    model = make_model(tmp_path / "models/p/external", "external", own=own)
+    return make_package(tmp_path / "packages/p/external", model, {})
+
+
+def test_a_python_function_has_no_onnx_form(tmp_path):
+    found = add_onnx(external(tmp_path, {"call": "theirs:score"}), NOWHERE)  # of code that is not run
+    assert "Python function" in found.reason
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_a_network_from_elsewhere_is_in_its_package(tmp_path, crops, monkeypatch, gpu):
+    path = tmp_path / "given.onnx"
+    taken = helper.make_tensor_value_info("x", onnx.TensorProto.UINT8, (1, 3, CROP, CROP))
+    given = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 1))
+    nodes = [
+        helper.make_node("Cast", ["x"], ["numbers"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Flatten", ["numbers"], ["flat"]),
+        helper.make_node("ReduceMean", ["flat"], ["y"], axes=[1]),
+    ]
+    graph = helper.make_graph(nodes, "brightness", [taken], [given])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    package = external(tmp_path, {"onnx": str(path)})
+    assert add_onnx(package, NOWHERE).reason is None
+    path.unlink()
+    monkeypatch.setattr("fakeforensics.inference.network.has_gpu", lambda: gpu)
+    network = open_network(Package(package.directory))
+    assert network.score(list(crops))["score_ext"] == pytest.approx(crops.mean(axis=(1, 2, 3)), rel=1e-5)
 
 
 def test_the_report_names_outputs_and_images(exported):

@@ -71,6 +71,15 @@ def test_the_answers_are_sentences(decided):
     assert "99.0%" in said["Seen methods"]
 
 
+def test_a_detector_from_elsewhere_is_not_said_to_be_trained_on_the_images(decided):
+    decided.card("sad", sees="elsewhere")
+    said = dict(facts(decided.results(), None))["Trained"]
+    ours, theirs = said.split(". ", 1)
+    assert ours.startswith("BCE and BCE+SAD, on 1,000 real images")
+    assert "elsewhere" in theirs
+    assert theirs.endswith(": SAD.")
+
+
 def test_the_other_scores_are_compared_with_the_baseline(decided):
     row = {"second": "bce/sl", "test_set": "mean_unseen"}
     rows = [
