@@ -10,6 +10,7 @@ import pandas as pd
 from fakeforensics.splits.manifest import Manifests
 from fakeforensics.splits.protocol import Frames
 from fakeforensics.splits.rows import among, joined, stacked
+from fakeforensics.wording import counted
 
 SPLITS = ("train", "val", "test")
 
@@ -65,7 +66,7 @@ def table(counts: dict[str, Any]) -> str:
     for source, reasons in counts["dropped"].items():
         lines += [f"left out of {source}: {n} ({reason})" for reason, n in reasons.items()]
     lines += [
-        f"warning: {source}: {doubt}, {n} files"
+        f"warning: {source}: {doubt}, {counted(n, 'file')}"
         for source, rules in counts["decided"].items()
         for doubt, n in rules.get("doubts", {}).items()
     ]
@@ -81,8 +82,8 @@ def table(counts: dict[str, Any]) -> str:
         if leaks["test_related"] or leaks["persons_train_val"]
     ]
     lines += [
-        f"test {name}: no image of "
-        + ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in numbers.items() if n)
+        f"test {name}: files without a face: "
+        + ", ".join(counted(n, kind.replace("_", " ").removesuffix("s")) for kind, n in numbers.items() if n)
         for name, numbers in counts["undetected"].items()
     ]
     lines += [

@@ -18,6 +18,7 @@ from fakeforensics.errors import UserError
 from fakeforensics.reading import DAMAGED_IMAGE
 from fakeforensics.splits.assign import first_of_component, ranks
 from fakeforensics.splits.rows import first_places, group_numbers, numbered, ordered, text
+from fakeforensics.wording import counted, percent
 
 if TYPE_CHECKING:
     from fakeforensics.sources.base import SharedNumbers
@@ -272,8 +273,8 @@ def describe_shared(shared: SharedNumbers, root: Path, source: str) -> tuple[str
     line = (
         f"numbers: {shared.fake} shares {len(shared.pairs):,} of its {shared.numbers:,} numbers with "
         f"{shared.real}, {shared.across_splits:,} of them across splits; {words[found.verdict]} "
-        f"({found.pairs} pairs, own partner nearer in {100 * found.nearer:.0f} %, "
-        f"{found.bits:.0f} of {BITS} bits differ, {found.chance:.0f} by chance)"
+        f"({counted(found.pairs, 'pair')}; in {percent(found.nearer, 0)} of them the image is nearer to its "
+        f"own partner; {found.bits:.0f} of {BITS} bits differ, {found.chance:.0f} by chance)"
     )
     where = f"sources.{source}.options.folders"
     warning = ""

@@ -48,7 +48,7 @@ def test_official_test_files_are_counted_by_class_and_kind(stills: Rows) -> None
     )
     counts = {"real_videos": 0, "fake_videos": 1, "real_stills": 1, "fake_stills": 0}
     assert found["undetected"] == {"d": counts}
-    assert "test d: no image of 1 fake videos, 1 real stills" in table(found)
+    assert "test d: files without a face: 1 fake video, 1 real still" in table(found)
 
 
 def test_a_selection_passes_by_what_it_does_not_name(stills: Rows) -> None:
