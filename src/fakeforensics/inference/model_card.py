@@ -8,6 +8,7 @@ from fakeforensics.inference.assessment import ScoreRule
 from fakeforensics.inference.onnx_record import ONNX, RECORD
 from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package
 from fakeforensics.inference.training_data import TRAINING
+from fakeforensics.metrics.proportion import upper_limit
 from fakeforensics.metrics.spec import Scale, ScoreSpec
 from fakeforensics.models.card import CARD, WEIGHTS, seen
 from fakeforensics.thresholds.errors import ERRORS
@@ -136,13 +137,8 @@ def decision_text(package: Package) -> str:
 
 
 def _upper_limit(rate: float | None, images: int) -> float | None:
-    """Clopper and Pearson's one-sided 95% upper limit of a rate; None if no image measured it."""
-    if rate is None or not images:
-        return None
-    from scipy.stats import beta
-
-    hits = round(rate * images)
-    return 1.0 if hits == images else float(beta.ppf(0.95, hits + 1, images - hits))
+    """The upper limit of a rate; None if no image measured it."""
+    return None if rate is None or not images else upper_limit(round(rate * images), images)
 
 
 def share_text(adapted: Adapted) -> str:

@@ -13,9 +13,9 @@ import pandas as pd
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.bootstrap import group_names
 from fakeforensics.metrics.operating import outcome, validation_threshold
+from fakeforensics.metrics.proportion import exact_interval
 from fakeforensics.metrics.table import by_test_set, has_both_classes
 from fakeforensics.thresholds.conformal import conformal_cuts
-from fakeforensics.thresholds.errors import exact_interval
 from fakeforensics.wording import percent
 
 

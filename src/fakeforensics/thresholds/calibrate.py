@@ -10,10 +10,10 @@ import pandas as pd
 from jaxtyping import Float, Int
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logit, xlogy
-from scipy.stats import beta
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.operating import CRITERIA, ONE_CLASS_FPR, Criterion, validation_threshold
+from fakeforensics.metrics.proportion import upper_limit
 from fakeforensics.metrics.ranking import average_precision, check_both_classes
 from fakeforensics.metrics.spec import VALIDATION, CalibratorKind, Scores
 from fakeforensics.metrics.table import by_test_set
@@ -276,7 +276,6 @@ def decide(
     threshold = validation_threshold(validation, score.column, criterion)
     false_alarms = int(np.count_nonzero(values[labels == 0] >= threshold))
     missed = int(np.count_nonzero(values[labels == 1] < threshold))
-    bound = 1.0 if false_alarms == reals else float(beta.ppf(0.95, false_alarms + 1, reals - false_alarms))
     suitable = [one for one in (kind, "platt") if one in score.calibrators]
     used = calibrators.get((score.name, suitable[0] if suitable else score.calibrators[-1]))
     error = None if used is None else round(calibration_errors(used(values), labels)["ece"], DIGITS)
@@ -286,7 +285,7 @@ def decide(
         chosen=f"{CRITERIA[criterion]} on the validation images" if fakes else CHOSEN_ON_REALS,
         calibrator=used,
         expected_fpr=round(false_alarms / reals, DIGITS),
-        expected_fpr_upper=round(bound, DIGITS),
+        expected_fpr_upper=round(upper_limit(false_alarms, reals), DIGITS),
         expected_fnr=round(missed / fakes, DIGITS) if fakes else None,
         expected_calibration_error=error,
         measured_on=MeasuredOn(reals=reals, fakes=fakes, images=VALIDATION),

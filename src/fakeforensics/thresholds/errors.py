@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 from pydantic import Field
 
+from fakeforensics.metrics.proportion import exact_interval
 from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.params import Count, Flag, Group, Probability
 from fakeforensics.thresholds.policy import Decision
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
 ERRORS = "errors.json"
 CLEAN = "clean"
-_LEVEL = 0.95
 
 
 class ErrorRate(Group):
@@ -76,67 +77,57 @@ def error_rates(
     rows = []
     for corruption, table in tables.items():
         for level, images in _levels(table, score):
-            names = images["method"].where(images["label"] == 1, images["domain"])
+            kinds = [*_kinds(images)]
             for policy in policies:
-                verdict = [policy.verdict(float(value)) for value in images[score.column]]
-                called = images.assign(verdict=verdict, name=names)
-                for (label, name), same in called.groupby(["label", "name"], sort=True):
-                    kind: Literal["real", "fake"] = "fake" if label == 1 else "real"
-                    known = None if seen is None else str(name) in seen[kind]
-                    rows.append(_rate(same, level, policy.inconclusive, corruption, kind, str(name), known))
+                verdicts = np.array([policy.verdict(float(value)) for value in images[score.column]], str)
+                for label, name, places, groups, test_sets in kinds:
+                    mine = verdicts[places]
+                    rate = float((mine == ("fake" if label == "real" else "real")).mean())
+                    low, high = exact_interval(rate, groups)
+                    row = ErrorRate(
+                        level=level,
+                        asked=policy.inconclusive,
+                        corruption=corruption,
+                        label=label,
+                        name=name,
+                        seen=None if seen is None else name in seen[label],
+                        test_sets=test_sets,
+                        count=mine.size,
+                        groups=groups,
+                        inconclusive=round(float((mine == "inconclusive").mean()), 6),
+                        rate=round(rate, 6),
+                        low=round(low, 6),
+                        high=round(high, 6),
+                    )
+                    rows.append(row)
     return rows
 
 
-def _rate(
-    same: pd.DataFrame,
-    level: Literal["frame", "video"],
-    asked: float | None,
-    corruption: str,
-    label: Literal["real", "fake"],
-    name: str,
-    seen: bool | None,
-) -> ErrorRate:
-    once = same.drop_duplicates(["source", "key"])
-    groups = _groups(once)
-    rate = float((once["verdict"] == ("fake" if label == "real" else "real")).mean())
-    low, high = exact_interval(rate, groups)
-    return ErrorRate(
-        level=level,
-        asked=asked,
-        corruption=corruption,
-        label=label,
-        name=name,
-        seen=seen,
-        test_sets=tuple(same["test_set"].unique().tolist()),
-        count=len(once),
-        groups=groups,
-        inconclusive=round(float((once["verdict"] == "inconclusive").mean()), 6),
-        rate=round(rate, 6),
-        low=round(low, 6),
-        high=round(high, 6),
-    )
+class _Kind(NamedTuple):
+    """The images of one forgery method, or the reals of one domain; see `ErrorRate`.
 
-
-def exact_interval(rate: float, groups: int) -> tuple[float, float]:
-    """The 95% interval of a share, counting each group as one image.
-
-    Images of one group resemble each other, so they count as one. If they differ, the interval is wider than
-    needed. Unlike a bootstrap interval, the interval of a share of 0 has a width above 0.
-
-    Args:
-        rate: The share, in [0, 1].
-        groups: Number of independent groups, at least 1.
-
-    Source:
-        Clopper and Pearson, Biometrika 26, 1934; with an effective sample size, Korn and Graubard, Survey
-        Methodology 24, 1998.
+    Attributes:
+        places: The row numbers of the images in the table; each image once.
     """
-    from scipy.stats import beta
 
-    hits, tail = rate * groups, (1 - _LEVEL) / 2
-    low = float(beta.ppf(tail, hits, groups - hits + 1)) if hits > 0 else 0.0
-    high = float(beta.ppf(1 - tail, hits + 1, groups - hits)) if hits < groups else 1.0
-    return low, high
+    label: Literal["real", "fake"]
+    name: str
+    places: Int[np.ndarray, " images"]
+    groups: int
+    test_sets: tuple[str, ...]
+
+
+def _kinds(images: pd.DataFrame) -> Iterator[_Kind]:
+    from fakeforensics.metrics.bootstrap import group_names
+
+    groups = group_names(images).astype(str)
+    names = images["method"].where(images["label"] == 1, images["domain"])
+    numbered = images.assign(name=names, place=np.arange(len(images)))
+    for (label, name), same in numbered.groupby(["label", "name"], sort=True):
+        places = same.drop_duplicates(["source", "key"])["place"].to_numpy()
+        kind: Literal["real", "fake"] = "fake" if label == 1 else "real"
+        sets = tuple(same["test_set"].unique().tolist())
+        yield _Kind(kind, str(name), places, len(np.unique(groups[places])), sets)
 
 
 def _levels(
@@ -148,9 +139,3 @@ def _levels(
     videos = video_level(table, (score,))
     if not videos.empty:
         yield "video", videos
-
-
-def _groups(rows: pd.DataFrame) -> int:
-    from fakeforensics.metrics.bootstrap import group_names
-
-    return len(np.unique(group_names(rows).astype(str)))

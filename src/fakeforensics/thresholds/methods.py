@@ -13,10 +13,10 @@ import pandas as pd
 
 from fakeforensics.metrics.bootstrap import group_names
 from fakeforensics.metrics.operating import conformal_threshold
+from fakeforensics.metrics.proportion import exact_interval
 from fakeforensics.metrics.ranking import roc_auc
 from fakeforensics.metrics.spec import Scores, ScoreSpec
 from fakeforensics.metrics.table import by_test_set, has_both_classes
-from fakeforensics.thresholds.errors import exact_interval
 
 Row = dict[str, Any]
 

@@ -1,9 +1,8 @@
 """Error rates of a decision policy by method, and their intervals."""
 
 import pandas as pd
-import pytest
 
-from fakeforensics.thresholds.errors import error_rates, exact_interval
+from fakeforensics.thresholds.errors import error_rates
 from fakeforensics.thresholds.policy import ConformalCut, Decision
 from tests.score_specs import SL
 
@@ -64,20 +63,3 @@ def test_corruptions_are_kept_apart():
     blurred = clean.assign(logit=-2.0)
     rates = error_rates({"clean": clean, "blur_2": blurred}, POLICY, SL, None)
     assert [(one.corruption, one.rate) for one in rates] == [("clean", 0.0), ("blur_2", 1.0)]
-
-
-@pytest.mark.parametrize(
-    ("rate", "groups", "low", "high"),
-    [
-        (0.0, 10, 0.0, 1 - 0.025 ** (1 / 10)),  # no error in 10: (1 - p)^10 = 0.025
-        (1.0, 10, 0.025 ** (1 / 10), 1.0),
-        (0.5, 2, 1 - 0.975**0.5, 0.975**0.5),  # 1 of 2: (1 - p)^2 = 0.975 and p^2 = 0.975
-    ],
-)
-def test_intervals_are_those_of_clopper_and_pearson(rate, groups, low, high):
-    assert exact_interval(rate, groups) == pytest.approx((low, high))
-
-
-def test_more_groups_give_a_narrower_interval():
-    widths = [high - low for low, high in (exact_interval(0.25, groups) for groups in (4, 40, 400))]
-    assert widths == sorted(widths, reverse=True)
