@@ -158,11 +158,12 @@ def predict(
 
     if not as_is:  # finding faces takes longest, so its libraries are imported in parallel with these imports
         start_server(*EXTRACTION)
+    from fakeforensics.inference.choose import open_package
     from fakeforensics.inference.crops import ExtractionSettings
     from fakeforensics.inference.inputs import find_inputs
     from fakeforensics.inference.network import choose_runtime
     from fakeforensics.inference.output import Style, choice_line, print_predictions
-    from fakeforensics.inference.package import need_decision, open_package, with_inconclusive
+    from fakeforensics.inference.package import need_decision, with_inconclusive
     from fakeforensics.inference.pictures import PictureFolders
     from fakeforensics.inference.predict import (
         KnownReal,
@@ -298,8 +299,8 @@ def serve(
     typer.echo("Starting the page; its address follows.", err=True)
     from fakeforensics.inference.app.server import Address
     from fakeforensics.inference.app.server import serve as serve_page
+    from fakeforensics.inference.choose import open_package
     from fakeforensics.inference.inputs import UploadLimits
-    from fakeforensics.inference.package import open_package
 
     address = Address(host, port, allow_host or ())
     serve_page(open_package(model), address, UploadLimits(max_mb=max_mb, max_seconds=max_seconds))
@@ -336,8 +337,8 @@ def export(
       fakeforensics export --format onnx
       fakeforensics export --format torch --model packages/mff_4_6/joint --out detector
     """  # noqa: D301 (\b keeps the lines of the examples)
+    from fakeforensics.inference.choose import open_package
     from fakeforensics.inference.export import export_model
-    from fakeforensics.inference.package import open_package
 
     package = open_package(model)
     folder = out or Path("exports", *package.name.split("/"))

@@ -12,8 +12,9 @@ from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file, write_json, write_parquet
 from fakeforensics.images.codec import encode_png
 from fakeforensics.inference import export
+from fakeforensics.inference.choose import find_packages, open_package
 from fakeforensics.inference.onnx_record import OnnxRecord
-from fakeforensics.inference.package import Package, find_packages, open_package
+from fakeforensics.inference.package import Package
 from fakeforensics.metrics.table import ScoreTable, write_scores
 from fakeforensics.sums import write_sums
 from stages import package

@@ -17,7 +17,8 @@ from urllib.request import urlopen
 
 from fakeforensics.errors import UserError
 from fakeforensics.files import atomic_directory, sha256_file
-from fakeforensics.inference.package import PACKAGES, Package
+from fakeforensics.inference.choose import PACKAGES
+from fakeforensics.inference.package import Package
 from fakeforensics.models.card import CARD
 from fakeforensics.names import NAME_PATTERN, check_name
 from fakeforensics.reading import check_file

@@ -16,9 +16,10 @@ import typer
 from fakeforensics.errors import UserError
 from fakeforensics.files import printable_path
 from fakeforensics.inference.assessment import Assessment
+from fakeforensics.inference.choose import PACKAGES, find_packages
 from fakeforensics.inference.inputs import Inputs, Item
 from fakeforensics.inference.model_card import cut_text, score_name, share_text
-from fakeforensics.inference.package import DEMO_WARNING, PACKAGES, Package, find_packages, repro_command
+from fakeforensics.inference.package import DEMO_WARNING, Package, repro_command
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.metrics.spec import Scores, find_score
 from fakeforensics.wording import counted, percent

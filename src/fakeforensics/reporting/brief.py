@@ -11,7 +11,8 @@ from fakeforensics.files import write_json
 from fakeforensics.models.card import DetectorCard
 from fakeforensics.parsing import parse
 from fakeforensics.reading import REPEAT, read_json
-from fakeforensics.reporting.results import ProtocolResults, score_columns
+from fakeforensics.reporting.columns import score_columns
+from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.reporting.summary import Pick, facts, warnings
 from fakeforensics.splits.protocol import Protocol
 

@@ -17,7 +17,8 @@ from matplotlib.patches import Patch
 
 from fakeforensics.palette import COLORS
 from fakeforensics.reporting.blocks import SUBSCRIPT, Figure
-from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
+from fakeforensics.reporting.columns import ScoreColumn
+from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.reporting.tables import (
     Corrupted,
     corrupted,

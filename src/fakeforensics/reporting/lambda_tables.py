@@ -12,7 +12,8 @@ from typing import Any
 
 from fakeforensics.lambda_grid import JUDGED_BY, at_lambda, in_percent
 from fakeforensics.reporting.blocks import Block, Cell, Column, Row, Table, Text, mark_best, percent
-from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, union
+from fakeforensics.reporting.columns import ScoreColumn, union
+from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.reporting.tables import MEANS, ap_table, fake_only_table, mean, published_mean
 
 _SAME = 1e-6  # figures have six digits

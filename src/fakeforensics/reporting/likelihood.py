@@ -16,8 +16,9 @@ from matplotlib.lines import Line2D
 from fakeforensics.metrics.spec import VALIDATION
 from fakeforensics.palette import COLORS
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Figure, Row, Table, Text
+from fakeforensics.reporting.columns import ScoreColumn
 from fakeforensics.reporting.figures import add_legend, canvas, column_title
-from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
+from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.thresholds.pictures import draw_tippett_curve
 
 _NOTES = (

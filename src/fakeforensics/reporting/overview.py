@@ -27,11 +27,12 @@ from fakeforensics.reporting.blocks import (
     percent,
 )
 from fakeforensics.reporting.brief import Brief
+from fakeforensics.reporting.columns import ScoreColumn, headings, union
 from fakeforensics.reporting.lambda_tables import best_overview
 from fakeforensics.reporting.page import PAGE, render, write_page
 from fakeforensics.reporting.protocol_page import left_out, missing_files
 from fakeforensics.reporting.provenance import leak_table
-from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, headings, union
+from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.reporting.tables import mean, published_mean
 
 VIEWS = "views"

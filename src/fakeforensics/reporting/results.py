@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -16,15 +16,13 @@ from fakeforensics.files import LEFT_OUT
 from fakeforensics.images.manifest import read_manifest
 from fakeforensics.lambda_grid import FILE as GRID
 from fakeforensics.metrics.files import read_counts, read_result
-from fakeforensics.metrics.spec import ScoreSpec
 from fakeforensics.metrics.summary import file_name
 from fakeforensics.metrics.table import read_scores
 from fakeforensics.models.card import CARD, DetectorCard, detector_card, read_card
-from fakeforensics.palette import series_color
 from fakeforensics.parsing import parse
 from fakeforensics.reading import REPEAT, check_file, read_json
-from fakeforensics.reporting.blocks import Column
-from fakeforensics.reporting.reference import Key, Reference
+from fakeforensics.reporting.columns import ScoreColumn, in_places, score_columns
+from fakeforensics.reporting.reference import Reference
 from fakeforensics.seeds import FILE as SEEDS
 from fakeforensics.splits.protocol import Protocol, load_protocol
 from fakeforensics.sums import is_listed
@@ -46,76 +44,6 @@ class _Audit(BaseModel):
     format_bias: dict[str, dict[str, Any]]
     formats: dict[str, dict[str, Any]]
     copies: dict[str, dict[str, Any]]
-
-
-class ScoreColumn(NamedTuple):
-    """A column of a result table: one score of one detector, as the model's card describes it.
-
-    Args:
-        detector: The detector's name.
-        spec: The description of the score.
-        title: The column's heading.
-        group: The heading that it shares with the detector's other scores; empty if it has no others.
-        place: Its position among all columns of the report, which decides its color.
-        lambda_: The lambda that the detector was trained with; None if it has none.
-    """
-
-    detector: str
-    spec: ScoreSpec
-    title: str
-    group: str
-    place: int
-    lambda_: float | None = None
-
-    @property
-    def key(self) -> Key:
-        """The names of the detector and of the score."""
-        return self.detector, self.spec.name
-
-    @property
-    def name(self) -> str:
-        """The full heading, such as `BCE+SAD S_CD`."""
-        return f"{self.group} {self.title}".strip()
-
-    @property
-    def color(self) -> str:
-        """The score's color in pictures."""
-        return series_color(self.place)
-
-
-def score_columns(detectors: Mapping[str, DetectorCard]) -> tuple[ScoreColumn, ...]:
-    """A column for each score of each detector, in order.
-
-    Args:
-        detectors: Detector → its card.
-    """
-    pairs = [(name, card, spec) for name, card in detectors.items() for spec in card.scores]
-    return tuple(
-        ScoreColumn(
-            name,
-            spec,
-            title=spec.label if len(card.scores) > 1 else card.label,
-            group=card.label if len(card.scores) > 1 else "",
-            place=place,
-            lambda_=card.settings.get("lambda"),
-        )
-        for place, (name, card, spec) in enumerate(pairs)
-    )
-
-
-def union(protocols: Iterable[Iterable[ScoreColumn]]) -> tuple[ScoreColumn, ...]:
-    """The columns of several protocols, each once, in the order of their places."""
-    found = {column.key: column for columns in protocols for column in columns}
-    return tuple(sorted(found.values(), key=lambda column: column.place))
-
-
-def headings(columns: Iterable[ScoreColumn]) -> tuple[Column, ...]:
-    """The columns as a table shows them, lambda in the group's heading if there is one."""
-    weights = {one: "" if one.lambda_ is None else f", λ = {one.lambda_:g}" for one in columns}
-    return tuple(
-        Column(one.title, one.group + weight) if one.group else Column(one.title + weight)
-        for one, weight in weights.items()
-    )
 
 
 @dataclass(frozen=True)
@@ -386,7 +314,7 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
         name=name,
         protocol=protocol,
         counts=counts,
-        columns=_in_places(score_columns(known), detectors),
+        columns=in_places(score_columns(known), detectors),
         metrics={detector: evaluated[detector] for detector in known},
         details=each("details", known),
         thresholds=each("thresholds", known),
@@ -401,16 +329,3 @@ def read_results(root: Path, name: str, detectors: Sequence[str]) -> ProtocolRes
         decisions={one: read_decision(path) for one, path in policies.items() if path.is_file()},
         telling=_telling(_read_audit(root / f"data/manifests/{name}/audit.json")),
     )
-
-
-def _in_places(columns: tuple[ScoreColumn, ...], detectors: Sequence[str]) -> tuple[ScoreColumn, ...]:
-    """Set the places of the columns, and so their colors, to be the same on the pages of all protocols.
-
-    A detector without results here keeps one place free, because its number of scores is not known.
-    """
-    place, found = 0, list[ScoreColumn]()
-    for detector in detectors:
-        mine = [column for column in columns if column.detector == detector]
-        found += [column._replace(place=place + number) for number, column in enumerate(mine)]
-        place += max(1, len(mine))
-    return tuple(found)

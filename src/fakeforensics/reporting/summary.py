@@ -10,7 +10,8 @@ from scipy.special import expit
 from fakeforensics.metrics.chance import NoEvidence
 from fakeforensics.metrics.table import has_both_classes
 from fakeforensics.reporting.blocks import Block, Cell, Column, Facts, Row, Table, Text
-from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
+from fakeforensics.reporting.columns import ScoreColumn
+from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.reporting.tables import mean
 from fakeforensics.thresholds.advice import SetRates, rates_text, set_rates
 from fakeforensics.thresholds.doubts import doubts, no_evidence

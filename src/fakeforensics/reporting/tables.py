@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Row, Table, Text, mark_best, percent
-from fakeforensics.reporting.results import FAKE_ONLY, ProtocolResults, ScoreColumn, headings
+from fakeforensics.reporting.columns import ScoreColumn, headings
+from fakeforensics.reporting.results import FAKE_ONLY, ProtocolResults
 
 MEANS = {"mean": "all test sets", "mean_unseen": "the unseen test sets"}
 # Metric → corruption → test set, `mean` and `mean_unseen` among them → fraction.

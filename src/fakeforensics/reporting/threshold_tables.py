@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, cast
 from fakeforensics.metrics.operating import CRITERIA, Criterion
 from fakeforensics.metrics.spec import FUSED
 from fakeforensics.reporting.blocks import EMPTY, Block, Cell, Column, Row, Table, Text
+from fakeforensics.reporting.columns import ScoreColumn
 from fakeforensics.reporting.reference import Reference, ThresholdReference
-from fakeforensics.reporting.results import ProtocolResults, ScoreColumn
+from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.wording import percent
 
 _BEST, _VALIDATION = "Best on this set (oracle)", "From validation"

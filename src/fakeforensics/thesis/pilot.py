@@ -20,8 +20,9 @@ from fakeforensics.reporting.blocks import (
     mark_best,
     percent,
 )
+from fakeforensics.reporting.columns import ScoreColumn, headings, union
 from fakeforensics.reporting.figures import add_legend, canvas, column_title
-from fakeforensics.reporting.results import ProtocolResults, ScoreColumn, headings, union
+from fakeforensics.reporting.results import ProtocolResults
 from fakeforensics.reporting.tables import cut_notes
 from fakeforensics.splits.protocol import Protocol
 from fakeforensics.thesis.tables import OWNER, PilotTable, label, pilot_tables

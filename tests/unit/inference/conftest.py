@@ -56,6 +56,14 @@ def rewrite(folder: Path, name: str, value: object) -> None:
     write_sums(folder)
 
 
+def card_only(folder, template, **changes):
+    folder.mkdir(parents=True)
+    value = json.loads((template.directory / "model.json").read_text()) | changes
+    (folder / "model.json").write_text(json.dumps(value))
+    write_sums(folder)
+    return folder
+
+
 def make_package(folder: Path, model: Path, results: dict[str, object], **about) -> Package:
     """A package as its stage writes it, without the README."""
     written = {}

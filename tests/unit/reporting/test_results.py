@@ -2,7 +2,7 @@ import pytest
 
 from fakeforensics.errors import UserError
 from fakeforensics.metrics.spec import ScoreSpec
-from fakeforensics.reporting.results import headings, read_results
+from fakeforensics.reporting.results import read_results
 from fakeforensics.sums import write_list, write_sums
 
 from .conftest import REFERENCE
@@ -34,20 +34,6 @@ def test_columns_follow_the_settings_and_have_a_group_where_a_detector_has_sever
         (("bce", "sl"), "", "BCE"),
     ]
     assert results.ap(results.columns[0], "a") == pytest.approx(70)
-
-
-def test_headings_carry_the_lambda_of_the_detectors_that_have_one(project):
-    project.protocol(["a"])
-    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
-    project.trained_with(0.1)
-    results = project.results()
-    assert [(one.title, one.group) for one in headings(results.columns)] == [
-        ("BCE", ""),
-        ("SAD", ""),
-        ("S_SL", "BCE+SAD, λ = 0.1"),
-        ("S_CD", "BCE+SAD, λ = 0.1"),
-    ]
-    assert results.columns[2].name == "BCE+SAD S_SL"
 
 
 def test_a_detector_named_like_another_one_s_score_has_its_own_column(project):

@@ -13,6 +13,7 @@ import numpy as np
 from fakeforensics.errors import UserError
 from fakeforensics.files import sha256_file
 from fakeforensics.inference.assessment import ScoreRule
+from fakeforensics.inference.choose import open_package
 from fakeforensics.inference.crops import ExtractionSettings
 from fakeforensics.inference.evidence.build import pixel_digest
 from fakeforensics.inference.evidence.case import (
@@ -27,7 +28,7 @@ from fakeforensics.inference.evidence.case import (
 from fakeforensics.inference.evidence.environment import describe_program, hash_package
 from fakeforensics.inference.inputs import Item, read_frames
 from fakeforensics.inference.onnx_record import ONNX
-from fakeforensics.inference.package import Package, need_decision, open_package, with_inconclusive
+from fakeforensics.inference.package import Package, need_decision, with_inconclusive
 from fakeforensics.inference.predict import Prediction, Predictor, adapted_policy
 from fakeforensics.models.card import CARD, WEIGHTS
 from fakeforensics.sums import differences
