@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -39,6 +39,8 @@ class ExternalSettings(Group):
         output: Which of the file's outputs is the score, if there are several.
         call: `module:function` of Python. It gets UInt8[batch, height, width, 3], RGB, and returns a score
             per image. The module is found from the project's folder or as an installed package.
+        fake_class: 0 or 1, if there are two numbers for each image, one for each class: the place of the one
+            for fake. The score is this number minus the other, for two logits the logit of their softmax.
         files: Further files that decide the scores, such as weights that the function reads or that the ONNX
             file keeps beside itself.
         higher_is_fake: Whether a higher score means fake; if not, scores are negated.
@@ -51,6 +53,7 @@ class ExternalSettings(Group):
     onnx: str | None = None
     output: str | None = None
     call: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    fake_class: Literal[0, 1] | None = None
     files: tuple[str, ...] = ()
     higher_is_fake: Flag = True
     mean: Channels = (0.485, 0.456, 0.406)
@@ -107,15 +110,19 @@ class External(ForeignDetector):
         """
         pixels = (images.float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
         found = np.asarray(self._run(np.ascontiguousarray(pixels.cpu().numpy())), dtype=np.float64)
-        if found.size != len(images):
+        fake = self.settings.fake_class
+        wanted = len(images) if fake is None else 2 * len(images)
+        if found.size != wanted:
             raise UserError(
-                f"{self._where} does not give one score per image",
-                expected=f"{len(images)} scores for {len(images)} images",
+                f"{self._where} does not give {'one score' if fake is None else 'two numbers'} per image",
+                expected=f"{wanted} numbers for {len(images)} images",
                 found=f"an array of shape {found.shape}",
-                fix="detector_settings.external.output names the output to take"
-                if self.settings.onnx
-                else None,
+                fix="in detector_settings.external `output` names the output of an ONNX file to take, and "
+                "`fake_class: 1` says that of two numbers the second one is for fake",
             )
+        if fake is not None:
+            found = found.reshape(-1, 2)
+            found = found[:, fake] - found[:, 1 - fake]
         if wrong := int(np.count_nonzero(~np.isfinite(found))):
             raise UserError(
                 f"{self._where} gives {wrong} of {found.size} images a score that is not a finite number",
@@ -164,10 +171,19 @@ class External(ForeignDetector):
             if given.channels_last
             else node("Identity", [last], [taken.name])
         )
+        after, last = [node("Cast", [f"given/{given.output}"], ["float"], to=TensorProto.FLOAT)], "float"
+        if (fake := self.settings.fake_class) is not None:
+            for name, value in {"pairs": [-1, 2], "fake": [fake], "real": [1 - fake]}.items():
+                graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+            after += [
+                node("Reshape", ["float", "pairs"], ["of_class"]),
+                *(node("Gather", ["of_class", of], [f"of_{of}"], axis=1) for of in ("fake", "real")),
+                node("Sub", ["of_fake", "of_real"], ["difference"]),
+            ]
+            last = "difference"
         graph.initializer.append(numpy_helper.from_array(np.array([-1]), "all"))
-        after = [
-            node("Cast", [f"given/{given.output}"], ["float"], to=TensorProto.FLOAT),
-            node("Reshape", ["float", "all"], ["flat"]),
+        after += [
+            node("Reshape", [last, "all"], ["flat"]),
             node("Identity" if self.settings.higher_is_fake else "Neg", ["flat"], [S_EXT.column]),
         ]
         nodes = [*before, *graph.node, *after]

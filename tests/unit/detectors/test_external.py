@@ -149,6 +149,35 @@ def test_weights_beside_the_given_file_are_written_into_one(tmp_path):
     assert found == pytest.approx([0.4, 0.4])  # twice 51 / 255
 
 
+@pytest.mark.parametrize(("fake_class", "sign"), [(1, 1), (0, -1)])
+def test_of_two_numbers_the_difference_is_the_score(tmp_path, fake_class, sign):
+    """The network gives each image its brightness x for the class 0, and 3x for the class 1."""
+    path = tmp_path / "given.onnx"
+    pixels = helper.make_tensor_value_info("x", TensorProto.UINT8, ("n", 3, 32, 32))
+    nodes = [
+        helper.make_node("Cast", ["x"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["float"], ["flat"]),
+        helper.make_node("ReduceMean", ["flat"], ["score"], axes=[1], keepdims=1),
+        helper.make_node("Add", ["score", "score"], ["twice"]),
+        helper.make_node("Add", ["score", "twice"], ["thrice"]),
+        helper.make_node("Concat", ["score", "thrice"], ["both"], axis=1),
+    ]
+    both = helper.make_tensor_value_info("both", TensorProto.FLOAT, ("n", 2))
+    graph = helper.make_graph(nodes, "two classes", [pixels], [both])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    with pytest.raises(UserError, match="fake_class"):
+        score(onnx=str(path))
+    assert score(onnx=str(path), fake_class=fake_class) == pytest.approx([sign * 102, sign * 408])
+    settings = {"onnx": str(path), "fake_class": fake_class}
+    build_detector("external", Architecture(crop_size=32), settings).write_onnx(tmp_path / "written.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "written.onnx")
+    (found,) = run_session(session, ["score_ext"], np.full((3, 3, 32, 32), 51, np.uint8))
+    assert found == pytest.approx([sign * 102] * 3)
+    with pytest.raises(UserError, match="two numbers"):
+        score(onnx=network(tmp_path / "one.onnx", TensorProto.UINT8), fake_class=1)
+
+
 def test_one_of_several_outputs_is_named(tmp_path):
     path = network(tmp_path / "two.onnx", TensorProto.UINT8, outputs=("once", "twice"))
     assert score(onnx=path, output="twice") == pytest.approx([102, 408])
@@ -171,7 +200,7 @@ def test_what_the_file_refuses_is_said_with_both_shapes(tmp_path):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        ("theirs:one_too_few", UserError, "2 scores for 2 images"),
+        ("theirs:one_too_few", UserError, "2 numbers for 2 images"),
         ("theirs:fails", RuntimeError, "out of cheese"),
         ("theirs:absent", UserError, "is not found"),
         ("absent:brightness", UserError, "is not found"),
