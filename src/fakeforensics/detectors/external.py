@@ -41,13 +41,13 @@ class ExternalSettings(Group):
             per image. The module is found from the project's folder or as an installed package.
         fake_class: 0 or 1, if there are two numbers for each image, one for each class: the place of the one
             for fake. The score is this number minus the other, for two logits the logit of their softmax.
-        files: Further files that decide the scores, such as weights that the function reads or that the ONNX
-            file keeps beside itself.
+        files: Further files that decide the scores, such as weights that the function reads. Those that an
+            ONNX file stores beside itself need not be named.
         higher_is_fake: Whether a higher score means fake; if not, scores are negated.
         mean: Channel means (R, G, B), in [0, 1], taken from floating-point input.
         std: Channel standard deviations that it is divided by.
-        sha256: Of the file, or of the function's module, and with `files` of all their hashes; filled in when
-            the settings are resolved, so that a changed file is noticed.
+        sha256: Of the file, or of the function's module, and with further files of all their hashes; filled
+            in when the settings are resolved, so that a changed file is noticed.
     """
 
     onnx: str | None = None
@@ -228,17 +228,41 @@ def _file(settings: ExternalSettings) -> Path:
 
 
 def _digest(settings: ExternalSettings) -> str:
-    """The SHA-256 of the file that computes the scores; with `files`, of the hashes of all."""
+    """The SHA-256 of the file that computes the scores; with further files, of the hashes of all."""
     first = _file(settings)
-    if not settings.files:
-        return sha256_file(first)
-    paths = [first, *(Path(name).expanduser() for name in settings.files)]
-    for path in paths[1:]:
+    others = [Path(name).expanduser() for name in settings.files]
+    for path in others:
         if not path.is_file():
             raise UserError(
                 f"{path}: no such file", fix="correct detector_settings.external.files in params.yaml"
             )
+    if settings.onnx is not None:
+        others += [path for path in _beside(first) if path not in others]
+    if not others:
+        return sha256_file(first)
+    paths = [first, *others]
     return hashlib.sha256("".join(map(sha256_file, paths)).encode()).hexdigest()
+
+
+def _beside(path: Path) -> list[Path]:
+    """The files in which an ONNX file stores weights beside itself."""
+    try:
+        import onnx
+    except ModuleNotFoundError:
+        raise UserError(
+            "detector_settings.external.onnx needs the package onnx",
+            fix="pip install 'fake-forensics[export]'",
+        ) from None
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except Exception as error:  # noqa: BLE001  protobuf has classes of its own
+        raise UserError(f"{path}: not an ONNX file", found=str(error)) from None
+    entries = (entry for tensor in graph.initializer for entry in tensor.external_data)
+    found = sorted({path.parent / entry.value for entry in entries if entry.key == "location"})
+    for one in found:
+        if not one.is_file():
+            raise UserError(f"{one}: no such file", expected=f"the weights of {path}", fix="copy it there")
+    return found
 
 
 def _function(call: str) -> Callable[[np.ndarray], Any]:

@@ -141,9 +141,13 @@ def test_weights_beside_the_given_file_are_written_into_one(tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, path, save_as_external_data=True, location="weights.bin", size_threshold=0)
     assert (tmp_path / "weights.bin").is_file()
-    settings = {"onnx": str(path), "mean": (0.0,) * 3, "std": (1.0,) * 3}
-    build_detector("external", Architecture(crop_size=32), settings).write_onnx(tmp_path / "written.onnx")
+    own = resolve({"onnx": str(path), "mean": (0.0,) * 3, "std": (1.0,) * 3}).own
+    both = sha256_file(path) + sha256_file(tmp_path / "weights.bin")
+    assert own["sha256"] == hashlib.sha256(both.encode()).hexdigest()
+    build_detector("external", Architecture(crop_size=32), own).write_onnx(tmp_path / "written.onnx")
     (tmp_path / "weights.bin").unlink()
+    with pytest.raises(UserError, match=r"weights\.bin: no such file"):
+        resolve({"onnx": str(path)})
     session = onnxruntime.InferenceSession(tmp_path / "written.onnx")
     (found,) = run_session(session, ["score_ext"], np.full((2, 3, 32, 32), 51, np.uint8))
     assert found == pytest.approx([0.4, 0.4])  # twice 51 / 255
@@ -251,6 +255,9 @@ def test_a_changed_file_that_the_function_reads_is_noticed_too(code, tmp_path):
 def test_a_missing_file_is_named_when_settings_are_resolved(tmp_path):
     with pytest.raises(UserError, match=r"absent\.onnx: no such file"):
         resolve({"onnx": str(tmp_path / "absent.onnx")})
+    (tmp_path / "text.onnx").write_text("not a network")
+    with pytest.raises(UserError, match=r"text\.onnx: not an ONNX file"):
+        resolve({"onnx": str(tmp_path / "text.onnx")})
 
 
 def test_it_is_scored_through_the_stages_and_trained_on_nothing(code):
