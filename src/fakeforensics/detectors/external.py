@@ -27,6 +27,7 @@ from fakeforensics.models.preprocess import Preprocess
 from fakeforensics.params import Flag, Group, Number
 
 S_EXT = ScoreSpec(name="ext", label="S_EXT", title="score from elsewhere", column="score_ext", scale="real")
+MOST_BYTES = 2_000_000_000  # of a file; protobuf, its format, writes less than 2 GiB
 Channels = tuple[Number, Number, Number]
 
 
@@ -139,12 +140,19 @@ class External(ForeignDetector):
                 output, named like the score's column, a number per image; higher is more likely fake.
 
         Raises:
-            UserError: If the given file is missing or is not one that `score` can use.
+            UserError: If the given file is missing, is not one that `score` can use, or has more than 2 GB.
         """
         import onnx
         from onnx import TensorProto, compose, helper, numpy_helper
 
         given = _open(_file(self.settings), self.settings)
+        size = sum(one.stat().st_size for one in (given.path, *_beside(given.path)))
+        if size > MOST_BYTES:
+            raise UserError(
+                f"{given.path}: with its weights too large for one ONNX file",
+                expected=f"at most {MOST_BYTES:,} bytes",
+                found=f"{size:,} bytes",
+            )
         model = compose.add_prefix(onnx.load(given.path), "given/")
         if not any(one.domain in ("", "ai.onnx") for one in model.opset_import):
             model.opset_import.append(helper.make_opsetid("", 17))

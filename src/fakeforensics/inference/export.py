@@ -221,7 +221,10 @@ def _writer(detector: Detector, kind: Literal["onnx", "torch"]) -> Write:
         return _write_onnx
 
     def write(network: Exported, images: Images, path: Path) -> Run:  # noqa: ARG001
-        detector.write_onnx(path)
+        try:
+            detector.write_onnx(path)
+        except UserError as error:
+            raise NotExportedError(error.what, found=error.found) from error
         return _runs_onnx(network, path)
 
     return write

@@ -108,14 +108,8 @@ def external(tmp_path, own):
     return make_package(tmp_path / "packages/p/external", model, {})
 
 
-def test_a_python_function_has_no_onnx_form(tmp_path):
-    found = add_onnx(external(tmp_path, {"call": "theirs:score"}), NOWHERE)  # of code that is not run
-    assert "Python function" in found.reason
-
-
-@pytest.mark.parametrize("gpu", [False, True])
-def test_a_network_from_elsewhere_is_in_its_package(tmp_path, crops, monkeypatch, gpu):
-    path = tmp_path / "given.onnx"
+def brightness(path):
+    """Write the mean of one image's pixels as a network."""
     taken = helper.make_tensor_value_info("x", onnx.TensorProto.UINT8, (1, 3, CROP, CROP))
     given = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 1))
     nodes = [
@@ -125,12 +119,30 @@ def test_a_network_from_elsewhere_is_in_its_package(tmp_path, crops, monkeypatch
     ]
     graph = helper.make_graph(nodes, "brightness", [taken], [given])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_a_python_function_has_no_onnx_form(tmp_path):
+    found = add_onnx(external(tmp_path, {"call": "theirs:score"}), NOWHERE)  # of code that is not run
+    assert "Python function" in found.reason
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_a_network_from_elsewhere_is_in_its_package(tmp_path, crops, monkeypatch, gpu):
+    path = brightness(tmp_path / "given.onnx")
     package = external(tmp_path, {"onnx": str(path)})
     assert add_onnx(package, NOWHERE).reason is None
     path.unlink()
     monkeypatch.setattr("fakeforensics.inference.network.has_gpu", lambda: gpu)
     network = open_network(Package(package.directory))
     assert network.score(list(crops))["score_ext"] == pytest.approx(crops.mean(axis=(1, 2, 3)), rel=1e-5)
+
+
+def test_a_network_from_elsewhere_that_is_too_large_is_left_out_with_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr("fakeforensics.detectors.external.MOST_BYTES", 100)
+    package = external(tmp_path, {"onnx": str(brightness(tmp_path / "given.onnx"))})
+    assert "too large" in add_onnx(package, NOWHERE).reason
+    assert not (package.directory / "model.onnx").exists()
 
 
 def test_the_report_names_outputs_and_images(exported):
