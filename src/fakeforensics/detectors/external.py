@@ -156,7 +156,10 @@ class External(ForeignDetector):
         model = compose.add_prefix(onnx.load(given.path), "given/")
         if not any(one.domain in ("", "ai.onnx") for one in model.opset_import):
             model.opset_import.append(helper.make_opsetid("", 17))
+        model.ir_version = max(model.ir_version, 4)  # before, each initializer had to be an input, too
         graph, node = model.graph, helper.make_node
+        for one in graph.node:
+            del one.metadata_props[:]  # torch notes where each line of code lies on its machine
         (taken,) = (one for one in graph.input if one.name == f"given/{given.input.name}")
         batch, *_ = given.input.shape
         side = self.architecture.crop_size

@@ -153,6 +153,32 @@ def test_weights_beside_the_given_file_are_written_into_one(tmp_path):
     assert found == pytest.approx([0.4, 0.4])  # twice 51 / 255
 
 
+def test_a_file_of_an_old_version_is_written_too_without_notes_on_its_origin(tmp_path):
+    path = tmp_path / "given.onnx"
+    (pixels, score_), weights = (
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in (("x", ("n", 3, 32, 32)), ("score", ("n",)))
+        ],
+        numpy_helper.from_array(np.full((1, 3, 32, 32), 2, np.float32), "weights"),
+    )
+    nodes = [
+        helper.make_node("Mul", ["x", "weights"], ["product"]),
+        helper.make_node("ReduceMean", ["product"], ["score"], axes=[1, 2, 3], keepdims=0),
+    ]
+    nodes[0].metadata_props.add(key="stack", value="/home/somebody/train.py")
+    # Up to version 3 an initializer is one of the inputs.
+    also = helper.make_tensor_value_info("weights", TensorProto.FLOAT, (1, 3, 32, 32))
+    graph = helper.make_graph(nodes, "twice", [pixels, also], [score_], [weights])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 8)], ir_version=3), path)
+    settings = {"onnx": str(path), "mean": (0.0,) * 3, "std": (1.0,) * 3}
+    build_detector("external", Architecture(crop_size=32), settings).write_onnx(tmp_path / "written.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "written.onnx")
+    (found,) = run_session(session, ["score_ext"], np.full((2, 3, 32, 32), 51, np.uint8))
+    assert found == pytest.approx([0.4, 0.4])  # twice 51 / 255
+    assert b"somebody" not in (tmp_path / "written.onnx").read_bytes()
+
+
 @pytest.mark.parametrize(("fake_class", "sign"), [(1, 1), (0, -1)])
 def test_of_two_numbers_the_difference_is_the_score(tmp_path, fake_class, sign):
     """The network gives each image its brightness x for the class 0, and 3x for the class 1."""
