@@ -17,6 +17,8 @@ NEEDED = ("score", "label", "test_set")
 OPTIONAL = ("group", "split", "key", "video")
 SPLITS = {"test": "test", "": "test", "val": "val", "validation": "val"}
 LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "real": 0, "fake": 1}
+OTHER_SEPARATORS = ";\t|"
+USE_COMMAS = "separate the fields with commas"
 LARGEST = 1e150  # a larger score stands for a missing value, and its square may overflow
 FEW = 10  # with fewer groups of a class, an interval is too narrow
 SATURATED = 0.01  # with a larger share of scores that are exactly 0 or 1, the report has a remark
@@ -93,8 +95,8 @@ def read_score_file(
 
 def _how_to_name(missing: str, columns: list[str]) -> str:
     """What to do about a missing column."""
-    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
-        return "separate the fields with commas"
+    if len(columns) == 1 and any(mark in columns[0] for mark in OTHER_SEPARATORS):
+        return USE_COMMAS
     for name in columns:
         if name.strip().lower() == missing:
             return f"rename the column {name!r} to {missing!r}"
@@ -137,12 +139,24 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: not text in UTF-8", expected="a CSV file", found=error.reason) from None
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         expected = "fields separated by commas, and numbers with a decimal point, such as 0.91"
-        raise UserError(f"{path}: not a CSV file", expected=expected, found=str(error)) from None
+        raise UserError(
+            f"{path}: not a CSV file",
+            expected=expected,
+            found=str(error).strip(),
+            fix=USE_COMMAS if isinstance(error, ValueError) and _has_other_separators(path) else None,
+        ) from None
     header = list(cells.iloc[0])
     plain = [name.strip().lower() for name in header]
     if twice := [name for name in NEEDED + OPTIONAL if name in header and plain.count(name) > 1]:
         raise UserError(f"{path}: the column {twice[0]} appears twice", expected="each column once")
     return cells[1:].set_axis(header, axis=1).reset_index(drop=True)
+
+
+def _has_other_separators(path: Path) -> bool:
+    """Whether the first line of a file is separated by semicolons, tabs or bars."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first = file.readline()
+    return "," not in first and any(mark in first for mark in OTHER_SEPARATORS)
 
 
 def _refuse(path: Path, raw: pd.DataFrame, column: str, bad: np.ndarray, expected: str) -> None:

@@ -83,6 +83,14 @@ def test_a_missing_column_comes_with_advice(tmp_path, text, advice):
     assert advice in str(caught.value)
 
 
+def test_semicolons_next_to_decimal_commas_come_with_advice(tmp_path):
+    # The commas give the second line two fields, the first line has one.
+    (tmp_path / "scores.csv").write_text("score;label;test_set\n0,91;1;a\n")
+    with pytest.raises(UserError, match="not a CSV file") as caught:
+        read_score_file(tmp_path / "scores.csv")
+    assert caught.value.fix == "separate the fields with commas"
+
+
 def test_text_in_another_encoding_is_named(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_bytes("score,label,test_set\n1,1,é\n".encode("latin-1"))
