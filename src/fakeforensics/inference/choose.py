@@ -59,8 +59,8 @@ def _default(root: Path) -> Path:
     packages = find_packages(root)
     if not packages:
         raise UserError(
-            f"{root}/: no packaged model here",
-            fix="run `dvc repro` to its end here, or name a model's folder with --model",
+            f"{root}/: no packaged model here, in {Path.cwd()}",
+            fix="run `dvc repro` to its end in a checkout, or name a package's folder with --model",
         )
     packages = [one for one in packages if not one.is_demo] or packages
     if len(packages) == 1:

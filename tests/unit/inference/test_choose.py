@@ -1,6 +1,7 @@
 """Choosing packages."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -98,5 +99,6 @@ def test_a_package_without_its_card_is_one_that_cannot_be_opened(package, tmp_pa
 
 
 def test_without_a_package_the_error_names_the_way_to_one(tmp_path):
-    with pytest.raises(UserError, match=r"no packaged model here(.|\n)*dvc repro"):
+    with pytest.raises(UserError, match=r"no packaged model here(.|\n)*dvc repro") as caught:
         open_package(root=tmp_path)
+    assert str(Path.cwd()) in str(caught.value)  # `root` is relative to it by default
