@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fakeforensics.inference.assessment import ScoreRule
 from fakeforensics.inference.onnx_record import ONNX, RECORD
-from fakeforensics.inference.package import ABOUT, DEMO_WARNING, Package
+from fakeforensics.inference.package import ABOUT, Package
 from fakeforensics.inference.training_data import TRAINING
 from fakeforensics.metrics.proportion import upper_limit
 from fakeforensics.metrics.spec import Scale, ScoreSpec
@@ -57,7 +57,7 @@ def model_card(package: Package, folder: Path | None = None) -> str:
     listed = "\n".join(f"- `{name}`: {purpose}" for name, purpose in present.items())
     parts = [
         f"# Fake-image detector `{package.name}`",
-        *([f"> {DEMO_WARNING}"] if package.is_demo else []),
+        *([f"> {package.demo_warning}"] if package.is_demo else []),
         *(f"> **Warning.** {doubt}" for doubt in package.doubts),
         f"{package.title}. The detector is *{package.detector.label}* ({package.detector.title}). It was "
         f"trained on {seen(package.raw_card)}.",
@@ -81,6 +81,8 @@ def model_card(package: Package, folder: Path | None = None) -> str:
 
 def training_text(package: Package) -> str:
     """Training images by method, and what training did not see."""
+    if not package.knows_training:
+        return "Images: not known, because the detector was trained elsewhere."
     listed = ", ".join(f"{count:,} {method}" for method, count in package.training_images().items())
     unseen = () if package.about is None else package.about.unseen
     tested = f" Tested but not seen in training: {', '.join(unseen)}." if unseen else ""

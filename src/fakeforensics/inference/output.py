@@ -19,7 +19,7 @@ from fakeforensics.inference.assessment import Assessment
 from fakeforensics.inference.choose import PACKAGES, find_packages
 from fakeforensics.inference.inputs import Inputs, Item
 from fakeforensics.inference.model_card import cut_text, score_name, share_text
-from fakeforensics.inference.package import DEMO_WARNING, Package, repro_command
+from fakeforensics.inference.package import Package, repro_command
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.metrics.spec import Scores, find_score
 from fakeforensics.wording import counted, percent
@@ -84,7 +84,7 @@ def print_predictions(
         color = typer.colors.YELLOW if adapted.fallback else None
         typer.secho(share_text(adapted), err=True, fg=color)
     if package.is_demo:
-        typer.secho(DEMO_WARNING, err=True, fg=typer.colors.YELLOW)
+        typer.secho(package.demo_warning, err=True, fg=typer.colors.YELLOW)
     for doubt in package.doubts:
         typer.secho(doubt, err=True, fg=typer.colors.YELLOW)
     if is_cropped and package.crop == "faces":
@@ -122,7 +122,7 @@ def print_models(root: Path) -> None:
         )
     width = max(len("MODEL"), *(len(str(package.directory)) for package in packages))
     typer.echo(f"{'MODEL':<{width}}  TAKES   {'SCORE':<{_LABEL}}  MEAN AP  CHANCE  UNSEEN AP  CHANCE")
-    has_demo = False
+    warned: dict[str, None] = {}
     doubted: list[str] = []
     for package in packages:
         start = f"{package.directory!s:<{width}}"
@@ -132,12 +132,12 @@ def print_models(root: Path) -> None:
             for row in package.test_set_ap():
                 means.setdefault(row.score, {})[row.test_set] = f"{row.ap:.2f}"
             chance = {name: f"{share:.1f}" for name, share in package.chance().items()}
-            is_demo = package.is_demo
+            warning = package.demo_warning
             doubted += [f"{package.directory}: {doubt}" for doubt in package.doubts]
         except UserError as error:
             typer.echo(f"{start}  {typer.style(error.what, fg=typer.colors.YELLOW)}")
             continue
-        has_demo |= is_demo
+        warned |= {warning: None} if warning else {}
         if not means:
             typer.echo(f"{start}  no average precision was measured")
         for score, ap in means.items():
@@ -145,9 +145,9 @@ def print_models(root: Path) -> None:
                 f"{ap.get(name, '-'):>{cells}}  {chance.get(name, '-'):>6}"
                 for name, cells in (("mean", 7), ("mean_unseen", 9))
             )
-            typer.echo(f"{start}  {score:<{_LABEL}}  {values}{'  demo' * is_demo}")
+            typer.echo(f"{start}  {score:<{_LABEL}}  {values}{'  demo' * bool(warning)}")
             start = " " * len(start)
-    for line in [DEMO_WARNING] * has_demo + doubted:
+    for line in [*warned, *doubted]:
         typer.secho(line, err=True, fg=typer.colors.YELLOW)
 
 

@@ -34,6 +34,10 @@ DEMO_WARNING = (
     "Demo model: it was trained on synthetic faces that the demo makes from one portrait, to show that the "
     "pipeline runs. Do not judge real pictures by it."
 )
+DEMO_POLICY_WARNING = (
+    "Demo package: the detector was trained elsewhere, but its threshold, calibration and test results come "
+    "from synthetic faces that the demo makes from one portrait. Do not judge real pictures by it."
+)
 CropKind = Literal["faces", "whole"]
 
 
@@ -178,7 +182,8 @@ class Package:
         decision = self.decision
         if decision is None or decision.known_reals is not None or decision.adapted is not None:
             return []
-        return [one for one in rates if one.asked == decision.inconclusive]
+        known = {} if self.knows_training else {"seen": None}  # the protocol's training is not the detector's
+        return [one.model_copy(update=known) for one in rates if one.asked == decision.inconclusive]
 
     @property
     def preprocess(self) -> Preprocess:
@@ -192,8 +197,20 @@ class Package:
 
     @property
     def is_demo(self) -> bool:
-        """Whether the detector was trained on the demo's synthetic faces."""
+        """Whether the package comes from the demo and its synthetic faces."""
         return self.about is not None and self.about.demo
+
+    @property
+    def demo_warning(self) -> str:
+        """Why no real picture should be judged by a package of the demo; empty for other packages."""
+        if not self.is_demo:
+            return ""
+        return DEMO_WARNING if self.knows_training else DEMO_POLICY_WARNING
+
+    @property
+    def knows_training(self) -> bool:
+        """Whether the training images are known; they are not if the detector was trained elsewhere."""
+        return self.detector.sees != "elsewhere"
 
     @property
     def scores(self) -> Scores:
@@ -232,7 +249,9 @@ class Package:
         """All measured average precisions, in the protocol's order."""
         labels = {score.name: score.label for score in self.scores}
         intervals = self._result("details").get("ap_interval", {})
-        unseen = None if self.about is None else {*self.about.unseen, "mean_unseen"}
+        unseen = (
+            {*self.about.unseen, "mean_unseen"} if self.about is not None and self.knows_training else None
+        )
         return [
             ApRow(
                 test_set,

@@ -5,7 +5,7 @@ from scipy.stats import binom
 
 from fakeforensics.inference.model_card import decision_text, model_card
 from fakeforensics.inference.package import Package
-from tests.unit.inference.conftest import make_model, rewrite
+from tests.unit.inference.conftest import make_model, make_package, rewrite
 
 
 def test_the_card_holds_what_a_user_must_know(package):
@@ -99,3 +99,14 @@ def test_the_demos_card_warns(package, tmp_path):
     folder = shutil.copytree(package.directory, tmp_path / "m")
     rewrite(folder, "package.json", {"title": "t", "demo": True})
     assert "> Demo model: " in model_card(Package(folder))
+
+
+def test_nothing_is_claimed_of_training_elsewhere(tmp_path):
+    model = make_model(tmp_path / "models/p/external", "external", own={"onnx": "their.onnx"})
+    results = {"metrics.json": {"ap": {"ext": {"known": 0.9, "strange": 0.6, "mean": 0.75}}}}
+    package = make_package(tmp_path / "packages/p/external", model, results, unseen=("strange",), demo=True)
+    card = model_card(package)
+    assert "not seen in training: strange" not in card
+    assert "| known | S_EXT | 90.00 |  |  |" in card  # neither yes nor no
+    assert "trained on synthetic faces" not in card
+    assert "> Demo package: " in card

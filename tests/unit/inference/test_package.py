@@ -12,7 +12,7 @@ from fakeforensics.inference.package import About, Package, write_package
 from fakeforensics.sums import write_list, write_sums
 from fakeforensics.thresholds.any_share import adapted_decision
 from fakeforensics.thresholds.policy import ConformalCut
-from tests.unit.inference.conftest import TOY, card_only
+from tests.unit.inference.conftest import TOY, card_only, make_model, make_package
 
 
 @pytest.mark.parametrize(
@@ -151,3 +151,24 @@ def test_scores_are_called_by_their_labels(toy, tmp_path):
     assert [(row.score, row.ap) for row in package.test_set_ap()] == [
         *(("S_SH", 50.0), ("S_SH", 50.0), ("S_GAP", 25.0), ("S_GAP", 25.0))
     ]
+
+
+def test_which_methods_training_elsewhere_saw_is_unknown(tmp_path):
+    row = {"level": "frame", "asked": None, "corruption": "clean", "label": "fake", "name": "pggan"}
+    row |= {
+        "seen": True,
+        "rate": 0.2,
+        "low": 0.1,
+        "high": 0.3,
+        "inconclusive": 0.0,
+        "count": 5,
+        "groups": 5,
+        "test_sets": ["t"],
+    }
+    results = {
+        "decision.json": {"score": "ext", "threshold": 0.0, "chosen": "c"},
+        "errors.json": {"rows": [row]},
+    }
+    model = make_model(tmp_path / "models/p/external", "external", own={"onnx": "their.onnx"})
+    package = make_package(tmp_path / "packages/p/external", model, results)
+    assert [one.seen for one in package.errors] == [None]  # the protocol's training saw it

@@ -12,7 +12,7 @@ from fakeforensics.inference.app.predictor import UploadResult
 from fakeforensics.inference.app.uploads import KEEP_SECONDS
 from fakeforensics.inference.inputs import Rgb, UploadLimits
 from fakeforensics.inference.model_card import LIMITS, decision_text, model_card
-from fakeforensics.inference.package import DEMO_WARNING, Package
+from fakeforensics.inference.package import Package
 from fakeforensics.inference.pictures import VERDICT_COLORS, caption
 from fakeforensics.inference.predict import Prediction
 from fakeforensics.palette import COLORS, series_color
@@ -99,7 +99,7 @@ def build_page(
 def header(package: Package, limits: UploadLimits) -> str:
     """The introduction of the page: what it does, its model and its limits."""
     takes = "each face is scored" if package.crop == "faces" else "the whole image is scored"
-    warnings = [*([DEMO_WARNING] if package.is_demo else []), *package.doubts]
+    warnings = [*([package.demo_warning] if package.is_demo else []), *package.doubts]
     return (
         f"# Real or fake?\nUpload an image or a short video: {takes}. Model **{package.name}**: "
         f"{package.title}. At most {limits.max_mb} MB and {limits.max_seconds:g} seconds of processing. "

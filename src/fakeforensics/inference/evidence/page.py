@@ -19,7 +19,7 @@ from fakeforensics.inference.evidence.file_chapter import (
     plain,
 )
 from fakeforensics.inference.model_card import LIMITS, SUMMARIES, decision_text, training_text
-from fakeforensics.inference.package import DEMO_WARNING, Package
+from fakeforensics.inference.package import Package
 from fakeforensics.reporting.blocks import (
     EMPTY,
     Block,
@@ -94,12 +94,12 @@ def _result(case: Case, package: Package) -> Chapter:
         Section("What decides", decided),
         Section("What a verdict does not mean", [Text(limit) for limit in LIMITS]),
     )
-    banner = DEMO_WARNING if case.model.demo else ""
-    return Chapter("overview", "At a glance", "Result", sections, banner=banner)
+    return Chapter("overview", "At a glance", "Result", sections, banner=package.demo_warning)
 
 
 def _detector(package: Package) -> Chapter:
-    blocks: list[Block] = [Text(f"{package.title}."), Text(training_text(package))]
+    title = package.title if package.knows_training else f"Threshold and tests: {package.title}"
+    blocks: list[Block] = [Text(f"{title}."), Text(training_text(package))]
     if (training := package.training) is not None and training.images:
         blocks.append(
             facts(
@@ -111,8 +111,13 @@ def _detector(package: Package) -> Chapter:
     if package.errors:
         seen = sorted({rate.name for rate in package.errors if rate.label == "fake" and rate.seen})
         never = sorted({rate.name for rate in package.errors if rate.label == "fake" and rate.seen is False})
-        tested.append(Text(f"Tested methods that training saw: {', '.join(seen) or 'none'}."))
-        tested.append(Text(f"Tested methods that training never saw: {', '.join(never) or 'none'}."))
+        if package.knows_training:
+            tested.append(Text(f"Tested methods that training saw: {', '.join(seen) or 'none'}."))
+            tested.append(Text(f"Tested methods that training never saw: {', '.join(never) or 'none'}."))
+        else:
+            tested.append(
+                Text("The detector was trained elsewhere: which of these methods it saw is not known.")
+            )
         tested.append(error_table(package.errors, [CLEAN], "frame"))
     sections = (
         Section("Training", blocks),
@@ -128,7 +133,7 @@ def _likelihood_costs(package: Package) -> list[Block]:
     if decision is None or decision.likelihood_ratio is None:
         return []
     costs, least = (package.metrics.get(name, {}).get(decision.score, {}) for name in ("cllr", "cllr_min"))
-    unseen = () if package.about is None else package.about.unseen
+    unseen = package.about.unseen if package.about is not None and package.knows_training else ()
     rows = tuple(
         Row(
             SUMMARIES.get(name, name),
