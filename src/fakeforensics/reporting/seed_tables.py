@@ -162,7 +162,13 @@ def _claims(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranke
         if one.detector == "joint" and found["baseline"] == "bce" and main in one.difference:
             difference = one.difference[main]
             low, high = difference["low"], difference["high"]
-            verdict = "is better than" if low > 0 else "is worse than" if high < 0 else "does not differ from"
+            verdict = (
+                "is better than"
+                if low > 0
+                else "is worse than"
+                if high < 0
+                else "is not clearly different from"
+            )
             yield Text(
                 f"{one.label} {verdict} BCE on {where}: {100 * difference['difference']:+.1f} percentage "
                 f"points, 95% interval {100 * low:+.1f} to {100 * high:+.1f}."

@@ -37,7 +37,7 @@ _VERDICT_NOTES = (
 _RULE_NOTES = (
     "The oracle is an upper bound that no user can reach. Other rules use only the data named below them.",
     "Closes: how much of the gap between validation and oracle the rule closes, over the test sets to which "
-    "it applies; below 0 it does worse than validation. Omitted where the gap may be due to chance.",
+    "it applies; below 0% it does worse than validation. Omitted where the gap may be due to chance.",
     "Sensitive: the rule's errors depend on the prevalence of fakes, so it looks better on test sets with as "
     "many fakes as reals than in use.",
 )
@@ -53,10 +53,10 @@ _RULES = {
     "validation": "best on validation",
     "universal_mean": "best on the other test sets, on average",
     "universal_worst": "best on the other test sets, for the worst of them",
-    "prior_shift": "validation's, adapted to the share of fakes estimated from the set's scores",
+    "prior_shift": "best on validation, adapted to the share of fakes estimated from the set's scores",
     "mixture": "where two normal distributions fitted to the set's scores cross",
     "valley": "the valley between the two peaks of the set's scores",
-    "standardise": "validation's, scaled to the mean and spread of the set's scores",
+    "standardise": "best on validation, scaled to the mean and spread of the set's scores",
 }
 _NO_GAP = 1e-3  # no recovered share is stated for a mean gap of at most this accuracy
 
@@ -238,18 +238,20 @@ def _any_share_tables(results: ProtocolResults) -> list[Block]:
             rule.setdefault(row["fake_share"], []).append(row)
         if not found:
             continue
+        card = results.detectors[detector]
+        labels = {spec.name: spec.label for spec in card.scores} | {FUSED: "all scores"}
         shares = list(dict.fromkeys(share for by_share in found.values() for share in by_share))
         rows = tuple(
             Row(
                 f"{rule.removeprefix('any_share_k')} known reals",
                 tuple(_any_share_cell(by_share.get(share, [])) for share in shares),
-                detail=score,
+                detail=labels.get(score, score),
             )
             for (rule, score), by_share in found.items()
         )
         columns = tuple(Column(_share_title(share), "Share of fakes") for share in shares)
         caption = (
-            f"{results.detectors[detector].label}: mean accuracy over the test sets, in percent, of the "
+            f"{card.label}: mean accuracy over the test sets, in percent, of the "
             "threshold from known reals and unlabeled scores."
         )
         tables.append(Table(caption, "Given", columns, rows, _ANY_SHARE_NOTES))
@@ -317,9 +319,14 @@ def _any_share_cell(rows: list[dict[str, Any]]) -> Cell:
     mean, low, high = (
         100 * sum(row[f"estimate_{name}"] for row in rows) / len(rows) for name in ("mean", "low", "high")
     )
-    remarks = [f"closes {percent(sum(won) / gap, digits=0)}"] if gap > _NO_GAP * len(rows) else []
-    remarks += [f"worst set {100 * min(won):+.1f}", f"estimated {mean:.0f}% ({low:.0f}% … {high:.0f}%)"]
+    remarks = [_closes(sum(won) / gap)] if gap > _NO_GAP * len(rows) else []
+    remarks += [f"worst set {100 * min(won):+.1f}", f"estimated {mean:.0f}%\n({low:.0f}% … {high:.0f}%)"]
     return Cell(f"{100 * sum(row['accuracy'] for row in rows) / len(rows):.1f}", ",\n".join(remarks))
+
+
+def _closes(share: float) -> str:
+    """The closed share of the gap; a small gap makes large negative shares, whose size means nothing."""
+    return "closes below -100%" if share < -1 else f"closes {percent(share, digits=0)}"
 
 
 def _rule_cell(row: dict[str, Any] | None) -> Cell:
@@ -330,7 +337,7 @@ def _rule_cell(row: dict[str, Any] | None) -> Cell:
     if row["sets"] != row["of_sets"]:
         remarks.append(f"{row['sets']} of {row['of_sets']} sets")
     if row["gap_closed"] is not None and row["rule"] not in ("validation", _ORACLE):
-        remarks.append(f"closes {percent(row['gap_closed'], digits=0)}")
+        remarks.append(_closes(row["gap_closed"]))
     if row["leans_on_fake_share"]:
         remarks.append("sensitive")
     return Cell(f"{100 * row['accuracy']:.1f}", ",\n".join(remarks))

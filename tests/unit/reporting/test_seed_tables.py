@@ -71,7 +71,7 @@ def test_a_claim_is_judged_by_its_interval(project):
         }
         return blocks(project, found)[2].text
 
-    assert "does not differ from" in verdict(-0.01, 0.1, 0.2)
+    assert "is not clearly different from" in verdict(-0.01, 0.1, 0.2)
     assert "is better than" in verdict(0.01, 0.1, 0.2)
     assert "is worse than" in verdict(-0.2, -0.1, -0.01)
 

@@ -85,6 +85,27 @@ def test_rules_are_compared_on_the_test_sets_as_they_are(project):
     assert table.rows[2].cells[1].interval == "74.0 … 76.0,\n1 of 2 sets,\ncloses 50%,\nsensitive"
 
 
+def test_thresholds_from_known_reals_name_the_score_and_bound_what_they_lose(project):
+    def row(share, accuracy, validation, oracle):
+        estimate = {"estimate_mean": 0.26, "estimate_low": 0.01, "estimate_high": 0.85}
+        accuracies = {"accuracy": accuracy, "validation_accuracy": validation, "oracle_accuracy": oracle}
+        return {"rule": "any_share_k50", "score": "cd", "fake_share": share} | accuracies | estimate
+
+    project.protocol(["a"])
+    project.metrics({"a": (0.5, 0.6, 0.7, 0.8)})
+    rule = {"score": "cd", "rule": "oracle", "saw": "labels", "fake_share": "own", "accuracy": 0.8, "sets": 1}
+    rule |= {"accuracy_interval": [0.7, 0.9], "of_sets": 1, "gap_closed": None, "leans_on_fake_share": False}
+    rows = [row("own", 0.75, 0.7, 0.8), row(0.01, 0.72, 0.99, 0.992)]
+    analysis = {"table_4_10": [], "deployable": [rule], "any_share": rows}
+    project.write("metrics/p/sad.thresholds.json", analysis)
+    _, table = rule_blocks(project.results())
+    (only,) = table.rows
+    assert (only.label, only.detail) == ("50 known reals", "S_CD")
+    # (0.75 - 0.7) / (0.8 - 0.7) = 50%. (0.72 - 0.99) / (0.992 - 0.99) = -13500%, of a gap of 0.2 points.
+    assert only.cells[0].interval == "closes 50%,\nworst set +5.0,\nestimated 26%\n(1% … 85%)"
+    assert only.cells[1].interval == "closes below -100%,\nworst set -27.0,\nestimated 26%\n(1% … 85%)"
+
+
 def test_every_rule_has_a_name_in_words():
     assert rule_name("reals_k50_fpr5") == "5% false alarms on 50 known reals"
     assert rule_name("any_share_k10") == "10 known reals and the set's scores"
