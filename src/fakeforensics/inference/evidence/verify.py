@@ -81,7 +81,8 @@ def verify_case(
     problems = [*differences(folder)]
     remarks: list[str] = []
     if any(problem.startswith(f"{CASE}:") for problem in problems):
-        return Verification(problems, ["the files were not scored again, as the record was changed"], None)
+        unscored = ["the files were not scored again, as the record was changed"]
+        return Verification(problems, [] if hashes_only else unscored, None)
     case = read_case(folder)
     originals, gone = _check_originals(case)
     problems += originals
@@ -91,7 +92,9 @@ def verify_case(
     problems += broken
     stored = {file.stored for file in case.copied()}
     if broken or any(problem.partition(":")[0] in stored for problem in problems):
-        remarks.append("the files were not scored again, as the detector or a file was changed")
+        if not hashes_only:
+            why = "the detector is missing or was changed" if broken else "a file was changed"
+            remarks.append(f"the files were not scored again, as {why}")
         return Verification(problems, remarks, None)
     opened = open_package(package)
     policy, unknown = _policy_problems(case, opened)

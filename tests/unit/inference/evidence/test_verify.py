@@ -116,6 +116,15 @@ def test_a_changed_detector_is_named_and_does_not_score_again(case, documented, 
     assert found.difference is None
 
 
+def test_the_reason_for_not_scoring_again_is_the_true_one(copy, tmp_path):
+    (remark,) = verify_case(copy, tmp_path / "gone").remarks
+    assert "the detector is missing" in remark
+    flip(copy / read_case(copy).files[0].stored, 9)
+    (remark,) = verify_case(copy).remarks
+    assert "a file was changed" in remark
+    assert verify_case(copy, hashes_only=True).remarks == []  # the user asked for that
+
+
 def test_a_changed_original_is_named_and_one_that_is_gone_is_remarked(case, evidence):
     original = evidence / "clip.mp4"
     data = original.read_bytes()
