@@ -47,7 +47,8 @@ LIMITS = (
     "The probability holds for a mixture of real and fake images like the validation set. Where fakes are "
     "rare, most alarms are false.",
     "The likelihood ratio needs no such mixture, but it compares the validation set's fakes with its reals. "
-    "On unseen methods it can point the wrong way; the metric Cllr of each test set says how often it helps.",
+    "On unseen methods it can point the wrong way; its cost Cllr on each test set says whether it helps "
+    "(below 1) or misleads (above 1).",
 )
 
 
