@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -296,5 +297,20 @@ def check_sources(name: str, protocol: Protocol, params: Params) -> None:
             f"protocol {name!r} needs the source{'s' * (len(missing) > 1)} {', '.join(missing)}, "
             "which params.yaml does not configure",
             found="sources " + (", ".join(params.sources) or "(none)"),
-            fix=f"get the data as docs/data.md says, then add to params.yaml\nsources:\n{lines}",
+            fix=f"{corrected(name, missing, params.sources)}; or get the data as docs/data.md says, then add "
+            f"to params.yaml\nsources:\n{lines}",
         )
+
+
+def corrected(protocol: str, names: Iterable[str], known: Iterable[str]) -> str:
+    """What to do about names in a protocol of which nothing was found, with similar known names.
+
+    Args:
+        protocol: The protocol's name.
+        names: The names in the protocol.
+        known: The names that exist.
+    """
+    right = sorted(known)
+    near = {one: get_close_matches(one, right, 1, 0.7) for one in names if one not in right}
+    written = " and ".join(f"`{found[0]}` instead of `{one}`" for one, found in near.items() if found)
+    return f"in protocols/{protocol}.yaml, {f'write {written}' if written else 'correct the selection'}"

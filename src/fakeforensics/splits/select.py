@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fakeforensics.errors import UserError
-from fakeforensics.splits.protocol import Protocol, Selection
+from fakeforensics.splits.protocol import Protocol, Selection, corrected
 from fakeforensics.splits.rows import as_text, first_places, group_numbers, of_split, stacked, text
 
 EXAMPLES = 5
@@ -170,7 +170,7 @@ def check_unseen(name: str, protocol: Protocol, train: pd.DataFrame, tests: pd.D
         both = fakes.merge(seen)
         if not both.empty:
             raise UserError(
-                f"protocol {name!r}: {test_set} is called unseen, but its fakes are trained on",
+                f"protocols/{name}.yaml: {test_set} is called unseen, but its fakes are trained on",
                 found="\n".join(", ".join(kind) for kind in both.itertuples(index=False)),
                 fix="take it out of `unseen`, or take these fakes out of `train`",
             )
@@ -230,7 +230,7 @@ def _must_find(
                 f"protocol {name!r}, {where}: {selection} finds no image"
                 + (f" with {column} {', '.join(missing)}" if missing else ""),
                 found="\n".join(lines) or f"source {selection.source} holds no image at all",
-                fix="correct the selection in the protocol, or add the data to the source",
+                fix=f"{corrected(name, missing, have[column].unique())}; or add the data to the source",
             )
 
 

@@ -6,7 +6,7 @@ import pytest
 from fakeforensics.errors import UserError
 from fakeforensics.params import Params
 from fakeforensics.parsing import parse
-from fakeforensics.splits.protocol import Protocol, check_sources, load_protocol
+from fakeforensics.splits.protocol import Protocol, check_sources, corrected, load_protocol
 
 ROOT = Path(__file__).parents[3]
 PROTOCOLS = sorted(path.stem for path in (ROOT / "protocols").glob("*.yaml"))
@@ -71,6 +71,18 @@ def test_a_source_that_is_not_configured_says_what_to_add() -> None:
         check_sources("p", protocol(), params)
     assert "b: {layout: …, root: …}" in str(caught.value)
     assert "docs/data.md" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "advice"),
+    [
+        (["demo_ddfd", "x"], "write `demo_dffd` instead of `demo_ddfd`"),
+        (["x"], "correct the selection"),
+        (["demo_dffd"], "correct the selection"),  # the name is right, its images are in another split
+    ],
+)
+def test_a_misspelled_name_comes_with_the_right_one(names: list[str], advice: str) -> None:
+    assert corrected("p", names, ["mine", "demo_dffd"]) == f"in protocols/p.yaml, {advice}"
 
 
 def test_the_reference_set_is_among_the_sources() -> None:
