@@ -122,7 +122,7 @@ def combine(
         person: rule.assess(math.fsum(values) / len(values)) for person, values in sorted(by_person.items())
     }
     outside = None
-    if training is not None and found.metadata is not None:
+    if training is not None and training.images and found.metadata is not None:
         outside = find_outside(training, found.metadata, [crop.box for crop in found.crops])
     return Prediction(
         found.path, kind, faces, people, found.reason, found.lost_frames, found.metadata, outside

@@ -82,6 +82,8 @@ def _verdict(file: FileRecord) -> list[Block]:
 
 
 def _outside(file: FileRecord) -> list[Block]:
+    if file.coding is None:  # nothing was read that could resemble anything
+        return []
     if file.outside is None:
         return [Text("The properties of the detector's training files are not known.", "note")]
     if not file.outside:

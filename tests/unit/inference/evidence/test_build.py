@@ -117,6 +117,18 @@ def test_a_doubted_detector_is_doubted_on_the_page(documented, tmp_path):
     assert doubt in (tmp_path / "case/report.html").read_text()
 
 
+def test_no_file_resembles_training_files_that_are_not_known(documented, photo, tmp_path):
+    folder = tmp_path / "joint"
+    shutil.copytree(documented.directory, folder)
+    rewrite(folder, "training.json", {"manifests": {}})  # as of a detector that was trained elsewhere
+    (tmp_path / "broken.jpg").write_bytes(b"not an image")
+    make_case(tmp_path / "case", Package(folder), [photo, tmp_path / "broken.jpg"])
+    assert [file.outside for file in read_case(tmp_path / "case").files] == [None, None]
+    page = (tmp_path / "case/report.html").read_text()
+    assert page.count("training files are not known") == 1  # the other file could not be read
+    assert "resemble those of the training files" not in page
+
+
 def test_an_existing_folder_is_not_overwritten(documented, tmp_path):
     (tmp_path / "case").mkdir()
     (tmp_path / "case/notes.txt").write_text("mine")
