@@ -90,6 +90,6 @@ def _need_same(before: dict[str, Any], after: dict[str, Any]) -> None:
     if changed := [key for key, value in before.items() if after.get(key) != value]:
         raise UserError(
             f"{PARAMS} was changed while the stage ran: {', '.join(changed)}",
-            expected="the values that the stage began with, since DVC records those that it finds at the end",
-            fix="run the same command again; `dvc exp run --temp` tries other values during another run",
+            expected="the values that the stage started with, because DVC records the values at its end",
+            fix="run the same command again; to try other values during a run, use `dvc exp run --temp`",
         )

@@ -19,15 +19,15 @@ FACE_CODE = "fakeforensics.faces.extract"  # finds and aligns faces; whole image
 
 
 def main(
-    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the hashes.")] = Path("data/code"),
 ) -> None:
     """Write data/code/<stage>.json, data/code/detectors.json and, for each source, two more files.
 
-    Each file holds hashes of the modules that the stage or the detector consists of. Comments, docstrings and
+    Each file holds hashes of the modules that make up the stage or the detector. Comments, docstrings and
     messages do not count. data/code/inventory/<source>.json and data/code/images/<source>.json hold
-    everything that determines the list of a source's files and its images: the source's settings, those of
-    the group `faces` for the images, and the code, with the data-set adapter.
+    everything that determines the list of a source's files and its images: the source's settings, the code
+    and the data-set adapter, and for the images also the settings of the group `faces`.
     """
     from fakeforensics.code import code_hashes, module_file
     from fakeforensics.files import atomic_directory, write_json

@@ -12,8 +12,10 @@ from stages._command import run_command
 
 
 def main(
-    protocol: Annotated[str, Option(callback=check_name, help="A file in protocols/, without its suffix.")],
-    params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
+    protocol: Annotated[
+        str, Option(callback=check_name, help="Name of a file in protocols/, without its suffix.")
+    ],
+    params: Annotated[Path, Option(help="Settings file.")] = Path("params.yaml"),
 ) -> None:
     """Compare every score of every detector with the baseline's first score by a paired bootstrap."""
     from fakeforensics.files import write_json

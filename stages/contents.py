@@ -9,13 +9,13 @@ from stages._command import run_command
 
 
 def main(
-    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
     images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("data/contents.json"),
 ) -> None:
-    """Write the SHA-256 of the index and of the lists of each source in params.yaml.
+    """Write the SHA-256 of the index and the lists of each source in params.yaml.
 
-    An index holds the SHA-256 of every image, so the shards need not be read.
+    The index of a source holds the SHA-256 of every image, so the shards need not be read.
     """
     from fakeforensics.files import sha256_file, write_json
     from fakeforensics.params import load_params

@@ -14,13 +14,15 @@ from stages._command import run_command
 
 
 def main(
-    params: Annotated[Path, typer.Option(help="The settings; group `demo`.")] = Path("params.yaml"),
-    output: Annotated[Path, typer.Option(help="Folder to make; replaces an existing one.")] = Path(
+    params: Annotated[Path, typer.Option(help="Settings file, with the group `demo`.")] = Path("params.yaml"),
+    output: Annotated[Path, typer.Option(help="Folder to make; an existing one is replaced.")] = Path(
         "data/raw/demo"
     ),
-    summary: Annotated[Path, typer.Option(help="File for counts and checksum.")] = Path("data/demo.json"),
+    summary: Annotated[Path, typer.Option(help="File for the counts and the checksum.")] = Path(
+        "data/demo.json"
+    ),
 ) -> None:
-    """Make the demo data without a network, in under two minutes on two cores.
+    """Make the demo data without a network connection, in under two minutes on two cores.
 
     The files have the same bytes on every machine.
     """

@@ -12,9 +12,11 @@ from stages._command import run_command
 
 
 def main(
-    protocol: Annotated[str, Option(callback=check_name, help="A file in protocols/, without its suffix.")],
-    detector: Annotated[str, Option(callback=check_name, help="A detector of params.yaml.")],
-    params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
+    protocol: Annotated[
+        str, Option(callback=check_name, help="Name of a file in protocols/, without its suffix.")
+    ],
+    detector: Annotated[str, Option(callback=check_name, help="Name of a detector in params.yaml.")],
+    params: Annotated[Path, Option(help="Settings file.")] = Path("params.yaml"),
 ) -> None:
     """Measure the detector on each test set, clean and corrupted, and analyze its thresholds."""
     from stages._left_out import left_out, write_left_out

@@ -10,22 +10,20 @@ from stages._command import need_recorded, run_command
 
 
 def main(
-    source: Annotated[str, typer.Option(callback=check_name, help="A source of params.yaml.")],
-    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    source: Annotated[str, typer.Option(callback=check_name, help="Name of a source in params.yaml.")],
+    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of all sources' images.")] = Path("data/images"),
     inventory: Annotated[Path, typer.Option(help="Folder of the lists of raw files.")] = Path(
         "data/inventory"
     ),
-    code: Annotated[Path, typer.Option(help="Folder of the settings that the stage `code` saw.")] = Path(
-        "data/code"
-    ),
-    scratch: Annotated[Path, typer.Option(help="Folder for the work of an interrupted run.")] = Path(
+    code: Annotated[Path, typer.Option(help="Folder of what the stage `code` recorded.")] = Path("data/code"),
+    scratch: Annotated[Path, typer.Option(help="Folder that keeps the work of an interrupted run.")] = Path(
         ".scratch/faces"
     ),
 ) -> None:
     """Write data/images/<source>: shards of lossless crops, index.parquet, rejected.csv, decisions.json.
 
-    With `storage: in_place`, whole images are not copied, and the index names their files.
+    With `storage: in_place`, whole images are not copied; the index names their files instead.
 
     If the source's folder is missing, the stage writes only missing.txt, with the reason.
     """

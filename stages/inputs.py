@@ -11,15 +11,17 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[
-        str, typer.Option(callback=check_name, help="A file in protocols/, without its suffix.")
+        str, typer.Option(callback=check_name, help="Name of a file in protocols/, without its suffix.")
     ],
-    contents: Annotated[Path, typer.Option(help="The hashes of all sources.")] = Path("data/contents.json"),
+    contents: Annotated[Path, typer.Option(help="File with the hashes of all sources.")] = Path(
+        "data/contents.json"
+    ),
     protocols: Annotated[Path, typer.Option(help="Folder of the protocols.")] = Path("protocols"),
-    out: Annotated[Path, typer.Option(help="The folder that gets <protocol>.json.")] = Path("data/inputs"),
+    out: Annotated[Path, typer.Option(help="Folder for <protocol>.json.")] = Path("data/inputs"),
 ) -> None:
     """Write the hashes of the protocol's own sources, on which its splits depend.
 
-    A source that params.yaml does not configure gets null. The splits stage reports it.
+    The hash of a source that is not in params.yaml is null. The splits stage reports such a source.
     """
     from fakeforensics.files import write_json
     from fakeforensics.parsing import read_json_as

@@ -10,19 +10,17 @@ from stages._command import need_recorded, run_command
 
 
 def main(
-    source: Annotated[str, typer.Option(callback=check_name, help="A source of params.yaml.")],
-    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    source: Annotated[str, typer.Option(callback=check_name, help="Name of a source in params.yaml.")],
+    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the lists.")] = Path("data/inventory"),
-    code: Annotated[Path, typer.Option(help="Folder of the settings that the stage `code` saw.")] = Path(
-        "data/code"
-    ),
-    scratch: Annotated[Path, typer.Option(help="Folder for the work of an interrupted run.")] = Path(
+    code: Annotated[Path, typer.Option(help="Folder of what the stage `code` recorded.")] = Path("data/code"),
+    scratch: Annotated[Path, typer.Option(help="Folder that keeps the work of an interrupted run.")] = Path(
         ".scratch/inventory"
     ),
 ) -> None:
     """Write the list data/inventory/<source>.parquet (path, bytes, sha256) and its digest <source>.json.
 
-    If the source's folder is missing, the list is empty. Protocols that use the source then fail at splits.
+    If the source's folder is missing, the list is empty, and protocols that use it fail in the splits stage.
     """
     from fakeforensics.params import load_params
     from fakeforensics.sources.hashing import UNREADABLE
@@ -42,7 +40,9 @@ def main(
     if digest.unreadable:
         rows = read_list(source, out)
         first = rows.loc[rows["sha256"] == UNREADABLE, "path"].iloc[0]
-        typer.echo(f"{source}: {digest.unreadable} cannot be read, the first is {first!r}", err=True)
+        typer.echo(
+            f"{source}: number of unreadable files: {digest.unreadable}; the first is {first!r}", err=True
+        )
 
 
 if __name__ == "__main__":

@@ -13,11 +13,16 @@ from stages._command import run_command
 
 
 def main(
-    protocol: Annotated[str, Option(callback=check_name, help="A file in protocols/, without its suffix.")],
-    detector: Annotated[str, Option(callback=check_name, help="A detector of params.yaml.")],
-    params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
+    protocol: Annotated[
+        str, Option(callback=check_name, help="Name of a file in protocols/, without its suffix.")
+    ],
+    detector: Annotated[str, Option(callback=check_name, help="Name of a detector in params.yaml.")],
+    params: Annotated[Path, Option(help="Settings file.")] = Path("params.yaml"),
 ) -> None:
-    """Copy weights, card, decision policy and results into one folder; add the network as ONNX and a card."""
+    """Copy a detector's files into one folder, and add model.onnx and a model card for readers.
+
+    The files are the weights, model.json, the decision policy and the results.
+    """
     from stages._left_out import left_out, write_left_out
 
     run = f"{protocol}/{detector}"

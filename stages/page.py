@@ -12,11 +12,13 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[
-        str, typer.Option(callback=check_name, help="A file in protocols/, without its suffix.")
+        str, typer.Option(callback=check_name, help="Name of a file in protocols/, without its suffix.")
     ],
-    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
-    briefs: Annotated[Path, typer.Option(help="Folder of the index's input.")] = Path("data/pages"),
+    briefs: Annotated[
+        Path, typer.Option(help="Folder for <protocol>.json, from which the report's index is made.")
+    ] = Path("data/pages"),
 ) -> None:
     """Write report/<protocol>/ and data/pages/<protocol>.json."""
     from dataclasses import replace

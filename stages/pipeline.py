@@ -11,18 +11,19 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[
-        str | None, typer.Option(help="A file in protocols/, without its suffix; default: all pipelines.")
+        str | None,
+        typer.Option(help="Name of a file in protocols/, without its suffix; by default all pipelines."),
     ] = None,
     protocols: Annotated[Path, typer.Option(help="Folder of the protocols.")] = Path("protocols"),
-    run: Annotated[bool, typer.Option(help="Whether to run a new pipeline.")] = True,
+    run: Annotated[bool, typer.Option(help="Whether to run the pipeline if it is new.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the pipelines and of their template.")] = Path(
         "pipelines"
     ),
 ) -> None:
     """Write pipelines/<protocol>/dvc.yaml from the template, and run the pipeline if it is new.
 
-    DVC reads all pipelines when it starts, so it would not run a new one before its next start. Without
-    --protocol, all existing pipelines are written again.
+    DVC reads all pipelines when it starts, so it would run a new one only at its next start. Without
+    --protocol, the command writes all existing pipelines again.
     """
     import os
     import subprocess

@@ -10,9 +10,9 @@ from stages._command import run_command
 
 
 def main(
-    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
     out: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("report"),
-    briefs: Annotated[Path, typer.Option(help="Folder that the page stages wrote for the index.")] = Path(
+    briefs: Annotated[Path, typer.Option(help="Folder of the page stages' files for the index.")] = Path(
         "data/pages"
     ),
 ) -> None:

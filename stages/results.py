@@ -13,9 +13,9 @@ FOLDERS = ("data/manifests", "data/scores", "models", "metrics", "plots")
 
 def main(
     protocol: Annotated[
-        str, typer.Option(callback=check_name, help="A file in protocols/, without its suffix.")
+        str, typer.Option(callback=check_name, help="Name of a file in protocols/, without its suffix.")
     ],
-    out: Annotated[Path, typer.Option(help="The folder that gets <protocol>.json.")] = Path("data/results"),
+    out: Annotated[Path, typer.Option(help="Folder for <protocol>.json.")] = Path("data/results"),
 ) -> None:
     """Write the SHA-256 of each file of the protocol in data, models, metrics and plots."""
     from fakeforensics.files import sha256_file, write_json

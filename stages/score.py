@@ -13,11 +13,17 @@ from stages._command import run_command
 
 
 def main(
-    protocol: Annotated[str, Option(callback=check_name, help="A file in protocols/, without its suffix.")],
-    detector: Annotated[str, Option(callback=check_name, help="A detector of params.yaml.")],
-    params: Annotated[Path, Option(help="The settings.")] = Path("params.yaml"),
-    scratch: Annotated[Path, Option(help="Folder of earlier scores.")] = Path(".scratch/scores"),
-    features: Annotated[Path, Option(help="Folder of features for heads.")] = Path(".scratch/features"),
+    protocol: Annotated[
+        str, Option(callback=check_name, help="Name of a file in protocols/, without its suffix.")
+    ],
+    detector: Annotated[str, Option(callback=check_name, help="Name of a detector in params.yaml.")],
+    params: Annotated[Path, Option(help="Settings file.")] = Path("params.yaml"),
+    scratch: Annotated[Path, Option(help="Folder of stored scores from earlier runs.")] = Path(
+        ".scratch/scores"
+    ),
+    features: Annotated[
+        Path, Option(help="Folder of stored features, for detectors that are fitted to them.")
+    ] = Path(".scratch/features"),
     pixels: Annotated[Path, Option(help="Folder of decoded images.")] = Path(".scratch/pixels"),
 ) -> None:
     """Score every validation and test image, and some or all test images under each of evaluate.corruptions.

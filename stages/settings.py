@@ -11,9 +11,9 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[
-        str, typer.Option(callback=check_name, help="A file in protocols/, without its suffix.")
+        str, typer.Option(callback=check_name, help="Name of a file in protocols/, without its suffix.")
     ],
-    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
     protocols: Annotated[Path, typer.Option(help="Folder of the protocols.")] = Path("protocols"),
     out: Annotated[Path, typer.Option(help="Folder of the resolved settings.")] = Path("data/settings"),
 ) -> None:

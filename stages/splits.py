@@ -12,14 +12,14 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[
-        str, typer.Option(callback=check_name, help="A file in protocols/, without its suffix.")
+        str, typer.Option(callback=check_name, help="Name of a file in protocols/, without its suffix.")
     ],
-    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
     protocols: Annotated[Path, typer.Option(help="Folder of the protocols.")] = Path("protocols"),
     images: Annotated[Path, typer.Option(help="Folder of the stored images.")] = Path("data/images"),
-    out: Annotated[Path, typer.Option(help="The folder that gets <protocol>/.")] = Path("data/manifests"),
+    out: Annotated[Path, typer.Option(help="Folder for <protocol>/.")] = Path("data/manifests"),
     scratch: Annotated[
-        Path, typer.Option(help="Folder that keeps the audit's image hashes for other protocols.")
+        Path, typer.Option(help="Folder of the audit's image hashes, which other protocols reuse.")
     ] = Path(".scratch/hashes"),
 ) -> None:
     """Write train, val, test, corrupted and reference.parquet, counts.json and audit.json."""

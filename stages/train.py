@@ -11,10 +11,10 @@ from stages._command import run_command
 
 def main(
     protocol: Annotated[
-        str, typer.Option(callback=check_name, help="A file in protocols/, without its suffix.")
+        str, typer.Option(callback=check_name, help="Name of a file in protocols/, without its suffix.")
     ],
-    detector: Annotated[str, typer.Option(callback=check_name, help="A detector of params.yaml.")],
-    params: Annotated[Path, typer.Option(help="The settings.")] = Path("params.yaml"),
+    detector: Annotated[str, typer.Option(callback=check_name, help="Name of a detector in params.yaml.")],
+    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
     settings: Annotated[Path, typer.Option(help="Folder of the resolved settings.")] = Path("data/settings"),
     manifests: Annotated[Path, typer.Option(help="Folder of the manifests.")] = Path("data/manifests"),
     images: Annotated[Path, typer.Option(help="Folder of the sources' images.")] = Path("data/images"),
@@ -23,12 +23,14 @@ def main(
     live: Annotated[Path, typer.Option(help="Folder of the metrics of each epoch.")] = Path("dvclive"),
     metrics: Annotated[Path, typer.Option(help="Folder of the metrics.")] = Path("metrics"),
     scratch: Annotated[Path, typer.Option(help="Folder of checkpoints.")] = Path(".scratch/train"),
-    features: Annotated[Path, typer.Option(help="Folder of features for heads.")] = Path(".scratch/features"),
+    features: Annotated[
+        Path, typer.Option(help="Folder of stored features, for detectors that are fitted to them.")
+    ] = Path(".scratch/features"),
     pixels: Annotated[Path, typer.Option(help="Folder of decoded images.")] = Path(".scratch/pixels"),
 ) -> None:
     """Write models/<protocol>/<detector>/, the learning curves, and the cost of training.
 
-    dvclive/<protocol>/<detector>/ gets the metrics of each epoch when it ends.
+    The metrics of each epoch are written to dvclive/<protocol>/<detector>/ when the epoch ends.
 
     An interrupted run resumes from its last completed epoch.
     """

@@ -31,8 +31,8 @@ Model = Annotated[
     Option(
         help="Folder of a packaged model. If packages/ holds one model, that is the default. If it holds "
         "several detectors of one protocol, the default is the one with the highest average precision on "
-        "validation images. Models of the demo count only if there are no others. Test results do not "
-        "count: a model chosen by them would look better than it is."
+        "validation images. Models of the demo are considered only if there are no others. Test results are "
+        "not considered, because a model chosen by them would look better than it is."
     ),
 ]
 
@@ -73,13 +73,16 @@ def predict(
     model: Model = None,
     as_is: Annotated[
         bool,
-        Option("--as-is", help="Score images as they are, without looking for faces: for existing crops."),
+        Option(
+            "--as-is",
+            help="Score images as they are, without looking for faces. For images that are already cropped.",
+        ),
     ] = False,
     people: Annotated[
         People,
         Option(
-            help="Which faces are scored. main: the largest face of a still and the main person of a video. "
-            "stills: every face of a still and the main person of a video. all: every face and every person."
+            help="Which faces to score. main: the largest face of an image and the main person of a video. "
+            "stills: every face of an image and the main person of a video. all: every face and every person."
         ),
     ] = People.STILLS,
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
@@ -87,7 +90,7 @@ def predict(
     csv_per: Annotated[
         CsvPer,
         Option(
-            help="Needs --csv. face: one line per face of a still or frame, and one per person of a video. "
+            help="Needs --csv. face: one line per face of an image or frame, and one per person of a video. "
             "file: one line per file, for the face or person with the highest score."
         ),
     ] = CsvPer.FACE,
@@ -97,15 +100,16 @@ def predict(
             min=0,
             max=1,
             help="Error rate of the verdicts real and fake, such as 0.05. A score that supports neither gets "
-            "the verdict inconclusive. The default comes from the model's decision policy, which usually "
-            "gives no such verdict.",
+            "the verdict inconclusive. By default, the model's decision policy decides; most policies give "
+            "no inconclusive verdicts.",
         ),
     ] = None,
     known_reals: Annotated[
         list[str] | None,
         Option(
-            help="Images known to be real, from the same origin as the files. With --inconclusive they "
-            "replace the real validation images. See also --adapt. A file, folder or glob; may be repeated."
+            help="File, folder or glob of images known to be real, from the same origin as the files to "
+            "score; may be repeated. With --inconclusive, these images replace the real validation images. "
+            "See also --adapt."
         ),
     ] = None,
     adapt: Annotated[
@@ -113,7 +117,7 @@ def predict(
         Option(
             "--adapt",
             help="Score all files first. Then choose a threshold from their scores and those of the known "
-            "reals, and estimate the share of fakes. The method assumes no share of fakes. Needs "
+            "reals, and estimate what share of the files is fake. Nothing is assumed about this share. Needs "
             "--known-reals.",
         ),
     ] = False,
@@ -125,8 +129,10 @@ def predict(
         Path | None,
         Option(help="New folder for a case: a record of the run and a page to print; see `verify`."),
     ] = None,
-    workers: Annotated[int, Option(min=0, help="Processes that find faces; 0: one per core.")] = 0,
-    batch_size: Annotated[int, Option(min=1, max=4096, help="Crops per forward pass.")] = 16,
+    workers: Annotated[
+        int, Option(min=0, help="Number of processes that find faces; 0 means one per core.")
+    ] = 0,
+    batch_size: Annotated[int, Option(min=1, max=4096, help="Number of crops per forward pass.")] = 16,
     runtime: Annotated[
         Runtime,
         Option(
@@ -138,8 +144,8 @@ def predict(
     """Tell whether images and videos are real or fake.
 
     The command finds and crops faces in the same way as for training. Each face gets a score, a probability
-    and a verdict. A video gets those of the mean score over its frames. A file that cannot be scored gets a
-    row with the reason. The exit status is 0 if all files were scored, otherwise 1.
+    and a verdict. For a video, they come from the mean score of its frames. A file that cannot be scored
+    gets a row with the reason. The exit status is 0 if all files were scored, otherwise 1.
 
     \b
     Examples:
@@ -222,7 +228,10 @@ def predict(
             csv_per=csv_per.value,
         )
     if case is not None:
-        typer.echo(f"{report}: its SHA256SUMS has SHA-256 {case.digest} (store it elsewhere)", err=True)
+        typer.echo(
+            f"{report}: the SHA-256 of its file SHA256SUMS is {case.digest} (keep a copy of it elsewhere)",
+            err=True,
+        )
     if not is_scored:
         raise typer.Exit(1)
 
@@ -235,13 +244,16 @@ def verify(
         Option(help="Folder of the packaged model; by default the folder that the case was made with."),
     ] = None,
     hashes_only: Annotated[bool, Option("--hashes-only", help="Do not score the files again.")] = False,
-    workers: Annotated[int, Option(min=0, help="Processes that find faces; 0: one per core.")] = 0,
+    workers: Annotated[
+        int, Option(min=0, help="Number of processes that find faces; 0 means one per core.")
+    ] = 0,
 ) -> None:
     """Check a case: compare every hash, score its files again, and compare the scores.
 
-    The command names each changed file of the case, original file, weights file or decision policy. If known
-    reals chose the threshold, the command chooses it again from the recorded scores. A different program,
-    library or machine is only noted. The exit status is 0 if nothing was changed, otherwise 1.
+    The command names everything that was changed: files of the case, the original files, the weights and the
+    decision policy. If the threshold was chosen from known reals, the command chooses it again from their
+    recorded scores. Another version of the program or a library, or another machine, is only noted. The exit
+    status is 0 if nothing was changed, otherwise 1.
 
     \b
     Examples:
@@ -277,13 +289,13 @@ def serve(
     allow_host: Annotated[
         list[str] | None,
         Option(
-            help="A host name under which browsers reach the page, such as a proxy's name; may be repeated. "
-            "By default localhost, 127.0.0.1, [::1] and --host."
+            help="Another host name that browsers may use to reach the page, such as a proxy's name; may be "
+            "repeated. localhost, 127.0.0.1, [::1] and --host are always allowed."
         ),
     ] = None,
     max_mb: Annotated[int, Option(min=1, max=1000, help="Largest upload, in MB.")] = 50,
     max_seconds: Annotated[
-        float, Option(min=1, help="Longest time for finding the faces of a file, in seconds.")
+        float, Option(min=1, help="Most time to spend on finding the faces in one file, in seconds.")
     ] = 60,
 ) -> None:
     """Open a web page that scores an image or a short video.
@@ -296,7 +308,7 @@ def serve(
       fakeforensics serve --model packages/demo/joint --port 8000
       fakeforensics serve --allow-host faces.example.org
     """  # noqa: D301 (\b keeps the lines of the examples)
-    typer.echo("Starting the page; its address follows.", err=True)
+    typer.echo("Starting the web page; its address follows.", err=True)
     from fakeforensics.inference.app.server import Address
     from fakeforensics.inference.app.server import serve as serve_page
     from fakeforensics.inference.choose import open_package
@@ -324,7 +336,9 @@ def export(
     ] = None,
     images: Annotated[
         Path,
-        Option(help="Folder of the sources' images; if it exists, some of its crops check the export."),
+        Option(
+            help="Folder of the sources' images; if it exists, the export is checked on some of its crops."
+        ),
     ] = Path("data/images"),
 ) -> None:
     """Write a model as ONNX or torch.export, with a model card.
@@ -350,7 +364,7 @@ app.command()(evaluate)
 
 @app.command()
 def crops(
-    source: Annotated[str, Argument(callback=check_name, help="A source of params.yaml.")],
+    source: Annotated[str, Argument(callback=check_name, help="Name of a source in params.yaml.")],
     out: Annotated[Path | None, Option(help="Picture to write; by default crops-<source>.png.")] = None,
     number: Annotated[int, Option(min=1, max=400, help="Number of crops to show.")] = 60,
     images: Annotated[Path, Option(help="Folder of the sources' images.")] = Path("data/images"),

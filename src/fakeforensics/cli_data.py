@@ -18,22 +18,22 @@ app = typer.Typer(help="Check and download data sets.", no_args_is_help=True, ri
 @app.command()
 def check(
     sources: Annotated[
-        list[str] | None, Argument(help="Sources of params.yaml; all of them by default.")
+        list[str] | None, Argument(help="Names of sources in params.yaml; by default all of them.")
     ] = None,
     deep: Annotated[bool, Option("--deep", help="Decode every image and every frame.")] = False,
     update: Annotated[
-        bool, Option("--update", help="List the files of sources without errors again, in data/inventory.")
+        bool, Option("--update", help="Rewrite the list in data/inventory of each source without errors.")
     ] = False,
-    params: Annotated[Path, Option(help="File of the settings.")] = Path("params.yaml"),
-    workers: Annotated[int, Option(min=0, help="Threads; 0: one per core.")] = 0,
+    params: Annotated[Path, Option(help="Settings file.")] = Path("params.yaml"),
+    workers: Annotated[int, Option(min=0, help="Number of threads; 0 means one per core.")] = 0,
 ) -> None:
-    """Check raw data before hours of computing start.
+    """Check raw data before spending hours of computing on it.
 
-    The command compares counts with the published ones. It says which rules decided the split, group and
-    label of the files, and which files are left out. It reports files that were added, removed or changed
-    since the source was listed, unreadable files, duplicates within and across sources, file formats that
-    reveal the label, and whether images with the same number in several folders look alike. The exit status
-    is 1 if anything needs fixing.
+    The command compares the numbers of files with the published ones. It says which rules determined the
+    split, group and label of the files, and which files are left out. It reports files that were added,
+    removed or changed since the source was listed, unreadable files, duplicates within and across sources,
+    file formats that reveal the label, and whether images with the same number in several folders look alike.
+    The exit status is 1 if anything needs fixing.
 
     \b
     Examples:
@@ -64,9 +64,9 @@ def check(
         ):
             is_current = False
             command = f"fakeforensics data check {report.name} --update"
-            fix = f"to update it: {command}"
+            fix = f"to update it, run: {command}"
             if not report.is_good:
-                fix = f"to update it: repair or remove what the errors above name, then run {command}"
+                fix = f"to update it, fix or remove the files named in the errors above, then run: {command}"
             typer.echo(
                 f"  {digest_path(report.name, lists)} is out of date, and `dvc repro` depends on it:\n"
                 f"    {new}\n"
@@ -124,7 +124,7 @@ def _compare_formats(report: SourceReport) -> None:
     ]
     warned = [text for text in report.warnings if "format alone reveals the label" in text]
     report.warnings += [
-        f"the coding of the files alone tells {method} from the real files, by {', '.join(names)}: a "
+        f"the encoding of the files alone ({', '.join(names)}) distinguishes {method} from the real files: a "
         "detector may learn that instead of the forgery"
         for method, names in telling_methods(pd.DataFrame(rows), seed=0).items()
         if not any(f"those of {method} " in text for text in warned)
@@ -136,8 +136,8 @@ def fetch(
     name: Annotated[
         str,
         Argument(
-            help="Data set name. `cnn_synth` is downloaded; for the others the command prints how to request "
-            "access."
+            help="Name of the data set. `cnn_synth` is downloaded; for the others, the command prints how to "
+            "request access."
         ),
     ],
     root: Annotated[Path | None, Option(help="Folder of the data set; by default data/raw/<name>.")] = None,

@@ -37,7 +37,7 @@ def models() -> None:
 
 @app.command("list")
 def list_models(
-    root: Annotated[Path, Argument(help="Folder of the packages.")] = Path("packages"),
+    root: Annotated[Path, Argument(help="Folder that holds the packages.")] = Path("packages"),
 ) -> None:
     """List the packaged models and their average precision."""
     from fakeforensics.inference.output import print_models
@@ -52,9 +52,9 @@ def get(
         str,
         Option(
             "--from",
-            help="Where the package is. Either the package's folder or zip archive, as a path or as an http, "
-            "https or file address; or a repository, as a folder or as an address that ends in .git or "
-            "begins with ssh:// or git@; or the name of a DVC remote of this project.",
+            help="Where to find the package: its folder or zip archive, as a path or as an http, https or "
+            "file address; a repository, as a folder or as an address that ends in .git or begins with "
+            "ssh:// or git@; or the name of a DVC remote of this project.",
         ),
     ],
     rev: Annotated[str | None, Option(help="Revision of the repository, such as a tag or a commit.")] = None,
@@ -62,11 +62,11 @@ def get(
         str | None,
         Option(
             help="Expected SHA-256 of the package's file SHA256SUMS, from its author. Without this option "
-            "the command finds damaged files, but cannot tell whether somebody replaced the whole package."
+            "the command finds damaged files, but cannot detect that somebody replaced the whole package."
         ),
     ] = None,
 ) -> None:
-    """Copy a packaged model into packages/, after the SHA-256 of every file was checked.
+    """Copy a packaged model into packages/, after checking the SHA-256 of every file.
 
     The command does not replace an existing package. The last line that it prints is the SHA-256 of
     SHA256SUMS, which identifies the package.

@@ -44,7 +44,7 @@ class SeedRun(NamedTuple):
 def main(
     protocol: Annotated[str, typer.Option(help="The protocol's name.")] = "demo",
     folder: Annotated[Path, typer.Option(help="Folder of the metrics.")] = Path("metrics"),
-    params: Annotated[Path, typer.Option(help="File of the settings.")] = Path("params.yaml"),
+    params: Annotated[Path, typer.Option(help="Settings file.")] = Path("params.yaml"),
 ) -> None:
     """Rank the detectors over several seeds, and write metrics/<protocol>/seeds.json for the report."""
     from fakeforensics.files import write_json

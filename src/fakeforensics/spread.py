@@ -68,9 +68,9 @@ def experiments(
 @app.command()
 def stages(
     protocol: Annotated[
-        list[str], typer.Option(help="A file in protocols/, without its suffix; may be repeated.")
+        list[str], typer.Option(help="Name of a file in protocols/, without its suffix; may be repeated.")
     ],
-    detector: Annotated[list[str], typer.Option(help="A detector of params.yaml; may be repeated.")],
+    detector: Annotated[list[str], typer.Option(help="Name of a detector in params.yaml; may be repeated.")],
     jobs: Jobs = 1,
     scheduler: Annotated[
         str | None,

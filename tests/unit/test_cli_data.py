@@ -45,7 +45,7 @@ def test_an_unreadable_file_must_be_repaired_before_the_list_is_updated(
     (params.parent / "mine/0_real/b.png").write_bytes(b"not a picture")
     shown = CliRunner().invoke(app, check)
     assert shown.exit_code == 1
-    assert "repair or remove what the errors above name, then run" in shown.output
+    assert "fix or remove the files named in the errors above" in shown.output
     assert "1 file cannot be read" in shown.output
 
 
@@ -72,7 +72,7 @@ def test_check_names_the_one_method_whose_jpeg_quality_gives_it_away(params: Pat
             Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path, quality=quality)
     shown = CliRunner().invoke(app, ["data", "check", "faces", "--params", str(params)])
     (line,) = (line for line in shown.output.splitlines() if "coding of the files alone" in line)
-    assert "tells pggan from the real files, by JPEG quality" in line
+    assert "(JPEG quality) distinguishes pggan from the real files" in line
 
 
 def test_update_lists_the_files_of_sound_sources_alone(params: Path, monkeypatch: pytest.MonkeyPatch) -> None:
