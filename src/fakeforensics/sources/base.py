@@ -283,8 +283,8 @@ class DatasetAdapter(ABC):
         for folder in path.parts[:-1]:
             if split_of(folder):
                 raise self.problem(
-                    f"{path}: the folder {folder} is named like a split, but this layout has none",
-                    fix="restore the tree, or use the layout `folder`, where split folders count",
+                    f"{path}: the folder {folder} is named like a split, but this layout has no such folders",
+                    fix="restore the original folders, or use the layout `folder`, which reads splits",
                 )
 
 

@@ -132,7 +132,7 @@ class CelebDF(DatasetAdapter):
         if not path.is_file():
             raise self.problem(
                 f"{path}: no such file",
-                fix="take it from the data set: without it the official test videos could slip into training",
+                fix="copy it from the data set: without it, official test videos could end up in training",
             )
         listed = set()
         for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
@@ -151,7 +151,7 @@ class CelebDF(DatasetAdapter):
                 raise self.problem(
                     f"{path}, line {number}: the digit contradicts the folder",
                     found=line,
-                    fix="in the official list 1 means real and 0 fake; restore it",
+                    fix="restore the official list, in which 1 means real and 0 means fake",
                 )
             listed.add(_plain(video))
         if not listed:

@@ -116,8 +116,8 @@ class CelebDFPP(DatasetAdapter):
                     expected=" or ".join(
                         f"Celeb-synthesis/{name}/<method>/<video>" for name in TESTED_BY_SCENARIO
                     ),
-                    fix="restore the tree; swaps without a folder of their method are Celeb-DF version 2, "
-                    "which the layout `celeb_df` reads",
+                    fix="restore the original folders; swaps without a folder of their method are Celeb-DF "
+                    "version 2, which the layout `celeb_df` reads",
                 )
             # Every method has test videos. If a folder was renamed, its test videos could be trained on.
             if folders not in listed:
@@ -172,7 +172,7 @@ class CelebDFPP(DatasetAdapter):
     def _testing_list(self) -> set[PurePosixPath]:
         path = self.root / LIST
         lines = read_text(
-            path, "take it from the data set: without it the official test videos could be trained on"
+            path, "copy it from the data set: without it, official test videos could end up in training"
         )
         listed = set()
         for number, line in enumerate(lines.removeprefix("\ufeff").splitlines(), start=1):

@@ -171,8 +171,8 @@ def _report_left_out(report: SourceReport, adapter: DatasetAdapter, records: Seq
     lost = [str(path) for path in paths if len(path.parts) > 1 and path.suffix.lower() not in known]
     if lost:
         headline = (
-            f"{counted(len(lost), 'file is', 'files are')} left out for their suffix; convert them, or "
-            f"name it in sources.{report.name}.options.leave_out"
+            f"{counted(len(lost), 'file is', 'files are')} left out because of the suffix; convert them, or "
+            f"list the suffix in sources.{report.name}.options.leave_out"
         )
         report.errors.append(_listed(headline, lost))
 
@@ -202,13 +202,13 @@ def _report_duplicates(reports: Mapping[str, SourceReport]) -> None:
             findings[source, where, is_error].append(line)
     for (source, where, is_error), lines in findings.items():
         target = reports[source].errors if is_error else reports[source].warnings
-        target.append(_listed(f"the same bytes {where}, {counted(len(lines), 'time')}", lines))
+        target.append(_listed(f"identical files {where}, {counted(len(lines), 'time')}", lines))
 
 
 def _judge_duplicates(group: Sequence[ProbedFile]) -> tuple[str, bool]:
     """Where the files with the same bytes are, in words, and whether that is an error."""
     if len({file.record.label for file in group}) > 1:
-        return "among real and among fake files", True
+        return "among the real and the fake files", True
     sources = {file.source for file in group}
     if len({(file.source, file.record.own_split) for file in group}) > len(sources):
         return "in two splits", True

@@ -107,17 +107,17 @@ class DF40(DatasetAdapter):
         ]
         if not ff and any(record.domain == "faceforensics" for record in records):
             raise self.problem(
-                "no official lists of FaceForensics++: its test videos could be trained on",
+                "no official lists of FaceForensics++: without them, test videos could end up in training",
                 expected=f"{FF}/train.json, val.json and test.json in {self.root}",
                 found="none of them",
                 fix=f"download them from {SPLITS_PAGE}",
             )
         if not celeb and any(path.parts[0] == CELEB for path in files):
             raise self.problem(
-                "no official list of Celeb-DF: its test videos could be trained on",
+                "no official list of Celeb-DF: without it, test videos could end up in training",
                 expected=f"{CELEB}/{TESTS} in {self.root}, with lines such as `1 Celeb-real/id0_0000.mp4`",
                 found="no such file, or no real video in it",
-                fix="take it from Celeb-DF version 2",
+                fix="copy it from Celeb-DF version 2",
             )
         return records
 
@@ -132,7 +132,7 @@ class DF40(DatasetAdapter):
         lists = [path for path in lists if split_of(path.stem)]
         if lists and sorted(split_of(path.stem) for path in lists) != ["test", "train", "val"]:
             raise self.problem(
-                "the official lists of FaceForensics++ are not complete, or there are several of one",
+                "the official lists of FaceForensics++ are incomplete, or there are several copies of one",
                 expected="train.json, val.json and test.json once each",
                 found=", ".join(map(str, lists)),
                 fix="add the missing lists, or remove the copies",
@@ -145,10 +145,10 @@ class DF40(DatasetAdapter):
         clip = _clip(path.parent, domain)
         if not clip.video or len(clip.people) > 1:
             raise self.problem(
-                f"{path}: no folder names a real video",
+                f"{path}: no folder is named after a real video",
                 expected="a folder like 004" if is_ff else "a folder like id0_0000 or 00000",
                 found=str(path.parent),
-                fix="restore the tree; fakes belong below DF40_train or DF40",
+                fix="restore the original folders; fakes belong below DF40_train or DF40",
             )
         split = ff.get(clip.video, "") if is_ff else ("test" if clip.video in celeb else "")
         table = f"{split}.json of {FF}" if is_ff else TESTS
@@ -162,7 +162,7 @@ class DF40(DatasetAdapter):
                 f"{path} is not in the folder of a method",
                 expected=f"{top}/<method>/…",
                 found=str(path),
-                fix="restore the tree",
+                fix="restore the original folders",
             )
         method = folders[0].lower()
         kinds = [folder for folder in folders[1:] if folder in {"ff", "cdf", *LABELS}]
@@ -175,7 +175,7 @@ class DF40(DatasetAdapter):
                 f"{path}: no folder says what the file was made from",
                 expected="a folder ff, cdf, real or fake below the method",
                 found=str(path.parent),
-                fix="restore the tree",
+                fix="restore the original folders",
             )
         domain = "faceforensics" if kind == "ff" else "celeb_df"
         is_noise = method in FROM_NOISE
@@ -192,7 +192,7 @@ class DF40(DatasetAdapter):
         splits = {ff[person] for person in clip.people if person in ff}
         if len(splits) > 1:
             raise self.problem(
-                f"{path}: the official lists divide its two videos",
+                f"{path}: the official lists put its two videos into different splits",
                 expected="both on one list",
                 found=", ".join(f"{person} on {ff[person]}.json" for person in clip.people if person in ff),
                 fix="restore the name of the clip's folder, or remove the clip",
@@ -257,7 +257,7 @@ class DF40(DatasetAdapter):
                 ) from None
             if twice := videos & found.keys():
                 raise self.problem(
-                    f"{self.root / path}: {min(twice)} is on another official list, too",
+                    f"{self.root / path}: {min(twice)} is also on another official list",
                     expected="each video on one list",
                     found=f"it is also in {found[min(twice)]}.json",
                     fix=f"download the lists from {SPLITS_PAGE}",

@@ -106,14 +106,14 @@ class DFDC(DatasetAdapter):
                 f"{path}: its folder and its list name different splits",
                 expected=f"the split {entry.split or 'of no folder'}, as {entry.table} says",
                 found=f"a folder that means {folder}",
-                fix="restore the tree",
+                fix="restore the original folders",
             )
         return entry
 
     def _record(self, path: PurePosixPath, entry: _Entry, fakes: set[str]) -> RawFile:
         if entry.original in fakes:
             raise self.problem(
-                f"{entry.table}: the original of {path.name} is a fake, too",
+                f"{entry.table}: the original of {path.name} is also a fake",
                 expected="the name of a real video",
                 found=entry.original,
                 fix=RESTORE,
@@ -147,7 +147,7 @@ class DFDC(DatasetAdapter):
             for name in entries:
                 if name in places:
                     raise self.problem(
-                        f"{table}: {name} is on another list, too",
+                        f"{table}: {name} is also on another list",
                         expected="each video on one list",
                         found=str(places[name]),
                         fix="remove the copy of the part or of its list",

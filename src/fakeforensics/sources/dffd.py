@@ -138,7 +138,7 @@ class DFFD(DatasetAdapter):
         if unknown:
             raise self.problem(
                 "no rule for " + ", ".join(unknown),
-                fix=f"say what they hold in sources.{self.name}.options.folders, or name them in "
+                fix=f"describe them in sources.{self.name}.options.folders, or list them in "
                 f"sources.{self.name}.options.ignore",
             )
         kinds = [table[path.parts[0]] for path in files]

@@ -25,7 +25,7 @@ def instructions(layout: str) -> str:
         f"{layout} cannot be downloaded with this command:\n"
         f"1. {obtain}.\n"
         "2. Arrange the files like this:\n     " + tree.replace("\n", "\n     ") + "\n"
-        f"3. Name it in params.yaml: sources: {{{layout}: {{layout: {layout}, root: …}}}}\n"
+        f"3. Add it to params.yaml: sources: {{{layout}: {{layout: {layout}, root: …}}}}\n"
         f"4. Check it: fakeforensics data check {layout}"
     )
 
@@ -72,7 +72,7 @@ def _fetch_archive(
     unpack_zip(packed, adapter.root, archive.folder)
     if unmet := _unmet(adapter, archive):
         raise UserError(
-            f"{adapter.root}: the part {archive.part!r} does not hold the images it should",
+            f"{adapter.root}: the part {archive.part!r} does not hold the expected images",
             found="\n".join(f"{count.name}: {count.found:,} of {count.expected:,}" for count in unmet[:10]),
             fix="the archive on the hub may have changed; compare with docs/data.md",
         )
@@ -136,7 +136,9 @@ def download(
         status = getattr(getattr(error, "response", None), "status_code", 0)
         is_refusal = 400 <= status < 500 and status not in (408, 429)  # these two are temporary
         raise UserError(
-            f"{repository}: the hub refuses the download" if is_refusal else f"{repository}: download broken",
+            f"{repository}: the hub refused the download"
+            if is_refusal
+            else f"{repository}: the download was interrupted",
             found=str(error) or type(error).__name__,
             fix="open the data set's page on huggingface.co: it may have moved, or require a login"
             if is_refusal

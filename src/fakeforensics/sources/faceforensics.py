@@ -93,14 +93,17 @@ class FaceForensics(DatasetAdapter):
         match = (FAKE_NAME if is_fake else REAL_NAME).fullmatch(path.stem)
         if match is None:
             raise self.problem(
-                f"{path}: the name does not say which video it is, or was made from",
+                f"{path}: the name does not say which video it is, or which it was made from",
                 expected="004, 004_982, 01__meeting_serious or 01_02__meeting_serious__YVGY8LOK",
                 fix="restore the name that the file has in the data set",
             )
         *people, scene = match.groups()
         official = {"" if scene else splits.get(person, "") for person in people}
         if len(official) > 1:
-            raise self.problem(f"{path}: the official lists divide its two videos", found=", ".join(people))
+            raise self.problem(
+                f"{path}: the official lists put its two videos into different splits",
+                found=", ".join(people),
+            )
         (split,) = official
         name = ("<target>_<source>" if is_fake else "") + ("__<scene>" if scene else "")
         return RawFile(
@@ -134,10 +137,10 @@ class FaceForensics(DatasetAdapter):
         ]
         if found and sorted(split_of(path.stem) for path in found) != ["test", "train", "val"]:
             raise self.problem(
-                "the official lists are not complete, or there are several of one",
+                "the official lists are incomplete, or there are several copies of one",
                 expected="train.json, val.json and test.json once each",
                 found=", ".join(map(str, found)),
-                fix="add the missing lists, or remove all: without one its videos could slip into training",
+                fix="add the missing lists, or remove all: videos on a missing list could be trained on",
             )
         return found
 
@@ -150,6 +153,6 @@ class FaceForensics(DatasetAdapter):
             except (ValueError, TypeError) as error:
                 raise self.problem(f"{path}: not a list of pairs of videos", found=str(error)) from None
             if twice := videos & found.keys():
-                raise self.problem(f"{path}: {min(twice)} is on another official list, too")
+                raise self.problem(f"{path}: {min(twice)} is also on another official list")
             found |= dict.fromkeys(videos, split_of(path.stem))
         return found

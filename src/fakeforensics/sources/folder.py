@@ -152,9 +152,7 @@ class Folder(DatasetAdapter):
         below = [folder for index, folder in enumerate(folders) if index > labels[0] and index != place]
         method = below[0] if label and below else self.options.method
         if split_of(method):
-            raise self.problem(
-                f"{path}: the method {method} is named like a split", fix="rename its folder, or the split's"
-            )
+            raise self.problem(f"{path}: the method {method} is named like a split", fix="rename the folder")
         # An edit in 1_fake/<method> is one level deeper than its photograph in 0_real.
         shared, name = self._unit(path, (*above, *below[label:]), below)
         doubts += self._numbered(name) if below[label:] else ()
@@ -203,7 +201,7 @@ class Folder(DatasetAdapter):
         if path.is_absolute() or ".." in path.parts or not (self.root / path).is_file():
             raise self.problem(
                 f"{where}: no file {text['path']!r} in the source's folder",
-                fix="give the path relative to it, or remove the line",
+                fix="give the path relative to that folder, or remove the line",
             )
         label = CSV_LABELS.get(text["label"].lower())
         split = split_of(text.get("split", ""))
@@ -211,13 +209,14 @@ class Folder(DatasetAdapter):
         if label is None or (text.get("split") and not split) or (label and split_of(method)):
             raise self.problem(
                 f"{where}: label {text['label']!r}, split {text.get('split', '')!r}, method {method!r}",
-                fix="label: 0, real, 1 or fake; split: train, val, test or empty; method: no split's name",
+                fix="label: 0, real, 1 or fake; split: train, val, test or empty; "
+                "method: not the name of a split",
             )
         outermost = next(filter(None, map(split_of, path.parts[:-1])), "")
         if split and split != outermost == "test":
             raise self.problem(
                 f"{where}: {path} is below a test folder, but its split is {split}",
-                fix="rename the folder, or correct the column",
+                fix="rename the folder, or correct the column split",
             )
         above, name = self._unit(path, path.parts[:-1])
         group, split_rule = text.get("group", ""), "csv column split" if split else ""

@@ -128,10 +128,10 @@ class GenImage(DatasetAdapter):
         above = [folder for index, folder in enumerate(folders) if index != place and folder not in LABELS]
         if len(labels) != 1 or not above:
             raise self.problem(
-                f"{path}: the folders do not say what it is and which generator it belongs to",
+                f"{path}: the folders do not say whether it is real or fake and of which generator",
                 expected="one of the folders " + ", ".join(LABELS) + ", below or above a generator's",
                 found=str(path.parent),
-                fix="restore the tree; if the root is the folder of one generator, set the folder above it",
+                fix="restore the original folders; if the root is a generator's folder, use its parent folder",
             )
         label = LABELS[labels[0]]
         split: Split = "test" if labels[0] in GENIMAGE and named == "val" else named

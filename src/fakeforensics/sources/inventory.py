@@ -137,7 +137,7 @@ def read_list(source: str, folder: Path) -> pd.DataFrame:
     found = (table.schema.metadata or {}).get(_HASH, b"").decode()
     if found != (wanted := read_digest(source, folder).sha256):
         raise UserError(
-            f"{path}: not the list that {digest_path(source, folder)} is about",
+            f"{path}: not the list that {digest_path(source, folder)} describes",
             expected=f"SHA-256 {wanted}",
             found=f"SHA-256 {found or 'not stated'}",
             fix=fix,

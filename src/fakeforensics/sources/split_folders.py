@@ -82,7 +82,7 @@ class SplitFolders:
             evals if any(split_of(name) == "val" for name in next_to_it - evals) else set()
         ):
             raise self._adapter.problem(
-                f"{folder}: {folder.parts[outer]} is named like a split, which names next to it put in doubt",
+                f"{folder}: {folder.parts[outer]} is named like a split, but the folders next to it are not",
                 found=", ".join(sorted(unclear)),
                 fix="rename the folder, or use a table of the files (layout `folder`)",
             )

@@ -91,7 +91,7 @@ def test_duplicates_across_labels_or_splits_are_errors_others_warnings(root: Pat
     (root / "test/0_real/r1.png").write_bytes((root / "train/0_real/r1.png").read_bytes())
     assert "in two splits" in check(root).errors[0]
     (root / "test/1_fake/r2.png").write_bytes((root / "train/0_real/r2.png").read_bytes())
-    assert any("among real and among fake" in error for error in check(root).errors)
+    assert any("among the real and the fake" in error for error in check(root).errors)
 
 
 def test_duplicates_across_sources_are_shown_with_both(root: Path) -> None:
@@ -137,7 +137,7 @@ def test_what_is_left_out_is_counted_and_fails_where_it_is_of_a_class(root: Path
         (root / name).write_text("")
     report = check(root)
     assert not report.is_good
-    assert report.errors[0].startswith("3 files are left out for their suffix")
+    assert report.errors[0].startswith("3 files are left out because of the suffix")
     assert "test/1_fake/0001" in report.errors[0]
     assert report.left_out == {".heic": 2, ".csv": 1, ".docx": 1, ".txt": 1, "no suffix": 1}
     assert "left out: .heic 2, " in render(report)

@@ -127,9 +127,12 @@ def test_landmarks_and_masks_are_left_out(tree: Tree) -> None:
         ("DF40/simswap/frames/020_021/000.png", "no folder says what"),
         ("DF40/simswap/ff/test/020_021/000.png", "named like a split"),
         # Fakes of the two data sets themselves would be read as real.
-        ("FaceForensics++/manipulated_sequences/Deepfakes/c23/frames/004_982/0.png", "names a real video"),
-        ("Celeb-DF-v2/Celeb-synthesis/frames/id0_id1_0000/000.png", "names a real video"),
-        ("DF40_train/simswap/frames/004_020/000.png", "divide its two videos"),
+        (
+            "FaceForensics++/manipulated_sequences/Deepfakes/c23/frames/004_982/0.png",
+            "named after a real video",
+        ),
+        ("Celeb-DF-v2/Celeb-synthesis/frames/id0_id1_0000/000.png", "named after a real video"),
+        ("DF40_train/simswap/frames/004_020/000.png", "its two videos into different splits"),
     ],
 )
 def test_what_the_tree_does_not_say_is_refused(tree: Tree, path: str, complaint: str) -> None:
@@ -142,10 +145,10 @@ def test_the_official_lists_are_needed(tree: Tree) -> None:
     with pytest.raises(UserError, match=r"no official lists of FaceForensics\+\+"):
         DF40("d", root).records()
     write_lists(root, {"train": LISTS["train"]})
-    with pytest.raises(UserError, match="not complete"):
+    with pytest.raises(UserError, match="incomplete"):
         DF40("d", root).records()
     write_lists(root, LISTS | {"val": LISTS["train"]})
-    with pytest.raises(UserError, match="is on another official list, too"):
+    with pytest.raises(UserError, match="is also on another official list"):
         DF40("d", root).records()
     write_lists(root, LISTS | {"val": [["004"]]})
     with pytest.raises(UserError, match="not a list of pairs"):

@@ -95,13 +95,13 @@ def test_lists_that_contradict_are_refused(tree: Tree) -> None:
     adapter = make(tree)
     (adapter.root / "copy").mkdir()
     (adapter.root / "copy/metadata.json").write_text(json.dumps({FAKE: {"label": "REAL", "split": "train"}}))
-    with pytest.raises(UserError, match=f"{FAKE} is on another list, too"):
+    with pytest.raises(UserError, match=f"{FAKE} is also on another list"):
         adapter.records()
 
 
 def test_a_fake_of_a_fake_is_refused(tree: Tree) -> None:
     entries = PART | {SECOND: {"label": "FAKE", "split": "train", "original": FAKE}}
-    with pytest.raises(UserError, match=f"the original of {SECOND} is a fake, too"):
+    with pytest.raises(UserError, match=f"the original of {SECOND} is also a fake"):
         make(tree, entries).records()
 
 

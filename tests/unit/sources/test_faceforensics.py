@@ -47,18 +47,18 @@ def test_lists_that_could_put_test_videos_into_training_are_refused(tree: Tree) 
     adapter = FaceForensics("s", root)
     # Without the list of tests, its videos would be drawn like any other.
     (root / "test.json").rename(root / "testing.txt")
-    with pytest.raises(UserError, match="not complete"):
+    with pytest.raises(UserError, match="incomplete"):
         adapter.records()
     lists(root, "splits", val=[["004", "982"]])
-    with pytest.raises(UserError, match="several of one"):
+    with pytest.raises(UserError, match="several copies of one"):
         adapter.records()
     for name in ("train", "val"):
         (root / f"{name}.json").unlink()
     lists(root, "splits", train=[["004", "001"]], test=[["982", "002"]])
-    with pytest.raises(UserError, match="divide its two videos"):
+    with pytest.raises(UserError, match="its two videos into different splits"):
         adapter.records()
     lists(root, "splits", train=[["004", "982"]], test=[["982", "002"]])
-    with pytest.raises(UserError, match="982 is on another official list"):
+    with pytest.raises(UserError, match="982 is also on another official list"):
         adapter.records()
     lists(root, "splits", train=[["4", "5"]])
     with pytest.raises(UserError, match="no video on the official lists is on disk"):

@@ -28,7 +28,7 @@ def test_a_sample_outside_an_instance_is_refused(tree: Tree) -> None:
 @pytest.mark.parametrize("path", ["train/celeba/1.jpg", "celeba/test/1.jpg", "pggan/seed_1/test/1.png"])
 def test_split_folders_are_refused(tree: Tree, path: str) -> None:
     # `train/celeba/1.jpg` would else be a fake by a method called train.
-    with pytest.raises(UserError, match="is named like a split, but this layout has none"):
+    with pytest.raises(UserError, match="is named like a split, but this layout has no such"):
         GanInstances("p", tree([path])).records()
 
 

@@ -61,9 +61,9 @@ def test_files_of_the_same_number_are_unrelated_in_aigibench(tree: Tree) -> None
 @pytest.mark.parametrize(
     ("path", "complaint"),
     [
-        ("train/ai/1.png", "do not say what it is"),
-        ("Midjourney/train/1.png", "do not say what it is"),
-        ("Midjourney/train/ai/nature/1.png", "do not say what it is"),
+        ("train/ai/1.png", "do not say whether it is real"),
+        ("Midjourney/train/1.png", "do not say whether it is real"),
+        ("Midjourney/train/ai/nature/1.png", "do not say whether it is real"),
         ("_new/train/ai/1.png", "not a generator's name"),
     ],
 )

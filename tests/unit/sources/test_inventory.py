@@ -67,7 +67,7 @@ def test_a_list_of_another_time_is_refused(tree: Tree, tmp_path: Path) -> None:
     (root / "0_real/a.png").write_text("other")
     write_inventory(Folder("f", root), out, scratch=tmp_path / "scratch")
     (out / "f.parquet").write_bytes(before)
-    with pytest.raises(UserError, match=r"f\.parquet: not the list that .*f\.json is about"):
+    with pytest.raises(UserError, match=r"f\.parquet: not the list that .*f\.json describes"):
         read_list("f", out)
 
 

@@ -66,7 +66,7 @@ def test_swapped_folders_are_noticed_by_photographs_that_another_set_calls_real(
     swap(replica / "crn")
     status, printed = check(replica)
     assert status == 1
-    assert "the same bytes among real and among fake files, 6 times" in printed
+    assert "identical files among the real and the fake files, 6 times" in printed
     assert "crn/1_fake/0.png" in printed
 
 
@@ -74,7 +74,7 @@ def test_a_duplicate_across_splits_is_named_with_both_places(replica: Path) -> N
     shutil.copy(replica / "progan/cat/1_fake/3.png", replica / "progan_train/cat/1_fake/3.png")
     status, printed = check(replica)
     assert status == 1
-    assert "the same bytes in two splits, 1 time:" in printed
+    assert "identical files in two splits, 1 time:" in printed
     assert "progan/cat/1_fake/3.png" in printed
     assert "progan_train/cat/1_fake/3.png" in printed
 
