@@ -131,7 +131,7 @@ class GenImage(DatasetAdapter):
                 f"{path}: the folders do not say whether it is real or fake and of which generator",
                 expected="one of the folders " + ", ".join(LABELS) + ", below or above a generator's",
                 found=str(path.parent),
-                fix="restore the original folders; if the root is a generator's folder, use its parent folder",
+                fix="restore the original folders; if the root is a generator's folder, use its parent",
             )
         label = LABELS[labels[0]]
         split: Split = "test" if labels[0] in GENIMAGE and named == "val" else named
