@@ -264,8 +264,8 @@ def _executor(params: FacesParams, crop: CropKind, tasks: int) -> Iterator[tuple
                 yield partial(_submit_to, client, params), _CLUSTER_TASKS
             except CancelledError:
                 raise UserError(
-                    f"the Dask cluster at {params.scheduler} went away",
-                    fix="start it and run the stage again; finished files are not processed again",
+                    f"the connection to the Dask cluster at {params.scheduler} was lost",
+                    fix="start the cluster and run the stage again; finished files are not processed again",
                 ) from None
         return
     workers = min(params.workers or os.cpu_count() or 1, tasks)

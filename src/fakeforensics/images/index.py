@@ -124,7 +124,7 @@ def read_index_table(images_root: Path, source: str, encoded: Sequence[str] = ()
     path = Path(images_root) / source / INDEX_FILE
     if not path.is_file():
         raise UserError(
-            f"{path}: the images of source {source!r} are not there",
+            f"{path}: the images of source {source!r} are missing",
             fix=f"run `dvc repro faces@{source}`, or `dvc pull` to fetch them",
         )
     fix = f"run `dvc repro --force faces@{source}`"

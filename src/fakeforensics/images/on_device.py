@@ -69,7 +69,10 @@ class DeviceImages:
         """
         shapes = {pixels.image(row).shape for row in range(len(labels))}
         if len(shapes) != 1 or min(next(iter(shapes))[:2]) < least:
-            log.warning("images with %d sizes, or smaller than the crop, stay off the device", len(shapes))
+            log.warning(
+                "images of %d different sizes, or smaller than the crop, are not kept on the device",
+                len(shapes),
+            )
             return None
         (shape,) = shapes
         needed = len(labels) * int(np.prod(shape))

@@ -229,7 +229,7 @@ class PixelStore:
                 progress.advance(len(table))
                 if room <= 0 and begin < len(missing):
                     log.warning(
-                        "the images are larger than estimated from a sample: the rest is decoded when needed"
+                        "the images are larger than estimated from a sample: the others are decoded on demand"
                     )
                     return False
         return True

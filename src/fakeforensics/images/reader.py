@@ -118,7 +118,7 @@ class ImageReader:
                 f"{place.named(row['key'])} is not the one in the manifest",
                 expected=f"SHA-256 {row['sha256']}",
                 found=f"SHA-256 {found}",
-                fix=f"{place.restore()}; `dvc repro` then makes manifests of the present images",
+                fix=f"{place.restore()}; then `dvc repro` writes manifests of the current images",
             )
         return data
 

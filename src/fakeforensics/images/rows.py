@@ -144,7 +144,7 @@ class Rows:
                 f"{self._name(row)} is not the one in the manifest",
                 expected=f"SHA-256 {expected.hex()}…",
                 found=f"SHA-256 {found.hex()}…",
-                fix=f"{place.restore()}; `dvc repro` then makes manifests of the present images",
+                fix=f"{place.restore()}; then `dvc repro` writes manifests of the current images",
             )
 
     def _name(self, row: int) -> str:

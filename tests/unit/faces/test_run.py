@@ -407,7 +407,7 @@ def test_a_cluster_that_goes_away_is_an_error_and_finished_work_is_kept(root, tm
     shutil.copytree(root, raw, symlinks=True)
     for number in range(400):
         save_still(raw / f"{number}.jpg", number)
-    with pytest.raises(UserError, match=r"the Dask cluster(?s:.*)went away(?s:.*)not processed again"):
+    with pytest.raises(UserError, match=r"the Dask cluster(?s:.*)was lost(?s:.*)not processed again"):
         make(raw, tmp_path, max_rejected=1.0, executor="dask", scheduler=cluster.address)
     assert list(tmp_path.glob("scratch/*/extracted/*/*.zip"))
 

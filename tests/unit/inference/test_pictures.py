@@ -158,5 +158,5 @@ def test_every_method_gets_its_share():
 
 
 def test_a_source_without_crops_is_an_error(tmp_path):
-    with pytest.raises(UserError, match="the images of source 'x' are not there"):
+    with pytest.raises(UserError, match="the images of source 'x' are missing"):
         draw_contact_sheet(tmp_path, "x", tmp_path / "sheet.png", 10)
