@@ -210,7 +210,7 @@ class Protocol(Group):
         unknown = [name for name in self.unseen if name not in self.test]
         if unknown:
             raise ValueError(
-                f"unseen names {', '.join(unknown)}, which test lacks: it has {', '.join(self.test)}"
+                f"unseen names {', '.join(unknown)}, but the test sets are {', '.join(self.test)}"
             )
         if taken := [name for name in self.test if name in TAKEN]:
             raise ValueError(f"no test set can be called {taken[0]!r}: tables have another row of that name")
@@ -218,19 +218,17 @@ class Protocol(Group):
         for name, selections in self.test.items():
             for selection in selections:
                 if selection.splits == "all" and selection.source in trained:
-                    raise ValueError(
-                        f"test.{name} takes all of {selection.source}, which is trained on as well"
-                    )
+                    raise ValueError(f"test.{name} takes all of {selection.source}, which is also trained on")
         if any(selection.splits == "all" for selection in (*self.train, *self.reference_set)):
             raise ValueError("`splits: all` is for test sets only")
         if self.reals == "repeated" and self.sampling is not None:
             raise ValueError(
-                "`reals: repeated` does not go with `sampling`, which chooses the real images itself"
+                "`reals: repeated` cannot be combined with `sampling`, which chooses the real images itself"
             )
         sources = self.sources()
         for kind in self.limits:
             if kind.partition("/")[0] not in sources:
-                raise ValueError(f"limits names {kind}, but the protocol takes {', '.join(sources)}")
+                raise ValueError(f"limits names {kind}, but the protocol uses {', '.join(sources)}")
         return self
 
     def limit(
@@ -279,7 +277,7 @@ def load_protocol(name: str, folder: Path = Path("protocols")) -> Protocol:
         raise UserError(
             f"{path}: there is no protocol {name!r}",
             found=", ".join(known) or "no protocol at all",
-            fix="choose one of these in params.yaml's `protocols`, or write the file",
+            fix="list one of these under `protocols` in params.yaml, or write the file",
         )
     return parse(Protocol, read_yaml(path), str(path))
 

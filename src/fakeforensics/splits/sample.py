@@ -121,7 +121,7 @@ def _check_kinds(rows: pd.DataFrame, protocol: Protocol) -> None:
         known = sorted(joined(here, ["domain", "method"]).unique())
         if not any([*name.split("/")][: len(more)] == more for name in known):
             raise UserError(
-                f"limits: {kind} names no images",
+                f"limits: {kind} matches no images",
                 found="\n".join(f"{source}/{name}" for name in known) or f"source {source} holds no image",
                 fix="correct the protocol's `limits`",
             )

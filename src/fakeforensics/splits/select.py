@@ -227,7 +227,7 @@ def _must_find(
             kinds = have["domain"] + ", " + have["method"] + ", " + have["split"].replace("", "left out")
             lines = [f"{kind}: {n}" for kind, n in kinds.value_counts().sort_index().items()]
             raise UserError(
-                f"protocol {name!r}, {where}: {selection} finds no image"
+                f"protocol {name!r}, {where}: {selection} matches no image"
                 + (f" with {column} {', '.join(missing)}" if missing else ""),
                 found="\n".join(lines) or f"source {selection.source} holds no image at all",
                 fix=f"{corrected(name, missing, have[column].unique())}; or add the data to the source",

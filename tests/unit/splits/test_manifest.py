@@ -204,8 +204,8 @@ def test_without_a_reference_set_there_are_no_rows_but_the_columns(stills: Rows)
     ("reference_set", "message"),
     [
         ([{"source": "r", "domain": "cat"}], r"one class, r/cat(?s:.*)select more"),
-        ([{"source": "r", "domain": "cow"}], r"reference_set: r \(cow\) finds no image"),
-        ([{"source": "r"}, {"source": "d", "methods": "a"}], r"d \(a\) finds no image"),  # no fakes
+        ([{"source": "r", "domain": "cow"}], r"reference_set: r \(cow\) matches no image"),
+        ([{"source": "r"}, {"source": "d", "methods": "a"}], r"d \(a\) matches no image"),  # no fakes
         ([{"source": "r"}, {"source": "d", "methods": "real"}], r"6 images of reference_set are in `train`"),
     ],
 )

@@ -170,7 +170,7 @@ def test_by_folder_each_folder_gives_its_share() -> None:
 
 def test_a_limit_on_what_is_not_there_is_refused() -> None:
     rows = index([row("c", "0.png", domain="ffhq")]).assign(split="train")
-    with pytest.raises(UserError, match="c/ffhq/stylegan names no images") as caught:
+    with pytest.raises(UserError, match="c/ffhq/stylegan matches no images") as caught:
         limit(rows, {"c/ffhq/stylegan": {"train": 5}})
     assert "c/ffhq/real" in str(caught.value)
 
