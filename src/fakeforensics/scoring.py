@@ -254,7 +254,7 @@ def score_manifest(
         raise UserError(
             f"the detector gives {int(bad.sum())} of {bad.size} images a score that is not a finite number",
             found=str(scores.loc[bad, "key"].iloc[0]),
-            fix="training has diverged: lower train.learning_rate and train again",
+            fix="the training diverged: lower train.learning_rate and train again",
         )
     if "test_set" not in manifest or (manifest["test_set"] == "").all():
         manifest = manifest.assign(test_set=VALIDATION)

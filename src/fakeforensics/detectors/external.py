@@ -118,8 +118,8 @@ class External(ForeignDetector):
                 f"{self._where} does not give {'one score' if fake is None else 'two numbers'} per image",
                 expected=f"{wanted} numbers for {len(images)} images",
                 found=f"an array of shape {found.shape}",
-                fix="in detector_settings.external `output` names the output of an ONNX file to take, and "
-                "`fake_class: 1` says that of two numbers the second one is for fake",
+                fix="in detector_settings.external, set `output` to the ONNX output to use; if it gives two "
+                "numbers and the second one is for fake, set `fake_class: 1`",
             )
         if fake is not None:
             found = found.reshape(-1, 2)
@@ -127,7 +127,7 @@ class External(ForeignDetector):
         if wrong := int(np.count_nonzero(~np.isfinite(found))):
             raise UserError(
                 f"{self._where} gives {wrong} of {found.size} images a score that is not a finite number",
-                fix="correct that detector: a score that is no number has no place among the others",
+                fix="correct that detector: only finite scores can be ranked",
             )
         values = torch.from_numpy(found.reshape(-1)).to(images.device)
         return {S_EXT.column: values if self.settings.higher_is_fake else -values}
@@ -149,7 +149,7 @@ class External(ForeignDetector):
         size = sum(one.stat().st_size for one in (given.path, *_beside(given.path)))
         if size > MOST_BYTES:
             raise UserError(
-                f"{given.path}: with its weights too large for one ONNX file",
+                f"{given.path}: the network and its weights are too large for one ONNX file",
                 expected=f"at most {MOST_BYTES:,} bytes",
                 found=f"{size:,} bytes",
             )
@@ -287,7 +287,7 @@ def _function(call: str) -> Callable[[np.ndarray], Any]:
         raise UserError(
             f"detector_settings.external.call: {call} is not found",
             found=str(error),
-            fix="name `module:function`; the module lies in the project's folder or is installed",
+            fix="write `module:function`; the module must be installed or be in the project's folder",
         ) from None
     if not callable(function):
         raise UserError(f"detector_settings.external.call: {call} is not a function", found=repr(function))
@@ -329,7 +329,7 @@ def _open(path: Path, settings: ExternalSettings) -> _GivenFile:
     inputs, outputs = session.get_inputs(), [one.name for one in session.get_outputs()]
     if len(inputs) != 1 or (settings.output is None and len(outputs) != 1):
         raise UserError(
-            f"{path}: which input and output to take is not clear",
+            f"{path}: it is unclear which input and output to use",
             expected="one input; one output, or the name of one in detector_settings.external.output",
             found=f"inputs {', '.join(one.name for one in inputs)}; outputs {', '.join(outputs)}",
         )

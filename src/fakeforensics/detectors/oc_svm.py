@@ -139,7 +139,7 @@ def choose_gamma(x: Float[np.ndarray, "n dim"], nu: float, seed: int) -> float:
             break
         chosen = gamma
     else:
-        log.info("every γ of the grid holds for other reals; the largest is taken")
+        log.info("every value of gamma in the grid fits other reals as well; the largest is used")
     return chosen
 
 

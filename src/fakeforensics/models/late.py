@@ -36,7 +36,7 @@ class LateDetector(NetworkDetector):
         found = [stage for kind, stage in stages.items() if isinstance(self.backbone, kind)]
         if not found:
             raise UserError(
-                f"the detector {self.name!r} freezes the convolutions of a ResNet, AlexNet or VGG",
+                f"the detector {self.name!r} needs a ResNet, AlexNet or VGG, whose convolutions it freezes",
                 found=f"the backbone {architecture.backbone}",
                 fix=f"detector_settings: {{{self.name}: {{train: {{backbone: resnet18}}}}}}",
             )

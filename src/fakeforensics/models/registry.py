@@ -71,7 +71,7 @@ def _check_declaration(kind: type[Detector]) -> None:
     missing = [name for name in ("label", "title", "sees", "scores") if not hasattr(kind, name)]
     if missing or kind.sees not in get_args(Sees) or isabstract(kind):
         raise UserError(
-            f"the detector {kind.name!r} does not declare what it must",
+            f"the declaration of the detector {kind.name!r} is incomplete",
             expected=f"label, title, scores, sees (one of {', '.join(get_args(Sees))}) and its methods",
             found=f"without {', '.join(missing)}"
             if missing

@@ -73,13 +73,13 @@ def load_detector(directory: Path, *, run_code: bool = False) -> tuple[Detector,
     detector = build_detector(about.name, about.architecture, about.settings)
     if detector.runs_code and not run_code:
         raise UserError(
-            f"{directory / CARD}: this detector is a Python function of somebody else",
+            f"{directory / CARD}: this detector runs somebody else's Python function",
             found=f"{about.name}: {about.settings.get('call')}",
-            fix="call the function itself: a model that is loaded never runs code that its files name",
+            fix="call that function directly: loading a model never runs code that its files name",
         )
     if detector.scores != about.scores:
         raise UserError(
-            f"{directory / CARD}: the scores are not those of the detector {about.name!r} as it is now",
+            f"{directory / CARD}: the scores are not those of the current detector {about.name!r}",
             expected="; ".join(map(str, detector.scores)),
             found="; ".join(map(str, about.scores)),
             fix="train the model again",

@@ -38,7 +38,7 @@ class ShallowDetector(NetworkDetector):
         self.facts = self.use_backbone()
         if not isinstance(self.backbone, ResNet):
             raise UserError(
-                f"the detector {self.name!r} takes a ResNet to its third stage",
+                f"the detector {self.name!r} needs a ResNet, which it uses up to the third stage",
                 found=f"the backbone {architecture.backbone}",
                 fix=f"detector_settings: {{{self.name}: {{train: {{backbone: resnet18}}}}}}",
             )

@@ -92,11 +92,11 @@ class FiniteLoss:
             keys = [self.keys[row] for row in rows[bad].tolist()]
             more = f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else ""
             raise UserError(
-                f"the loss is not finite: {where}",
+                f"the loss is not finite in {where}",
                 found=f"{losses[bad][0].item()} for {len(keys)} of {len(losses)} images: "
                 + ", ".join(keys[:_NAMED])
                 + more,
-                fix="lower `train.learning_rate`; if only a few images are named, look at them",
+                fix="lower `train.learning_rate`; if only a few images are named, inspect them",
             )
 
 

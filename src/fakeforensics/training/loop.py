@@ -212,7 +212,7 @@ class Run:
         spent, most = self.stopwatch.spent["seconds"], self.params.max_epochs
         left = timedelta(seconds=round(spent / len(self.history) * (most - len(self.history))))
         shown = ", ".join(f"{name} {value}" for name, value in values.items())
-        log.info("%s; at most %s left for all epochs", shown, left)
+        log.info("%s; at most %s left until the last epoch", shown, left)
         if row["real_distance"] is not None:
             first = self.history[0]["real_distance"]
             warn_of_collapse(row["epoch"], row["real_distance"], row["fake_distance"], first)

@@ -146,7 +146,7 @@ def test_foreign_tensors_are_refused_even_with_their_hash(saved):
 def test_scores_that_the_detector_no_longer_has_are_refused(saved):
     about = json.loads((saved[0] / "model.json").read_text())["detector"]
     _edit(saved[0], detector=about | {"scores": about["scores"][:1]})
-    with pytest.raises(UserError, match=r"not those of the detector 'joint' as it is now(?s:.*)again"):
+    with pytest.raises(UserError, match=r"not those of the current detector 'joint'(?s:.*)again"):
         load_detector(saved[0])
 
 
