@@ -98,7 +98,7 @@ def leased(count: int, doing: str) -> Iterator[tuple[str, ...]]:
         raise UserError(
             f"{doing} needs {count} devices",
             found=f"{len(names)}: {', '.join(names)}",
-            fix=f"lower `train.devices`, or show more of them in {VISIBLE}",
+            fix=f"lower `train.devices`, or list more devices in {VISIBLE}",
         )
     before = os.environ.get(VISIBLE)
     with ExitStack() as locks:

@@ -121,7 +121,9 @@ def evaluate_scores(
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"{out}: cannot be a folder", found=error.strerror, fix="change --out") from None
+            raise UserError(
+                f"{out}: this folder cannot be created", found=error.strerror, fix="change --out"
+            ) from None
     thresholds, analysis = _analyze_thresholds(runs[0], params, seed, out)
     if analysis is not None:
         metrics |= analysis.likelihood.summary(params.likelihood_ratio, ())
@@ -198,7 +200,7 @@ def _over_runs(runs: Sequence[Run]) -> dict[str, Any]:
         for name in by_score[NAME]:
             values = [one.get(metric, {}).get(NAME, {}).get(name, np.nan) for one in found]
             if np.isnan(values).any():
-                raise UserError(f"the runs are not about the same test sets: {name} is missing in one")
+                raise UserError(f"the runs do not have the same test sets: {name} is missing from one run")
             result[metric][name] = {
                 "mean": round(float(np.mean(values)), DIGITS),
                 "deviation": round(float(np.std(values, ddof=1)), DIGITS),
@@ -230,7 +232,7 @@ def render(report: Report) -> str:
         f"{name:{widest}}  " + "  ".join(row)
         for name, row in zip(sets, zip(*columns, strict=True), strict=True)
     ]
-    lines += ["", f"{'test set':{widest}}  threshold of highest accuracy"]
+    lines += ["", f"{'test set':{widest}}  threshold of the highest accuracy"]
     for row in report.thresholds:
         if row["criterion"] == "accuracy":
             label = "oracle (test labels)" if row["chosen_on"] == "oracle" else "validation"

@@ -181,7 +181,7 @@ def test_metrics_are_written_last(tmp_path, monkeypatch):
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path):
     path = write(tmp_path / "scores.csv")
-    with pytest.raises(UserError, match=r"scores\.csv: cannot be a folder"):
+    with pytest.raises(UserError, match=r"scores\.csv: this folder cannot be created"):
         evaluate_scores([path], path, params=QUICK)
 
 

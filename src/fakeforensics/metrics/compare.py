@@ -98,7 +98,7 @@ def compare(
         The tables that have rows.
 
     Raises:
-        UserError: If the score tables are not about the same images.
+        UserError: If the score tables do not cover the same images.
     """
     tables = {
         f"{metric.name}_difference": differences(metric, pairs, unseen, seed, replicates)
@@ -131,7 +131,7 @@ def differences(
         neither means nor numbers of runs.
 
     Raises:
-        UserError: If the score tables are not about the same images.
+        UserError: If the score tables do not cover the same images.
     """
     names, draws = _draw(metric, [model for pair in pairs for model in pair], seed, replicates)
     sign = 1 if metric.higher_is_better else -1
@@ -238,7 +238,7 @@ def _aligned(reference: pd.DataFrame, run: pd.DataFrame) -> pd.DataFrame:
     found = run.set_index(identity)
     if len(found) != len(wanted) or not wanted.isin(found.index).all():
         raise UserError(
-            "the score tables are not about the same images",
+            "the score tables do not cover the same images",
             expected=f"the same {len(wanted)} pairs of test_set and key in each",
             found=f"{len(found)} rows, {int(wanted.isin(found.index).sum())} of them shared",
             fix="compare models that were scored on the same manifests",

@@ -100,10 +100,10 @@ def in_order(table: pd.DataFrame, test_sets: tuple[str, ...]) -> pd.DataFrame:
     found = set(table["test_set"].unique())
     if found != set(test_sets):
         raise UserError(
-            "the scores are not those of the protocol's test sets",
+            "the test sets of the scores are not those of the protocol",
             expected=", ".join(test_sets),
             found=", ".join(sorted(found)) or "no score at all",
-            fix="run the splits and score stages again; a test set without images must leave the protocol",
+            fix="run the splits and score stages again; remove a test set without images from the protocol",
         )
     if reals := [name for name, rows in by_test_set(table) if not rows["label"].any()]:
         problem = f"{reals[0]}: the test set holds reals alone"
@@ -190,7 +190,7 @@ def need_one_label(table: pd.DataFrame, *columns: str, where: str = "") -> None:
         f"{where}the {columns[-1]} {first[columns[-1]]!r} has two labels",
         expected="0 for real or 1 for fake, the same in all of its rows",
         found="; ".join(found),
-        fix="correct the labels, or name different ones differently",
+        fix="correct the labels, or give different images different names",
     )
 
 

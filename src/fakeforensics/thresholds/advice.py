@@ -85,7 +85,9 @@ def advise(
     if fpr is None and (validation is None or not has_both_classes(validation)):
         return None
     if validation is None:
-        raise UserError("a false-positive rate needs validation reals", expected="rows whose split is val")
+        raise UserError(
+            "a false-positive rate needs real validation images", expected="rows whose split is val"
+        )
     if fpr is None:
         threshold = validation_threshold(validation, column)
         chosen = "highest accuracy on validation"
@@ -144,7 +146,7 @@ def _threshold_at(validation: pd.DataFrame, column: str, fpr: float) -> float:
     cut = conformal_cuts(reals[column].to_numpy(np.float64), np.zeros(len(reals), np.int8), groups, [fpr])[0]
     if cut.fake_from is None:
         raise UserError(
-            f"no threshold promises a false-positive rate of {fpr:g}",
+            f"no threshold guarantees a false-positive rate of {fpr:g}",
             expected=f"{math.ceil(1 / fpr - 1e-9) - 1} independent reals in validation or more",
             found=f"{_count_groups(reals)}",
             fix="ask for a higher rate, or add reals",

@@ -96,7 +96,7 @@ def test_scatter_of_seeds_widens_the_interval():
 
 def test_other_images_are_refused():
     good, bad = better_and_worse()
-    with pytest.raises(UserError, match="not about the same images"):
+    with pytest.raises(UserError, match="do not cover the same images"):
         ap_rows(model("g", good), model("b", bad.iloc[1:]), (), 0, 100)
     flipped = bad.assign(label=1 - bad["label"])
     with pytest.raises(UserError, match="different labels"):
@@ -152,7 +152,7 @@ def test_on_fakes_alone_pairs_cancel_what_both_get_right():
 
 
 def test_other_fakes_are_refused():
-    with pytest.raises(UserError, match="not about the same images"):
+    with pytest.raises(UserError, match="do not cover the same images"):
         compare([(caller("a", [True, False]), caller("b", [True, False], "sngan"))], (), 0, 50)
 
 

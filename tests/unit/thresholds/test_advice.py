@@ -62,5 +62,5 @@ def test_without_validation_of_both_classes_there_is_no_advice():
     reals = VALIDATION[VALIDATION["label"] == 0]
     assert advise(TEST, None, "score") is None
     assert advise(TEST, reals, "score") is None
-    with pytest.raises(UserError, match="validation reals"):
+    with pytest.raises(UserError, match="real validation images"):
         advise(TEST, None, "score", 0.05)
