@@ -68,7 +68,8 @@ def _default(root: Path) -> Path:
     precision = {one.directory: one.metrics.get("validation", {}).get("ap") for one in packages}
     if len({one.directory.parent for one in packages}) > 1 or not all(precision.values()):
         raise UserError(
-            "which model? There are several protocols, or models without an average precision on validation",
+            "it is unclear which model to use: there are several protocols, or models without an average "
+            "precision on validation",
             found="\n".join(map(str, precision)),
             fix=f"choose one: --model {packages[0].directory}",
         )

@@ -78,7 +78,7 @@ def obtain(
         digest = sha256_file(folder / SUMS)
         if sha256 is not None and digest != sha256.lower():
             raise UserError(
-                f"{origin}: not the package that was asked for",
+                f"{origin}: not the requested package",
                 expected=f"{SUMS} with the SHA-256 {sha256.lower()}",
                 found=digest,
                 fix="ask whoever published the model which of the two is right",

@@ -73,11 +73,14 @@ def print_predictions(
     if not inputs.items:
         raise UserError(
             "there is nothing to score",
-            found=f"{counted(inputs.ignored, 'file')}, none of them an image or a video by its suffix",
-            fix="name images, videos or folders that hold some",
+            found=f"{counted(inputs.ignored, 'file')}, none of them with the suffix of an image or a video",
+            fix="name images, videos, or folders that contain some",
         )
     if why_not_onnx is not None:
-        typer.echo(f"note: torch computes the scores, which takes seconds to start: {why_not_onnx}", err=True)
+        typer.echo(
+            f"note: torch computes the scores; it takes a few seconds to start. Reason:  {why_not_onnx}",
+            err=True,
+        )
     if package.decision is None or style == "table":
         typer.echo(policy_line(package), err=True)
     if package.decision is not None and (adapted := package.decision.adapted) is not None:
@@ -104,7 +107,7 @@ def print_predictions(
     for line in lines:
         typer.echo(line)
     if inputs.ignored:
-        typer.echo(f"skipped {counted(inputs.ignored, 'other file')} in these folders", err=True)
+        typer.echo(f"skipped {counted(inputs.ignored, 'other file')} in the folders", err=True)
     return failed == 0
 
 
@@ -118,7 +121,7 @@ def print_models(root: Path) -> None:
     if not packages:
         raise UserError(
             f"{root}/: no packaged model here, in {Path.cwd()}",
-            fix="run `dvc repro` to its end here, or name a folder of packages",
+            fix="run `dvc repro` here until it is finished, or name a folder of packages",
         )
     width = max(len("MODEL"), *(len(str(package.directory)) for package in packages))
     typer.echo(f"{'MODEL':<{width}}  TAKES   {'SCORE':<{_LABEL}}  MEAN AP  CHANCE  UNSEEN AP  CHANCE")
@@ -156,7 +159,10 @@ def choice_line(package: Package, root: Path = PACKAGES) -> str | None:
     others = len(find_packages(root)) - 1
     if others < 1:
         return None
-    reason = "packages of the demo count only if there are no others; highest average precision on validation"
+    reason = (
+        "it has the highest average precision on validation; demo packages are considered only if there are "
+        "no others"
+    )
     return f"chosen among {others + 1} packages: {package.directory} ({reason}); choose another with --model"
 
 
@@ -293,7 +299,7 @@ def _outside_lines(prediction: Prediction) -> Iterator[str]:
     """A warning if the file lies outside of the training data."""
     if prediction.outside:
         listed = "; ".join(map(str, prediction.outside))
-        yield "  " + typer.style(f"outside of the training data: {listed}", fg=typer.colors.YELLOW)
+        yield "  " + typer.style(f"outside the training data: {listed}", fg=typer.colors.YELLOW)
 
 
 def _rows(prediction: Prediction) -> list[tuple[str, Assessment]]:

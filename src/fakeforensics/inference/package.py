@@ -352,8 +352,8 @@ def with_inconclusive(
         rates = ", ".join(f"{one.error_rate:g}" for one in decision.conformal)
         raise UserError(
             f"{where}: the policy gives no inconclusive verdicts with an error rate of {rate:g}",
-            expected=rates or "a package made since there are inconclusive verdicts",
-            found=f"{rate:g}" if rates else "one from before",
+            expected=rates or "a package from a version with inconclusive verdicts",
+            found=f"{rate:g}" if rates else "one from an older version",
             fix=f"add the rate to thresholds.false_positive_rates, then {rebuild}" if rates else rebuild,
         )
     if known_reals is None:

@@ -211,7 +211,7 @@ def draw_contact_sheet(images_root: Path, source: str, out: Path, number: int) -
     """
     index = read_index(images_root, source)
     if index.empty:
-        raise UserError(f"{images_root / source}: the source has no crop", fix="look at its rejected.csv")
+        raise UserError(f"{images_root / source}: the source has no crops", fix="look at its rejected.csv")
     chosen = spread_over_methods(index, number)
     rejected = rejected_reasons(images_root / source / REJECTED_FILE)
     counts = index["method"].value_counts().sort_index()
@@ -226,7 +226,9 @@ def draw_contact_sheet(images_root: Path, source: str, out: Path, number: int) -
     figure = _draw_tiles(tiles, title, foot)
     kind, known = out.suffix[1:].lower() or "png", figure.canvas.get_supported_filetypes()
     if kind not in known:
-        raise UserError(f"{out}: not a format of pictures", expected=", ".join(known), found=kind)
+        raise UserError(
+            f"{out}: not an image format that can be written", expected=", ".join(known), found=kind
+        )
     with atomic_path(out) as temporary:
         figure.savefig(temporary, format=kind)
     return f"{out}: {len(chosen)} of {len(index)} crops; {rejected.total()} files or frames were rejected"

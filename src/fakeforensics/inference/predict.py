@@ -181,7 +181,7 @@ def score_known_reals(predictor: Predictor, inputs: Inputs) -> list[KnownReal]:
         UserError: If there is no file, or one cannot be scored.
     """
     if not inputs.items:
-        raise UserError("there are no known reals", expected="images or videos, or folders that hold some")
+        raise UserError("there are no known reals", expected="images, videos, or folders that contain some")
     known = []
     for item, prediction in zip(inputs.items, predictor.predict(inputs.items), strict=True):
         if prediction.reason is not None:

@@ -187,7 +187,7 @@ def cut_notes(columns: Sequence[ScoreColumn]) -> list[str]:
     """Notes on the thresholds that these scores have on test sets of fakes alone."""
     at_half = [one.name for one in columns if one.spec.even_odds is not None]
     others = [one.name for one in columns if one.spec.even_odds is None]
-    validation = "at the threshold of highest accuracy on the model's own validation images"
+    validation = "at the threshold of the highest accuracy on the model's own validation images"
     notes = [f"{', '.join(at_half)}: at probability 0.5."] if at_half else []
     return notes + ([f"{', '.join(others)} (no probability): {validation}."] if others else [])
 

@@ -201,7 +201,7 @@ def test_sizes_are_bounded(published, packages, tmp_path, monkeypatch):
 
 def test_the_expected_hash_tells_a_replaced_package(published, packages):
     digest = hashlib.sha256((published / SUMS).read_bytes()).hexdigest()
-    with pytest.raises(UserError, match=rf"not the package that was asked for[\s\S]*{digest}"):
+    with pytest.raises(UserError, match=rf"not the requested package[\s\S]*{digest}"):
         obtain("p/joint", str(published), sha256="0" * 64, root=packages)
     assert obtain("p/joint", str(published), sha256=digest.upper(), root=packages).digest == digest
 

@@ -142,7 +142,7 @@ def test_a_contact_sheet_counts_what_was_rejected(images, tmp_path):
 def test_a_contact_sheet_is_a_png_unless_its_suffix_says_otherwise(images, tmp_path):
     draw_contact_sheet(images, "s", tmp_path / "sheet", 60)
     assert (tmp_path / "sheet").read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(UserError, match=r"sheet\.txt: not a format of pictures"):
+    with pytest.raises(UserError, match=r"sheet\.txt: not an image format"):
         draw_contact_sheet(images, "s", tmp_path / "sheet.txt", 60)
 
 

@@ -43,7 +43,7 @@ class Refusal(NamedTuple):
     text: str
 
 
-_FULL = Refusal(503, "Too many files wait to be scored. Try again in some minutes.")
+_FULL = Refusal(503, "Too many files are waiting to be scored. Try again in a few minutes.")
 
 
 def allowed_names(host: str, allowed: Iterable[str]) -> Names:
@@ -60,7 +60,7 @@ def allowed_names(host: str, allowed: Iterable[str]) -> Names:
     for name in pages:
         if not _NAME.fullmatch(name):
             raise UserError(
-                "--allow-host takes the name or address of a host",
+                "--allow-host needs the name or address of a host",
                 found=repr(name),
                 expected="such as faces.example.org, without https:// and without a port",
             )
@@ -118,20 +118,22 @@ class Guard:
         if len(hosts) != 1 or not all(_name(value) in self._names.hosts for value in given):
             return Refusal(
                 403,
-                "This server does not answer to the host name in the address. "
+                "This server does not accept the host name in the address. "
                 "Its operator can allow the name: fakeforensics serve --allow-host NAME",
             )
         for origin in _values(scope, "origin"):
             page = origin.partition("://")[2]
             if page not in given and _name(page) not in self._names.pages:
-                return Refusal(403, "This server takes no requests from pages of other sites.")
+                return Refusal(403, "This server does not accept requests from pages of other sites.")
         return None
 
     def _too_large(self, scope: Scope, is_upload: bool) -> Refusal | None:
         if _values(scope, "transfer-encoding"):
-            return Refusal(411, "State the length of the request.")
+            return Refusal(411, "The request must state its length.")
         if _length(scope) > self._limits.max_mb * 2**20 * is_upload + _FORM:
-            return Refusal(413, f"The request is too large: a file may have {self._limits.max_mb} MB.")
+            return Refusal(
+                413, f"The request is too large: a file may have at most {self._limits.max_mb} MB."
+            )
         return None
 
 

@@ -121,7 +121,7 @@ def outside(prediction: Prediction) -> str:
         return ""
     listed = "\n".join(f"> - {_escaped(str(one))}" for one in prediction.outside)
     return (
-        "\n\n> ⚠ **Outside of the training data.** The measured error rates do not hold for such a file:\n>\n"
+        "\n\n> ⚠ **Outside the training data.** The measured error rates do not apply to such a file:\n>\n"
         + listed
     )
 
@@ -158,7 +158,7 @@ def ratio_text(decision: Decision | None) -> str:
     if ratio:
         return (
             "The likelihood ratio says how many times more probable such a score is among the validation "
-            "set's fakes than among its reals; its log10 is 0 where the score says nothing. The validation "
+            "set's fakes than among its reals; its log10 is 0 if the score says nothing. The validation "
             f"set supports values from {ratio.lower:.2f} to {ratio.upper:.2f}."
         )
     reason = decision and decision.no_likelihood_ratio

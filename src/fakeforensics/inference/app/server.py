@@ -66,7 +66,7 @@ def serve(package: Package, address: Address, limits: UploadLimits) -> None:
     """Serve the page until interrupted; see `running_page`."""
     with running_page(package, address, limits) as page:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # also clean up if a service manager stops it
-        print(f"Serving {package.name} at {page.url} (Ctrl-C ends it)", flush=True)  # noqa: T201
+        print(f"Serving {package.name} at {page.url} (press Ctrl-C to stop it)", flush=True)  # noqa: T201
         with suppress(KeyboardInterrupt):
             page.thread.join()
 

@@ -228,7 +228,7 @@ class CaseWriter:
         if {*digests} != {sha256_file(self._folder / stored)}:
             raise UserError(
                 f"{printable_name(path)}: changed while it was scored",
-                fix="find out what writes to it, or copy it elsewhere, and start again",
+                fix="find out which program writes to it, or copy it elsewhere, and start again",
             )
 
     def _faces(self, stem: str, prediction: Prediction) -> Iterator[FaceRecord]:

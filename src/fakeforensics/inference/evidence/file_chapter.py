@@ -73,11 +73,9 @@ def _verdict(file: FileRecord) -> list[Block]:
     verdict = {
         "fake": "The detector calls it fake.",
         "real": "The detector found no forgery that it knows.",
-        "inconclusive": "The detector comes to no conclusion.",
-    }.get(str(one.assessment.verdict), "There is no decision policy, and so no verdict.")
-    others = (
-        f" This is the face with the highest score among {len(file.people)}." if len(file.people) > 1 else ""
-    )
+        "inconclusive": "The result is inconclusive.",
+    }.get(str(one.assessment.verdict), "There is no verdict, because the package has no decision policy.")
+    others = f" This is the highest score of {len(file.people)} faces." if len(file.people) > 1 else ""
     return [Text(f"{verdict} Score {one.assessment.score:.4g}.{others}")]
 
 
@@ -172,7 +170,7 @@ def _reencodings(file: FileRecord) -> list[Block]:
     if not file.reencodings or file.decisive is None:
         return []
     before = {one.face: one for one in file.people}
-    columns = [Column("As it is", numeric=False)]
+    columns = [Column("Unchanged", numeric=False)]
     columns += [Column(corruption_name(one.name), numeric=False) for one in file.reencodings]
     rows = tuple(
         Row(
@@ -186,7 +184,7 @@ def _reencodings(file: FileRecord) -> list[Block]:
         for coded in file.reencodings
     )
     text = (
-        f"Under {held} of {len(file.reencodings)} changes every verdict stays the same. Each change applies "
+        f"All verdicts stay the same under {held} of {len(file.reencodings)} changes. Each change applies "
         "to the whole picture; the faces are then cropped at the same places."
     )
     frames = " The sampled frames of a video are changed one by one, as pictures." * (file.kind == "video")
@@ -226,14 +224,16 @@ def _quality(file: FileRecord) -> list[Block]:
                 "resampling",
                 "no trace found"
                 if not quality.resampled
-                else "periodic trace, which shrinking leaves, or an enlargement by "
+                else "periodic trace, as left by shrinking, or by an enlargement by "
                 + " or ".join(f"{one:g}" for one in quality.resampled),
             ),
         ]
     for face in [one for one in file.faces if one.box][:_SHOWN_FRAMES]:
         listed.append((f"{_place(face)}: width", f"{face.box[2] - face.box[0]:.0f} pixels"))
     for face in file.faces[:_SHOWN_FRAMES]:
-        blur = "no edge found" if face.blur is None else f"σ = {face.blur:g} pixels of the crop"
+        blur = (
+            "no edge found" if face.blur is None else f"{face.blur:g} pixels of the crop (standard deviation)"
+        )
         listed.append((f"{_place(face)}: blur at its steepest edges", blur))
     if not listed:
         return []
@@ -277,7 +277,7 @@ def error_table(rates: Iterable[ErrorRate], corruptions: Sequence[str], level: s
         if rate.level == level and rate.corruption in corruptions:
             rows.setdefault((rate.label, rate.name), {})[rate.corruption] = rate
     titles = tuple(
-        Column("test images as they are" if name == CLEAN else corruption_name(name)) for name in corruptions
+        Column("unchanged test images" if name == CLEAN else corruption_name(name)) for name in corruptions
     )
     made = tuple(
         Row(

@@ -70,10 +70,10 @@ def _result(case: Case, package: Package) -> Chapter:
             else assessment_cells(one.assessment)
         )
         listed = "; ".join(map(str, file.outside or ()))
-        detail = f"outside of the training data: {listed}" if listed else ""
+        detail = f"outside the training data: {listed}" if listed else ""
         rows.append(Row(plain(file.name), cells, detail=plain(detail), link=f"#{file_anchor(number)}"))
     notes = (
-        "A higher score is more likely fake. Probability: the probability of fake. LR: the "
+        "A higher score is more likely fake. Probability: the probability that the file is fake. LR: the "
         "likelihood ratio, how many times more often fakes than reals have such a score; its log10 is 0 if "
         "the score says nothing.",
         "If a file has several faces, the one with the highest score counts for the file.",
@@ -83,7 +83,7 @@ def _result(case: Case, package: Package) -> Chapter:
     if case.known_reals:
         decided.append(
             facts(
-                "Files known to be real that chose this policy: deciding score, SHA-256.",
+                "Files known to be real, from which this policy was derived: deciding score, SHA-256.",
                 [(plain(one.name), f"{one.score:.6g}, {code(one.sha256)}") for one in case.known_reals],
             )
         )
@@ -91,7 +91,7 @@ def _result(case: Case, package: Package) -> Chapter:
     verdicts = Table("The verdict on each file.", "File", ASSESSMENT, tuple(rows), notes)
     sections = (
         Section("Result", [*doubts, verdicts]),
-        Section("What decides", decided),
+        Section("What the verdict is based on", decided),
         Section("What a verdict does not mean", [Text(limit) for limit in LIMITS]),
     )
     return Chapter("overview", "At a glance", "Result", sections, banner=package.demo_warning)
@@ -177,10 +177,10 @@ def _making(case: Case) -> Chapter:
     ]
     check = (
         f"`fakeforensics verify` with this folder's path compares every hash, scores the files again and "
-        f"compares the scores, which may differ by {case.bound:g} times the larger of 1 and their size. "
-        f"`sha256sum -c {SUMS}` in the folder checks its files without this program. Hashes show a change "
-        "only if someone keeps a copy of them elsewhere: print this page, or store the hash that the command "
-        "printed."
+        f"compares the scores. They may differ by at most {case.bound:g} times their absolute value, or by "
+        f"{case.bound:g} if that value is below 1. `sha256sum -c {SUMS}` in the folder checks its files "
+        "without this program. Hashes show a change only if someone keeps a copy of them elsewhere: print "
+        "this page, or store the hash that the command printed."
     )
     sections = (
         Section("How to check it", [Text(check)]),

@@ -115,7 +115,7 @@ def _check_originals(case: Case) -> tuple[list[str], list[str]]:
         if not path.is_file():
             gone.append(f"{file.name}: the original is no longer there; its copy {file.stored} was checked")
         elif path.stat().st_size != file.size or sha256_file(path) != file.sha256:
-            changed.append(f"{file.name}: the original was changed since")
+            changed.append(f"{file.name}: the original has changed since the case was made")
     return changed, gone
 
 
@@ -149,7 +149,7 @@ def _model_problems(case: Case, package: Path) -> Iterator[str]:
             yield f"{package}: {role} of the detector was changed"
     for name in sorted(found.keys() - case.model.files.keys()):
         if name in _ROLES:
-            yield f"{package}: {_ROLES[name]} {name} of the detector was not there before"
+            yield f"{package}: {_ROLES[name]} {name} of the detector did not exist when the case was made"
 
 
 def _policy_problems(case: Case, package: Package) -> tuple[list[str], list[str]]:
@@ -160,22 +160,28 @@ def _policy_problems(case: Case, package: Package) -> tuple[list[str], list[str]
     """
     recorded, known = case.model.policy, [one.score for one in case.known_reals]
     if recorded is None:
-        return ([f"{CASE}: known reals are recorded, but no policy that they chose"] if known else []), []
+        return (
+            [f"{CASE}: known reals are recorded, but no policy that was derived from them"] if known else []
+        ), []
     asked = recorded.known_reals if recorded.adapted is None else recorded.adapted.known_reals
     if asked and not known:
-        return [], [f"the {asked} known reals were not recorded: the policy was not made again from them"]
+        return [], [
+            f"the {asked} known reals were not recorded, so the policy was not derived from them again"
+        ]
     if asked != (len(known) or None):
-        return [f"{CASE}: {len(known)} known reals are recorded, and the policy has {asked or 'none'}"], []
+        return [
+            f"{CASE}: {len(known)} known reals are recorded, but the policy was derived from {asked or 0}"
+        ], []
     try:
         if recorded.adapted is None:
             again = need_decision(with_inconclusive(package, recorded.inconclusive, known or None))
         else:
             again = adapted_policy(need_decision(package), case.unlabeled_scores(), known)
     except UserError as error:
-        return [f"{CASE}: the recorded policy cannot be made again: {error}"], []
+        return [f"{CASE}: the recorded policy cannot be derived again: {error}"], []
     then, now = recorded.model_dump(), again.model_dump()
     return [
-        f"{CASE}: the policy's `{name}` is {then[name]}, and {now[name]} if made again from the scores"
+        f"{CASE}: the policy's `{name}` is {then[name]}, but {now[name]} if derived again from the scores"
         for name in then
         if not _is_same(then[name], now[name])
     ], []
@@ -220,7 +226,7 @@ def _score_again(folder: Path, case: Case, package: Package, workers: int) -> _A
 def _compare_known(known: KnownRealRecord, prediction: Prediction) -> tuple[list[str], float]:
     """The problems when a known real is scored again, and the difference of its score."""
     if prediction.reason is not None:
-        return [f"then scored, now {prediction.reason}"], 0.0
+        return [f"scored then; now: {prediction.reason}"], 0.0
     now = prediction.most_suspicious()[1].score
     difference = abs(now - known.score) / max(1.0, abs(known.score))
     return [f"known real: {known.score:.6g} then, {now:.6g} now"] if difference > BOUND else [], difference
@@ -232,12 +238,12 @@ def _compare(
     """The problems when a file is scored again, and the largest difference of a score."""
     if (file.reason is None) != (prediction.reason is None):
         outcomes = [reason or "scored" for reason in (file.reason, prediction.reason)]
-        return [f"then {outcomes[0]}, now {outcomes[1]}"], 0.0
+        return [f"then: {outcomes[0]}; now: {outcomes[1]}"], 0.0
     before = {(one.frame, one.face): one for one in file.faces}
     after = {(face.frame if face.frame >= 0 else None, face.crop.face): face for face in prediction.faces}
     people = {one.face: one.assessment for one in file.people}
     if before.keys() != after.keys() or people.keys() != dict(prediction.by_face()).keys():
-        return [f"{len(before)} crops then, {len(after)} now, or of other faces"], 0.0
+        return [f"{len(before)} crops then, {len(after)} now, or the crops show other faces"], 0.0
     problems = []
     if frames := sorted({face.frame for face in prediction.faces}):
         pixels = pixel_digest(rgb for _, rgb in read_frames(item.path, item.kind, frames))

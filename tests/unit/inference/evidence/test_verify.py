@@ -131,7 +131,7 @@ def test_a_changed_original_is_named_and_one_that_is_gone_is_remarked(case, evid
     try:
         flip(original, 9)
         (problem,) = verify_case(case, hashes_only=True).problems
-        assert "clip.mp4: the original was changed" in problem
+        assert "clip.mp4: the original has changed" in problem
         original.unlink()
         found = verify_case(case, hashes_only=True)
         assert found.problems == []
@@ -260,13 +260,13 @@ def test_a_known_real_that_was_changed_or_left_out_is_named(adapted, tmp_path):
     (copy / "known_reals/0004.png").unlink()
     forge(copy, lambda record: record["known_reals"].pop())
     (problem,) = verify_case(copy, hashes_only=True).problems
-    assert problem == "case.json: 3 known reals are recorded, and the policy has 4"
+    assert problem == "case.json: 3 known reals are recorded, but the policy was derived from 4"
     original = adapted / "own/00.png"
     data = original.read_bytes()
     try:
         flip(original, 70)
         (problem,) = verify_case(adapted / "case", hashes_only=True).problems
-        assert problem == f"{original}: the original was changed since"
+        assert problem == f"{original}: the original has changed since the case was made"
         original.unlink()
         (remark,) = verify_case(adapted / "case", hashes_only=True).remarks
         assert "known_reals/0001.png was checked" in remark
@@ -280,7 +280,7 @@ def test_a_case_from_before_known_reals_were_recorded_says_what_was_not_checked(
     forge(copy, lambda record: record.pop("known_reals"))
     found = verify_case(copy, hashes_only=True)
     assert found.problems == []
-    assert "the 4 known reals were not recorded: the policy was not made again from them" in found.remarks
+    assert "the 4 known reals were not recorded, so the policy was not derived from them again" in found.remarks
 
 
 @pytest.mark.parametrize(
