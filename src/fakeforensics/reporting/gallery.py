@@ -58,7 +58,7 @@ def worst_gallery(results: ProtocolResults, criterion: str) -> list[Gallery]:
                 strips.append(Strip(label_, thumbnails, _share(mine, label, threshold, thumbnails)))
     reader.close()
     caption = (
-        f"The images on which {column.name} is most wrong, the worst first, one per video or photograph. "
+        f"The images on which {column.name} is most wrong, worst first, one per video or photograph. "
         "Framed images are on the wrong side of the validation threshold. Each heading says how many of the "
         "set's images of that class are on the wrong side."
     )

@@ -118,7 +118,7 @@ def _no_grid(results: ProtocolResults, column: ScoreColumn) -> str:
     text = f"All figures are for λ = {column.lambda_:g}."
     if results.reference and (grid := results.reference.lambdas):
         values, owner = ", ".join(f"{one:g}" for one in grid), results.reference.owner
-        text += f" {owner[0].upper()}{owner[1:]} reports the best of {values} by test."
+        text += f" {owner[0].upper()}{owner[1:]} reports the best of {values} on the test sets."
     return (
         f"{text} `make lambda-grid PROTOCOL={results.name}` trains a grid; the report then shows the λ that "
         "validation picks and the best by test."
@@ -171,9 +171,9 @@ def _best_table(results: ProtocolResults, picked: Choice, best: Choice) -> Table
     values = ", ".join(f"{one:g}" for one in grid["lambdas"])
     notes = [
         f"Each score has its own λ, one of {values}. Picked by validation: highest average precision on "
-        "validation images, which are of the training methods only.",
-        f"Best by test: highest mean over {means}. The choice needs their labels, so nobody could have made "
-        f"it: it is an upper bound{f', and what {owner} prints' if owner else ''}.",
+        "validation images, whose fakes are made by the training methods only.",
+        f"Best by test: highest mean over {means}. This choice needs their labels, so it cannot be made in "
+        f"use: it is an upper bound{f', and what {owner} prints' if owner else ''}.",
     ]
     if len(grid["seeds"]) > 1:
         notes.append("Values at a λ of the grid are means over seeds; the table below has their spread.")

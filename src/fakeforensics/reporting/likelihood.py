@@ -26,9 +26,9 @@ _NOTES = (
     "LR = 1 (likelihood ratio). Values above 1, in red, are worse than always giving LR = 1.",
     "Cllr_min: the cost after an ideal calibration, fitted on the labels of the same set. It is the cost of "
     "the ranking, and Cllr − Cllr_min is the cost of calibration.",
-    "Small print: 95% intervals by resampling groups of test images.",
+    "Below a value: its 95% interval, from resampling groups of test images.",
     "Misleading: the share of reals with LR above 1, and of fakes with LR below 1, in percent.",
-    "Validation is measured by cross-fitting: no LR is measured on images of a group that it was fitted on.",
+    "Validation is measured by cross-fitting: no LR is measured on a group of images that it was fitted on.",
 )
 _COLUMNS = (
     *(Column(title, "Cllr") for title in ("logistic", "isotonic")),

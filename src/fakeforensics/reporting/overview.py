@@ -152,8 +152,8 @@ def _protocol_table(entries: Sequence[Entry]) -> list[Block]:
         "over the unseen and over the seen test sets, in percent, with the 95% interval. Chance: the AP of "
         "a random guess on the unseen sets. Threshold: chosen on validation. The last column is the largest "
         "share of a test set's reals that the threshold calls fake, in percent, and that set.",
-        "In doubt: training or validation give reasons to doubt the detector, which its page states. File "
-        "format tells: in some set, the coding of the files alone tells real from fake.",
+        "In doubt: training or validation gives reasons to doubt the detector; its page states them. File "
+        "format tells: in at least one set, the coding of the files alone separates real from fake.",
     )
     return [
         Table("Every protocol, with the detector and threshold to use.", "Protocol", columns, rows, notes)

@@ -134,7 +134,7 @@ def _bias_warnings(results: ProtocolResults, biases: dict[str, dict[str, Any]]) 
         Text(
             f"The coding of the files alone separates real from fake in {where}: {_evidence(bias)}. "
             "A detector may learn that instead of the forgery. "
-            + "; ".join(bias["telling"] or ["It takes a combination of properties"])
+            + "; ".join(bias["telling"] or ["Only a combination of properties reveals it"])
             + ".",
             "warning",
         )
@@ -208,7 +208,7 @@ def _property_tables(results: ProtocolResults, biases: dict[str, dict[str, Any]]
         for one in sets
         for method, properties in biases[one]["methods"].items()
     ]
-    return [Table("Which property of a file tells real from fake?", "Property", columns, rows, tuple(notes))]
+    return [Table("Which file properties separate real from fake?", "Property", columns, rows, tuple(notes))]
 
 
 def _duplicate_table(found: dict[str, Any]) -> Table:

@@ -51,7 +51,8 @@ def seed_blocks(results: ProtocolResults) -> list[Block]:
     machines = dict.fromkeys(map(trained_on, cards))
     if not machines:
         return []
-    text = f"Trained on: {'; '.join(machines)}. On another processor the last bits and the models differ. "
+    text = f"Trained on: {'; '.join(machines)}. "
+    text += "On another processor, the last bits of the results differ, and so do the models. "
     found = results.seeds
     if found is None:
         text += (
@@ -131,7 +132,7 @@ def _table(results: ProtocolResults, found: dict[str, Any], ranking: list[Ranked
         for one in ranking
     )
     seeds = ", ".join(map(str, found["seeds"]))
-    caption = f"Average precision over the seeds {seeds}, in percent, best first by the first mean."
+    caption = f"Average precision over the seeds {seeds}, in percent, sorted by the first mean, best first."
     notes = (
         "A value is the mean over seeds ± their standard deviation. Below it: its 95% interval from a "
         f"bootstrap over groups and seeds. Against {label}: the paired difference in the mean, in percentage "

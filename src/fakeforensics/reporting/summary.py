@@ -145,17 +145,19 @@ def _trained(results: ProtocolResults) -> str:
 
 def _use(chosen: Pick | None) -> str:
     if chosen is None:
-        return "Nothing can be recommended: validation lacks real images or fakes, so it cannot choose."
+        return (
+            "No detector can be recommended: validation lacks real images or fakes, so it cannot choose one."
+        )
     if chosen.no_evidence is not None and chosen.no_evidence.has_too_few_images:
-        return f"Nobody can tell: validation has too few images. {chosen.column.name} is the best on them."
+        return f"Unknown, because validation has too few images. {chosen.column.name} is the best on them."
     if chosen.no_evidence is not None:
         return (
-            f"None of these detectors. {chosen.column.name} is the best on validation, but cannot be told "
-            "from a random guess there."
+            f"None of these detectors. {chosen.column.name} is the best on validation, but cannot be "
+            "distinguished from a random guess there."
         )
     why = (
-        "Of these detectors it has the highest average precision on validation "
-        f"({chosen.precision:.1f}%), whose fakes are made by the methods of training."
+        "Of these detectors, it has the highest average precision on validation "
+        f"({chosen.precision:.1f}%). The fakes in validation are made by the methods in training."
     )
     if chosen.decision is None:
         return f"{chosen.column.name}. {why} It has no threshold, so there are scores but no verdicts."
@@ -173,7 +175,7 @@ def _expect(results: ProtocolResults, chosen: Pick, decision: Decision) -> str:
         missed = decision.expected_fnr
         fakes = "" if missed is None else f", and {percent(missed)} of the fakes called real"
         parts.append(
-            f"On images like validation's: {percent(decision.expected_fpr)} of the reals called "
+            f"On images like those in validation: {percent(decision.expected_fpr)} of the reals called "
             f"fake{most}{fakes}."
         )
     if chosen.rates:
@@ -230,7 +232,8 @@ def _others(results: ProtocolResults) -> str:
     where = "the unseen test sets" if kind == "mean_unseen" else "the test sets"
     return (
         f"Compared with {names[mine[0]['second']]} on the same images of {where}: {'; '.join(said)}. The "
-        "intervals cover the choice of test images only; another training seed changes these values as well."
+        "intervals account only for the choice of test images; another training seed would also change "
+        "these values."
     )
 
 

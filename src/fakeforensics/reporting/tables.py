@@ -270,9 +270,9 @@ def robustness_blocks(results: ProtocolResults) -> list[Block]:
     most = results.protocol.corrupted_images
     images = "The test images" if most is None else f"At most {most} images of each class of each test set"
     explanation = (
-        f"{images} are scored after compression, blur, resizing and noise, and unchanged. Training and "
-        "validation images are unchanged, and so is the threshold. `robustness.png` in each detector's "
-        f"folder in `plots/{results.name}` shows each test set."
+        f"{images} are scored unchanged, and after compression, blur, resizing and noise. Training and "
+        "validation images are never changed, and the threshold stays the same. `robustness.png` in each "
+        f"detector's folder in `plots/{results.name}` shows each test set."
     )
     return [Text(explanation), *tables] if tables else []
 
@@ -284,7 +284,7 @@ def _corruption_table(found: dict[ScoreColumn, Corrupted], metric: str, mean: st
         rows.append(Row(corruption_name(name), cells))
     if all(cell.text == EMPTY for row in rows for cell in row.cells):
         return None
-    paired = "Below a value: the 95% interval of the loss against clean images, from a paired bootstrap."
+    paired = "Below a value: 95% interval of the loss compared with clean images, from a paired bootstrap."
     has_losses = any(cell.interval for row in rows for cell in row.cells)
     return Table(
         caption=f"Mean {metric_title(metric)} over {MEANS[mean]}{scale_of(metric)[2]}, by corruption.",

@@ -42,8 +42,8 @@ _RULE_NOTES = (
     "many fakes as reals than in use.",
 )
 _ANY_SHARE_NOTES = (
-    "Closes: as above. Worst set: the difference in accuracy to validation's threshold on the test set where "
-    "it is lowest.",
+    "Closes: as above. Worst set: the accuracy minus that of validation's threshold, on the test set where "
+    "this difference is lowest.",
     "Estimated: the share of fakes with its 95% interval, as means over the test sets. If it is unclear "
     "whether few or many images are fakes, the known reals alone determine the threshold.",
 )

@@ -29,10 +29,10 @@ from fakeforensics.thesis.tables import OWNER, PilotTable, label, pilot_tables
 
 _TEST_SETS = ("series-3", "series-1", "series-2", "fake", "series-0")  # roles whose colors test sets borrow
 _LEAD = (
-    "Accuracy on test sets of fakes alone, as detectors are trained on more instances of a generator (the "
-    "same architecture trained from other seeds). The number of fakes in training does not depend on the "
-    "number of instances, and the instances in the test sets are never trained on. Below a value: its 95 "
-    "% interval from a bootstrap over groups of images."
+    "Accuracy on test sets of fakes alone, for detectors trained on more and more instances of a generator "
+    "(the same architecture, trained from other seeds). The number of fakes in training does not depend on "
+    "the number of instances, and the instances in the test sets are never trained on. Below a value: its "
+    "95% interval from a bootstrap over groups of images."
 )
 
 # Number of seen instances → results of the protocol with that number.

@@ -50,7 +50,7 @@ def test_of_equals_the_last_is_taken_as_predict_does(full):
 
 def test_without_validation_nothing_is_recommended(full):
     assert pick(full.results()) is None
-    assert dict(facts(full.results(), None))["Use"].startswith("Nothing can be recommended")
+    assert dict(facts(full.results(), None))["Use"].startswith("No detector can be recommended")
 
 
 def test_the_answers_are_sentences(decided):
@@ -61,7 +61,7 @@ def test_the_answers_are_sentences(decided):
         "BCE. Call an image fake if its score is at least 1 (a sigmoid of 0.731), the threshold with highest"
     )
     assert said["Expect"].startswith(
-        "On images like validation's: 1.5% of the reals called fake (at most 7.0%), and 1.2% of the fakes"
+        "On images like those in validation: 1.5% of the reals called fake (at most 7.0%), and 1.2% of the fakes"
     )
     assert "25.0% of the reals called fake" in said["Expect"]
     # The one unseen set: 60 with 2 points either way, of 60 real and 40 fake images.
@@ -105,7 +105,7 @@ def test_a_detector_at_chance_on_validation_is_not_recommended(decided):
 def test_with_too_few_validation_images_nobody_can_tell(decided):
     decide(decided, measured_on={"reals": 2, "fakes": 2, "images": "validation"})
     results = decided.results()
-    assert dict(facts(results, pick(results)))["Use"].startswith("Nobody can tell")
+    assert dict(facts(results, pick(results)))["Use"].startswith("Unknown, because")
     assert any("BCE: Validation has too few images" in one for one in warnings(results))
 
 
