@@ -78,7 +78,7 @@ def print_predictions(
         )
     if why_not_onnx is not None:
         typer.echo(
-            f"note: torch computes the scores; it takes a few seconds to start. Reason:  {why_not_onnx}",
+            f"note: torch computes the scores; it takes a few seconds to start. Reason: {why_not_onnx}",
             err=True,
         )
     if package.decision is None or style == "table":

@@ -232,7 +232,9 @@ def test_what_an_inconclusive_verdict_lacks_is_said(package, tmp_path):
     with pytest.raises(UserError, match="known reals need the error rate"):
         with_inconclusive(own, None, [1.0] * 9)
     # Packages from before there were such verdicts load, and say what to do.
-    with pytest.raises(UserError, match=r"one from an older version[\s\S]*pipelines/p/dvc.yaml:package@p-joint"):
+    with pytest.raises(
+        UserError, match=r"one from an older version[\s\S]*pipelines/p/dvc.yaml:package@p-joint"
+    ):
         with_inconclusive(package, 0.1)
     with pytest.raises(UserError, match="there are no verdicts"):
         with_inconclusive(Package(make_model(tmp_path / "models/p/joint")), 0.1)

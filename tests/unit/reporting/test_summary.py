@@ -61,7 +61,7 @@ def test_the_answers_are_sentences(decided):
         "BCE. Call an image fake if its score is at least 1 (a sigmoid of 0.731), the threshold with highest"
     )
     assert said["Expect"].startswith(
-        "On images like those in validation: 1.5% of the reals called fake (at most 7.0%), and 1.2% of the fakes"
+        "On images like those in validation: 1.5% of the reals called fake (at most 7.0%), and 1.2% of the"
     )
     assert "25.0% of the reals called fake" in said["Expect"]
     # The one unseen set: 60 with 2 points either way, of 60 real and 40 fake images.

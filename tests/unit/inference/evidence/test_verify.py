@@ -280,7 +280,9 @@ def test_a_case_from_before_known_reals_were_recorded_says_what_was_not_checked(
     forge(copy, lambda record: record.pop("known_reals"))
     found = verify_case(copy, hashes_only=True)
     assert found.problems == []
-    assert "the 4 known reals were not recorded, so the policy was not derived from them again" in found.remarks
+    assert (
+        "the 4 known reals were not recorded, so the policy was not derived from them again" in found.remarks
+    )
 
 
 @pytest.mark.parametrize(
