@@ -22,3 +22,13 @@ def percent(share: float, digits: int = 1) -> str:
         digits: Digits after the decimal point.
     """
     return f"{100 * share:.{digits}f}%"
+
+
+def likely(probability: float) -> str:
+    """A probability in percent, such as `97.5%`; never 0% or 100%, because no detector is certain.
+
+    Args:
+        probability: From 0 to 1.
+    """
+    text = percent(probability)
+    return {"100.0%": ">99.9%", "0.0%": "<0.1%"}.get(text, text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fakeforensics.wording import counted, percent
+from fakeforensics.wording import counted, likely, percent
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,18 @@ def test_shares_are_percentages_without_a_space() -> None:
     assert percent(0.975) == "97.5%"
     assert percent(0.0) == "0.0%"
     assert percent(0.25, digits=0) == "25%"
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [
+        (0.0, "<0.1%"),
+        (0.0004, "<0.1%"),
+        (0.0006, "0.1%"),
+        (0.999, "99.9%"),
+        (0.9996, ">99.9%"),
+        (1.0, ">99.9%"),
+    ],
+)
+def test_no_probability_is_certain(probability: float, text: str) -> None:
+    assert likely(probability) == text

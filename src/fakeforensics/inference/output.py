@@ -22,7 +22,7 @@ from fakeforensics.inference.model_card import cut_text, score_name, share_text
 from fakeforensics.inference.package import Package, repro_command
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.metrics.spec import Scores, find_score
-from fakeforensics.wording import counted, percent
+from fakeforensics.wording import counted, likely
 
 Style = Literal["table", "json", "csv"]
 CsvPer = Literal["face", "file"]
@@ -272,7 +272,7 @@ def table_lines(items: Sequence[Item], predictions: Iterable[Prediction]) -> Ite
             continue
         counts[prediction.most_suspicious()[1].verdict or "without verdict"] += 1
         for face, one in _rows(prediction):
-            probability = "-" if one.probability is None else percent(one.probability)
+            probability = "-" if one.probability is None else likely(one.probability)
             verdict = typer.style(one.verdict or "-", fg=_VERDICT_COLORS.get(one.verdict or ""))
             ratio = "-" if one.log10_lr is None else f"{one.log10_lr:.2f}"
             yield _table_line(name, face, f"{one.score:.4f}", probability, ratio, verdict)

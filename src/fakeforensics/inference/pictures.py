@@ -25,7 +25,7 @@ from fakeforensics.inference.package import Package
 from fakeforensics.inference.predict import Prediction, ScoredFace
 from fakeforensics.palette import COLORS, rgb
 from fakeforensics.reading import check_file
-from fakeforensics.wording import percent
+from fakeforensics.wording import likely
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +148,7 @@ def draw_faces(image: Rgb, faces: Sequence[ScoredFace]) -> Rgb:
 
 def caption(one: Assessment) -> str:
     """Verdict and probability, or the score, in a few ASCII characters."""
-    value = f"{one.score:.2f}" if one.probability is None else f"p {percent(one.probability)}"
+    value = f"{one.score:.2f}" if one.probability is None else f"p {likely(one.probability)}"
     return f"{one.verdict} {value}" if one.verdict else value
 
 

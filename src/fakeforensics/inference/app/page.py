@@ -17,7 +17,7 @@ from fakeforensics.inference.pictures import VERDICT_COLORS, caption
 from fakeforensics.inference.predict import Prediction
 from fakeforensics.palette import COLORS, series_color
 from fakeforensics.thresholds.policy import Decision
-from fakeforensics.wording import counted, percent
+from fakeforensics.wording import counted, likely
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +136,7 @@ def summary(prediction: Prediction) -> str:
     rows = prediction.by_face()
     text = f"{'This video' if prediction.kind == 'video' else 'This image'}: score {one.score:.3g}"
     if one.probability is not None:
-        text += f", probability of fake {percent(one.probability)}"
+        text += f", probability of fake {likely(one.probability)}"
     if one.log10_lr is not None:
         text += f", log10 likelihood ratio {one.log10_lr:+.2f}"
     if prediction.kind == "video":

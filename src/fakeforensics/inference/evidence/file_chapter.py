@@ -32,7 +32,7 @@ from fakeforensics.reporting.blocks import (
 from fakeforensics.reporting.provenance import flatten
 from fakeforensics.reporting.tables import corruption_name
 from fakeforensics.thresholds.errors import CLEAN, ErrorRate
-from fakeforensics.wording import counted, percent
+from fakeforensics.wording import counted, likely
 
 ASSESSMENT = (Column("Verdict", numeric=False), Column("Score"), Column("Probability"), Column("log10 LR"))
 _SHOWN_FRAMES = 12  # how many crops of a video the page shows; the folder has all of them
@@ -326,7 +326,7 @@ def assessment_cells(one: AssessmentRecord) -> tuple[Cell, ...]:
     return (
         Cell(_verdict_word(one), best=True),
         Cell(f"{one.score:.4g}"),
-        Cell(EMPTY if one.probability is None else percent(one.probability)),
+        Cell(EMPTY if one.probability is None else likely(one.probability)),
         Cell(EMPTY if one.log10_lr is None else f"{one.log10_lr:+.2f}"),
     )
 
