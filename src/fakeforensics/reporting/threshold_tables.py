@@ -326,7 +326,7 @@ def _any_share_cell(rows: list[dict[str, Any]]) -> Cell:
 
 def _closes(share: float) -> str:
     """The closed share of the gap; a small gap makes large negative shares, whose size means nothing."""
-    return "closes below -100%" if share < -1 else f"closes {percent(share, digits=0)}"
+    return "closes <-100%" if share < -1 else f"closes {percent(share, digits=0)}"
 
 
 def _rule_cell(row: dict[str, Any] | None) -> Cell:

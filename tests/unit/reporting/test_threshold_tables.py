@@ -103,7 +103,7 @@ def test_thresholds_from_known_reals_name_the_score_and_bound_what_they_lose(pro
     assert (only.label, only.detail) == ("50 known reals", "S_CD")
     # (0.75 - 0.7) / (0.8 - 0.7) = 50%. (0.72 - 0.99) / (0.992 - 0.99) = -13500%, of a gap of 0.2 points.
     assert only.cells[0].interval == "closes 50%,\nworst set +5.0,\nestimated 26%\n(1% … 85%)"
-    assert only.cells[1].interval == "closes below -100%,\nworst set -27.0,\nestimated 26%\n(1% … 85%)"
+    assert only.cells[1].interval == "closes <-100%,\nworst set -27.0,\nestimated 26%\n(1% … 85%)"
 
 
 def test_every_rule_has_a_name_in_words():
