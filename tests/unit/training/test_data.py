@@ -306,7 +306,7 @@ def test_images_of_two_sizes_are_not_brought_to_the_device(tmp_path, caplog):
     project = pd.concat(manifests, ignore_index=True), tmp_path / "data/images"
     data = run_data(project, store=PixelStore(tmp_path / "pixels", 1.0), on_device=True)
     assert isinstance(data.train, Loader)
-    assert "images with 2 sizes, or smaller than the crop, stay off the device" in caplog.text
+    assert "images of 2 different sizes" in caplog.text
 
 
 def test_reals_and_validation_are_shared_out_whole(project):
