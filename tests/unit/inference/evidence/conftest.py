@@ -91,7 +91,7 @@ def evidence(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="package")
-def case(documented, photo, clip, evidence) -> Path:
+def case(documented, photo, clip, evidence, tmp_path_factory) -> Path:
     """A case of a photograph with a hostile name, a clip, a file that is no image, and a real photograph."""
     paths = [evidence / name for name in (HOSTILE, "clip.mp4", "broken.jpg")]
     shutil.copy(photo, paths[0])
@@ -100,6 +100,7 @@ def case(documented, photo, clip, evidence) -> Path:
     if sample := os.environ.get("FAKEFORENSICS_SAMPLE"):
         paths.append(evidence / "family.jpg")
         shutil.copy(Path(sample) / "faces_in_the_wild/2008_001322.jpg", paths[3])
-    folder = evidence.parent / "case"
+    # Where other packages' tests run in between, pytest makes this fixture again.
+    folder = tmp_path_factory.mktemp("cases") / "case"
     make_case(folder, documented, paths)
     return folder
